@@ -1,0 +1,308 @@
+"""`Function`: write a derivative once, by hand, and have it run in every mode of PyTorch.
+
+A plain `torch.autograd.Function` has to choose. Written as `forward(ctx, ...)` it is fast, but torch.func refuses it;
+written as `forward(...)` with `setup_context` it works under torch.func, but each call costs several times as much
+(pytorch issue 189573); with a `jvp` it has forward mode, but torch.compile refuses it (180284); under torch.compile,
+torch.func drops its rules without a word (192985, 193279); under autocast its backward meets two dtypes and raises.
+
+So one class is written, and three are run. When `Function` is subclassed, it makes three plain
+`torch.autograd.Function`s, the *twins*, that call back into the subclass and differ only in what they show PyTorch:
+
+============== ===================================== =========================================================
+twin           runs                                  what it shows
+============== ===================================== =========================================================
+`_eager`       by default                            `forward(ctx, ...)` and `backward`: the fast style
+`_transformed` under torch.func and forward-mode AD  everything: `setup_context`, `jvp`, a vmap rule
+`_compiled`    while torch.compile traces            `forward(ctx, ...)` and `backward`, with a context of its own
+============== ===================================== =========================================================
+
+`Function.apply` picks the twin, and applies the class's autocast policy. Each twin has the subclass's name, and the
+subclass itself as its attribute `serves`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import torch
+from torch.autograd import forward_ad
+from torch.autograd.function import FunctionMeta
+
+__all__ = ["Function"]
+
+_PlainFunction = torch.autograd.Function
+
+_autocast_is_on: Callable[[], bool] = torch._C._is_any_autocast_enabled
+_transforms_are_active: Callable[[], bool] = torch._C._are_functorch_transforms_active
+_dynamo_is_tracing = torch.compiler.is_dynamo_compiling
+
+
+class _FunctionMeta(FunctionMeta):
+    """A metaclass only for its type: where `type(cls) is FunctionMeta`, Dynamo ignores an overridden `apply`."""
+
+
+class Function(_PlainFunction, metaclass=_FunctionMeta):
+    """Base class of layers with a hand-written derivative; a `torch.autograd.Function` that works in every mode.
+
+    A subclass writes these static methods, and its users call `apply` with positional arguments:
+
+    - `forward(*inputs)`: the value, without a ctx.
+    - `setup_context(ctx, inputs, output)`: `ctx.save_for_backward(...)` what `backward` needs, `ctx.save_for_forward(...)`
+      what `jvp` needs. **Save only inputs and outputs**: a tensor that is neither makes second derivatives silently wrong
+      (pytorch issues 76185, 104040).
+    - `backward(ctx, *grad_outputs)`: one gradient for each input, None where there is none.
+    - `jvp(ctx, *tangents)`, for forward mode: one tangent for each output.
+
+    All are made of PyTorch operations, so that they can be vmapped, compiled and differentiated again; a Function that
+    is not may set `generate_vmap_rule = False`, or define `vmap` itself, as with `torch.autograd.Function`.
+
+    Class attributes:
+        autocast: what happens to the floating-point inputs under `torch.autocast` (float64 is never cast):
+            `"lower"` casts them to autocast's dtype, as PyTorch does for matrix products; `"float32"` to float32, as it
+            does for losses; None leaves them as they come. `forward`, `backward` and `jvp` run with autocast off.
+        generate_vmap_rule: as with `torch.autograd.Function`, but True by default.
+
+    Raises:
+        TypeError: when a subclass is defined in the old style, `forward(ctx, ...)`; when `apply` gets keyword arguments.
+
+    Example:
+        >>> class Square(Function):
+        ...     @staticmethod
+        ...     def forward(x):
+        ...         return x * x
+        ...
+        ...     @staticmethod
+        ...     def setup_context(ctx, inputs, output):
+        ...         ctx.save_for_backward(*inputs)
+        ...         ctx.save_for_forward(*inputs)
+        ...
+        ...     @staticmethod
+        ...     def backward(ctx, grad_output):
+        ...         (x,) = ctx.saved_tensors
+        ...         return 2 * x * grad_output
+        ...
+        ...     @staticmethod
+        ...     def jvp(ctx, dx):
+        ...         (x,) = ctx.saved_tensors
+        ...         return 2 * x * dx
+        >>> torch.func.grad(Square.apply)(torch.tensor(3.0))
+        tensor(6.)
+    """
+
+    autocast: ClassVar[Literal["lower", "float32"] | None] = None
+    generate_vmap_rule = True
+
+    _defaults: ClassVar[dict[int, tuple[Any, ...]]] = {}
+    _eager: ClassVar[type[_PlainFunction]] = _PlainFunction
+    _transformed: ClassVar[type[_PlainFunction]] = _PlainFunction
+    _compiled: ClassVar[type[_PlainFunction]] = _PlainFunction
+
+    if TYPE_CHECKING:  # Any signature fits; at run time torch's own definitions stand.
+
+        @staticmethod
+        def forward(*args: Any, **kwargs: Any) -> Any: ...
+        @staticmethod
+        def setup_context(*args: Any, **kwargs: Any) -> Any: ...
+        @staticmethod
+        def backward(*args: Any, **kwargs: Any) -> Any: ...
+        @staticmethod
+        def jvp(*args: Any, **kwargs: Any) -> Any: ...
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.forward is _PlainFunction.forward:
+            return  # a base class for others
+        _refuse_old_style(cls)
+        cls._defaults = _defaults_of(cls.forward)
+        cls._eager = _eager_twin(cls)
+        cls._transformed = _transformed_twin(cls)
+        cls._compiled = _compiled_twin(cls)
+        _not_yet_allowed_in_graph.append(cls._transformed)
+
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """Apply the Function to `args`, in the order of `forward`'s parameters."""
+        if kwargs:
+            raise TypeError(
+                f"{cls.__name__}.apply takes positional arguments only, and got {', '.join(f'{k}=' for k in kwargs)}: "
+                f"write {cls.__name__}.apply({', '.join(inspect.signature(cls.forward).parameters)})"
+            )
+        if cls._defaults:
+            args += cls._defaults.get(len(args), ())
+        if _autocast_is_on():
+            device_type = _device_type(args)
+            if _autocast_is_on_for(device_type):
+                args = _cast(args, cls.autocast, device_type)
+                with torch.autocast(device_type, enabled=False):
+                    return cls._run(*args)
+        return cls._run(*args)
+
+    @classmethod
+    def _run(cls, *args: Any) -> Any:
+        if _transforms_are_active() or forward_ad._current_level >= 0:
+            if _dynamo_is_tracing():
+                _allow_transformed_twins_in_graph()
+            return cls._transformed.apply(*args)
+        if _dynamo_is_tracing():
+            return cls._compiled.apply(*args)
+        return cls._eager.apply(*args)
+
+
+def _refuse_old_style(cls: type[Function]) -> None:
+    parameters = list(inspect.signature(cls.forward).parameters)
+    has_setup_context = cls.setup_context is not _PlainFunction.setup_context
+    if not has_setup_context or parameters[:1] == ["ctx"]:
+        inputs = ", ".join(parameters[1:] if parameters[:1] == ["ctx"] else parameters)
+        raise TypeError(
+            f"{cls.__name__} is written in the old style, forward(ctx, ...): write `def forward({inputs})` without ctx, "
+            "and what it did with ctx in `def setup_context(ctx, inputs, output)` (both static methods)"
+        )
+
+
+def _defaults_of(forward: Callable[..., Any]) -> dict[int, tuple[Any, ...]]:
+    """For each number of arguments that leaves only defaults to fill: the defaults that fill them."""
+    parameters = list(inspect.signature(forward).parameters.values())
+    missing: tuple[Any, ...] = ()
+    found = {}
+    for i in reversed(range(len(parameters))):
+        if parameters[i].default is inspect.Parameter.empty:
+            break
+        missing = (parameters[i].default, *missing)
+        found[i] = missing
+    return found
+
+
+# The twins. They look the subclass's methods up at each call, so a twin knows nothing but how PyTorch is to call it.
+
+
+def _twin(cls: type[Function], **methods: Callable[..., Any]) -> type[_PlainFunction]:
+    """A plain torch.autograd.Function that runs `cls` under its name."""
+    statics = {name: staticmethod(method) for name, method in methods.items()}
+    about = {"serves": cls, "__module__": cls.__module__, "__doc__": cls.__doc__}
+    return type(cls.__name__, (_PlainFunction,), {"backward": staticmethod(_backward_of(cls)), **statics, **about})
+
+
+def _eager_twin(cls: type[Function]) -> type[_PlainFunction]:
+    def forward(ctx: Any, *args: Any) -> Any:
+        output = cls.forward(*args)
+        cls.setup_context(ctx, args, output)
+        return output
+
+    return _twin(cls, forward=forward)
+
+
+def _transformed_twin(cls: type[Function]) -> type[_PlainFunction]:
+    def looked_up(name: str) -> Callable[..., Any]:
+        @functools.wraps(getattr(cls, name))
+        def method(*args: Any) -> Any:
+            return getattr(cls, name)(*args)
+
+        return method
+
+    optional = [name for name in ("jvp", "vmap") if getattr(cls, name) is not getattr(_PlainFunction, name)]
+    twin = _twin(cls, **{name: looked_up(name) for name in ("forward", "setup_context", *optional)})
+    twin.generate_vmap_rule = cls.generate_vmap_rule and "vmap" not in optional
+    return twin
+
+
+def _compiled_twin(cls: type[Function]) -> type[_PlainFunction]:
+    def forward(ctx: Any, *args: Any) -> Any:
+        output = cls.forward(*args)
+        cls.setup_context(_TracedContext(ctx), args, output)
+        return output
+
+    # Where no gradient is wanted, Dynamo counts the parameters to tell whether the first of them is a ctx.
+    parameters = [inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_ONLY)]
+    parameters += [p.replace(kind=p.POSITIONAL_ONLY) for p in inspect.signature(cls.forward).parameters.values()]
+    forward.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return _twin(cls, forward=forward)
+
+
+def _backward_of(cls: type[Function]) -> Callable[..., Any]:
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        # `loss.backward()` may stand inside an autocast region, and torch.func.grad runs the backward there too.
+        if _autocast_is_on():
+            device_type = _device_type(grad_outputs)
+            if _autocast_is_on_for(device_type):
+                with torch.autocast(device_type, enabled=False):
+                    return cls.backward(ctx, *grad_outputs)
+        return cls.backward(ctx, *grad_outputs)
+
+    return backward
+
+
+class _TracedContext:
+    """A ctx as Dynamo can trace it: of its methods it knows the marks and `save_for_backward`, and refuses the others.
+
+    They can be left out: torch.compile has no forward mode, and always gives `backward` tensors, never None.
+    """
+
+    def __init__(self, ctx: Any) -> None:
+        object.__setattr__(self, "ctx", ctx)
+
+    def save_for_backward(self, *tensors: Any) -> None:
+        self.ctx.save_for_backward(*tensors)
+
+    def save_for_forward(self, *tensors: Any) -> None:
+        pass
+
+    def set_materialize_grads(self, value: bool) -> None:
+        pass
+
+    def mark_dirty(self, *tensors: Any) -> None:
+        self.ctx.mark_dirty(*tensors)
+
+    def mark_non_differentiable(self, *tensors: Any) -> None:
+        self.ctx.mark_non_differentiable(*tensors)
+
+    @property
+    def needs_input_grad(self) -> Any:
+        return self.ctx.needs_input_grad
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.ctx, name, value)
+
+
+# torch.compile and torch.func together. Where a transform is active, Dynamo traces into a Function's `forward` and
+# differentiates that, and the hand-written rules are dropped without a word (pytorch issues 192985, 193279). A class
+# that is allowed in the graph is not traced into; but saying so imports torch._dynamo, about 2 s, hence only while
+# Dynamo itself is tracing.
+
+_not_yet_allowed_in_graph: list[type[_PlainFunction]] = []
+
+
+def _allow_transformed_twins_in_graph() -> None:
+    while _not_yet_allowed_in_graph:
+        torch.compiler.allow_in_graph(_not_yet_allowed_in_graph.pop())
+
+
+# As torch.compiler.assume_constant_result marks it, without its import: Dynamo calls it for real while it traces.
+_allow_transformed_twins_in_graph._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+# Autocast.
+
+
+def _device_type(args: tuple[Any, ...]) -> str:
+    return next((a.device.type for a in args if isinstance(a, torch.Tensor)), "cpu")
+
+
+def _autocast_is_on_for(device_type: str) -> bool:
+    # Not every device has autocast, and torch.is_autocast_enabled raises for one that has not ("meta").
+    return torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type)
+
+
+def _cast(args: tuple[Any, ...], policy: str | None, device_type: str) -> tuple[Any, ...]:
+    if policy is None:
+        return args
+    dtype = torch.float32 if policy == "float32" else torch.get_autocast_dtype(device_type)
+
+    def cast(a: Any) -> Any:
+        if isinstance(a, torch.Tensor) and a.is_floating_point() and a.dtype != torch.float64:
+            return a.to(dtype)
+        return a
+
+    return tuple(cast(a) for a in args)

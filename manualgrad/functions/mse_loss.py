@@ -1,0 +1,113 @@
+"""The quadratic cost of the activations a against the desired outputs y, with an optional weight w of each square.
+
+Forward, i running over all outputs of all examples:
+
+    C_i = w_i (a_i − y_i)²                      reduction "none" returns these
+    C   = Σ_i C_i / N                           the other reductions divide their sum by
+
+    N = 1                    for "sum"
+    N = the number of i      for "mean"; with weights, Σ_i w_i
+    N = the first dimension  for "batchmean": the sum over the outputs, the average over the examples (1 for a 0-d input)
+
+Backward, g being the derivative of the final cost by C (by C_i, for "none", where N = 1):
+
+    ∂C/∂a_i =  2 w_i (a_i − y_i) / N · g        the outer derivative of the square; the inner one is 1
+    ∂C/∂y_i = −∂C/∂a_i                          here the inner one is −1
+    ∂C/∂w_i = (a_i − y_i)² / N · g              w_i is a factor of C_i
+    ∂C/∂w_i = ((a_i − y_i)² − C) / N · g        for "mean", where N = Σ w too: d(S/N) = dS/N − S/N · dN/N, and S/N = C
+
+Forward mode is the sum of the same derivatives times the tangents, without g:
+
+    dC = Σ_i [2 w_i (a_i − y_i) (da_i − dy_i) + (a_i − y_i)² dw_i] / N          − C Σ_i dw_i / N for "mean"
+
+Broadcasting repeats an element of a smaller input, so that its derivative is the sum over its copies.
+
+Shapes: a, y and w broadcast against each other; the gradient of each has its own shape. "none" returns the broadcast
+shape, the others a 0-d tensor, which has the shape of g.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad.function import Function
+from manualgrad.functions._broadcast import sum_to
+
+__all__ = ["MSELossFunction"]
+
+
+class MSELossFunction(Function):
+    """The quadratic cost; `MSELossFunction.apply(a, y, reduction, w)`, with w a Tensor or None."""
+
+    autocast = "float32"
+
+    @staticmethod
+    def forward(a: Tensor, y: Tensor, reduction: str, w: Tensor | None) -> Tensor:
+        squares = torch.ops.aten.mse_loss(a, y, 0)  # (a − y)² in one pass, in the precision of PyTorch's own
+        C = squares if w is None else w * squares
+        if reduction == "none":
+            return C
+        if reduction == "mean" and w is None:
+            return C.mean()  # not the sum divided: in float16 the sum would overflow
+        return C.sum() / _N(a, squares, reduction, w)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, str, Tensor | None], output: Tensor) -> None:
+        a, y, ctx.reduction, w = inputs
+        ctx.save_for_backward(a, y, w, output if ctx.needs_input_grad[3] else None)
+        ctx.save_for_forward(a, y, w, output)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None, None, Tensor | None]:
+        a, y, w, C = ctx.saved_tensors
+        a_needs_grad, y_needs_grad, _, w_needs_grad = ctx.needs_input_grad
+        error = a - y
+        N = _N(a, error, ctx.reduction, w)
+        dC_da = dC_dy = dC_dw = None
+        if a_needs_grad or y_needs_grad:
+            delta = (error if w is None else w * error) * _two_g_over_N(g, N)
+            dC_da = _like(a, delta) if a_needs_grad else None
+            dC_dy = _like(y, -delta) if y_needs_grad else None
+        if w_needs_grad:
+            dC_dw = _like(w, error * error / N * g)
+            if ctx.reduction == "mean":
+                dC_dw = dC_dw - C / N * g
+        return dC_da, dC_dy, None, dC_dw
+
+    @staticmethod
+    def jvp(ctx: Any, da: Tensor, dy: Tensor, _: None, dw: Tensor | None) -> Tensor:
+        a, y, w, C = ctx.saved_tensors
+        error = a - y
+        dC = 2 * error * (da - dy)
+        if w is not None:
+            dC = w * dC + error * error * dw
+        if ctx.reduction == "none":
+            return dC
+        dC = dC.sum()
+        if w is not None and ctx.reduction == "mean":
+            dC = dC - C * dw.sum()
+        return dC / _N(a, error, ctx.reduction, w)
+
+
+def _N(a: Tensor, error: Tensor, reduction: str, w: Tensor | None) -> int | Tensor:
+    """What the sum of the squares is divided by."""
+    if reduction == "mean":
+        return error.numel() if w is None else w.sum()
+    if reduction == "batchmean":
+        return a.shape[0] if a.dim() else 1
+    return 1
+
+
+def _two_g_over_N(g: Tensor, N: int | Tensor) -> Tensor:
+    # One float16 number could not hold 2/N once N is above 30,000. Dividing by N/2 needs no care of N = 0.
+    wide = g.float() if g.dim() == 0 and g.dtype in (torch.float16, torch.bfloat16) else g
+    return wide / (N / 2)
+
+
+def _like(x: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient of x: what broadcasting repeated is added up, what type promotion widened is narrowed."""
+    gradient = sum_to(gradient, x.shape)
+    return gradient if gradient.dtype == x.dtype else gradient.to(x.dtype)

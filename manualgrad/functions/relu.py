@@ -1,0 +1,52 @@
+"""The rectified linear activation, a = ReLU(z) = max(z, 0), element by element.
+
+Backward. ReLU is two straight lines that meet at 0:
+
+    da/dz = 1 where z > 0, and 0 where z < 0
+
+At z = 0 there is no derivative; 0 is taken there, as PyTorch does (docs/stable/notes/autograd.html, "Gradients for
+non-differentiable functions"). As z > 0 just where a > 0, the output a is all that is saved, and
+
+    delta = ∂C/∂z = ∂C/∂a where a > 0, and 0 elsewhere
+
+This is a choice and not the product with 0 or 1: ∂C/∂a can be infinite where a = 0 (√a, for one), and 0 · ∞ is nan.
+Where a is nan, ∂C/∂a is passed on, as PyTorch does.
+
+Forward mode: da = dz where a > 0, and 0 elsewhere.
+
+Shapes: z, a, delta and ∂C/∂a are alike, any shape.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad.function import Function
+
+__all__ = ["ReLUFunction"]
+
+
+class ReLUFunction(Function):
+    """a = max(z, 0); `ReLUFunction.apply(z)`."""
+
+    @staticmethod
+    def forward(z: Tensor) -> Tensor:
+        return torch.relu(z)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(output)
+        ctx.save_for_forward(output)
+
+    @staticmethod
+    def backward(ctx: Any, dC_da: Tensor) -> Tensor:
+        (a,) = ctx.saved_tensors
+        return torch.where(a <= 0, 0, dC_da)
+
+    @staticmethod
+    def jvp(ctx: Any, dz: Tensor) -> Tensor:
+        (a,) = ctx.saved_tensors
+        return torch.where(a <= 0, 0, dz)

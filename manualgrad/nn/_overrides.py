@@ -1,0 +1,26 @@
+"""Calls that somebody else wants to answer: `__torch_function__`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.overrides import handle_torch_function
+
+
+def call_override(
+    ours: Callable[..., Any], torchs: Callable[..., Any], tensors: tuple[Any, ...], *args: Any, **kwargs: Any
+) -> Any:
+    """Hand the call to the override that `has_torch_function` found.
+
+    A tensor subclass is given torch's function, the one it knows. A mode is given ours: `torch.set_default_device` is one,
+    calls whatever it is given, and would otherwise leave the hand-written gradients out.
+    """
+    function = torchs if any(map(_overrides, tensors)) else ours
+    return handle_torch_function(function, tensors, *args, **kwargs)
+
+
+def _overrides(argument: Any) -> bool:
+    handler = getattr(type(argument), "__torch_function__", torch._C._disabled_torch_function_impl)
+    return type(argument) is not torch.Tensor and handler is not torch._C._disabled_torch_function_impl

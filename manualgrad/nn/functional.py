@@ -1,0 +1,151 @@
+"""`torch.nn.functional` with hand-written gradients for `linear`, `sigmoid`, `relu` and `mse_loss`.
+
+These four have torch's signatures, take what torch's take and raise what torch's raise, in a sentence that names the
+argument; every other name is torch's own.
+
+Two kinds of call get torch's own function, as they could do nothing with a Function: one with an argument that overrides
+torch functions (a `__torch_function__` subclass, the Proxy of `torch.fx.symbolic_trace`), and one under `torch.jit.trace`,
+whose traces can be saved only if they hold torch operators alone.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn._reduction import legacy_get_string
+from torch.overrides import has_torch_function_unary, has_torch_function_variadic
+
+from manualgrad.functions import LinearFunction, MSELossFunction, ReLUFunction, SigmoidFunction
+from manualgrad.nn._arguments import activation_problem, explained, linear_problem, mse_loss_problem
+from manualgrad.nn._overrides import call_override
+
+if TYPE_CHECKING:
+    from torch.nn.functional import *  # noqa: F403
+
+_jit_trace = torch._C._get_tracing_state
+
+_CALL_ERRORS = (RuntimeError, TypeError, AttributeError)
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """z = input weightᵀ + bias, derived in `manualgrad.functions.linear`; see `torch.nn.functional.linear`.
+
+    Shapes:
+        input [..., in]; weight [out, in]; bias [out] or None; result [..., out]. A weight [in] gives a result [...].
+
+    Raises:
+        RuntimeError: when shapes, dtypes or devices do not fit.
+        TypeError: when an argument is no tensor.
+    """
+    if has_torch_function_variadic(input, weight, bias):
+        return call_override(linear, F.linear, (input, weight, bias), input, weight, bias=bias)
+    if _jit_trace() is not None:
+        return F.linear(input, weight, bias)
+    try:
+        if weight.dim() == 1 and bias is None:
+            return LinearFunction.apply(input, weight.unsqueeze(0), None).squeeze(-1)
+        return LinearFunction.apply(input, weight, bias)
+    except _CALL_ERRORS as error:
+        raise explained(error, linear_problem(input, weight, bias))
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    """a = 1 / (1 + e^(-input)) of each element, derived in `manualgrad.functions.sigmoid`; see `torch.sigmoid`.
+
+    Raises:
+        TypeError: when the input is no tensor.
+    """
+    if has_torch_function_unary(input):
+        return call_override(sigmoid, torch.sigmoid, (input,), input)
+    if _jit_trace() is not None:
+        return torch.sigmoid(input)
+    try:
+        return SigmoidFunction.apply(input)
+    except _CALL_ERRORS as error:
+        raise explained(error, activation_problem("sigmoid", input))
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """a = max(input, 0) of each element, derived in `manualgrad.functions.relu`; see `torch.nn.functional.relu`.
+
+    Args:
+        inplace: write the result into `input`, and return it.
+
+    Raises:
+        RuntimeError: when the input is complex or boolean (NotImplementedError), or with `inplace` a leaf that requires grad.
+        TypeError: when the input is no tensor.
+    """
+    if has_torch_function_unary(input):
+        return call_override(relu, F.relu, (input,), input, inplace=inplace)
+    if _jit_trace() is not None:
+        return F.relu(input, inplace)
+    try:
+        a = ReLUFunction.apply(input)
+    except _CALL_ERRORS as error:
+        raise explained(error, activation_problem("relu", input))
+    # Not a Function that marks its input dirty, which vmap and torch.compile get wrong.
+    return input.copy_(a) if inplace else a
+
+
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """The quadratic cost, derived in `manualgrad.functions.mse_loss`; see `torch.nn.functional.mse_loss`.
+
+    Args:
+        size_average, reduce: deprecated, as in torch.
+        reduction: "none", "mean" or "sum", as in torch, or "batchmean": the sum over the outputs, averaged over the
+            examples, that is divided by `input.shape[0]` (for a 0-d input, by 1), also where there is a `weight`.
+        weight: a factor of each square. "mean" then divides by its sum.
+
+    Shapes:
+        input and target alike; another target is broadcast, with a warning. weight as input. The result is 0-d, or for
+        "none" has the broadcast shape.
+
+    Raises:
+        ValueError: when the reduction is another, or the weight has another shape than the input.
+        RuntimeError: when shapes or devices do not fit, or numbers are complex (NotImplementedError).
+        AttributeError: when an argument is no tensor.
+    """
+    if has_torch_function_variadic(input, target, weight):
+        legacy = {"size_average": size_average, "reduce": reduce}
+        return call_override(
+            mse_loss, F.mse_loss, (input, target, weight), input, target, **legacy, reduction=reduction, weight=weight
+        )
+    if _jit_trace() is not None and reduction != "batchmean":
+        return F.mse_loss(input, target, size_average, reduce, reduction, weight)
+    try:
+        if target.shape != input.shape:
+            warnings.warn(
+                f"Using a target size ({target.shape}) that is different to the input size ({input.shape}): "
+                "the two are broadcast, which is seldom what is meant; give both the same size.",
+                stacklevel=2,
+            )
+        if size_average is not None or reduce is not None:
+            reduction = legacy_get_string(size_average, reduce)
+        if reduction not in ("none", "mean", "sum", "batchmean"):
+            raise ValueError(f"mse_loss: reduction must be 'none', 'mean', 'sum' or 'batchmean', and is {reduction!r}")
+        if weight is not None and weight.shape != input.shape:
+            raise ValueError(
+                f"mse_loss: weight must have the shape of input, {list(input.shape)}, and has {list(weight.shape)}"
+            )
+        return MSELossFunction.apply(input, target, reduction, weight)
+    except _CALL_ERRORS as error:
+        raise explained(error, mse_loss_problem(input, target, weight))
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(F, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *dir(F)})
