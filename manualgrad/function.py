@@ -22,7 +22,6 @@ subclass itself as its attribute `serves`.
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -95,7 +94,6 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
     autocast: ClassVar[Literal["lower", "float32"] | None] = None
     generate_vmap_rule = True
 
-    _defaults: ClassVar[dict[int, tuple[Any, ...]]] = {}
     _eager: ClassVar[type[_PlainFunction]] = _PlainFunction
     _transformed: ClassVar[type[_PlainFunction]] = _PlainFunction
     _compiled: ClassVar[type[_PlainFunction]] = _PlainFunction
@@ -116,7 +114,6 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
         if cls.forward is _PlainFunction.forward:
             return  # a base class for others
         _refuse_old_style(cls)
-        cls._defaults = _defaults_of(cls.forward)
         cls._eager = _eager_twin(cls)
         cls._transformed = _transformed_twin(cls)
         cls._compiled = _compiled_twin(cls)
@@ -125,23 +122,29 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Apply the Function to `args`, in the order of `forward`'s parameters."""
+        if (
+            _autocast_is_on()
+            or _transforms_are_active()
+            or forward_ad._current_level >= 0
+            or _dynamo_is_tracing()
+            or kwargs
+        ):
+            return cls._apply_in_a_mode(*args, **kwargs)
+        return cls._eager.apply(*args)
+
+    @classmethod
+    def _apply_in_a_mode(cls, *args: Any, **kwargs: Any) -> Any:
         if kwargs:
             raise TypeError(
                 f"{cls.__name__}.apply takes positional arguments only, and got {', '.join(f'{k}=' for k in kwargs)}: "
                 f"write {cls.__name__}.apply({', '.join(inspect.signature(cls.forward).parameters)})"
             )
-        if cls._defaults:
-            args += cls._defaults.get(len(args), ())
         if _autocast_is_on():
             device_type = _device_type(args)
             if _autocast_is_on_for(device_type):
                 args = _cast(args, cls.autocast, device_type)
                 with torch.autocast(device_type, enabled=False):
-                    return cls._run(*args)
-        return cls._run(*args)
-
-    @classmethod
-    def _run(cls, *args: Any) -> Any:
+                    return cls.apply(*args)
         if _transforms_are_active() or forward_ad._current_level >= 0:
             if _dynamo_is_tracing():
                 _allow_transformed_twins_in_graph()
@@ -175,61 +178,75 @@ def _defaults_of(forward: Callable[..., Any]) -> dict[int, tuple[Any, ...]]:
     return found
 
 
-# The twins. They look the subclass's methods up at each call, so a twin knows nothing but how PyTorch is to call it.
+# The twins.
 
 
 def _twin(cls: type[Function], **methods: Callable[..., Any]) -> type[_PlainFunction]:
     """A plain torch.autograd.Function that runs `cls` under its name."""
-    statics = {name: staticmethod(method) for name, method in methods.items()}
-    about = {"serves": cls, "__module__": cls.__module__, "__doc__": cls.__doc__}
-    return type(cls.__name__, (_PlainFunction,), {"backward": staticmethod(_backward_of(cls)), **statics, **about})
+    attributes: dict[str, Any] = {name: staticmethod(method) for name, method in methods.items()}
+    attributes |= {"serves": cls, "__module__": cls.__module__, "__doc__": cls.__doc__}
+    for name in ("clear_saved_tensors_on_access", "boxed_grads_call"):
+        attributes[name] = getattr(cls, name, False)
+    return type(cls.__name__, (_PlainFunction,), {"backward": staticmethod(_backward_of(cls)), **attributes})
 
 
 def _eager_twin(cls: type[Function]) -> type[_PlainFunction]:
+    compute, setup_context, defaults = cls.forward, cls.setup_context, _defaults_of(cls.forward)
+
     def forward(ctx: Any, *args: Any) -> Any:
-        output = cls.forward(*args)
-        cls.setup_context(ctx, args, output)
+        if defaults:
+            args += defaults.get(len(args), ())
+        output = compute(*args)
+        setup_context(ctx, args, output)
         return output
 
-    return _twin(cls, forward=forward)
+    twin = _twin(cls, forward=forward)
+    # Two shortcuts past PyTorch's Python, which is most of what a small layer costs (pytorch issue 189573): a backward
+    # node looks its Function up at each call, and forward mode, whose tensors would be checked, is another twin's work.
+    node: Any = twin._backward_cls  # type: ignore[attr-defined]
+    node.apply = twin.backward
+    node.save_for_forward = _save_nothing
+    return twin
+
+
+def _save_nothing(ctx: Any, *tensors: Any) -> None:
+    pass
 
 
 def _transformed_twin(cls: type[Function]) -> type[_PlainFunction]:
-    def looked_up(name: str) -> Callable[..., Any]:
-        @functools.wraps(getattr(cls, name))
-        def method(*args: Any) -> Any:
-            return getattr(cls, name)(*args)
-
-        return method
-
     optional = [name for name in ("jvp", "vmap") if getattr(cls, name) is not getattr(_PlainFunction, name)]
-    twin = _twin(cls, **{name: looked_up(name) for name in ("forward", "setup_context", *optional)})
+    twin = _twin(cls, **{name: getattr(cls, name) for name in ("forward", "setup_context", *optional)})
     twin.generate_vmap_rule = cls.generate_vmap_rule and "vmap" not in optional
     return twin
 
 
 def _compiled_twin(cls: type[Function]) -> type[_PlainFunction]:
+    compute, setup_context, defaults = cls.forward, cls.setup_context, _defaults_of(cls.forward)
+
     def forward(ctx: Any, *args: Any) -> Any:
-        output = cls.forward(*args)
-        cls.setup_context(_TracedContext(ctx), args, output)
+        args += defaults.get(len(args), ())
+        output = compute(*args)
+        setup_context(_TracedContext(ctx), args, output)
         return output
 
     # Where no gradient is wanted, Dynamo counts the parameters to tell whether the first of them is a ctx.
     parameters = [inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_ONLY)]
-    parameters += [p.replace(kind=p.POSITIONAL_ONLY) for p in inspect.signature(cls.forward).parameters.values()]
+    parameters += [p.replace(kind=p.POSITIONAL_ONLY) for p in inspect.signature(compute).parameters.values()]
     forward.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return _twin(cls, forward=forward)
 
 
 def _backward_of(cls: type[Function]) -> Callable[..., Any]:
+    back = cls.backward if cls.vjp is _PlainFunction.vjp else cls.vjp
+
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         # `loss.backward()` may stand inside an autocast region, and torch.func.grad runs the backward there too.
         if _autocast_is_on():
             device_type = _device_type(grad_outputs)
             if _autocast_is_on_for(device_type):
                 with torch.autocast(device_type, enabled=False):
-                    return cls.backward(ctx, *grad_outputs)
-        return cls.backward(ctx, *grad_outputs)
+                    return back(ctx, *grad_outputs)
+        return back(ctx, *grad_outputs)
 
     return backward
 

@@ -29,11 +29,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
 from manualgrad.function import Function
-from manualgrad.functions._broadcast import sum_to
 
 __all__ = ["LinearFunction"]
 
@@ -49,19 +49,19 @@ class LinearFunction(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:
-        a_prev, W, b = inputs
+        a_prev, W, _ = inputs
         a_prev_needs_grad, W_needs_grad, _ = ctx.needs_input_grad
         ctx.save_for_backward(a_prev if W_needs_grad else None, W if a_prev_needs_grad else None)
         ctx.save_for_forward(a_prev, W)
-        ctx.b_shape = None if b is None else b.shape
 
     @staticmethod
     def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         a_prev, W = ctx.saved_tensors
         a_prev_needs_grad, W_needs_grad, b_needs_grad = ctx.needs_input_grad
         dC_da_prev = delta @ W.conj() if a_prev_needs_grad else None
-        dC_dW = _rows(delta).T @ _rows(a_prev).conj() if W_needs_grad else None
-        dC_db = sum_to(delta, ctx.b_shape) if b_needs_grad else None
+        delta = _rows(delta)
+        dC_dW = torch.mm(delta.t(), _rows(a_prev).conj()) if W_needs_grad else None
+        dC_db = delta.sum(0) if b_needs_grad else None
         return dC_da_prev, dC_dW, dC_db
 
     @staticmethod

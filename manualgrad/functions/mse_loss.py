@@ -34,9 +34,12 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._broadcast import sum_to
 
 __all__ = ["MSELossFunction"]
+
+# (a − y)² in one pass over memory, also in half precision without rounding a − y; torch.nn.functional's would warn again.
+_mse_loss = torch._C._nn.mse_loss
+_NONE, _MEAN = 0, 1
 
 
 class MSELossFunction(Function):
@@ -46,13 +49,12 @@ class MSELossFunction(Function):
 
     @staticmethod
     def forward(a: Tensor, y: Tensor, reduction: str, w: Tensor | None) -> Tensor:
-        squares = torch.ops.aten.mse_loss(a, y, 0)  # (a − y)² in one pass, in the precision of PyTorch's own
-        C = squares if w is None else w * squares
-        if reduction == "none":
-            return C
-        if reduction == "mean" and w is None:
-            return C.mean()  # not the sum divided: in float16 the sum would overflow
-        return C.sum() / _N(a, squares, reduction, w)
+        if w is None and reduction == "mean":
+            return _mse_loss(a, y, _MEAN)
+        C = _mse_loss(a, y, _NONE)
+        if w is not None:
+            C = w * C
+        return C if reduction == "none" else C.sum() / _N(a, C, reduction, w)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, str, Tensor | None], output: Tensor) -> None:
@@ -68,7 +70,7 @@ class MSELossFunction(Function):
         N = _N(a, error, ctx.reduction, w)
         dC_da = dC_dy = dC_dw = None
         if a_needs_grad or y_needs_grad:
-            delta = (error if w is None else w * error) * _two_g_over_N(g, N)
+            delta = (error if w is None else w * error) * (_wide(g) / (N / 2))  # N/2: no harm is done where N is 0
             dC_da = _like(a, delta) if a_needs_grad else None
             dC_dy = _like(y, -delta) if y_needs_grad else None
         if w_needs_grad:
@@ -101,13 +103,13 @@ def _N(a: Tensor, error: Tensor, reduction: str, w: Tensor | None) -> int | Tens
     return 1
 
 
-def _two_g_over_N(g: Tensor, N: int | Tensor) -> Tensor:
-    # One float16 number could not hold 2/N once N is above 30,000. Dividing by N/2 needs no care of N = 0.
-    wide = g.float() if g.dim() == 0 and g.dtype in (torch.float16, torch.bfloat16) else g
-    return wide / (N / 2)
+def _wide(g: Tensor) -> Tensor:
+    """g in float32 where it is a single half-precision number: float16 cannot hold 2/N once N is above 30,000."""
+    return g.float() if g.dtype in (torch.float16, torch.bfloat16) and g.dim() == 0 else g
 
 
 def _like(x: Tensor, gradient: Tensor) -> Tensor:
     """The gradient of x: what broadcasting repeated is added up, what type promotion widened is narrowed."""
-    gradient = sum_to(gradient, x.shape)
+    if gradient.shape != x.shape:
+        gradient = gradient.sum_to_size(x.shape)
     return gradient if gradient.dtype == x.dtype else gradient.to(x.dtype)

@@ -40,14 +40,11 @@ class SigmoidFunction(Function):
     @staticmethod
     def backward(ctx: Any, dC_da: Tensor) -> Tensor:
         (a,) = ctx.saved_tensors
-        return _da_dz(a).conj() * dC_da
+        da_dz = torch.addcmul(a, a, a, value=-1)  # a − a·a in one pass over memory
+        return da_dz.conj() * dC_da
 
     @staticmethod
     def jvp(ctx: Any, dz: Tensor) -> Tensor:
         (a,) = ctx.saved_tensors
-        return _da_dz(a) * dz
-
-
-def _da_dz(a: Tensor) -> Tensor:
-    """σ'(z) = a − a²."""
-    return torch.addcmul(a, a, a, value=-1)  # a − a·a in one pass over memory
+        da_dz = torch.addcmul(a, a, a, value=-1)
+        return da_dz * dz

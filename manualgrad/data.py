@@ -1,0 +1,193 @@
+"""MNIST, Fashion-MNIST and KMNIST as tensors on the training device.
+
+The files are looked for, and read by torchvision, in this order:
+
+1. the folder asked for (`--data-dir`), under `MNIST/raw/`, `FashionMNIST/raw/` or `KMNIST/raw/`, unpacked or gzip-compressed;
+2. for MNIST, the checkout's `data/`;
+3. the user's cache folder, to which torchvision downloads what is nowhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import io
+import math
+import os
+import struct
+import tempfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from platformdirs import user_cache_path
+from torch import Tensor
+from torchvision import datasets
+
+__all__ = ["DATASETS", "DataError", "Examples", "load"]
+
+DATASETS = {"mnist": datasets.MNIST, "fashion-mnist": datasets.FashionMNIST, "kmnist": datasets.KMNIST}
+CLASSES = 10
+
+_CHECKOUT = Path(__file__).parent.parent / "data"
+_MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+_FILES = tuple(_MD5)
+
+
+class DataError(Exception):
+    """The data is not there, or damaged; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """n examples, held on one device.
+
+    Attributes:
+        x: [n, pixels] float32, the pixels of each image in rows from its top left, from 0 (background) to 1.
+        y: [n, 10] float32, the desired outputs: 1 for the image's class, 0 for the others.
+        labels: [n] int64, the classes.
+    """
+
+    x: Tensor
+    y: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device) -> Examples:
+        return Examples(self.x.to(device), self.y.to(device), self.labels.to(device))
+
+
+def load(dataset: str = "mnist", data_dir: Path | None = None) -> tuple[Examples, Examples]:
+    """The training and the test examples, on the CPU.
+
+    Args:
+        dataset: a key of `DATASETS`.
+        data_dir: where torchvision's folders lie, or are to be downloaded to.
+
+    Raises:
+        DataError: when a file is damaged, or missing and cannot be downloaded.
+    """
+    root = _find(dataset, data_dir)
+    for file in _FILES:
+        _check(_raw(root, dataset) / file, _MD5[file] if dataset == "mnist" else None)
+    return _examples(dataset, root, train=True), _examples(dataset, root, train=False)
+
+
+def _examples(dataset: str, root: Path, train: bool) -> Examples:
+    stored = DATASETS[dataset](str(root), train=train)
+    if len(stored.data) != len(stored.targets) or len(stored.data) == 0 or int(stored.targets.max()) >= CLASSES:
+        raise DataError(f"{_raw(root, dataset)} is damaged: its images and labels do not belong together.")
+    x = stored.data.flatten(1).float().div_(255)
+    return Examples(x, torch.nn.functional.one_hot(stored.targets, CLASSES).float(), stored.targets)
+
+
+def _raw(root: Path, dataset: str) -> Path:
+    """Where torchvision looks below its root."""
+    return root / DATASETS[dataset].__name__ / "raw"
+
+
+def _find(dataset: str, data_dir: Path | None) -> Path:
+    """The root below which torchvision finds the four unpacked files."""
+    cache = user_cache_path("manualgrad")
+    if data_dir is not None:
+        places = [(data_dir, _raw(data_dir, dataset))]
+    elif dataset == "mnist":
+        places = [(_CHECKOUT, _CHECKOUT), (cache, _raw(cache, dataset))]
+    else:
+        places = [(cache, _raw(cache, dataset))]
+    for root, packed in places:
+        if all(_is_there(_raw(root, dataset) / file, packed / f"{file}.gz") for file in _FILES):
+            return _unpack(dataset, root, packed)
+    return _download(dataset, data_dir or cache)
+
+
+def _is_there(unpacked: Path, packed: Path) -> bool:
+    return unpacked.is_file() or packed.is_file()
+
+
+def _unpack(dataset: str, root: Path, packed: Path) -> Path:
+    """Unpack what is not unpacked below `root`; where that is read-only, all of it below the user's cache folder."""
+    missing = [file for file in _FILES if not (_raw(root, dataset) / file).is_file()]
+    try:
+        for file in missing:
+            _gunzip(packed / f"{file}.gz", _raw(root, dataset) / file)
+        return root
+    except OSError:
+        cache = user_cache_path("manualgrad") / hashlib.md5(str(root.resolve()).encode()).hexdigest()[:12]
+    try:
+        for file in _FILES:
+            unpacked, gz = _raw(cache, dataset) / file, packed / f"{file}.gz"
+            if gz.is_file() and not (unpacked.is_file() and unpacked.stat().st_mtime >= gz.stat().st_mtime):
+                _gunzip(gz, unpacked)
+            elif not gz.is_file():
+                _write(unpacked, (_raw(root, dataset) / file).read_bytes())
+        return cache
+    except OSError as error:
+        raise DataError(f"{packed} cannot be unpacked, neither below {root} nor below {cache}: {error}.") from error
+
+
+def _gunzip(packed: Path, unpacked: Path) -> None:
+    try:
+        content = gzip.decompress(packed.read_bytes())
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{packed} is damaged ({error}); put an undamaged copy in its place.") from error
+    _write(unpacked, content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All of the file or nothing: whoever finds it finds it whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
+
+
+def _check(path: Path, md5: str | None) -> None:
+    """The format (a big-endian magic number, the dimensions, that many bytes), and the sum where it is known."""
+    content = path.read_bytes()
+    dimensions = 3 if "images" in path.name else 1
+    header = 4 * (1 + dimensions)
+    if len(content) >= header:
+        magic, *shape = struct.unpack(f">{1 + dimensions}I", content[:header])
+        whole = magic == 0x0800 + dimensions and len(content) == header + math.prod(shape)
+    else:
+        whole = False
+    if not whole or (md5 is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5):
+        raise DataError(
+            f"{path} is damaged; delete it, and put an undamaged copy in its place unless it is unpacked again."
+        )
+
+
+def _download(dataset: str, root: Path) -> Path:
+    kind = DATASETS[dataset]
+    try:
+        with _silence():
+            kind(str(root), train=True, download=True)
+    except (OSError, RuntimeError) as error:
+        raise DataError(
+            f"{dataset} is not on this machine and could not be downloaded ({str(error).splitlines()[0].rstrip('.:')}): "
+            f"put its four files at DIR/{kind.__name__}/raw/ and say --data-dir DIR."
+        ) from error
+    return root
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """torchvision prints the trouble with each mirror; the error says what came of it."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
