@@ -68,7 +68,7 @@ def device(text: str) -> torch.device:
     if text == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.mps.is_available() else "cpu")
     kind, _, number = text.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or ":" in text and (kind != "cuda" or not number.isdecimal()):
+    if kind not in ("cpu", "cuda", "mps") or (":" in text and (kind != "cuda" or not number.isdecimal())):
         raise argparse.ArgumentTypeError(f"{text!r} is none of auto, cpu, cuda, cuda:N (N = 0, 1, ...) and mps")
     here = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.mps.is_available())}[kind]
     if int(number or 0) >= here:
@@ -166,9 +166,7 @@ def main() -> int:
             for result in epochs:
                 results.append(result)
                 run.add(result)
-                console.print(
-                    f"{result.epoch:5}   {result.cost:6.4f}   {result.accuracy:13.2%}   {result.seconds:7.2f}"
-                )
+                console.print(f"{result.epoch:5}   {result.cost:6.4f}   {result.accuracy:13.2%}   {result.seconds:7.2f}")
         except KeyboardInterrupt:
             interrupted = True
 

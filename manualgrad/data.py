@@ -168,9 +168,7 @@ def _check(path: Path, md5: str | None) -> None:
     else:
         whole = False
     if not whole or (md5 is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5):
-        raise DataError(
-            f"{path} is damaged; delete it, and put an undamaged copy in its place unless it is unpacked again."
-        )
+        raise DataError(f"{path} is damaged; delete it, and put an undamaged copy in its place unless it is unpacked again.")
 
 
 def _download(dataset: str, root: Path) -> Path:

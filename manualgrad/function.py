@@ -122,13 +122,7 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Apply the Function to `args`, in the order of `forward`'s parameters."""
-        if (
-            _autocast_is_on()
-            or _transforms_are_active()
-            or forward_ad._current_level >= 0
-            or _dynamo_is_tracing()
-            or kwargs
-        ):
+        if _autocast_is_on() or _transforms_are_active() or forward_ad._current_level >= 0 or _dynamo_is_tracing() or kwargs:
             return cls._apply_in_a_mode(*args, **kwargs)
         return cls._eager.apply(*args)
 
@@ -203,7 +197,7 @@ def _eager_twin(cls: type[Function]) -> type[_PlainFunction]:
     twin = _twin(cls, forward=forward)
     # Two shortcuts past PyTorch's Python, which is most of what a small layer costs (pytorch issue 189573): a backward
     # node looks its Function up at each call, and forward mode, whose tensors would be checked, is another twin's work.
-    node: Any = twin._backward_cls  # type: ignore[attr-defined]
+    node: Any = twin._backward_cls
     node.apply = twin.backward
     node.save_for_forward = _save_nothing
     return twin
@@ -256,6 +250,8 @@ class _TracedContext:
 
     They can be left out: torch.compile has no forward mode, and always gives `backward` tensors, never None.
     """
+
+    ctx: Any
 
     def __init__(self, ctx: Any) -> None:
         object.__setattr__(self, "ctx", ctx)

@@ -83,9 +83,7 @@ def train(
             x, y = training.x.index_select(0, batch), training.y.index_select(0, batch)
             cost = quadratic_cost(model(x), y)
             for parameter in parameters:
-                parameter.grad = (
-                    None  # optimizer.zero_grad() does just this, and takes a twentieth of a small step for it
-                )
+                parameter.grad = None  # optimizer.zero_grad() does just this, and takes a twentieth of a small step for it
             cost.backward()
             optimizer.step()
             cost_sum.add_(cost.detach(), alpha=len(batch))
@@ -96,7 +94,7 @@ def train(
             cost=cost_sum.item() / len(training),
             accuracy=accuracy(model, test),
             seconds=time.perf_counter() - start,
-            lr=schedule.get_last_lr()[0],
+            lr=float(schedule.get_last_lr()[0]),
         )
         schedule.step()
 

@@ -38,7 +38,7 @@ from manualgrad.function import Function
 __all__ = ["MSELossFunction"]
 
 # (a − y)² in one pass over memory, also in half precision without rounding a − y; torch.nn.functional's would warn again.
-_mse_loss = torch._C._nn.mse_loss
+_mse_loss: Any = torch._C._nn.mse_loss
 _NONE, _MEAN = 0, 1
 
 
@@ -80,7 +80,7 @@ class MSELossFunction(Function):
         return dC_da, dC_dy, None, dC_dw
 
     @staticmethod
-    def jvp(ctx: Any, da: Tensor, dy: Tensor, _: None, dw: Tensor | None) -> Tensor:
+    def jvp(ctx: Any, da: Tensor, dy: Tensor, _: None, dw: Any) -> Tensor:
         a, y, w, C = ctx.saved_tensors
         error = a - y
         dC = 2 * error * (da - dy)
@@ -94,7 +94,7 @@ class MSELossFunction(Function):
         return dC / _N(a, error, ctx.reduction, w)
 
 
-def _N(a: Tensor, error: Tensor, reduction: str, w: Tensor | None) -> int | Tensor:
+def _N(a: Tensor, error: Tensor, reduction: str, w: Tensor | None) -> Any:
     """What the sum of the squares is divided by."""
     if reduction == "mean":
         return error.numel() if w is None else w.sum()

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch.nn
 
-from manualgrad.nn import functional
-from manualgrad.nn.layers import Linear, MSELoss, ReLU, Sigmoid
-
 if TYPE_CHECKING:
     from torch.nn import *  # noqa: F403
+
+from manualgrad.nn import functional as functional  # type: ignore[no-redef]
+from manualgrad.nn.layers import Linear as Linear
+from manualgrad.nn.layers import MSELoss as MSELoss
+from manualgrad.nn.layers import ReLU as ReLU
+from manualgrad.nn.layers import Sigmoid as Sigmoid
 
 
 def __getattr__(name: str) -> Any:

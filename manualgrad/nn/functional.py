@@ -31,7 +31,7 @@ _jit_trace = torch._C._get_tracing_state
 _CALL_ERRORS = (RuntimeError, TypeError, AttributeError)
 
 
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:  # type: ignore[no-redef]
     """z = input weightᵀ + bias, derived in `manualgrad.functions.linear`; see `torch.nn.functional.linear`.
 
     Shapes:
@@ -53,7 +53,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         raise explained(error, linear_problem(input, weight, bias))
 
 
-def sigmoid(input: Tensor) -> Tensor:
+def sigmoid(input: Tensor) -> Tensor:  # type: ignore[no-redef]
     """a = 1 / (1 + e^(-input)) of each element, derived in `manualgrad.functions.sigmoid`; see `torch.sigmoid`.
 
     Raises:
@@ -69,7 +69,7 @@ def sigmoid(input: Tensor) -> Tensor:
         raise explained(error, activation_problem("sigmoid", input))
 
 
-def relu(input: Tensor, inplace: bool = False) -> Tensor:
+def relu(input: Tensor, inplace: bool = False) -> Tensor:  # type: ignore[no-redef]
     """a = max(input, 0) of each element, derived in `manualgrad.functions.relu`; see `torch.nn.functional.relu`.
 
     Args:
@@ -91,7 +91,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     return input.copy_(a) if inplace else a
 
 
-def mse_loss(
+def mse_loss(  # type: ignore[no-redef]
     input: Tensor,
     target: Tensor,
     size_average: bool | None = None,
@@ -122,7 +122,7 @@ def mse_loss(
             mse_loss, F.mse_loss, (input, target, weight), input, target, **legacy, reduction=reduction, weight=weight
         )
     if _jit_trace() is not None and reduction != "batchmean":
-        return F.mse_loss(input, target, size_average, reduce, reduction, weight)
+        return F.mse_loss(input, target, size_average, reduce, reduction, weight)  # type: ignore[call-arg]
     try:
         if target.shape != input.shape:
             warnings.warn(

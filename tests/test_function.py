@@ -1,0 +1,329 @@
+"""Which derivative runs, in each mode: `Mark` computes 2x, and claims 7 in its backward and 11 in its jvp.
+
+2 would mean that PyTorch differentiated the forward itself, and dropped the hand-written rule.
+"""
+
+import gc
+import subprocess
+import sys
+import weakref
+
+import pytest
+import torch
+from torch.autograd import forward_ad
+from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
+
+from manualgrad import Function
+
+
+class Mark(Function):
+    @staticmethod
+    def forward(x, factor=2):
+        return factor * x
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, ctx.factor = inputs
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return 7 * grad_output, None
+
+    @staticmethod
+    def jvp(ctx, tangent, _):
+        return 11 * tangent
+
+
+def compiled(function):
+    torch._dynamo.reset()
+    return torch.compile(function, fullgraph=True, backend="aot_eager")
+
+
+def backward_of(function, x):
+    x = x.clone().requires_grad_()
+    function(x).sum().backward()
+    return x.grad
+
+
+def forward_mode(x):
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(x, torch.ones_like(x))
+        return forward_ad.unpack_dual(Mark.apply(dual)).tangent
+
+
+TRANSFORMS = {
+    "grad": (lambda x: grad(lambda u: Mark.apply(u).sum())(x), 7),
+    "vmap(grad)": (lambda x: vmap(grad(lambda u: Mark.apply(u).sum()))(x), 7),
+    "grad(vmap)": (lambda x: grad(lambda u: vmap(Mark.apply)(u).sum())(x), 7),
+    "vjp": (lambda x: vjp(Mark.apply, x)[1](torch.ones_like(x))[0], 7),
+    "jacrev": (lambda x: jacrev(Mark.apply)(x[0]).sum(0), 7),
+    "vmap(jacrev)": (lambda x: vmap(jacrev(Mark.apply))(x).sum(1), 7),
+    "jvp": (lambda x: jvp(Mark.apply, (x,), (torch.ones_like(x),))[1], 11),
+    "vmap(jvp)": (lambda x: vmap(lambda u: jvp(Mark.apply, (u,), (torch.ones_like(u),))[1])(x), 11),
+    "jacfwd": (lambda x: jacfwd(Mark.apply)(x[0]).sum(0), 11),
+    "hessian of a square": (lambda x: hessian(lambda u: (Mark.apply(u) ** 2).sum())(x[0]).sum(0), 2 * 7 * 11),
+    "vmap": (lambda x: vmap(Mark.apply)(x) / x, 2),
+    "forward_ad": (forward_mode, 11),
+}
+
+
+@pytest.fixture
+def x():
+    return torch.rand(4, 3) + 1
+
+
+@pytest.mark.parametrize(("transform", "claimed"), TRANSFORMS.values(), ids=TRANSFORMS)
+def test_a_transform_runs_the_hand_written_rule(transform, claimed, x):
+    torch.testing.assert_close(transform(x), torch.full_like(transform(x), claimed))
+
+
+@pytest.mark.parametrize(("transform", "claimed"), TRANSFORMS.values(), ids=TRANSFORMS)
+def test_a_transform_inside_torch_compile_runs_the_hand_written_rule(transform, claimed, x):
+    result = compiled(transform)(x)
+    torch.testing.assert_close(result, torch.full_like(result, claimed))
+
+
+def test_a_plain_function_fails_that_test(x):
+    class Plain(torch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(x):
+            return 2 * x
+
+        @staticmethod
+        def setup_context(ctx, inputs, output): ...
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            return 7 * grad_output
+
+    result = compiled(lambda x: grad(lambda u: Plain.apply(u).sum())(x))(x)
+    if (result == 7).all():
+        pytest.skip("this PyTorch has mended issue 193279")
+    torch.testing.assert_close(result, torch.full_like(x, 2))
+
+
+def test_backward_runs_the_hand_written_rule_in_eager_mode(x):
+    torch.testing.assert_close(backward_of(Mark.apply, x), torch.full_like(x, 7))
+
+
+def test_backward_runs_the_hand_written_rule_when_compiled(x):
+    torch.testing.assert_close(backward_of(compiled(Mark.apply), x), torch.full_like(x, 7))
+
+
+def test_compiled_without_gradients_it_computes_the_forward(x):
+    for wanted in (torch.no_grad(), torch.inference_mode(), torch.enable_grad()):
+        with wanted:
+            torch.testing.assert_close(compiled(lambda x: Mark.apply(x, 2))(x), 2 * x)
+
+
+def test_a_dynamic_batch_size_is_compiled_once():
+    counter = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
+    torch._dynamo.reset()
+    function = torch.compile(lambda x: Mark.apply(x), fullgraph=True, backend=counter, dynamic=True)
+    for n in (4, 7, 9):
+        torch.testing.assert_close(backward_of(function, torch.rand(n, 3)), torch.full((n, 3), 7.0))
+    assert counter.frame_count == 1
+
+
+def test_inductor_compiles_forward_and_backward(x):
+    torch._dynamo.reset()
+    try:
+        torch.compile(lambda x: x + 1)(x)
+    except Exception as error:
+        pytest.skip(f"Inductor has no working compiler here: {type(error).__name__}")
+    function = torch.compile(Mark.apply, fullgraph=True)
+    torch.testing.assert_close(function(x), 2 * x)
+    torch.testing.assert_close(backward_of(function, x), torch.full_like(x, 7))
+
+
+def test_importing_manualgrad_does_not_import_dynamo():
+    code = "import sys, manualgrad; sys.exit('torch._dynamo' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_eager_calls_use_the_fast_style(x):
+    node = Mark.apply(x.requires_grad_()).grad_fn
+    plain = node._forward_cls
+    assert plain.setup_context is torch.autograd.Function.setup_context
+    assert plain.serves is Mark
+
+
+def test_the_node_has_the_name_of_the_class(x):
+    assert Mark.apply(x.requires_grad_()).grad_fn.name() == "MarkBackward"
+
+
+def test_it_is_a_torch_function():
+    assert issubclass(Mark, torch.autograd.Function)
+
+
+class Recorded(Function):
+    """Notes the dtypes that each of its methods meets, and whether autocast was on."""
+
+    met: list
+
+    @staticmethod
+    def forward(x, W):
+        Recorded.note("forward", x, W)
+        return x @ W
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, delta):
+        x, W = ctx.saved_tensors
+        Recorded.note("backward", delta, W)
+        return delta @ W.T, x.T @ delta
+
+    @staticmethod
+    def jvp(ctx, dx, dW):
+        x, W = ctx.saved_tensors
+        Recorded.note("jvp", dx, W)
+        return dx @ W + x @ dW
+
+    @staticmethod
+    def note(method, *tensors):
+        Recorded.met.append((method, [t.dtype for t in tensors], torch.is_autocast_enabled("cpu")))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(("policy", "expected"), [("lower", None), ("float32", torch.float32), (None, torch.float32)])
+def test_autocast_casts_by_policy_and_is_off_inside(policy, expected, dtype, monkeypatch):
+    monkeypatch.setattr(Recorded, "autocast", policy)
+    Recorded.met = []
+    x, W = torch.rand(2, 3, requires_grad=True), torch.rand(3, 3, requires_grad=True)
+    with torch.autocast("cpu", dtype):
+        Recorded.apply(x, W).sum().backward()
+        grad(lambda x: Recorded.apply(x, W).float().sum())(x.detach())
+        jvp(lambda x: Recorded.apply(x, W.detach()), (x.detach(),), (torch.ones_like(x),))
+    assert {method for method, *_ in Recorded.met} == {"forward", "backward", "jvp"}
+    for _, dtypes, autocast in Recorded.met:
+        assert dtypes == [expected or dtype] * 2
+        assert not autocast
+    assert x.grad.dtype == W.grad.dtype == torch.float32
+
+
+def test_autocast_leaves_float64_and_other_devices_alone(monkeypatch):
+    monkeypatch.setattr(Recorded, "autocast", "lower")
+    Recorded.met = []
+    with torch.autocast("cpu", torch.bfloat16):
+        assert Recorded.apply(torch.rand(2, 3).double(), torch.rand(3, 3).double()).dtype == torch.float64
+        assert Recorded.apply(torch.rand(2, 3, device="meta"), torch.rand(3, 3, device="meta")).dtype == torch.float32
+
+
+def test_the_old_style_is_refused_in_a_sentence_that_says_what_to_write():
+    with pytest.raises(TypeError, match=r"Old is written in the old style.*def forward\(x, y\).*setup_context"):
+
+        class Old(Function):
+            @staticmethod
+            def forward(ctx, x, y):
+                return x * y
+
+
+def test_a_ctx_beside_setup_context_is_refused_too():
+    with pytest.raises(TypeError, match=r"def forward\(x\)"):
+
+        class Both(Function):
+            @staticmethod
+            def forward(ctx, x):
+                return x
+
+            @staticmethod
+            def setup_context(ctx, inputs, output): ...
+
+
+def test_keyword_arguments_are_refused_in_a_sentence_that_says_what_to_write(x):
+    with pytest.raises(TypeError, match=r"got factor=: write Mark.apply\(x, factor\)"):
+        Mark.apply(x, factor=3)
+
+
+def test_a_default_argument_reaches_setup_context_in_every_twin(x):
+    for function in (Mark.apply, compiled(lambda x: Mark.apply(x)), vmap(Mark.apply)):
+        torch.testing.assert_close(function(x), 2 * x)
+        torch.testing.assert_close(backward_of(function, x), torch.full_like(x, 7))
+
+
+def test_a_vjp_serves_as_the_backward(x):
+    class Vjp(Function):
+        forward, setup_context = staticmethod(Mark.forward), staticmethod(Mark.setup_context)
+
+        @staticmethod
+        def vjp(ctx, grad_output):
+            return 5 * grad_output, None
+
+    torch.testing.assert_close(backward_of(Vjp.apply, x), torch.full_like(x, 5))
+
+
+def test_a_subclass_inherits_what_it_does_not_override(x):
+    class Louder(Mark):
+        @staticmethod
+        def backward(ctx, grad_output):
+            return 70 * grad_output, None
+
+    torch.testing.assert_close(backward_of(Louder.apply, x), torch.full_like(x, 70))
+    torch.testing.assert_close(jvp(Louder.apply, (x,), (torch.ones_like(x),))[1], torch.full_like(x, 11))
+
+
+def test_a_vmap_rule_of_ones_own_is_used(x):
+    class Vmapped(Mark):
+        @staticmethod
+        def vmap(info, in_dims, x, factor):
+            return 100 * x, in_dims[0]
+
+    torch.testing.assert_close(vmap(Vmapped.apply)(x), 100 * x)
+
+
+def test_without_jvp_forward_mode_raises_torchs_error(x):
+    class NoJvp(Function):
+        forward, setup_context = staticmethod(Mark.forward), staticmethod(Mark.setup_context)
+        backward = staticmethod(Mark.backward)
+
+    with pytest.raises(RuntimeError, match=r"forward (mode )?AD.*NoJvp|NoJvp.*forward|implement the jvp"):
+        jvp(NoJvp.apply, (x,), (torch.ones_like(x),))
+
+
+def test_the_base_class_itself_cannot_be_applied(x):
+    with pytest.raises(NotImplementedError, match="forward"):
+        Function.apply(x)
+
+
+def test_freeing_the_output_frees_what_was_saved():
+    gc.disable()
+    try:
+        x = torch.rand(3).requires_grad_().clone()
+        saved = weakref.ref(x)
+        output = Mark.apply(x)
+        del x
+        assert saved() is not None
+        del output
+        assert saved() is None
+    finally:
+        gc.enable()
+
+
+def test_changing_a_saved_input_in_place_is_detected():
+    class Square(Function):
+        @staticmethod
+        def forward(x):
+            return x * x
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(*inputs)
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            return 2 * ctx.saved_tensors[0] * grad_output
+
+    x = torch.rand(3, requires_grad=True).clone()
+    output = Square.apply(x)
+    x.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        output.sum().backward()
