@@ -16,7 +16,6 @@ import io
 import math
 import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -147,13 +146,12 @@ def _gunzip(packed: Path, unpacked: Path) -> None:
 def _write(path: Path, content: bytes) -> None:
     """All of the file or nothing: whoever finds it finds it whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        temporary.write_bytes(content)
         os.replace(temporary, path)
     except OSError:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
 
 

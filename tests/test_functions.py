@@ -34,7 +34,9 @@ def check(function, *inputs):
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(3,), (1, 3), (5, 3), (0, 3), (2, 5, 3), (2, 0, 3), (2, 1, 2, 3)])
 def test_linear_derivatives(shape, bias, dtype):
-    check(LinearFunction.apply, random(*shape, dtype=dtype), random(4, 3, dtype=dtype), random(4, dtype=dtype) if bias else None)
+    check(
+        LinearFunction.apply, random(*shape, dtype=dtype), random(4, 3, dtype=dtype), random(4, dtype=dtype) if bias else None
+    )
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(3, 1), (1, 3), (3, 0), (0, 3)])
@@ -59,7 +61,15 @@ def test_relu_derivatives(shape):
     check(ReLUFunction.apply, (z + 0.1 * z.sign()).detach().requires_grad_())  # finite differences must not meet the kink
 
 
-MSE_SHAPES = [((), ()), ((3,), (3,)), ((4, 3), (4, 3)), ((2, 3, 2), (2, 3, 2)), ((4, 3), (3,)), ((3,), (4, 3)), ((4, 1), (1, 3))]
+MSE_SHAPES = [
+    ((), ()),
+    ((3,), (3,)),
+    ((4, 3), (4, 3)),
+    ((2, 3, 2), (2, 3, 2)),
+    ((4, 3), (3,)),
+    ((3,), (4, 3)),
+    ((4, 1), (1, 3)),
+]
 
 
 @pytest.mark.parametrize("weighted", [False, True])

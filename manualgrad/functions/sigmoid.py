@@ -2,13 +2,14 @@
 
 Backward. With u = 1 + e⁻ᶻ, a = 1/u, so that
 
-    da/dz = −1/u² · du/dz = e⁻ᶻ/u² = (u − 1)/u² = 1/u − 1/u² = a − a²       (that is, a (1 − a))
+    da/dz = −1/u² · du/dz = e⁻ᶻ/u² = (u − 1)/u · 1/u = (1 − 1/u) · 1/u = (1 − a) a
 
-    delta = ∂C/∂z = ∂a/∂z · ∂C/∂a = (a − a²) ∂C/∂a
+    delta = ∂C/∂z = ∂C/∂a · ∂a/∂z = ∂C/∂a (1 − a) a
 
-The derivative needs only the output a, which is therefore all that is saved.
+The derivative needs only the output a, which is therefore all that is saved. It is not written a − a², which would save a
+pass over memory: where a is near 1 the difference of the two is mostly rounding error, and 1 − a is exact.
 
-Forward mode: da = (a − a²) dz. Complex numbers: the derivative enters the backward conjugated (see linear.py).
+Forward mode: da = dz (1 − a) a. Complex numbers: the derivative enters the backward conjugated (see linear.py).
 
 Shapes: z, a, delta and ∂C/∂a are alike, any shape.
 """
@@ -40,11 +41,10 @@ class SigmoidFunction(Function):
     @staticmethod
     def backward(ctx: Any, dC_da: Tensor) -> Tensor:
         (a,) = ctx.saved_tensors
-        da_dz = torch.addcmul(a, a, a, value=-1)  # a − a·a in one pass over memory
-        return da_dz.conj() * dC_da
+        a = a.conj()
+        return dC_da * (1 - a) * a
 
     @staticmethod
     def jvp(ctx: Any, dz: Tensor) -> Tensor:
         (a,) = ctx.saved_tensors
-        da_dz = torch.addcmul(a, a, a, value=-1)
-        return da_dz * dz
+        return dz * (1 - a) * a

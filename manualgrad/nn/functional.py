@@ -48,6 +48,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     try:
         if weight.dim() == 1 and bias is None:
             return LinearFunction.apply(input, weight.unsqueeze(0), None).squeeze(-1)
+        if bias is not None and bias.dim() > 1:  # torch takes a bias for each example too
+            return LinearFunction.apply(input, weight, None) + bias
         return LinearFunction.apply(input, weight, bias)
     except _CALL_ERRORS as error:
         raise explained(error, linear_problem(input, weight, bias))

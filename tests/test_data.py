@@ -1,0 +1,146 @@
+"""The data: found in the documented order, unpacked where it can be, and never used when damaged."""
+
+import gzip
+import shutil
+import stat
+import struct
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from manualgrad import data
+
+ROOT = Path(__file__).parent.parent
+
+
+def write_idx(path, tensor, packed):
+    """A file in the format of MNIST's, of a uint8 tensor."""
+    content = struct.pack(f">{1 + tensor.dim()}I", 0x0800 + tensor.dim(), *tensor.shape) + bytes(tensor.flatten().tolist())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Path(f"{path}.gz").write_bytes(gzip.compress(content)) if packed else path.write_bytes(content)
+
+
+def write_dataset(root, name="FashionMNIST", train=50, test=20, packed=False):
+    """A small data set as torchvision lays it out: an image's brightest row tells its class."""
+    for kind, n in (("train", train), ("t10k", test)):
+        labels = torch.arange(n, dtype=torch.uint8) % 10
+        images = torch.randint(0, 50, (n, 28, 28), dtype=torch.uint8)
+        images[torch.arange(n), 2 * labels.int() + 3] = 255
+        write_idx(root / name / "raw" / f"{kind}-images-idx3-ubyte", images, packed)
+        write_idx(root / name / "raw" / f"{kind}-labels-idx1-ubyte", labels, packed)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A cache folder of the test's own, and no network."""
+    monkeypatch.setattr(data, "user_cache_path", lambda name: tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """The checkout's data folder, as git has it."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    for file in (ROOT / "data").glob("*.gz"):
+        shutil.copy(file, folder)
+    monkeypatch.setattr(data, "_CHECKOUT", folder)
+    return folder
+
+
+def test_mnist_is_unpacked_from_the_checkout(checkout):
+    training, test = data.load("mnist")
+    assert (len(training), len(test)) == (60_000, 10_000)
+    assert training.x.shape == (60_000, 784)
+    assert training.x.dtype == torch.float32
+    assert training.x.min() == 0
+    assert training.x.max() == 1
+    assert training.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert torch.equal(training.y.argmax(1), training.labels)
+    assert torch.equal(training.y.sum(1), torch.ones(60_000))
+    assert (checkout / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").is_file()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders are not made read-only by their mode")
+def test_a_read_only_checkout_is_unpacked_to_the_cache(checkout, cache, monkeypatch):
+    def read_only(path, content):
+        if checkout in path.parents:
+            raise PermissionError(f"{path} is read-only")
+        write(path, content)
+
+    write = data._write
+    monkeypatch.setattr(data, "_write", read_only)  # a mode would not stop root
+    assert len(data.load("mnist")[1]) == 10_000
+    assert not (checkout / "MNIST").exists()
+    assert len(list(cache.glob("*/MNIST/raw/*"))) == 4
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(("dataset", "folder"), [("fashion-mnist", "FashionMNIST"), ("kmnist", "KMNIST")])
+def test_other_data_sets_are_read_from_the_folder_asked_for(dataset, folder, packed, tmp_path):
+    write_dataset(tmp_path, folder, packed=packed)
+    training, test = data.load(dataset, tmp_path)
+    assert (len(training), len(test)) == (50, 20)
+
+
+def test_a_damaged_gzip_file_is_named(checkout):
+    damaged = checkout / "t10k-images-idx3-ubyte.gz"
+    damaged.write_bytes(damaged.read_bytes()[:100_000])
+    with pytest.raises(data.DataError, match=r"t10k-images-idx3-ubyte\.gz is damaged"):
+        data.load("mnist")
+
+
+def test_an_unpacked_file_with_a_changed_byte_is_named(checkout):
+    data.load("mnist")
+    damaged = checkout / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    content = bytearray(damaged.read_bytes())
+    content[1_000_000] ^= 1
+    damaged.write_bytes(content)
+    with pytest.raises(data.DataError, match="train-images-idx3-ubyte is damaged"):
+        data.load("mnist")
+
+
+@pytest.mark.parametrize("length", [0, 10, 1000])
+def test_a_truncated_file_of_another_data_set_is_named(length, tmp_path):
+    write_dataset(tmp_path)
+    damaged = tmp_path / "FashionMNIST" / "raw" / "t10k-images-idx3-ubyte"
+    damaged.write_bytes(damaged.read_bytes()[:length])
+    with pytest.raises(data.DataError, match="t10k-images-idx3-ubyte is damaged"):
+        data.load("fashion-mnist", tmp_path)
+
+
+def test_labels_that_do_not_belong_to_the_images_are_refused(tmp_path):
+    write_dataset(tmp_path)
+    write_idx(tmp_path / "FashionMNIST" / "raw" / "t10k-labels-idx1-ubyte", torch.zeros(7, dtype=torch.uint8), packed=False)
+    with pytest.raises(data.DataError, match="images and labels do not belong together"):
+        data.load("fashion-mnist", tmp_path)
+
+
+def test_absent_and_offline_says_where_to_put_the_files(tmp_path, monkeypatch):
+    def offline(*args, **kwargs):
+        raise RuntimeError("Error downloading train-images-idx3-ubyte.gz:\nmirror 1\nmirror 2")
+
+    monkeypatch.setattr(data.DATASETS["kmnist"], "download", offline)
+    with pytest.raises(
+        data.DataError, match=r"kmnist is not on this machine.*DIR/KMNIST/raw/ and say --data-dir DIR\.$"
+    ) as error:
+        data.load("kmnist")
+    assert "\n" not in str(error.value)
+
+
+def test_nothing_half_written_is_left_when_the_disk_is_full(tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(data.os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        data._write(tmp_path / "folder" / "file", b"content")
+    assert list((tmp_path / "folder").iterdir()) == []
+
+
+def test_unpacked_files_can_be_read_by_others(tmp_path):
+    data._write(tmp_path / "file", b"content")
+    if sys.platform != "win32":
+        assert stat.S_IMODE((tmp_path / "file").stat().st_mode) & 0o444 == 0o444

@@ -1,0 +1,211 @@
+"""train.py, as its users run it."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from test_data import write_dataset
+
+from manualgrad.training import make_network
+
+TRAIN = Path(__file__).parent.parent / "train.py"
+
+
+def command(*options, cwd):
+    return subprocess.run(
+        [sys.executable, str(TRAIN), *map(str, options)], cwd=cwd, capture_output=True, text=True, timeout=300
+    )
+
+
+@pytest.fixture
+def train_py(monkeypatch, capsys, tmp_path):
+    """train.py in this process: the exit code, and what it wrote to stdout and stderr."""
+    spec = importlib.util.spec_from_file_location("train", TRAIN)
+    train = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(train)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*options):
+        monkeypatch.setattr(sys, "argv", ["train.py", *map(str, options)])
+        try:
+            code = train.main()
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_the_command_trains_the_network_of_the_notes_on_mnist(tmp_path):
+    done = command("--epochs", 1, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "784-16-16-10, sigmoid, 13,002 parameters" in done.stdout
+    assert "60,000 images to train on, 10,000 to test on" in done.stdout
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert folder.name.endswith("-mnist-784-16-16-10")
+    assert ":" not in folder.name
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "curve.png", "metrics.jsonl", "model.pt"]
+
+    (line,) = (folder / "metrics.jsonl").read_text().splitlines()
+    metrics = json.loads(line)
+    assert metrics["epoch"] == 1
+    assert metrics["accuracy"] > 0.85
+    assert f"{metrics['accuracy']:.2%}" in done.stdout
+
+    config = json.loads((folder / "config.json").read_text())
+    assert config["sizes"] == [784, 16, 16, 10]
+    assert config["lr"] == 5.0
+    assert config["versions"]["torch"] == torch.__version__
+
+    model = make_network(config["sizes"], config["activation"])
+    model.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
+    assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_command_trains_on_files_of_another_data_set(tmp_path):
+    write_dataset(tmp_path, "FashionMNIST", train=200, packed=True)
+    options = ("--dataset", "fashion-mnist", "--data-dir", tmp_path, "--hidden", 12, "--batch-size", 7, "--out", "here")
+    done = command(*options, "--activation", "relu", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "fashion-mnist: 200 images to train on, 20 to test on" in done.stdout
+    assert len((tmp_path / "here" / "metrics.jsonl").read_text().splitlines()) == 30
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+def test_ctrl_c_saves_what_was_trained_so_far(tmp_path):
+    write_dataset(tmp_path, train=2000)
+    options = (
+        "--dataset",
+        "fashion-mnist",
+        "--data-dir",
+        tmp_path,
+        "--batch-size",
+        1,
+        "--epochs",
+        10_000,
+        "--out",
+        tmp_path / "out",
+    )
+    process = subprocess.Popen(
+        [sys.executable, str(TRAIN), *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    metrics = tmp_path / "out" / "metrics.jsonl"
+    give_up = time.monotonic() + 120
+    while not (metrics.is_file() and metrics.read_text().count("\n") >= 2):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "the network is saved as it was then" in out
+    make_network([784, 16, 16, 10]).load_state_dict(torch.load(tmp_path / "out" / "model.pt", weights_only=True))
+    assert (tmp_path / "out" / "curve.png").is_file()
+
+
+BAD_OPTIONS = {
+    "--hidden -3": "'-3' is not a whole number above 0",
+    "--hidden 16 0": "'0' is not a whole number above 0",
+    "--epochs 0": "'0' is not a whole number above 0",
+    "--epochs many": "'many' is not a whole number above 0",
+    "--batch-size -1": "'-1' is not a whole number above 0",
+    "--lr 0": "'0' is not a number above 0",
+    "--lr nan": "'nan' is not a number above 0",
+    "--lr inf": "'inf' is not a number above 0",
+    "--lr fast": "'fast' is not a number above 0",
+    "--seed -1": "'-1' is not a whole number from 0 to 2^63 - 1",
+    "--seed 9223372036854775808": "is not a whole number from 0 to 2^63 - 1",
+    "--activation tanh": "invalid choice: 'tanh'",
+    "--dataset cifar": "invalid choice: 'cifar'",
+    "--device tpu": "'tpu' is none of auto, cpu, cuda, cuda:N",
+    "--device cuda:x": "'cuda:x' is none of auto, cpu, cuda, cuda:N",
+    "--device cpu:1": "'cpu:1' is none of auto, cpu, cuda, cuda:N",
+    "--device cuda:99": "'cuda:99' is not on this machine",
+    "--momentum 0.9": "unrecognized arguments: --momentum",
+}
+
+
+@pytest.mark.parametrize(("options", "sentence"), BAD_OPTIONS.items(), ids=BAD_OPTIONS)
+def test_a_bad_option_ends_in_one_sentence_and_exit_code_2(options, sentence, train_py, tmp_path):
+    code, out, err = train_py(*options.split())
+    assert code == 2
+    assert out == ""
+    assert sentence in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_on_a_machine_without_one_is_a_bad_option(train_py):
+    code, _, err = train_py("--device", "cuda")
+    assert code == 2
+    assert "'cuda' is not on this machine, which has no cuda device" in err
+
+
+def test_the_command_exits_with_2_too(tmp_path):
+    done = command("--epochs", "-1", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "train.py: argument --epochs: '-1' is not a whole number above 0\n"
+
+
+@pytest.fixture
+def small(tmp_path):
+    write_dataset(tmp_path / "data")
+    return "--dataset", "fashion-mnist", "--data-dir", tmp_path / "data", "--epochs", 2, "--batch-size", 10
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_training(train_py, small, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, out, err = train_py(*small, "--out", tmp_path / "file" / "out")
+    assert code == 2
+    assert out == ""
+    assert "cannot be written to" in err
+
+
+def test_an_earlier_run_is_not_overwritten(train_py, small, tmp_path):
+    assert train_py(*small, "--out", tmp_path / "out")[0] == 0
+    before = (tmp_path / "out" / "model.pt").read_bytes()
+    code, _, err = train_py(*small, "--out", tmp_path / "out", "--seed", 1)
+    assert code == 2
+    assert "already holds a run" in err
+    assert (tmp_path / "out" / "model.pt").read_bytes() == before
+
+
+def test_damaged_data_are_named_before_training(train_py, small, tmp_path):
+    damaged = tmp_path / "data" / "FashionMNIST" / "raw" / "train-labels-idx1-ubyte"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    code, out, err = train_py(*small)
+    assert code == 2
+    assert out == ""
+    assert "train-labels-idx1-ubyte is damaged" in err
+
+
+def test_the_same_seed_gives_the_same_network(train_py, small, tmp_path):
+    networks = []
+    for out, seed in (("a", 3), ("b", 3), ("c", 4)):
+        assert train_py(*small, "--seed", seed, "--out", tmp_path / out)[0] == 0
+        networks.append(torch.load(tmp_path / out / "model.pt", weights_only=True)["0.weight"])
+    assert torch.equal(networks[0], networks[1])
+    assert not torch.equal(networks[0], networks[2])
+
+
+def test_the_learning_rate_follows_the_batch_size(train_py, small, tmp_path):
+    train_py(*small, "--out", tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["lr"] == pytest.approx(0.5)
+
+
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path):
+    (tmp_path / "rich.py").write_text("raise ModuleNotFoundError(\"No module named 'rich'\", name='rich')")
+    done = subprocess.run(
+        [sys.executable, str(TRAIN)], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)}
+    )
+    assert done.returncode == 2
+    assert done.stderr == 'train.py: rich is missing: pip install "manualgrad[train]"\n'
