@@ -179,7 +179,7 @@ def main() -> int:
         console.print(f"\nInterrupted in epoch {len(results) + 1}: the network is saved as it was then.")
     if results:
         share = f"[bold]{results[-1].accuracy:.2%}[/] of the {len(test):,} test images"
-        console.print(f"\n{share} are classified right after {len(results)} epochs and {seconds:.1f} s.")
+        console.print(f"\n{share} are classified right after {len(results)} epochs and {seconds:.1f} s.", soft_wrap=True)
     written = sorted(path.name for path in run.folder.iterdir())
     console.print(f"{', '.join(written)} are in {run.folder}", soft_wrap=True)
     return 130 if interrupted else 0
