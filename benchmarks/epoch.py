@@ -44,7 +44,8 @@ def main() -> None:
     with Console().status(f"{ROUNDS} rounds of an epoch each"):
         seconds = interleaved({"train.py": tensors, "DataLoader": data_loader}, ROUNDS)
     table = Table("batches from", "seconds", "ratio", title="One epoch of 784-16-16-10, batch 100, median")
-    for name, source in (("train.py", "tensors on the device (with the test)"), ("DataLoader", "DataLoader(MNIST(ToTensor()))")):
+    sources = {"train.py": "tensors on the device (and its test)", "DataLoader": "DataLoader(MNIST(transform=ToTensor()))"}
+    for name, source in sources.items():
         ratio = median_ratio(seconds[name], seconds["train.py"])
         table.add_row(source, f"{statistics.median(seconds[name]):.2f}", f"{ratio:.1f}")
     show(table)

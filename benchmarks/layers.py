@@ -1,6 +1,6 @@
 """One training step (forward and backward, no optimizer) of manualgrad's layers against torch.nn's, in eager mode.
 
-    python benchmarks/layers.py
+python benchmarks/layers.py
 """
 
 from __future__ import annotations

@@ -81,6 +81,12 @@ def test_mse_loss_derivatives(a_shape, y_shape, reduction, weighted):
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_mse_loss_derivatives_with_integer_targets_and_weights(reduction):
+    y, w = torch.tensor([[0, 1, 2]]), torch.tensor([[1, 2, 3]])
+    check(lambda a: MSELossFunction.apply(a, y, reduction, w), random(1, 3))
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_mse_loss_of_no_examples_has_an_empty_gradient(reduction):
     a = random(0, 3)
     MSELossFunction.apply(a, random(0, 3), reduction, None).sum().backward()

@@ -54,7 +54,9 @@ class MSELossFunction(Function):
         C = _mse_loss(a, y, _NONE)
         if w is not None:
             C = w * C
-        return C if reduction == "none" else C.sum() / _N(a, C, reduction, w)
+        if reduction == "none":
+            return C
+        return C.sum() if reduction == "sum" else C.sum() / _N(a, C, reduction, w)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, str, Tensor | None], output: Tensor) -> None:
@@ -80,16 +82,19 @@ class MSELossFunction(Function):
         return dC_da, dC_dy, None, dC_dw
 
     @staticmethod
-    def jvp(ctx: Any, da: Tensor, dy: Tensor, _: None, dw: Any) -> Tensor:
+    def jvp(ctx: Any, da: Tensor | None, dy: Tensor | None, _: None, dw: Tensor | None) -> Tensor:
         a, y, w, C = ctx.saved_tensors
+        da, dy = (torch.zeros_like(C) if tangent is None else tangent for tangent in (da, dy))  # of integers
         error = a - y
         dC = 2 * error * (da - dy)
         if w is not None:
-            dC = w * dC + error * error * dw
+            dC = w * dC
+        if dw is not None:
+            dC = dC + error * error * dw
         if ctx.reduction == "none":
             return dC
         dC = dC.sum()
-        if w is not None and ctx.reduction == "mean":
+        if dw is not None and ctx.reduction == "mean":
             dC = dC - C * dw.sum()
         return dC / _N(a, error, ctx.reduction, w)
 
