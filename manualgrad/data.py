@@ -122,7 +122,9 @@ def _unpack(dataset: str, root: Path, packed: Path) -> Path:
             _gunzip(packed / f"{file}.gz", _raw(root, dataset) / file)
         return root
     except OSError:
-        cache = user_cache_path("manualgrad") / hashlib.md5(str(root.resolve()).encode()).hexdigest()[:12]
+        cache = (
+            user_cache_path("manualgrad") / hashlib.md5(str(root.resolve()).encode(), usedforsecurity=False).hexdigest()[:12]
+        )
     try:
         for file in _FILES:
             unpacked, gz = _raw(cache, dataset) / file, packed / f"{file}.gz"
