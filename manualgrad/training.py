@@ -72,9 +72,10 @@ def train(
     """
     quadratic_cost = nn.MSELoss(reduction="batchmean")
     parameters = list(model.parameters())
-    optimizer = torch.optim.SGD(parameters, lr=lr, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
     device = training.x.device
+    # One kernel for all parameters on a GPU; on a CPU, a loop over so few of them is quicker than gathering them.
+    optimizer = torch.optim.SGD(parameters, lr=lr, fused=device.type != "cpu", foreach=False)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
     step = 0
     for epoch in range(1, epochs + 1):
         start = time.perf_counter()
