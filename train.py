@@ -1,9 +1,9 @@
 """Train a network of hand-differentiated layers on MNIST, on the CPU or a GPU, and test it.
 
-    python train.py                                       the notes' network, 784-16-16-10: 95% in about 15 seconds
+    python train.py                                       the notes' network, 784-16-16-10: 95% in about 20 seconds
     python train.py --hidden 100 --batch-size 10          98%
     python train.py --hidden 30 --batch-size 10           the network of Nielsen's book, chapter 1
-    python train.py --dataset fashion-mnist --hidden 100 --activation relu --lr 0.5
+    python train.py --dataset fashion-mnist --hidden 100
     python train.py --device cuda:1
 
 The network is an nn.Sequential of manualgrad's layers; autograd runs their hand-written backward methods. What comes of it
@@ -94,7 +94,7 @@ def options() -> argparse.Namespace:
     add("--lr", type=learning_rate, metavar="X", help="learning rate at the start (0.05 x batch size)")
     add("--seed", type=seed, default=0, metavar="N", help="of the initial weights and the shuffling (0)")
     add("--device", type=device, default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps (auto)")
-    add("--dataset", choices=list(DATASETS), default="mnist", help="(mnist)")
+    add("--dataset", choices=list(DATASETS), default="mnist", help="the images (mnist)")
     add("--data-dir", type=Path, metavar="DIR", help="where torchvision's folders MNIST/raw/, ... lie or are to be put")
     add("--out", type=Path, metavar="DIR", help="folder for the results (runs/<time>-<dataset>-<layers>)")
     chosen = parser.parse_args()
@@ -186,4 +186,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # before or after the training itself
+        sys.exit(130)
