@@ -4,7 +4,9 @@ The files are looked for, and read by torchvision, in this order:
 
 1. the folder asked for (`--data-dir`), under `MNIST/raw/`, `FashionMNIST/raw/` or `KMNIST/raw/`, unpacked or gzip-compressed;
 2. for MNIST, the checkout's `data/`;
-3. the user's cache folder, to which torchvision downloads what is nowhere else.
+3. the user's cache folder.
+
+torchvision downloads what is nowhere, to the folder asked for, or else to the cache folder.
 """
 
 from __future__ import annotations
@@ -98,12 +100,9 @@ def _raw(root: Path, dataset: str) -> Path:
 def _find(dataset: str, data_dir: Path | None) -> Path:
     """The root below which torchvision finds the four unpacked files."""
     cache = user_cache_path("manualgrad")
-    if data_dir is not None:
-        places = [(data_dir, _raw(data_dir, dataset))]
-    elif dataset == "mnist":
-        places = [(_CHECKOUT, _CHECKOUT), (cache, _raw(cache, dataset))]
-    else:
-        places = [(cache, _raw(cache, dataset))]
+    places = [(data_dir, _raw(data_dir, dataset))] if data_dir else []
+    places += [(_CHECKOUT, _CHECKOUT)] if dataset == "mnist" else []
+    places += [(cache, _raw(cache, dataset))]
     for root, packed in places:
         if all(_is_there(_raw(root, dataset) / file, packed / f"{file}.gz") for file in _FILES):
             return _unpack(dataset, root, packed)
@@ -122,9 +121,8 @@ def _unpack(dataset: str, root: Path, packed: Path) -> Path:
             _gunzip(packed / f"{file}.gz", _raw(root, dataset) / file)
         return root
     except OSError:
-        cache = (
-            user_cache_path("manualgrad") / hashlib.md5(str(root.resolve()).encode(), usedforsecurity=False).hexdigest()[:12]
-        )
+        name = hashlib.md5(str(root.resolve()).encode(), usedforsecurity=False).hexdigest()[:12]
+        cache = user_cache_path("manualgrad") / name
     try:
         for file in _FILES:
             unpacked, gz = _raw(cache, dataset) / file, packed / f"{file}.gz"

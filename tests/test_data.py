@@ -77,6 +77,17 @@ def test_a_read_only_checkout_is_unpacked_to_the_cache(checkout, cache, monkeypa
     assert len(list(cache.glob("*/MNIST/raw/*"))) == 4
 
 
+def test_mnist_that_is_not_in_the_folder_asked_for_comes_from_the_checkout(checkout, tmp_path):
+    assert len(data.load("mnist", tmp_path / "empty")[1]) == 10_000
+
+
+def test_the_folder_asked_for_comes_first(checkout, cache, tmp_path):
+    write_dataset(cache, train=30)
+    write_dataset(tmp_path / "asked", train=40)
+    assert len(data.load("fashion-mnist", tmp_path / "asked")[0]) == 40
+    assert len(data.load("fashion-mnist")[0]) == 30
+
+
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize(("dataset", "folder"), [("fashion-mnist", "FashionMNIST"), ("kmnist", "KMNIST")])
 def test_other_data_sets_are_read_from_the_folder_asked_for(dataset, folder, packed, tmp_path):
