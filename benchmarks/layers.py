@@ -1,6 +1,8 @@
-"""One training step (forward and backward, no optimizer) of manualgrad's layers against torch.nn's, in eager mode.
+"""One training step of manualgrad's layers against torch.nn's, in eager mode: forward and backward, no optimizer.
 
-python benchmarks/layers.py
+    python benchmarks/layers.py
+
+Beside them, the least that such layers can cost: see bare.py.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from types import ModuleType
 
+import bare
 import torch
 from measure import interleaved, median_ratio, show
 from rich.progress import track
@@ -31,7 +34,7 @@ def step_of(nn: ModuleType, sizes: list[int], batch: int, activation: str) -> Ca
     torch.manual_seed(0)
     x, y = torch.rand(batch, sizes[0]), torch.rand(batch, sizes[-1])
     layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), getattr(nn, activation)())]
-    model, cost = nn.Sequential(*layers), nn.MSELoss()
+    model, cost = torch.nn.Sequential(*layers), nn.MSELoss()
     parameters = list(model.parameters())
 
     def step() -> None:
@@ -43,13 +46,16 @@ def step_of(nn: ModuleType, sizes: list[int], batch: int, activation: str) -> Ca
 
 
 def main() -> None:
-    table = Table("network", "batch", "activation", "torch.nn", "manualgrad.nn", "ratio", title="One step, median µs")
+    modules = (torch.nn, manualgrad.nn, bare)
+    columns = ("network", "batch", "activation", "torch.nn", "manualgrad.nn", "ratio", "bare", "ratio")
+    table = Table(*columns, title="One step, median µs, and its ratio to torch.nn's")
     for sizes, batch, activation, repeat in track(CASES, "measuring", transient=True):
-        contestants = {nn.__name__: step_of(nn, sizes, batch, activation) for nn in (torch.nn, manualgrad.nn)}
-        seconds = interleaved(contestants, ROUNDS, repeat)
-        theirs, ours = seconds["torch.nn"], seconds["manualgrad.nn"]
-        times = [f"{statistics.median(s) * 1e6:,.0f}" for s in (theirs, ours)]
-        table.add_row("-".join(map(str, sizes)), str(batch), activation, *times, f"{median_ratio(ours, theirs):.2f}")
+        contestants = {nn.__name__: step_of(nn, sizes, batch, activation) for nn in modules}
+        theirs, *others = interleaved(contestants, ROUNDS, repeat).values()
+        row = ["-".join(map(str, sizes)), str(batch), activation, f"{statistics.median(theirs) * 1e6:,.0f}"]
+        for seconds in others:
+            row += [f"{statistics.median(seconds) * 1e6:,.0f}", f"{median_ratio(seconds, theirs):.2f}"]
+        table.add_row(*row)
     show(table)
 
 
