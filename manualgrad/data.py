@@ -125,11 +125,10 @@ def _unpack(dataset: str, root: Path, packed: Path) -> Path:
         cache = user_cache_path("manualgrad") / name
     try:
         for file in _FILES:
-            unpacked, gz = _raw(cache, dataset) / file, packed / f"{file}.gz"
-            if gz.is_file() and not (unpacked.is_file() and unpacked.stat().st_mtime >= gz.stat().st_mtime):
-                _gunzip(gz, unpacked)
-            elif not gz.is_file():
-                _write(unpacked, (_raw(root, dataset) / file).read_bytes())
+            if file in missing:
+                _gunzip(packed / f"{file}.gz", _raw(cache, dataset) / file)
+            else:
+                _write(_raw(cache, dataset) / file, (_raw(root, dataset) / file).read_bytes())
         return cache
     except OSError as error:
         raise DataError(f"{packed} cannot be unpacked, neither below {root} nor below {cache}: {error}.") from error
@@ -166,7 +165,7 @@ def _check(path: Path, md5: str | None) -> None:
     else:
         whole = False
     if not whole or (md5 is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5):
-        raise DataError(f"{path} is damaged; delete it, and put an undamaged copy in its place unless it is unpacked again.")
+        raise DataError(f"{path} is damaged: replace it, or delete it to have it unpacked or downloaded again.")
 
 
 def _download(dataset: str, root: Path) -> Path:

@@ -84,7 +84,7 @@ def train(
             x, y = training.x.index_select(0, batch), training.y.index_select(0, batch)
             cost = quadratic_cost(model(x), y)
             for parameter in parameters:
-                parameter.grad = None  # optimizer.zero_grad() does just this, and takes a twentieth of a small step for it
+                parameter.grad = None  # what optimizer.zero_grad() does, without the time it takes around that
             cost.backward()
             optimizer.step()
             cost_sum.add_(cost.detach(), alpha=len(batch))

@@ -227,7 +227,12 @@ def test_an_error_that_is_not_about_the_arguments_comes_through_as_it_was(monkey
 
     monkeypatch.setattr(MF.LinearFunction, "apply", out_of_memory)
     with pytest.raises(torch.OutOfMemoryError, match="no memory left"):
-        MF.linear(random(2, 5), random(4, 5))
+        MF.linear(random(2, 5), random(4, 5), random(1))  # a bias that torch takes, though it is not [4]
+
+
+def test_a_complex_weight_is_refused_as_complex_inputs_are():
+    with pytest.raises(NotImplementedError, match=r"weight is torch\.complex64"):
+        MF.mse_loss(random(2), random(2), weight=random(2, dtype=torch.complex64))
 
 
 def test_backward_twice_raises_torchs_error():

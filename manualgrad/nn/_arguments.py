@@ -13,7 +13,7 @@ from torch import Tensor
 
 def explained(error: Exception, problem: str | None) -> Exception:
     """`error` itself, or where the problem is known, an error of the same type that states it."""
-    if problem is None:
+    if problem is None or isinstance(error, torch.OutOfMemoryError):
         return error
     better = type(error)(problem)
     better.__cause__ = error

@@ -140,6 +140,8 @@ def mse_loss(  # type: ignore[no-redef]
             raise ValueError(
                 f"mse_loss: weight must have the shape of input, {list(input.shape)}, and has {list(weight.shape)}"
             )
+        if weight is not None and weight.is_complex():
+            raise NotImplementedError(f"mse_loss: weight is {weight.dtype}, and must be real")
         return MSELossFunction.apply(input, target, reduction, weight)
     except _CALL_ERRORS as error:
         raise explained(error, mse_loss_problem(input, target, weight))
