@@ -1,7 +1,9 @@
 """Neural-network layers for PyTorch whose gradients are derived by hand."""
 
 from manualgrad import nn
+from manualgrad.audit import audit
 from manualgrad.function import Function
+from manualgrad.swap import swap, swap_report, unswap
 
-__all__ = ["Function", "nn"]
+__all__ = ["Function", "audit", "nn", "swap", "swap_report", "unswap"]
 __version__ = "0.1.0"

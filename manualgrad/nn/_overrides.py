@@ -17,10 +17,16 @@ def call_override(
     A tensor subclass is given torch's function, the one it knows. A mode is given ours: `torch.set_default_device` is one,
     calls whatever it is given, and would otherwise leave the hand-written gradients out.
     """
-    function = torchs if any(map(_overrides, tensors)) else ours
+    function = torchs if is_overridden(*tensors) else ours
     return handle_torch_function(function, tensors, *args, **kwargs)
 
 
-def _overrides(argument: Any) -> bool:
-    handler = getattr(type(argument), "__torch_function__", torch._C._disabled_torch_function_impl)
-    return type(argument) is not torch.Tensor and handler is not torch._C._disabled_torch_function_impl
+def is_overridden(*tensors: Any) -> bool:
+    """Whether one of them, and not a mode, overrides torch functions."""
+    return any(
+        type(tensor) is not torch.Tensor and getattr(type(tensor), "__torch_function__", _disabled) is not _disabled
+        for tensor in tensors
+    )
+
+
+_disabled = torch._C._disabled_torch_function_impl

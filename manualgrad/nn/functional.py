@@ -3,9 +3,10 @@
 These four have torch's signatures, take what torch's take and raise what torch's raise, in a sentence that names the
 argument; every other name is torch's own.
 
-Two kinds of call get torch's own function, as they could do nothing with a Function: one with an argument that overrides
-torch functions (a `__torch_function__` subclass, the Proxy of `torch.fx.symbolic_trace`), and one under `torch.jit.trace`,
-whose traces can be saved only if they hold torch operators alone.
+Some calls get torch's own function, as a Function could do nothing for them: those with an argument that overrides torch
+functions (a `__torch_function__` subclass, the Proxy of `torch.fx.symbolic_trace`); those under `torch.jit.trace`, whose traces
+can be saved only if they hold torch operators alone; and those on tensors that are no plain array (sparse, nested, mkldnn), for
+which few of the operators exist that the derivatives are written in.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch.overrides import has_torch_function_unary, has_torch_function_variadi
 
 from manualgrad.functions import LinearFunction, MSELossFunction, ReLUFunction, SigmoidFunction
 from manualgrad.nn._arguments import activation_problem, explained, linear_problem, mse_loss_problem
-from manualgrad.nn._overrides import call_override
+from manualgrad.nn._overrides import call_override, is_overridden
 
 if TYPE_CHECKING:
     from torch.nn.functional import *  # noqa: F403
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 _jit_trace = torch._C._get_tracing_state
 
 _CALL_ERRORS = (RuntimeError, TypeError, AttributeError)
+
+
+def _torch_answers(input: Any) -> bool:
+    """Whether torch's own function takes the call, be it only to raise its error."""
+    return _jit_trace() is not None or not isinstance(input, Tensor) or input.layout is not _strided or input.is_nested
+
+
+_strided = torch.strided
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:  # type: ignore[no-redef]
@@ -43,9 +52,9 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     if has_torch_function_variadic(input, weight, bias):
         return call_override(linear, F.linear, (input, weight, bias), input, weight, bias=bias)
-    if _jit_trace() is not None:
-        return F.linear(input, weight, bias)
     try:
+        if _torch_answers(input):
+            return F.linear(input, weight, bias)
         if weight.dim() == 1 and bias is None:
             return LinearFunction.apply(input, weight.unsqueeze(0), None).squeeze(-1)
         if bias is not None and bias.dim() > 1:  # torch takes a bias for each example too
@@ -63,9 +72,9 @@ def sigmoid(input: Tensor) -> Tensor:  # type: ignore[no-redef]
     """
     if has_torch_function_unary(input):
         return call_override(sigmoid, torch.sigmoid, (input,), input)
-    if _jit_trace() is not None:
-        return torch.sigmoid(input)
     try:
+        if _torch_answers(input):
+            return torch.sigmoid(input)
         return SigmoidFunction.apply(input)
     except _CALL_ERRORS as error:
         raise explained(error, activation_problem("sigmoid", input))
@@ -83,9 +92,9 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:  # type: ignore[no-red
     """
     if has_torch_function_unary(input):
         return call_override(relu, F.relu, (input,), input, inplace=inplace)
-    if _jit_trace() is not None:
-        return F.relu(input, inplace)
     try:
+        if _torch_answers(input):
+            return F.relu(input, inplace)
         a = ReLUFunction.apply(input)
     except _CALL_ERRORS as error:
         raise explained(error, activation_problem("relu", input))
@@ -118,12 +127,16 @@ def mse_loss(  # type: ignore[no-redef]
         RuntimeError: when shapes or devices do not fit, or numbers are complex (NotImplementedError).
         AttributeError: when an argument is no tensor.
     """
+    if reduction == "batchmean" and (_jit_trace() is not None or is_overridden(input, target, weight)):
+        # torch has no "batchmean". The count is an operation of its own, for a trace to hold.
+        C = mse_loss(input, target, reduction="sum", weight=weight)  # type: ignore[call-arg]
+        return C / torch.atleast_1d(input).shape[0]
     if has_torch_function_variadic(input, target, weight):
         legacy = {"size_average": size_average, "reduce": reduce}
         return call_override(
             mse_loss, F.mse_loss, (input, target, weight), input, target, **legacy, reduction=reduction, weight=weight
         )
-    if _jit_trace() is not None and reduction != "batchmean":
+    if _jit_trace() is not None:
         return F.mse_loss(input, target, size_average, reduce, reduction, weight)  # type: ignore[call-arg]
     try:
         if target.shape != input.shape:

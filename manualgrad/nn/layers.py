@@ -1,13 +1,15 @@
 """torch.nn's Linear, Sigmoid, ReLU and MSELoss, with `forward` alone overridden: the gradients are hand-written.
 
 Parameters, initialisation, state_dict, repr, hooks and all the rest are torch.nn's, as each class is a subclass of
-torch.nn's of the same name.
+torch.nn's of the same name. torch.jit.script, which can compile no Function, is given torch's own functions.
 """
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.jit import is_scripting  # type: ignore[attr-defined]
 
 from manualgrad.nn import functional
 
@@ -22,6 +24,8 @@ class Linear(torch.nn.Linear):
     """
 
     def forward(self, input: Tensor) -> Tensor:
+        if is_scripting():
+            return F.linear(input, self.weight, self.bias)
         return functional.linear(input, self.weight, self.bias)
 
 
@@ -29,6 +33,8 @@ class Sigmoid(torch.nn.Sigmoid):
     """a = 1 / (1 + e⁻ᶻ) of each element; see `torch.nn.Sigmoid`."""
 
     def forward(self, input: Tensor) -> Tensor:
+        if is_scripting():
+            return torch.sigmoid(input)
         return functional.sigmoid(input)
 
 
@@ -36,6 +42,8 @@ class ReLU(torch.nn.ReLU):
     """a = max(z, 0) of each element, into the input itself with `inplace=True`; see `torch.nn.ReLU`."""
 
     def forward(self, input: Tensor) -> Tensor:
+        if is_scripting():
+            return F.relu(input, inplace=self.inplace)
         return functional.relu(input, inplace=self.inplace)
 
 
@@ -46,4 +54,6 @@ class MSELoss(torch.nn.MSELoss):
     """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        if is_scripting():
+            return F.mse_loss(input, target, reduction=self.reduction)
         return functional.mse_loss(input, target, reduction=self.reduction)

@@ -1,0 +1,114 @@
+"""Which of the gradients behind a tensor are hand-written."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["Audit", "audit"]
+
+
+def audit(tensor: Tensor) -> Audit:
+    """Walk the autograd graph behind `tensor`, an output or a loss, and count its nodes by who wrote their derivative.
+
+    Raises:
+        TypeError: when `tensor` is no tensor.
+        RuntimeError: when it has no graph behind it.
+
+    Example:
+        >>> print(audit(cost(model(x), y)))
+        hand-written   LinearFunction   3
+                       SigmoidFunction  3
+                       MSELossFunction  1
+        no arithmetic  AccumulateGrad   6
+        7 of 7 arithmetic nodes are hand-written: 100.0%
+    """
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"audit: tensor must be a Tensor, and is a {type(tensor).__name__}")
+    if tensor.grad_fn is None:
+        raise RuntimeError("audit: tensor has no grad_fn: give the output of a computation on tensors that require grad")
+    result = Audit()
+    for node in _nodes(tensor.grad_fn):
+        name = node.name().rpartition("::")[2]
+        if _is_hand_written(node):
+            result.manual[re.sub(r"^(Vmapped)*|Backward$", "", name)] += 1
+        elif _is_no_arithmetic(name):
+            result.other[name] += 1
+        else:
+            result.native[name] += 1
+    return result
+
+
+@dataclass
+class Audit:
+    """The nodes of an autograd graph, counted by name; `str()` is a table.
+
+    Attributes:
+        manual: arithmetic whose derivative is hand-written: Functions, manualgrad's or another's.
+        native: arithmetic whose derivative is PyTorch's own.
+        other: no arithmetic: views, copies and casts, and the accumulation into `.grad`.
+    """
+
+    manual: Counter[str] = field(default_factory=Counter)
+    native: Counter[str] = field(default_factory=Counter)
+    other: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def coverage(self) -> float:
+        """The share of the arithmetic nodes that are hand-written, 0 to 1; 1 where there is no arithmetic."""
+        arithmetic = self.manual.total() + self.native.total()
+        return self.manual.total() / arithmetic if arithmetic else 1.0
+
+    def __str__(self) -> str:
+        groups = {"hand-written": self.manual, "PyTorch's own": self.native, "no arithmetic": self.other}
+        width = max((len(name) for group in groups.values() for name in group), default=0)
+        lines = []
+        for title, group in groups.items():
+            for name, count in group.most_common():
+                lines.append(f"{title:13}  {name:{width}}  {count}")
+                title = ""
+        manual, arithmetic = self.manual.total(), self.manual.total() + self.native.total()
+        lines.append(f"{manual} of {arithmetic} arithmetic nodes are hand-written: {self.coverage:.1%}")
+        return "\n".join(lines)
+
+
+def _nodes(root: Any) -> Iterator[Any]:
+    seen, waiting = {root}, [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for following, _ in node.next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                waiting.append(following)
+
+
+def _is_hand_written(node: Any) -> bool:
+    """Whether the node is of a Function of a user's; PyTorch has some of its own (torch.compile's, checkpoint's)."""
+    function = getattr(node, "_forward_cls", None)
+    if function is None:
+        return False
+    # Under vmap, torch._functorch makes a Function "VmappedX" of a Function X.
+    return not function.__module__.startswith("torch.") or function.__module__ == "torch._functorch.autograd_function"
+
+
+@cache
+def _is_no_arithmetic(name: str) -> bool:
+    if name in ("AccumulateGrad", "CloneBackward0", "CopyBackwards", "ToCopyBackward0", "UnsafeViewBackward0"):
+        return True
+    # A view is what the operator's schema says is one: TransposeBackward0 is the node of aten::transpose.
+    operator = re.sub(r"(?<!^)(?=[A-Z])", "_", re.sub(r"Backward.*$", "", name)).lower()
+    packets = (getattr(torch.ops.aten, name, None) for name in (operator, f"_{operator}"))
+    return any(
+        getattr(packet, overload).is_view
+        for packet in packets
+        if isinstance(packet, torch._ops.OpOverloadPacket)
+        for overload in packet.overloads()
+    )

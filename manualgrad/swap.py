@@ -1,0 +1,140 @@
+"""Put the hand-written layers into a model that is already there, and take them out again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from torch.nn import Module
+
+from manualgrad import nn
+
+__all__ = ["SwapReport", "swap", "swap_report", "unswap"]
+
+_OURS: dict[type, type] = {getattr(torch.nn, name): getattr(nn, name) for name in ("Linear", "Sigmoid", "ReLU", "MSELoss")}
+_TORCHS = {ours: torchs for torchs, ours in _OURS.items()}
+
+_ModuleT = TypeVar("_ModuleT", bound=Module)
+
+
+def swap(model: _ModuleT) -> _ModuleT:
+    """Make torch.nn's Linear, Sigmoid, ReLU and MSELoss inside `model` hand-written, in place; returns the model.
+
+    Only the class of each layer changes. Parameters, buffers, hooks, flags and names are the same objects as before, so
+    that an optimizer built for the model goes on working. A layer already swapped stays as it is. What is left alone, and
+    why, is in `swap_report(model)`: subclasses of the four (a parametrized or sharded layer is one), lazy, quantized and
+    scripted layers, and layers with a `forward` of their own.
+
+    Raises:
+        TypeError: when `model` is no `torch.nn.Module`.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Linear(784, 10), torch.nn.Sigmoid())
+        >>> type(swap(model)[0])
+        <class 'manualgrad.nn.layers.Linear'>
+    """
+    for _, layer in _layers("swap", model):
+        if type(layer) in _OURS and _why_not_swapped(layer) is None:
+            layer.__class__ = _OURS[type(layer)]
+    return model
+
+
+def unswap(model: _ModuleT) -> _ModuleT:
+    """Give the layers that `swap` changed torch.nn's classes again, in place; returns the model.
+
+    Layers that were made as manualgrad's become torch.nn's too. An MSELoss with the reduction "batchmean" stays, as
+    torch.nn has no such reduction.
+
+    Raises:
+        TypeError: when `model` is no `torch.nn.Module`.
+    """
+    for _, layer in _layers("unswap", model):
+        if type(layer) in _TORCHS and _why_not_unswapped(layer) is None:
+            layer.__class__ = _TORCHS[type(layer)]
+    return model
+
+
+def swap_report(model: Module) -> SwapReport:
+    """What `swap(model)` changes or has changed, what it leaves alone, and why; the model stays as it is.
+
+    Raises:
+        TypeError: when `model` is no `torch.nn.Module`.
+    """
+    report = SwapReport()
+    for name, layer in _layers("swap_report", model):
+        if type(layer) in _TORCHS:
+            report.swapped[name] = _join(type(layer).__name__, _why_not_unswapped(layer))
+        elif (reason := _why_not_swapped(layer)) is not None:
+            report.left_alone[name] = reason
+        elif type(layer) in _OURS:
+            report.to_swap[name] = type(layer).__name__
+    return report
+
+
+@dataclass
+class SwapReport:
+    """The layers of a model by what `swap` does with them; `str()` is a table.
+
+    Attributes:
+        swapped: name in the model -> class, of the layers that are hand-written now.
+        to_swap: name -> class, of the layers that `swap` would make hand-written.
+        left_alone: name -> why `swap` leaves the layer as it is.
+    """
+
+    swapped: dict[str, str] = field(default_factory=dict)
+    to_swap: dict[str, str] = field(default_factory=dict)
+    left_alone: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        groups = {"hand-written": self.swapped, "swap would make hand-written": self.to_swap, "left alone": self.left_alone}
+        lines = []
+        for title, group in groups.items():
+            for text in dict.fromkeys(group.values()):
+                names = [name or "(the model itself)" for name in group if group[name] == text]
+                lines += [f"{title}: {len(names)} {text}", *(f"    {name}" for name in names)]
+        return "\n".join(lines) or "no Linear, Sigmoid, ReLU or MSELoss in this model"
+
+
+def _layers(function: str, model: Any) -> Iterator[tuple[str, Module]]:
+    if not isinstance(model, Module):
+        what = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
+        raise TypeError(f"{function}: model must be a torch.nn.Module, and is {what}")
+    return model.named_modules()
+
+
+def _why_not_swapped(layer: Module) -> str | None:
+    """The reason that a layer akin to one of the four is left alone; None where there is none, or it is not akin."""
+    cls, name = type(layer), type(layer).__name__
+    if cls in _OURS:
+        return f"{name} with a forward of its own, set on the object" if "forward" in vars(layer) else None
+    if isinstance(layer, torch.jit.ScriptModule):
+        is_one = getattr(layer, "original_name", None) in _NAMES
+        return f"{layer.original_name} in TorchScript: swap the model before it is scripted or traced" if is_one else None
+    if cls.__module__.startswith("torch.ao.nn.quantized") and name in _NAMES:
+        return f"quantized {name}: it has no gradient"
+    bases = [base for base in (*_OURS, *_TORCHS) if isinstance(layer, base)]
+    if not bases:
+        return None
+    base = f"{bases[-1].__module__.split('.')[0]}.nn.{bases[-1].__name__}"
+    if torch.nn.utils.parametrize.is_parametrized(layer):
+        return f"parametrized {base}: swap the model before it is parametrized"
+    if any(c.__name__ == "FSDPModule" for c in cls.__mro__):
+        return f"{base} sharded by fully_shard: swap the model before it is sharded"
+    if isinstance(layer, torch.nn.modules.lazy.LazyModuleMixin):
+        return f"{name} before its first call: swap the model after it"
+    return f"{cls.__module__}.{name}, a subclass of {base}: its forward may be another"
+
+
+_NAMES = {cls.__name__ for cls in _OURS}
+
+
+def _why_not_unswapped(layer: Module) -> str | None:
+    if isinstance(layer, torch.nn.MSELoss) and layer.reduction == "batchmean":
+        return "unswap leaves it, as torch.nn has no reduction 'batchmean'"
+    return None
+
+
+def _join(name: str, remark: str | None) -> str:
+    return name if remark is None else f"{name} ({remark})"
