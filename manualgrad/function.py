@@ -177,11 +177,12 @@ def _defaults_of(forward: Callable[..., Any]) -> dict[int, tuple[Any, ...]]:
 
 def _twin(cls: type[Function], **methods: Callable[..., Any]) -> type[_PlainFunction]:
     """A plain torch.autograd.Function that runs `cls` under its name."""
+    methods = {"backward": _backward_of(cls), **methods}
     attributes: dict[str, Any] = {name: staticmethod(method) for name, method in methods.items()}
     attributes |= {"serves": cls, "__module__": cls.__module__, "__doc__": cls.__doc__}
     for name in ("clear_saved_tensors_on_access", "boxed_grads_call"):
         attributes[name] = getattr(cls, name, False)
-    return type(cls.__name__, (_PlainFunction,), {"backward": staticmethod(_backward_of(cls)), **attributes})
+    return type(cls.__name__, (_PlainFunction,), attributes)
 
 
 def _eager_twin(cls: type[Function]) -> type[_PlainFunction]:
@@ -208,10 +209,71 @@ def _save_nothing(ctx: Any, *tensors: Any) -> None:
 
 
 def _transformed_twin(cls: type[Function]) -> type[_PlainFunction]:
-    optional = [name for name in ("jvp", "vmap") if getattr(cls, name) is not getattr(_PlainFunction, name)]
-    twin = _twin(cls, **{name: getattr(cls, name) for name in ("forward", "setup_context", *optional)})
-    twin.generate_vmap_rule = cls.generate_vmap_rule and "vmap" not in optional
+    back = _backward_of(cls)
+
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        saving = _SavingContext(ctx)
+        cls.setup_context(saving, inputs, output)
+        saving.save()
+
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        return back(_SavedContext(ctx, ctx.saved_tensors[: ctx.n_for_backward]), *grad_outputs)
+
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        return cls.jvp(_SavedContext(ctx, ctx.saved_tensors[ctx.n_for_backward :]), *tangents)
+
+    methods: dict[str, Any] = {"forward": cls.forward, "setup_context": setup_context, "backward": backward}
+    if cls.jvp is not _PlainFunction.jvp:
+        methods["jvp"] = jvp
+    has_vmap = cls.vmap is not _PlainFunction.vmap
+    if has_vmap:
+        methods["vmap"] = cls.vmap
+    twin = _twin(cls, **methods)
+    twin.generate_vmap_rule = cls.generate_vmap_rule and not has_vmap
     return twin
+
+
+class _ContextView:
+    """A ctx as a subclass of Function sees it: it reads and writes the attributes of the real one."""
+
+    def __init__(self, ctx: Any, **attributes: Any) -> None:
+        vars(self).update(attributes, ctx=ctx)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.ctx, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.ctx, name, value)
+
+
+class _SavingContext(_ContextView):
+    """Saves what is saved for backward and for forward mode together, for both.
+
+    Under vmap, PyTorch remembers the batch dimensions of the saved tensors only once, those of the last call, and would
+    read the tensors of the other call by them (`CtxCustomSave` in torch/_functorch/autograd_function.py, from pull request
+    91211). So the two calls must save the same tensors.
+    """
+
+    def __init__(self, ctx: Any) -> None:
+        super().__init__(ctx, for_backward=(), for_forward=())
+
+    def save_for_backward(self, *tensors: Any) -> None:
+        vars(self)["for_backward"] = tensors
+
+    def save_for_forward(self, *tensors: Any) -> None:
+        vars(self)["for_forward"] = tensors
+
+    def save(self) -> None:
+        self.ctx.n_for_backward = len(self.for_backward)
+        self.ctx.save_for_backward(*self.for_backward, *self.for_forward)
+        self.ctx.save_for_forward(*self.for_backward, *self.for_forward)
+
+
+class _SavedContext(_ContextView):
+    """Gives each of the two its own part."""
+
+    def __init__(self, ctx: Any, saved_tensors: tuple[Any, ...]) -> None:
+        super().__init__(ctx, saved_tensors=saved_tensors)
 
 
 def _compiled_twin(cls: type[Function]) -> type[_PlainFunction]:

@@ -280,6 +280,39 @@ def test_a_vmap_rule_of_ones_own_is_used(x):
     torch.testing.assert_close(vmap(Vmapped.apply)(x), 100 * x)
 
 
+class SavesTwice(Function):
+    """x w, saving w alone for the backward, and both for forward mode."""
+
+    @staticmethod
+    def forward(x, w):
+        return x * w
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[1])
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (w,) = ctx.saved_tensors
+        return grad_output * w, None
+
+    @staticmethod
+    def jvp(ctx, dx, dw):
+        x, w = ctx.saved_tensors
+        return dx * w + x * dw
+
+
+@pytest.mark.parametrize("in_dims", [(0, None), (None, 0), (0, 0)])
+def test_what_is_saved_for_backward_may_differ_from_what_is_saved_for_forward_mode(in_dims):
+    """Under vmap PyTorch remembers one list of batch dimensions for the two."""
+    x, w = torch.rand(2, 3)
+    ours, theirs = (backward_of(lambda x, f=f: vmap(f, in_dims=in_dims)(x, w), x) for f in (SavesTwice.apply, torch.mul))
+    torch.testing.assert_close(ours, theirs)
+    tangent = vmap(lambda x, w: jvp(SavesTwice.apply, (x, w), (x, w))[1], in_dims=in_dims)(x, w)
+    torch.testing.assert_close(tangent, 2 * vmap(torch.mul, in_dims=in_dims)(x, w))
+
+
 def test_without_jvp_forward_mode_raises_torchs_error(x):
     class NoJvp(Function):
         forward, setup_context = staticmethod(Mark.forward), staticmethod(Mark.setup_context)
