@@ -1,0 +1,138 @@
+"""Two processes on one machine, over gloo: a swapped model trains there as the original does in one process."""
+
+import copy
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from models import batch, build
+from torch.testing import assert_close
+
+from manualgrad import audit, nn, swap, swap_report
+
+pytestmark = pytest.mark.skipif(not dist.is_available() or not dist.is_gloo_available(), reason="needs torch.distributed, gloo")
+
+WORLD = 2
+
+
+def in_two_processes(work, tmp_path):
+    """Run work(rank) in each; the first one that raises ends the test with its traceback."""
+    mp.spawn(_worker, args=(work, (tmp_path / "store").as_uri()), nprocs=WORLD)
+
+
+def _worker(rank, work, store):
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=store, rank=rank, world_size=WORLD)
+    try:
+        work(rank)
+    finally:
+        dist.destroy_process_group()
+
+
+def train(model, x, y, steps=5):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(x, y)[1].backward()
+        optimizer.step()
+
+
+def expected_parameters():
+    """Those of torch.nn's layers after five steps on the whole batch, in one process."""
+    model = build("mlp", dtype=torch.float64)
+    train(model, *batch("mlp", 8, dtype=torch.float64))
+    return dict(model.named_parameters())
+
+
+def shard(rank):
+    return (t.chunk(WORLD)[rank] for t in batch("mlp", 8, dtype=torch.float64))
+
+
+def ddp(rank):
+    model = swap(build("mlp", dtype=torch.float64))
+    train(torch.nn.parallel.DistributedDataParallel(model), *shard(rank))
+    assert_close(dict(model.named_parameters()), expected_parameters())
+
+
+def swap_inside_ddp(rank):
+    model = torch.nn.parallel.DistributedDataParallel(build("mlp", dtype=torch.float64))
+    train(swap(model), *shard(rank))
+    assert swap_report(model).swapped
+    assert_close(dict(model.module.named_parameters()), expected_parameters())
+
+
+def compiled_ddp(rank):
+    model = swap(build("mlp", dtype=torch.float64))
+    run = torch.compile(torch.nn.parallel.DistributedDataParallel(model), backend="aot_eager")
+    train(run, *shard(rank))
+    assert_close(dict(model.named_parameters()), expected_parameters())
+
+
+def fsdp(rank):
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    mesh = init_device_mesh("cpu", (WORLD,))
+    model = swap(build("mlp", dtype=torch.float64))
+    for layer in model.network:
+        if isinstance(layer, nn.Linear):
+            fully_shard(layer, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    before = [type(layer) for layer in model.modules()]
+    swap(model)
+    assert [type(layer) for layer in model.modules()] == before
+    assert all("sharded by fully_shard" in reason for reason in swap_report(model).left_alone.values())
+    train(model, *shard(rank))
+    full = {name: p.full_tensor() for name, p in model.named_parameters()}
+    assert_close(full, expected_parameters())
+
+
+def tensor_parallel(rank):
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
+
+    torch.manual_seed(0)
+    original = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.ReLU(), torch.nn.Linear(8, 4)).double()
+    model = swap(copy.deepcopy(original))
+    mesh = init_device_mesh("cpu", (WORLD,))
+    parallelize_module(model, mesh, {"0": ColwiseParallel(), "2": RowwiseParallel()})
+    x = torch.rand(5, 6, dtype=torch.float64)
+    optimizers = [torch.optim.SGD(m.parameters(), lr=0.05) for m in (model, original)]
+    for _ in range(5):
+        outputs = []
+        for m, optimizer in zip((model, original), optimizers, strict=True):
+            optimizer.zero_grad()
+            outputs.append(m(x))
+            outputs[-1].square().mean().backward()
+            optimizer.step()
+        assert_close(*outputs)
+    assert audit(model(x)).manual == {"LinearFunction": 2, "ReLUFunction": 1}
+    full = {name: p.full_tensor() for name, p in model.named_parameters()}
+    assert_close(full, dict(original.named_parameters()))
+
+
+def dtensor_inputs(rank):
+    """The four functions on DTensors: the batch is sharded, the parameters are replicated."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.tensor import Replicate, Shard, distribute_tensor
+
+    torch.manual_seed(0)
+    mesh = init_device_mesh("cpu", (WORLD,))
+    x, y, W, b = (torch.rand(shape, dtype=torch.float64) for shape in ((4, 6), (4, 3), (3, 6), (3,)))
+    results = []
+    for F, placed in ((torch.nn.functional, False), (nn.functional, True)):
+        tensors = [x, y, W, b]
+        if placed:
+            placements = [Shard(0), Shard(0), Replicate(), Replicate()]
+            tensors = [distribute_tensor(t, mesh, [p]) for t, p in zip(tensors, placements, strict=True)]
+        x_, y_, W_, b_ = (t.detach().requires_grad_() for t in tensors)
+        cost = F.mse_loss(F.sigmoid(F.relu(F.linear(x_, W_, b_) - 1)), y_)
+        gradients = torch.autograd.grad(cost, (x_, W_, b_))
+        results.append([t.full_tensor() if placed else t for t in (cost, *gradients)])
+    assert_close(*results)
+
+
+@pytest.mark.parametrize("work", [ddp, swap_inside_ddp, compiled_ddp, fsdp, tensor_parallel, dtensor_inputs])
+def test_two_processes_agree_with_one(work, tmp_path):
+    in_two_processes(work, tmp_path)
