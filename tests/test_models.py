@@ -5,13 +5,19 @@ import gc
 import io
 import pickle
 import sys
+import threading
 import weakref
+from functools import partial
 
 import pytest
 import torch
+import torch._dynamo.testing
 from models import MODELS, SMALL, batch, build
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.testing import assert_close
+from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
+from torch.utils.flop_counter import FlopCounterMode
 
 import manualgrad
 from manualgrad import swap, unswap
@@ -78,17 +84,19 @@ def test_torch_compile_computes_the_same_around_a_graph_break(device):
     assert_close((*result, gradients(model)), step(original, x, y))
 
 
+@pytest.mark.parametrize("dynamic", [True, None])
 @pytest.mark.parametrize("name", ["mlp", "tied", "twice"])
-def test_torch_compile_compiles_once_for_every_batch_size(name):
+def test_torch_compile_compiles_no_more_often_for_other_batch_sizes(name, dynamic):
+    """Once with dynamic=True; by default twice, the second time for any size."""
     original, model = build(name), swap(build(name))
     counter = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
     torch._dynamo.reset()
-    run = torch.compile(model, fullgraph=True, backend=counter, dynamic=True)
-    for size in (4, 7, 9):
+    run = torch.compile(model, fullgraph=True, backend=counter, dynamic=dynamic)
+    for size in (4, 7, 9, 12):
         x, y = batch(name, size)
         result = step(run, x, y)[:2]
         assert_close((*result, gradients(model)), step(original, x, y))
-    assert counter.frame_count == 1
+    assert counter.frame_count == (1 if dynamic else 2)
 
 
 def test_inductor_compiles_a_training_step():
@@ -257,13 +265,10 @@ def test_a_grad_scaler_scales_and_skips_as_with_the_original(name, device):
 @pytest.mark.parametrize("use_reentrant", [False, True])
 def test_checkpointing_gives_the_same_gradients(use_reentrant, name):
     original, model, (x, y) = build(name), swap(build(name)), batch(name)
-    x.requires_grad_()
-
-    def checkpointed(x, y):
-        return torch.utils.checkpoint.checkpoint(model, x, y, use_reentrant=use_reentrant)
-
-    checkpointed.zero_grad, checkpointed.named_parameters = model.zero_grad, model.named_parameters
-    assert_close(step(checkpointed, x, y), step(original, x, y))
+    torch.manual_seed(5)
+    output, cost = checkpoint(model, x.requires_grad_(), y, use_reentrant=use_reentrant)
+    cost.backward()
+    assert_close((output, cost, gradients(model)), step(original, x, y))
 
 
 def test_saved_tensors_can_be_kept_on_the_cpu(name, device):
@@ -327,6 +332,98 @@ def test_gradients_accumulate(name):
             torch.manual_seed(5)
             m(x, y)[1].backward()
     assert_close(gradients(model), gradients(original))
+
+
+def in_threads(model, x, y):
+    threads = [threading.Thread(target=lambda: model(x, y)[1].backward()) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return gradients(model)
+
+
+def with_compiled_autograd(model, x, y):
+    torch._dynamo.reset()
+    with torch._dynamo.config.patch(compiled_autograd=True):
+        torch.compile(lambda x, y: model(x, y)[1].backward(), backend="aot_eager")(x, y)
+    return gradients(model)
+
+
+def keeping_only_products(ctx, op, *args, **kwargs):
+    products = (torch.ops.aten.addmm.default, torch.ops.aten.mm.default)
+    return CheckpointPolicy.MUST_SAVE if op in products else CheckpointPolicy.PREFER_RECOMPUTE
+
+
+def with_selective_checkpointing(model, x, y):
+    contexts = partial(create_selective_checkpoint_contexts, keeping_only_products)
+    checkpoint(model, x, y, use_reentrant=False, context_fn=contexts)[1].backward()
+    return gradients(model)
+
+
+def with_compiled_checkpointing(model, x, y):
+    run = compiled(lambda x, y: checkpoint(model, x, y, use_reentrant=False))
+    run(x, y)[1].backward()
+    return gradients(model)
+
+
+def with_changed_inputs(model, x, y):
+    with torch.autograd.graph.allow_mutation_on_saved_tensors():
+        x = x.clone()
+        cost = model(x, y)[1]
+        x.add_(1)
+        cost.backward()
+    return gradients(model)
+
+
+def with_hooks_on_the_graph(model, x, y):
+    output, cost = model(x, y)
+    output.retain_grad()
+    cost.grad_fn.register_prehook(lambda grads: tuple(2 * g for g in grads))
+    edge = torch.autograd.graph.get_gradient_edge(output)
+    at_edge = torch.autograd.grad(cost, edge, retain_graph=True)
+    cost.backward()
+    return gradients(model), output.grad, at_edge
+
+
+def traced_by_make_fx(model, x, y):
+    def cost_gradients(parameters, x, y):
+        cost = torch.func.functional_call(model, parameters, (x, y))[1]
+        return torch.autograd.grad(cost, list(parameters.values()))
+
+    parameters = {key: p.detach().requires_grad_() for key, p in model.named_parameters()}
+    return make_fx(cost_gradients, tracing_mode="symbolic")(parameters, x, y)(parameters, x, y)
+
+
+def counted_in_flops(model, x, y):
+    with FlopCounterMode(display=False) as counter:
+        model(x, y)[1].backward()
+    return counter.get_total_flops()
+
+
+def by_autograd_functional(model, x, y):
+    jacobian = torch.autograd.functional.jacobian(lambda x: model(x, y)[0], x, vectorize=True, strategy="forward-mode")
+    return jacobian, torch.autograd.functional.hvp(lambda x: model(x, y)[1], x, x)
+
+
+MODES = [
+    by_autograd_functional,
+    counted_in_flops,
+    in_threads,
+    traced_by_make_fx,
+    with_changed_inputs,
+    with_compiled_autograd,
+    with_compiled_checkpointing,
+    with_hooks_on_the_graph,
+    with_selective_checkpointing,
+]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_mode_gives_the_same_result(mode):
+    x, y = batch("mlp", dtype=torch.float64)
+    ours, theirs = (mode(change(build("mlp", dtype=torch.float64)), x, y) for change in (swap, unswap))
+    assert_close(ours, theirs)
 
 
 def test_backward_twice_raises_torchs_error(name):

@@ -153,6 +153,77 @@ def test_mse_loss_takes_the_deprecated_arguments(legacy):
         same(MF.mse_loss, F.mse_loss, random(5, 3), random(5, 3), **legacy)
 
 
+# Where torch's own function answers.
+
+
+def batchmean(a, y):
+    return MF.mse_loss(a, y, reduction="batchmean")
+
+
+class Tensor(torch.Tensor):
+    """A subclass that goes through __torch_function__."""
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("shape", [(4, 3), (2, 3, 5), (4,)])
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda a, y: torch.jit.trace(batchmean, (torch.rand(2, *a.shape[1:]), torch.rand(2, *a.shape[1:])))(a, y),
+        lambda a, y: torch.fx.symbolic_trace(batchmean)(a, y),
+        lambda a, y: torch.compile(batchmean, fullgraph=True, backend="aot_eager", dynamic=True)(a, y),
+        lambda a, y: batchmean(a.as_subclass(Tensor), y).as_subclass(torch.Tensor),
+    ],
+    ids=["jit.trace of another batch size", "fx", "compile", "subclass"],
+)
+def test_batchmean_works_where_torch_answers_which_has_it_not(run, shape):
+    a, y = random(*shape), random(*shape)
+    (gradient,) = torch.autograd.grad(batchmean(a, y), a)
+    cost = run(a, y)
+    assert_close(cost, batchmean(a, y))
+    assert_close(torch.autograd.grad(cost, a), (gradient,))
+
+
+def nested():
+    return torch.nested.nested_tensor([torch.rand(2, 5), torch.rand(3, 5)])
+
+
+def jagged():
+    return torch.nested.nested_tensor([torch.rand(2, 5), torch.rand(3, 5)], layout=torch.jagged)
+
+
+NO_PLAIN_ARRAYS = {
+    "nested": (nested, lambda t: torch.nested.to_padded_tensor(t, 0)),
+    "jagged": (jagged, lambda t: torch.nested.to_padded_tensor(t, 0)),
+    "sparse": (lambda: torch.eye(5).to_sparse(), lambda t: t.to_dense()),
+    "compressed": (lambda: torch.eye(5).to_sparse_csr(), lambda t: t.to_dense()),
+    "mkldnn": (lambda: torch.rand(2, 5).to_mkldnn(), lambda t: t.to_dense()),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # nested and compressed tensors are young
+@pytest.mark.parametrize(("make", "dense"), NO_PLAIN_ARRAYS.values(), ids=NO_PLAIN_ARRAYS)
+@pytest.mark.parametrize("function", ["linear", "relu", "sigmoid"])
+def test_a_tensor_that_is_no_plain_array_gets_what_torch_gives(function, make, dense):
+    """A value and a gradient where torch has them, and its error where it has none."""
+    input, W, b = make(), random(4, 5), random(4)
+
+    def run(F):
+        x = input.detach().requires_grad_()
+        parameters = [p.detach().requires_grad_() for p in (W, b)] if function == "linear" else []
+        value = dense(getattr(F, function)(x, *parameters))
+        value.square().sum().backward()
+        return value, dense(x.grad), *(p.grad for p in parameters)
+
+    try:
+        expected = run(F)
+    except (RuntimeError, NotImplementedError) as error:
+        with pytest.raises(type(error)):
+            run(MF)
+    else:
+        assert_close(run(MF), expected)
+
+
 # Errors: torch's type, and a sentence that names the argument.
 
 ERRORS = {
