@@ -11,7 +11,10 @@ from torch.testing import assert_close
 
 from manualgrad import audit, nn, swap, swap_report
 
-pytestmark = pytest.mark.skipif(not dist.is_available() or not dist.is_gloo_available(), reason="needs torch.distributed, gloo")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(not dist.is_available() or not dist.is_gloo_available(), reason="needs torch.distributed with gloo"),
+]
 
 WORLD = 2
 

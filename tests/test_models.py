@@ -22,6 +22,8 @@ from torch.utils.flop_counter import FlopCounterMode
 import manualgrad
 from manualgrad import swap, unswap
 
+LONG = {"vit_b_16": pytest.mark.long, "resnet18": pytest.mark.long}
+
 
 def gradients(model):
     return {name: None if p.grad is None else p.grad.clone() for name, p in model.named_parameters()}
@@ -49,7 +51,7 @@ def name(request):
     return request.param
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=LONG.get(name, ())) for name in MODELS])
 def test_a_swapped_model_trains_as_the_original(name, device):
     original, x, y = build(name, device), *batch(name, device=device)
     swapped = swap(build(name, device))
@@ -68,7 +70,10 @@ def compiled(model, **options):
     return torch.compile(model, fullgraph=True, backend="aot_eager", **options)
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name != "lstm"])  # fullgraph refuses torch's own LSTM
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=LONG.get(name, ())) for name in MODELS if name != "lstm"],  # fullgraph refuses torch's own LSTM
+)
 def test_torch_compile_takes_the_whole_graph(name, device):
     original, x, y = build(name, device), *batch(name, device=device)
     model = swap(build(name, device))
@@ -99,6 +104,7 @@ def test_torch_compile_compiles_no_more_often_for_other_batch_sizes(name, dynami
     assert counter.frame_count == (1 if dynamic else 2)
 
 
+@pytest.mark.long
 def test_inductor_compiles_a_training_step():
     original, x, y = build("mlp"), *batch("mlp")
     torch._dynamo.reset()

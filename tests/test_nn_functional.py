@@ -306,3 +306,17 @@ def test_backward_twice_raises_torchs_error():
     output.backward()
     with pytest.raises(RuntimeError, match="backward through the graph a second time"):
         output.backward()
+
+
+# What is not supported.
+
+
+def test_functionalize_has_no_rule_for_any_function_of_pytorchs():
+    with pytest.raises(RuntimeError, match="Functionalize rule for custom_function_call"):
+        torch.func.functionalize(MF.sigmoid)(random(3))
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_jit_script_reads_no_function_of_these():
+    with pytest.raises(torch.jit.frontend.UnsupportedNodeError, match="aren't supported"):
+        torch.jit.script(MF.sigmoid)
