@@ -130,6 +130,7 @@ def test_a_swapped_layer_can_be_parametrized():
     assert type(net[0]) is nn.Linear
 
 
+@pytest.mark.skipif(torch.__version__ < "2.13", reason="Dynamo did not yet guard on the classes of the layers inside")
 def test_a_compiled_model_is_compiled_again_when_swapped():
     class Counting:
         names = None

@@ -15,15 +15,16 @@ def call_override(
     """Hand the call to the override that `has_torch_function` found.
 
     A tensor subclass is given torch's function, the one it knows. A mode is given ours: `torch.set_default_device` is one,
-    calls whatever it is given, and would otherwise leave the hand-written gradients out.
+    calls whatever it is given, and would otherwise leave the hand-written gradients out. But the mode of torch.export writes
+    torch's own function into the graph, from which no other could be loaded.
     """
-    function = torchs if is_overridden(*tensors) else ours
+    function = torchs if wants_torchs(*tensors) else ours
     return handle_torch_function(function, tensors, *args, **kwargs)
 
 
-def is_overridden(*tensors: Any) -> bool:
-    """Whether one of them, and not a mode, overrides torch functions."""
-    return any(
+def wants_torchs(*tensors: Any) -> bool:
+    """Whether one of the tensors overrides torch functions, or torch.export is at work."""
+    return torch.compiler.is_exporting() or any(
         type(tensor) is not torch.Tensor and getattr(type(tensor), "__torch_function__", _disabled) is not _disabled
         for tensor in tensors
     )

@@ -4,9 +4,9 @@ These four have torch's signatures, take what torch's take and raise what torch'
 argument; every other name is torch's own.
 
 Some calls get torch's own function, as a Function could do nothing for them: those with an argument that overrides torch
-functions (a `__torch_function__` subclass, the Proxy of `torch.fx.symbolic_trace`); those under `torch.jit.trace`, whose traces
-can be saved only if they hold torch operators alone; and those on tensors that are no plain array (sparse, nested, mkldnn), for
-which few of the operators exist that the derivatives are written in.
+functions (a `__torch_function__` subclass, the Proxy of `torch.fx.symbolic_trace`); those under `torch.jit.trace` and
+`torch.export`, whose graphs can be saved only if they hold torch operators alone; and those on tensors that are no plain array
+(sparse, nested, mkldnn), for which few of the operators exist that the derivatives are written in.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch.overrides import has_torch_function_unary, has_torch_function_variadi
 
 from manualgrad.functions import LinearFunction, MSELossFunction, ReLUFunction, SigmoidFunction
 from manualgrad.nn._arguments import activation_problem, explained, linear_problem, mse_loss_problem
-from manualgrad.nn._overrides import call_override, is_overridden
+from manualgrad.nn._overrides import call_override, wants_torchs
 
 if TYPE_CHECKING:
     from torch.nn.functional import *  # noqa: F403
@@ -127,7 +127,7 @@ def mse_loss(  # type: ignore[no-redef]
         RuntimeError: when shapes or devices do not fit, or numbers are complex (NotImplementedError).
         AttributeError: when an argument is no tensor.
     """
-    if reduction == "batchmean" and (_jit_trace() is not None or is_overridden(input, target, weight)):
+    if reduction == "batchmean" and (_jit_trace() is not None or wants_torchs(input, target, weight)):
         # torch has no "batchmean". The count is an operation of its own, for a trace to hold.
         C = mse_loss(input, target, reduction="sum", weight=weight)  # type: ignore[call-arg]
         return C / torch.atleast_1d(input).shape[0]
