@@ -1,0 +1,293 @@
+"""Checks of the modes of PyTorch, each against the plain call: torch.func, torch.compile, autocast, other devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad as fw
+
+from manualgrad.testing.compare import Baseline, compare, gradients_agree, raw_gradients
+from manualgrad.testing.state import sound
+from manualgrad.testing.subject import (
+    EXTENDING_FUNC,
+    UNSUPPORTED,
+    Fault,
+    Result,
+    Sample,
+    Skip,
+    Subject,
+    blamed_on_the_function,
+    first_line,
+    supported,
+    weights,
+)
+
+
+def vmap(subject: Subject, sample: Sample) -> None:
+    sound(subject, sample)
+    subject.skip_if_random()
+    mend = "write forward, backward and jvp in operations on whole tensors and set generate_vmap_rule = True, or mend the vmap rule"
+    for in_dims in _in_dims(sample):
+        batch = {
+            i: torch.stack(
+                [t * (1 + k / 8) if t.is_floating_point() or t.is_complex() else t for k in range(3)], in_dims[i] or 0
+            )
+            for i, t in sample.tensors.items()
+            if in_dims[i] is not None
+        }
+        over = f"under vmap with in_dims={in_dims},"
+        batched = sample.with_tensors(batch)
+        try:
+            examples = [
+                subject.run(sample.with_tensors({i: t.select(in_dims[i] or 0, k) for i, t in batch.items()})) for k in range(3)
+            ]
+        except Exception:
+            continue  # these numbers do not suit the Function
+        leaves = {i: batched.arguments[i].detach().clone().requires_grad_() for i in sample.wanted}
+        arguments = [leaves[i].clone() if i in leaves else a for i, a in enumerate(batched.arguments)]
+        raw = supported(lambda d=in_dims, a=arguments: torch.vmap(subject.call, in_dims=d, randomness="same")(*a), over, mend)
+        found = Result(leaves, tuple(arguments), raw)
+        expected = [torch.stack(list(outputs)) for outputs in zip(*(e.all_outputs for e in examples), strict=True)]
+        compare(found.all_outputs, expected, lambda k, over=over: f"{over} output {k}", mend, EXTENDING_FUNC)
+        if not found.outputs:
+            continue
+        grads = weights([o for o in found.all_outputs if o.requires_grad])
+        gradients = supported(lambda f=found, g=grads: f.gradients(g), over, mend)
+        kept = [k for k, o in enumerate(found.all_outputs) if o.requires_grad]
+        expected_gradients: dict[int, Tensor | None] = {}
+        by_example = []
+        for n, example in enumerate(examples):
+            chosen = [example.all_outputs[k] for k in kept]
+            part = [g[n] for g in grads]
+            by_example.append(torch.autograd.grad(chosen, list(example.leaves.values()), part, allow_unused=True))
+        for place, i in enumerate(sample.wanted):
+            parts = [e[place] if e[place] is not None else torch.zeros_like(sample.arguments[i]) for e in by_example]
+            stacked = torch.stack(parts, in_dims[i] or 0) if in_dims[i] is not None else sum(parts[1:], parts[0])
+            expected_gradients[i] = stacked
+        gradients_agree(gradients, expected_gradients, sample, over, mend, see=EXTENDING_FUNC)
+
+
+def _in_dims(sample: Sample) -> Iterator[tuple[int | None, ...]]:
+    positions = list(sample.tensors)
+    n = len(sample.arguments)
+    yield tuple(0 if i in positions else None for i in range(n))
+    if len(positions) > 1:
+        for only in positions:
+            yield tuple(0 if i == only else None for i in range(n))
+    yield tuple(-1 if i in positions else None for i in range(n))
+
+
+def func_transforms(subject: Subject, sample: Sample) -> None:
+    baseline = sound(subject, sample)
+    function, grads = subject.of_wanted(sample), weights(baseline.outputs)
+    inputs = tuple(t.detach() for t in subject.wanted_tensors(sample))
+    positions = tuple(range(len(inputs)))
+    mend = "write forward without ctx, and setup_context beside it, of which torch.func calls each at its own level"
+    if any(o.is_complex() for o in baseline.outputs) or any(t.is_complex() for t in inputs):
+        raise Skip("complex numbers: torch.func's transforms are not defined for them alike")
+
+    def cost(*wanted: Tensor) -> Tensor:
+        return torch.stack([(w * o).sum() for w, o in zip(grads, function(*wanted), strict=True)]).sum()
+
+    expected = [baseline.gradients[i] for i in sample.wanted]
+    found = supported(lambda: torch.func.grad(cost, argnums=positions)(*inputs), "torch.func.grad:", mend)
+    compare(
+        found, expected, lambda k: f"by torch.func.grad the gradient of {sample.name(sample.wanted[k])}", mend, EXTENDING_FUNC
+    )
+
+    try:
+        vmap(subject, sample)
+    except (Fault, Skip):
+        return  # the other transforms are made of vmap
+    rows = supported(lambda: torch.func.jacrev(cost, argnums=positions)(*inputs), "torch.func.jacrev:", mend)
+    compare(
+        rows, expected, lambda k: f"by torch.func.jacrev the gradient of {sample.name(sample.wanted[k])}", mend, EXTENDING_FUNC
+    )
+
+    per_example = [torch.stack([t, t]) for t in inputs]
+    found = supported(
+        lambda: torch.func.vmap(torch.func.grad(cost, argnums=positions), randomness="same")(*per_example), "vmap(grad):", mend
+    )
+    compare(
+        [g[1] for g in found],
+        expected,
+        lambda k: f"by vmap(grad) the gradient of {sample.name(sample.wanted[k])}",
+        mend,
+        EXTENDING_FUNC,
+    )
+
+    tangents = tuple(weights(list(inputs), seed=4))
+    try:
+        with fw.dual_level():
+            dual = cost(*(fw.make_dual(t, v) for t, v in zip(inputs, tangents, strict=True)))
+            plain = fw.unpack_dual(dual).tangent
+    except Exception as error:
+        if any(words in str(error) for words in UNSUPPORTED) or isinstance(error, NotImplementedError):
+            return  # no forward mode: jacfwd and hessian do not apply
+        return  # forward_ad's to say
+    columns = supported(lambda: torch.func.jacfwd(cost, argnums=positions)(*inputs), "torch.func.jacfwd:", mend)
+    total = torch.stack([(c * v).sum() for c, v in zip(columns, tangents, strict=True)]).sum()
+    compare(
+        [total],
+        [plain if plain is not None else torch.zeros_like(total)],
+        lambda k: "by torch.func.jacfwd the derivative along a direction",
+        mend,
+        EXTENDING_FUNC,
+    )
+    _hessian(cost, inputs, positions, mend)
+
+
+def _hessian(cost: Callable[..., Tensor], inputs: tuple[Tensor, ...], positions: tuple[int, ...], mend: str) -> None:
+    """Against autograd's second derivative, where the two orders of the same rules must agree."""
+    leaves = [t.clone().requires_grad_() for t in inputs]
+    try:
+        first = torch.autograd.grad(cost(*leaves), leaves, create_graph=True, materialize_grads=True)
+        total = torch.stack([(g * v).sum() for g, v in zip(first, weights(list(inputs), seed=5), strict=True)]).sum()
+        eager = torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True)
+    except Exception:
+        return  # differentiated once only
+    directions = tuple(weights(list(inputs), seed=5))
+    found = supported(
+        lambda: torch.func.jacrev(
+            lambda *a: torch.stack(
+                [(g * v).sum() for g, v in zip(torch.func.grad(cost, argnums=positions)(*a), directions, strict=True)]
+            ).sum(),
+            argnums=positions,
+        )(*inputs),
+        "jacrev(grad):",
+        mend,
+    )
+    compare(found, eager, lambda k: f"by jacrev(grad) the second derivative of wanted input {k}", mend, EXTENDING_FUNC)
+    supported(lambda: torch.func.hessian(cost, argnums=positions)(*inputs), "torch.func.hessian:", mend)
+
+
+def compile(subject: Subject, sample: Sample) -> None:
+    sound(subject, sample)
+    subject.skip_if_random()
+    import torch._dynamo
+
+    mend = "let nothing in forward, backward or setup_context depend on Python state that the compiler cannot see"
+    see = "https://docs.pytorch.org/docs/stable/torch.compiler_troubleshooting.html"
+    for which in [sample, *_twice_as_many(sample)]:
+        try:
+            expected = Baseline(subject, which)
+        except Exception:
+            continue  # such inputs do not suit the Function
+        torch._dynamo.reset()
+        try:
+            run = torch.compile(subject.out_of_place, fullgraph=True, backend="aot_eager")
+            leaves = {i: which.arguments[i].detach().clone().requires_grad_() for i in which.wanted}
+            arguments = [
+                leaves[i].clone() if i in leaves else a.clone() if isinstance(a, Tensor) else a
+                for i, a in enumerate(which.arguments)
+            ]
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                result = Result(leaves, tuple(arguments), run(*arguments))
+            found = result.gradients(weights(expected.outputs))
+        except Exception as error:
+            raise Skip(f"torch.compile refuses it: {first_line(error)}") from error
+        finally:
+            torch._dynamo.reset()
+        compare([o.detach() for o in result.all_outputs], expected.all_outputs, lambda k: f"compiled, output {k}", mend, see)
+        gradients_agree(found, expected.gradients, which, "compiled,", mend, see=see)
+    _compiled_grad(subject, sample)
+
+
+def _twice_as_many(sample: Sample) -> Iterator[Sample]:
+    """The sample with every input that has the first one's length doubled."""
+    first = next(iter(sample.tensors.values()))
+    if first.dim():
+        same = {i: t for i, t in sample.tensors.items() if t.dim() and len(t) == len(first)}
+        yield sample.with_tensors({i: torch.cat([t, t]) for i, t in same.items()})
+
+
+def _compiled_grad(subject: Subject, sample: Sample) -> None:
+    """torch.compile of torch.func.grad runs the hand-written backward, or raises."""
+    if any(t.is_complex() for t in sample.tensors.values()):
+        return
+    baseline, function = Baseline(subject, sample), subject.out_of_place
+    inputs = tuple(t.detach() for t in subject.wanted_tensors(sample))
+    grads = weights(baseline.outputs)
+    differentiable = [k for k, o in enumerate(subject.run(sample).all_outputs) if o.requires_grad]
+
+    def cost(*wanted: Tensor) -> Tensor:
+        by_position = dict(zip(sample.wanted, wanted, strict=True))
+        raw = function(*(by_position.get(i, a) for i, a in enumerate(sample.arguments)))
+        outputs = Result({}, (), raw).all_outputs
+        return torch.stack([(w * outputs[k]).sum() for w, k in zip(grads, differentiable, strict=True)]).sum()
+
+    try:
+        torch.func.grad(cost, argnums=tuple(range(len(inputs))))(*inputs)
+    except Exception:
+        return  # torch.func does not take the Function in eager mode either
+    torch._dynamo.reset()
+    try:
+        found = torch.compile(torch.func.grad(cost, argnums=tuple(range(len(inputs)))), fullgraph=True, backend="aot_eager")(
+            *inputs
+        )
+    except Exception:
+        return  # refused, loudly
+    finally:
+        torch._dynamo.reset()
+    compare(
+        found,
+        [baseline.gradients[i] for i in sample.wanted],
+        lambda k: (
+            f"torch.compile of torch.func.grad drops the backward without a word: the gradient of {sample.name(sample.wanted[k])}"
+        ),
+        "subclass manualgrad.Function, whose rules run there too",
+        "https://github.com/pytorch/pytorch/issues/193279",
+    )
+
+
+def autocast(subject: Subject, sample: Sample) -> None:
+    low = sample.to(torch.float32)
+    try:
+        expected = Baseline(subject, low)
+    except Skip:
+        raise
+    except Exception as error:
+        raise Skip(f"the Function does not run in float32: {first_line(error)}") from error
+    mend = "cast the inputs and switch autocast off inside: torch.amp.custom_fwd and custom_bwd, or manualgrad.Function's `autocast`"
+    see = "https://docs.pytorch.org/docs/stable/notes/amp_examples.html#autocast-and-custom-autograd-functions"
+    with blamed_on_the_function("under autocast the forward", mend, see), torch.autocast("cpu", torch.bfloat16):
+        result = subject.run(low)
+    grads = [w.to(o.dtype) for w, o in zip(weights(expected.outputs), result.outputs, strict=True)]
+    with blamed_on_the_function("the backward of a forward under autocast", mend, see):
+        found = result.gradients(grads)
+    for position, gradient in found.items():
+        if gradient is not None and gradient.dtype != low.arguments[position].dtype:
+            raise Fault(f"under autocast the gradient of {sample.name(position)} is {gradient.dtype}", mend, see)
+    gradients_agree(found, expected.gradients, sample, "under autocast", mend, see=see, rtol=0.1)
+
+
+def meta_device(subject: Subject, sample: Sample) -> None:
+    baseline = sound(subject, sample)
+    devices = ["meta", *(["cuda"] if torch.cuda.is_available() else [])]
+    for device in devices:
+        moved = sample.with_tensors({i: t.to(device) for i, t in sample.tensors.items()})
+        mend = "make tensors on the device of the inputs: device=input.device, torch.zeros_like, input.new_zeros"
+        result = _on_device(lambda moved=moved: subject.run(moved), device, "forward", mend)
+        for k, output in enumerate(result.all_outputs):
+            if output.device.type != device:
+                raise Fault(f"output {k} is on {output.device} for inputs on {device}", mend)
+        found = _on_device(result.gradients, device, "backward", mend)
+        for position, gradient, tensor in raw_gradients(subject, moved):
+            if gradient.device != tensor.device:
+                raise Fault(f"the gradient of {sample.name(position)} is on {gradient.device} for an input on {device}", mend)
+        if device != "meta":
+            on_cpu = {i: None if g is None else g.cpu() for i, g in found.items()}
+            gradients_agree(on_cpu, baseline.gradients, sample, f"on {device}", mend)
+
+
+def _on_device(call: Callable[[], Any], device: str, method: str, mend: str) -> Any:
+    try:
+        return call()
+    except Exception as error:
+        if "device" in str(error) and "cpu" in str(error) and "convert" not in str(error):
+            raise Fault(f"{method} on {device} raises {first_line(error)}", mend) from error
+        raise Skip(f"{method} does not run on {device}: {first_line(error)}") from error

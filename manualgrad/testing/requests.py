@@ -1,0 +1,281 @@
+"""Checks of what autograd may ask of a backward: for which inputs, from which gradients, in which shape, layout and dtype."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad.testing.compare import RTOL, Baseline, compare, difference, gradients_agree, raw_gradients, size
+from manualgrad.testing.state import sound
+from manualgrad.testing.subject import Fault, Result, Sample, Skip, Subject, blamed_on_the_function, weights
+
+
+def needs_input_grad(subject: Subject, sample: Sample) -> None:
+    baseline = sound(subject, sample)
+    mend = "compute each gradient whenever its own ctx.needs_input_grad[i] is True, whatever the others are"
+    for wanted in _subsets(sample.wanted):
+        alone = f"where {_listed(wanted)} alone require grad,"
+        with blamed_on_the_function(f"{alone} the Function", mend):
+            result = subject.run(sample.wanting(wanted))
+            if not result.outputs:
+                if any(size([baseline.gradients[i]]) for i in wanted):
+                    raise Fault(f"{alone} no output does", mend)
+                continue
+            kept = [k for k, o in enumerate(result.all_outputs) if o.requires_grad]
+            found = result.gradients([weights(subject.run(sample).outputs)[k] for k in _places(subject, sample, kept)])
+        gradients_agree(found, {i: baseline.gradients[i] for i in wanted}, sample, alone, mend)
+
+
+def _places(subject: Subject, sample: Sample, kept: list[int]) -> list[int]:
+    """Of outputs by their place among all, the place among the differentiable ones of the plain call."""
+    differentiable = [k for k, o in enumerate(subject.run(sample).all_outputs) if o.requires_grad]
+    return [differentiable.index(k) for k in kept]
+
+
+def _subsets(positions: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Every subset; of many positions, the single ones and those that leave one out."""
+    n = len(positions)
+    for k in range(1, n) if n <= 5 else (1, n - 1):
+        yield from itertools.combinations(positions, k)
+
+
+def _listed(positions: Sequence[int]) -> str:
+    return f"input{'s' if len(positions) > 1 else ''} {', '.join(map(str, positions))}"
+
+
+def undefined_gradients(subject: Subject, sample: Sample) -> None:
+    sound(subject, sample)
+    mend = (
+        "a grad_output is None where its output takes no part in the loss and ctx.set_materialize_grads(False) was called: "
+        "treat None as zeros"
+    )
+    n = len(subject.run(sample).outputs)
+    for used in range(n if n > 1 else 0):
+        zeros = [w if k == used else torch.zeros_like(w) for k, w in enumerate(weights(subject.run(sample).outputs))]
+        expected = subject.run(sample).gradients(zeros)
+        when = f"where output {used} alone takes part in the loss,"
+        with blamed_on_the_function(f"{when} the backward", mend):
+            result = subject.run(sample)
+            found = torch.autograd.grad(result.outputs[used], list(result.leaves.values()), zeros[used], allow_unused=True)
+        gradients_agree(dict(zip(result.leaves, found, strict=True)), expected, sample, when, mend)
+
+    result = subject.run(sample)
+    undefined = [torch._C._functions.UndefinedGrad()(o) for o in result.outputs]  # type: ignore[attr-defined]
+    with blamed_on_the_function("where no output takes part in the loss, the backward", mend):
+        found = torch.autograd.grad(
+            undefined, list(result.leaves.values()), [torch.ones_like(o) for o in undefined], allow_unused=True
+        )
+    expected = subject.run(sample).gradients([torch.zeros_like(w) for w in weights(result.outputs)])
+    gradients = dict(zip(result.leaves, found, strict=True))
+    gradients_agree(gradients, expected, sample, "where no output takes part in the loss,", mend)
+
+
+def memory_layout(subject: Subject, sample: Sample) -> None:
+    baseline = sound(subject, sample)
+    subject.skip_if_random()
+    mend = "take any strides: reshape in the place of view, and no data_ptr or flat storage without contiguous()"
+    for position, tensor in sample.tensors.items():
+        for layout, laid_out in _layouts(tensor):
+            plain = sample.with_tensors({position: laid_out.contiguous()})
+            expected = baseline if torch.equal(laid_out, tensor) else None
+            what = f"with {sample.name(position)} {layout},"
+            if expected is None:
+                try:
+                    expected = Baseline(subject, plain)
+                except Exception:
+                    continue  # these numbers do not suit the Function
+            leaves = {i: plain.arguments[i].detach().clone().requires_grad_() for i in sample.wanted}
+            arguments = plain.with_tensors({position: laid_out})
+            if position in leaves:
+                leaves[position] = laid_out.detach().requires_grad_()
+            if subject.in_place:
+                if layout == EXPANDED:
+                    continue  # cannot be written in place
+            with blamed_on_the_function(f"{what} the Function", mend):
+                result = _run_as_laid_out(subject, arguments, leaves, position, laid_out)
+                found = result.gradients()
+            outputs = [o.detach() for o in result.outputs]
+            compare(outputs, expected.outputs, lambda k, what=what: f"{what} output {k}", mend)
+            gradients_agree(found, expected.gradients, sample, what, mend)
+
+    for k, weight in enumerate(weights(baseline.outputs)):
+        for layout, laid_out in _layouts(weight):
+            what = f"with grad_output {k} {layout},"
+            grads, plain_grads = weights(baseline.outputs), weights(baseline.outputs)
+            grads[k], plain_grads[k] = laid_out, laid_out.contiguous()
+            expected_gradients = subject.run(sample).gradients(plain_grads)
+            result = subject.run(sample)
+            with blamed_on_the_function(f"{what} the backward", mend + "; .sum().backward() gives an expanded grad_output"):
+                found = result.gradients(grads)
+            gradients_agree(found, expected_gradients, sample, what, mend)
+
+
+EXPANDED = "expanded (stride 0)"
+
+
+def _run_as_laid_out(subject: Subject, sample: Sample, leaves: dict[int, Tensor], position: int, laid_out: Tensor) -> Result:
+    """`run`, whose copies would lose the layout of an input without gradient."""
+    arguments = [
+        leaves[i] if i in leaves else laid_out if i == position else a.detach().clone() if isinstance(a, Tensor) else a
+        for i, a in enumerate(sample.arguments)
+    ]
+    if subject.in_place:
+        arguments = [
+            a.as_strided(a.shape, a.stride(), a.storage_offset()).clone() if i in leaves else a for i, a in enumerate(arguments)
+        ]
+    return Result(leaves, tuple(arguments), subject.seeded(*arguments))
+
+
+def _layouts(tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """The same numbers laid out otherwise, or for an expanded tensor, some of them."""
+    if tensor.dim() == 0 or not tensor.numel():
+        return
+    yield "sliced out of a larger tensor", torch.cat([tensor, tensor])[len(tensor) :]
+    yield "not contiguous", torch.stack([tensor, tensor], -1)[..., 0]
+    if tensor.dim() > 1:
+        yield "transposed", tensor.transpose(0, -1).contiguous().transpose(0, -1)
+    if tensor.dim() == 4:
+        yield "channels-last", tensor.to(memory_format=torch.channels_last)
+    yield EXPANDED, tensor[:1].expand_as(tensor)
+
+
+def shapes(subject: Subject, sample: Sample) -> None:
+    sound(subject, sample)
+    _raw_gradients_fit(subject, sample, f"sample {sample.number}")
+    mend = (
+        "give every gradient the shape of its input: keep sizes of 0, and sum what broadcasting repeated (Tensor.sum_to_size)"
+    )
+    for what, other in _degenerate(sample):
+        try:
+            result = subject.run(other)
+        except Exception:
+            continue  # the forward takes no such input
+        if not result.outputs:
+            continue
+        with blamed_on_the_function(f"with {what}, the backward", mend):
+            found = result.gradients()
+        for position, gradient in found.items():
+            if gradient is not None and gradient.shape != other.arguments[position].shape:
+                raise Fault(f"with {what}, the gradient of {sample.name(position)} has shape {list(gradient.shape)}", mend)
+        _raw_gradients_fit(subject, other, what)
+
+
+def _raw_gradients_fit(subject: Subject, sample: Sample, what: str) -> None:
+    """What the backward itself returns: of it autograd sums and casts what does not fit, in eager mode alone."""
+    for position, gradient, tensor in raw_gradients(subject, sample):
+        if gradient.shape != tensor.shape or gradient.layout != tensor.layout or gradient.device != tensor.device:
+            raise Fault(
+                f"for {what}, backward returns a gradient of shape {list(gradient.shape)} ({gradient.layout}, {gradient.device}) for "
+                f"input {position} of shape {list(tensor.shape)} ({tensor.layout}, {tensor.device})",
+                "undo the broadcasting (gradient.sum_to_size(input.shape)); autograd sums silently in eager mode, and nowhere else",
+            )
+
+
+def _degenerate(sample: Sample) -> Iterator[tuple[str, Sample]]:
+    """Samples of no examples, and of single numbers."""
+    for length in {len(t) for t in sample.tensors.values() if t.dim()}:
+        of_length = {i: t for i, t in sample.tensors.items() if t.dim() and len(t) == length}
+        yield f"{_listed(list(of_length))} of size 0", sample.with_tensors({i: t[:0] for i, t in of_length.items()})
+    if len({t.shape for t in sample.tensors.values()}) == 1 and all(t.numel() for t in sample.tensors.values()):
+        yield "single numbers", sample.with_tensors({i: t.flatten()[0] for i, t in sample.tensors.items()})
+
+
+def dtypes(subject: Subject, sample: Sample) -> None:
+    sound(subject, sample)
+    subject.skip_if_random()
+    ran = False
+    for dtype in (torch.float64, torch.float32, torch.bfloat16, torch.float16):
+        low = sample.to(dtype)
+        try:
+            result = subject.run(low)
+        except Exception:
+            continue  # refused, loudly
+        ran = True
+        mend = f"keep the dtype of the inputs: no constant, buffer or .float() of another, and accumulate in float32 in {dtype}"
+        expected_dtypes = {dtype, dtype.to_complex()} if any(t.is_complex() for t in low.tensors.values()) else {dtype}
+        for k, output in enumerate(result.outputs):
+            if output.dtype not in expected_dtypes:
+                raise Fault(f"output {k} is {output.dtype} for inputs in {dtype}", mend)
+        with blamed_on_the_function(f"in {dtype} the backward", mend):
+            found = result.gradients()
+        for position, gradient, tensor in raw_gradients(subject, low):
+            if gradient.dtype != tensor.dtype:
+                raise Fault(f"backward returns a gradient in {gradient.dtype} for input {position} in {tensor.dtype}", mend)
+        wide = Baseline(subject, low.to(torch.float64))
+        rtol = 16 * torch.finfo(dtype).eps
+        expected_outputs = wide.outputs
+        compare(
+            [o.detach() for o in result.outputs], expected_outputs, lambda k, d=dtype: f"in {d} output {k}", mend, rtol=rtol
+        )
+        gradients_agree(found, wide.gradients, sample, f"in {dtype}", mend, rtol=rtol)
+    if not ran:
+        raise Skip("the forward takes float64 alone")
+
+
+def gradient_scale(subject: Subject, sample: Sample) -> None:
+    baseline = sound(subject, sample)
+    mend = "multiply by grad_output, once: the backward is linear in it"
+    one, other = weights(baseline.outputs), weights(baseline.outputs, seed=7)
+
+    def gradients(grads: Sequence[Tensor]) -> dict[int, Tensor | None]:
+        with blamed_on_the_function("with another grad_output the backward", mend):
+            return subject.run(sample).gradients(list(grads))
+
+    for factor in (0.0, 1e4, -1.0):
+        expected = {i: None if g is None else factor * g for i, g in baseline.gradients.items()}
+        found = gradients([factor * g for g in one])
+        scale = max(abs(factor), 1)
+        _linear(
+            found,
+            expected,
+            sample,
+            f"with grad_output times {factor:g}",
+            mend,
+            scale * max(size(baseline.gradients.values()), 1e-300),
+        )
+    total = gradients([a + b for a, b in zip(one, other, strict=True)])
+    parts = gradients(other)
+    expected = {i: _sum(g, parts[i]) for i, g in baseline.gradients.items()}
+    _linear(total, expected, sample, "for the sum of two grad_outputs", mend, max(size(expected.values()), 1e-300))
+    _inf_stays_in_its_place(sample, baseline, one, gradients)
+
+
+def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    return b if a is None else a if b is None else a + b
+
+
+def _linear(found: Any, expected: Any, sample: Sample, when: str, mend: str, scale: float) -> None:
+    for position, gradient in found.items():
+        error = difference(gradient, expected[position])
+        if error > RTOL * scale:
+            raise Fault(
+                f"{when} the gradient of {sample.name(position)} is off by {error:.3g}: the backward is not linear", mend
+            )
+
+
+def _inf_stays_in_its_place(sample: Sample, baseline: Baseline, one: list[Tensor], gradients: Callable[..., Any]) -> None:
+    """What does not depend on one element of grad_output, but on others, must bear an inf there."""
+    if any(o.is_complex() for o in baseline.outputs) or not one[0].numel():
+        return
+    place = [torch.zeros_like(g) for g in one]
+    place[0].view(-1)[0] = 1
+    reached = gradients(place)
+    with_inf = [g.clone() for g in one]
+    with_inf[0].view(-1)[0] = torch.inf
+    found = gradients(with_inf)
+    for position, plain in baseline.gradients.items():
+        if plain is None or found[position] is None:
+            continue
+        reach = reached[position] if reached[position] is not None else torch.zeros_like(plain)
+        untouched = (reach == 0) & (plain != 0)
+        spread = untouched & ~found[position].isfinite()
+        if spread.any():
+            raise Fault(
+                f"an inf in one element of grad_output makes {int(spread.sum())} elements of the gradient of {sample.name(position)} "
+                "nan or inf that do not depend on it",
+                "do not normalize or reduce over grad_output, and choose by torch.where instead of multiplying by a mask",
+            )

@@ -1,0 +1,239 @@
+"""Checks of what a Function changes, keeps and remembers."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad.testing.compare import Baseline, compare, difference, gradients_agree
+from manualgrad.testing.subject import (
+    Fault,
+    Result,
+    Sample,
+    Skip,
+    Subject,
+    blamed_on_the_function,
+    first_line,
+    function_nodes,
+    weights,
+)
+
+
+def sound(subject: Subject, sample: Sample) -> Baseline:
+    """The Baseline; a Skip where the Function changes what it is given or gives something else each time.
+
+    Such a fault would show in nearly every check.
+    """
+    for check in (forward_is_pure, _is_steady):
+        try:
+            check(subject, sample)
+        except Fault as fault:
+            name = "repeatable" if check is _is_steady else check.__name__
+            raise Skip(f"see `{name}`, which finds a fault") from fault
+    return Baseline(subject, sample)
+
+
+def forward_is_pure(subject: Subject, sample: Sample) -> None:
+    result = subject.run(sample)
+    _inputs_unchanged(result, sample, "forward")
+    for position, tensor in ((i, a) for i, a in enumerate(result.arguments) if isinstance(a, Tensor)):
+        for output in result.all_outputs:
+            if output is not tensor and _share_memory(output, tensor) and not output._is_view():
+                raise Fault(
+                    f"an output shares its memory with {sample.name(position)}, and autograd does not know",
+                    "return a new tensor (clone it), or the input itself with ctx.mark_dirty if it was changed in place; "
+                    ".data, numpy() and set_ hide from autograd what they share",
+                )
+
+    saved: list[tuple[Tensor, Tensor, int]] = []
+
+    def pack(tensor: Tensor) -> Tensor:
+        tensor = tensor.detach()
+        saved.append((tensor, tensor.clone(), tensor._version))
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        result = subject.run(sample)
+    grads = weights(result.outputs)
+    before, versions = [g.clone() for g in grads], [g._version for g in grads]
+    try:
+        result.gradients(grads)
+    except Exception as error:
+        raise Skip(f"the backward raises: see `backward` ({first_line(error)})") from error
+    mend = "compute the gradient out of place: others read this tensor too"
+    for k, (now, then, version) in enumerate(zip(grads, before, versions, strict=True)):
+        if difference(now, then) or now._version != version:
+            raise Fault(
+                f"backward changes grad_output {k} of sample {sample.number} in place, by {difference(now, then):.3g}", mend
+            )
+    for now, then, version in saved:
+        if difference(now, then) or now._version != version:
+            raise Fault(
+                f"backward changes a saved tensor of shape {list(now.shape)} in place, by {difference(now, then):.3g}", mend
+            )
+    _inputs_unchanged(result, sample, "backward")
+
+
+def _inputs_unchanged(result: Result, sample: Sample, method: str) -> None:
+    outputs = result.all_outputs
+    for position, then in sample.tensors.items():
+        now = result.arguments[position]
+        if any(now is output for output in outputs):
+            continue  # marked dirty
+        error = difference(now, then)
+        if error or (now._version and now is result.leaves.get(position, now) and position in result.leaves and now.is_leaf):
+            raise Fault(
+                f"{method} changes {sample.name(position)} in place, by {error:.3g}",
+                "work on a clone, or call ctx.mark_dirty on the input and return it",
+                "https://docs.pytorch.org/docs/stable/generated/torch.autograd.function.FunctionCtx.mark_dirty.html",
+            )
+
+
+def _share_memory(a: Tensor, b: Tensor) -> bool:
+    return a.numel() > 0 and b.numel() > 0 and a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr()
+
+
+def saved_tensors(subject: Subject, sample: Sample) -> None:
+    baseline = sound(subject, sample)
+    result = subject.run(sample)
+    mend = "keep tensors by ctx.save_for_backward alone: it watches for in-place changes, obeys saved-tensor hooks, and lets go"
+    see = "https://docs.pytorch.org/docs/stable/generated/torch.autograd.function.FunctionCtx.save_for_backward.html"
+    for node in function_nodes(result):
+        for name, value in getattr(node, "__dict__", {}).items():
+            if any(isinstance(leaf, Tensor) for leaf in torch.utils._pytree.tree_leaves(value)):
+                raise Fault(f"ctx.{name} holds a tensor", mend, see)
+    _nothing_else_is_kept(subject, sample, mend, see)
+    _no_cycle(subject, sample, see)
+    _changes_are_noticed(subject, sample, baseline, mend, see)
+
+
+def _nothing_else_is_kept(subject: Subject, sample: Sample, mend: str, see: str) -> None:
+    """With each saved tensor packed as a copy, nothing of the graph may hold the inputs themselves."""
+    leaves = {i: sample.arguments[i].detach().clone().requires_grad_() for i in sample.wanted}
+    arguments = [
+        leaves[i].clone() if i in leaves else a.clone() if isinstance(a, Tensor) else a for i, a in enumerate(sample.arguments)
+    ]
+    storages = {
+        i: torch.multiprocessing.reductions.StorageWeakRef(a.untyped_storage())
+        for i, a in enumerate(arguments)
+        if isinstance(a, Tensor)
+    }
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: t.detach().clone(), lambda t: t):
+        raw = subject.seeded(*arguments)
+    outputs = Result({}, (), raw).all_outputs
+    shared = {i for i, a in enumerate(arguments) if isinstance(a, Tensor) and any(_share_memory(a, o) for o in outputs)}
+    del arguments
+    gc.collect()
+    for i, storage in storages.items():
+        if i not in shared and not storage.expired():
+            raise Fault(
+                f"{sample.name(i)} is kept alive by something other than ctx.save_for_backward (an attribute, a closure, a global)",
+                mend,
+                see,
+            )
+
+
+def _no_cycle(subject: Subject, sample: Sample, see: str) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        result = subject.run(sample)
+        storages = [
+            torch.multiprocessing.reductions.StorageWeakRef(o.untyped_storage()) for o in result.all_outputs if o.numel()
+        ]
+        del result
+        if any(not storage.expired() for storage in storages):
+            raise Fault(
+                "an output is not freed when the last reference to it is dropped: it is held by a reference cycle, or from outside",
+                "save outputs by ctx.save_for_backward in setup_context or forward, and never as an attribute of ctx",
+                see,
+            )
+    finally:
+        gc.enable()
+
+
+def _changes_are_noticed(subject: Subject, sample: Sample, baseline: Baseline, mend: str, see: str) -> None:
+    for position in sample.tensors:
+        leaves = {i: sample.arguments[i].detach().clone().requires_grad_() for i in sample.wanted}
+        arguments = [
+            leaves[i].clone() if i in leaves else a.clone() if isinstance(a, Tensor) else a
+            for i, a in enumerate(sample.arguments)
+        ]
+        result = Result(leaves, tuple(arguments), subject.seeded(*arguments))
+        if any(o is arguments[position] or o._is_view() for o in result.all_outputs):
+            continue  # the change would be one of the output too
+        with torch.no_grad():
+            arguments[position].add_(1) if arguments[position].dtype != torch.bool else arguments[position].logical_not_()
+        try:
+            found = result.gradients()
+        except RuntimeError as error:
+            if "modified by an inplace operation" in str(error):
+                continue
+            continue  # it raised, if in other words
+        gradients_agree(
+            found, baseline.gradients, sample, f"after {sample.name(position)} was changed in place, unnoticed,", mend, see=see
+        )
+
+
+def repeatable(subject: Subject, sample: Sample) -> None:
+    try:
+        forward_is_pure(subject, sample)
+    except Fault as fault:
+        raise Skip("see `forward_is_pure`, which finds a fault") from fault
+    _is_steady(subject, sample)
+    mend = "keep no state in thread-locals or globals: autograd runs the backward in threads of its own"
+    first = subject.run(sample)
+    expected = first.gradients()
+    other: dict[str, Any] = {}
+    result = subject.run(sample)
+    thread = threading.Thread(target=lambda: other.update(_caught(result.gradients)))
+    thread.start()
+    thread.join()
+    with blamed_on_the_function("a backward in another thread", mend):
+        if "error" in other:
+            raise other["error"]
+    gradients_agree(other["result"], expected, sample, "in another thread", mend)
+
+    with torch.no_grad(), blamed_on_the_function("the forward under no_grad", "do not ask for the grad mode in forward"):
+        quiet = Result(
+            {}, (), subject.seeded(*(a.clone() if isinstance(a, Tensor) else a for a in sample.arguments))
+        ).all_outputs
+    compare(
+        quiet,
+        [o.detach() for o in first.all_outputs],
+        lambda k: f"under no_grad output {k}",
+        "do not ask for the grad mode in forward",
+    )
+    try:
+        with_graph = subject.run(sample).gradients(create_graph=True)
+    except Exception:
+        return  # an honest error, and double_backward's to tell
+    gradients_agree(with_graph, expected, sample, "with create_graph=True", "do not ask for the grad mode in backward")
+
+
+def _is_steady(subject: Subject, sample: Sample) -> None:
+    """The same twice, bit for bit, in two calls and in two backwards of one call."""
+    first, second = subject.run(sample), subject.run(sample)
+    mend = "depend on the arguments alone: no counter, cache, clock or random numbers other than torch's"
+    compare(second.all_outputs, first.all_outputs, lambda k: f"called twice, output {k}", mend, rtol=0)
+    try:
+        expected, other = first.gradients(retain_graph=True), second.gradients()
+    except Exception as error:
+        raise Skip(f"the backward raises: see `backward` ({first_line(error)})") from error
+    gradients_agree(other, expected, sample, "called twice,", mend, rtol=0)
+    mend = "do not free or change in backward what is saved"
+    with blamed_on_the_function("a second backward with retain_graph=True", mend):
+        again = first.gradients()
+    gradients_agree(again, expected, sample, "in a second backward with retain_graph=True", mend, rtol=0)
+
+
+def _caught(function: Callable[[], Any]) -> dict[str, Any]:
+    try:
+        return {"result": function()}
+    except Exception as error:
+        return {"error": error}

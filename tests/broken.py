@@ -1,0 +1,923 @@
+"""Functions that are broken, each in one way that people have met, and correct ones in as many styles."""
+
+import threading
+
+import numpy
+import torch
+from torch.autograd.function import once_differentiable
+
+PlainFunction = torch.autograd.Function
+
+
+def numbers(*shape, dtype=torch.float64):
+    """From 0.5 to 1.5, all different, always the same."""
+    generator = torch.Generator().manual_seed(3)
+    return torch.rand(shape, generator=generator, dtype=torch.float64).add(0.5).to(dtype)
+
+
+class Square(PlainFunction):
+    """Correct; the broken ones override what is wrong with them."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x * x
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0])
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * g
+
+
+class SquareInCtxStyle(PlainFunction):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * g
+
+
+class Product(PlainFunction):
+    """x y, correct."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x, y):
+        return x * y
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, g):
+        x, y = ctx.saved_tensors
+        return g * y.conj(), g * x.conj()
+
+
+# forward_is_pure
+
+
+class ChangesItsInput(SquareInCtxStyle):
+    """forward works in place and says nothing (ctx.mark_dirty is missing)."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x.clone())
+        return x.mul_(x).clone()
+
+
+class ChangesGradOutput(Square):
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g.mul_(2 * x)
+
+
+class ChangesSavedTensor(SquareInCtxStyle):
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        with torch.no_grad():
+            return x.mul_(2).mul(g)
+
+
+class ReturnsData(PlainFunction):
+    """A no-op in the forward, whose output is its input behind autograd's back."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.data
+
+    @staticmethod
+    def backward(ctx, g):
+        return g.clone()
+
+
+# backward
+
+
+class WrongFactor(Square):
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 3 * x * g
+
+
+class SwappedGradients(Product):
+    @staticmethod
+    def backward(ctx, g):
+        x, y = ctx.saved_tensors
+        return g * x, g * y
+
+
+class ForgetsAnInput(Product):
+    @staticmethod
+    def backward(ctx, g):
+        _, y = ctx.saved_tensors
+        return g * y, None
+
+
+class ForgetsToConjugate(Product):
+    @staticmethod
+    def backward(ctx, g):
+        x, y = ctx.saved_tensors
+        return g * y, g * x
+
+
+class WrongNumberOfGradients(Product):
+    @staticmethod
+    def backward(ctx, g):
+        _, y = ctx.saved_tensors
+        return g * y
+
+
+class ForgetsTheMean(PlainFunction):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return (x * x).mean()
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * g
+
+
+# double_backward
+
+
+class SavesAnIntermediate(PlainFunction):
+    """tanh(x)², of which tanh(x) is saved: neither an input nor an output (pytorch issues 76185, 104040)."""
+
+    @staticmethod
+    def forward(ctx, x):
+        t = x.tanh()
+        ctx.save_for_backward(t)
+        return t * t
+
+    @staticmethod
+    def backward(ctx, g):
+        (t,) = ctx.saved_tensors
+        return 2 * t * (1 - t * t) * g
+
+
+class ReadsData(Square):
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x.data * g
+
+
+class DetachesGradOutput(Square):
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * g.detach()
+
+
+class ComputesInNumpy(SquareInCtxStyle):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return torch.from_numpy(numpy.square(x.detach().numpy()).reshape(x.shape))
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return torch.from_numpy((2 * x.detach().numpy() * g.detach().numpy()).reshape(g.shape))
+
+
+class BackwardWithoutGrad(Square):
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        with torch.no_grad():
+            return 2 * x * g
+
+
+# needs_input_grad
+
+
+class AsksForTheWrongInput(Product):
+    """Both gradients hang on ctx.needs_input_grad[0]."""
+
+    @staticmethod
+    def backward(ctx, g):
+        x, y = ctx.saved_tensors
+        return (g * y, g * x) if ctx.needs_input_grad[0] else (None, None)
+
+
+class SavesForTheWrongInput(Product):
+    """y is needed for the gradient of x, and saved where y itself requires grad."""
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, y = inputs
+        ctx.save_for_backward(x if ctx.needs_input_grad[0] else None, y if ctx.needs_input_grad[1] else None)
+
+    @staticmethod
+    def backward(ctx, g):
+        x, y = ctx.saved_tensors
+        return g * y if ctx.needs_input_grad[0] else None, g * x if ctx.needs_input_grad[1] else None
+
+
+# undefined_gradients
+
+
+class SinAndCos(PlainFunction):
+    """Correct."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x.sin(), x.cos()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0])
+
+    @staticmethod
+    def backward(ctx, g_sin, g_cos):
+        (x,) = ctx.saved_tensors
+        return g_sin * x.cos() - g_cos * x.sin()
+
+
+class AddsNone(SinAndCos):
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0])
+        ctx.set_materialize_grads(False)
+
+
+class DropsAGradient(SinAndCos):
+    """It returns None as soon as one of the two grad_outputs is None."""
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0])
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx, g_sin, g_cos):
+        (x,) = ctx.saved_tensors
+        return None if g_sin is None or g_cos is None else g_sin * x.cos() - g_cos * x.sin()
+
+
+class MultipliesNone(Square):
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0])
+        ctx.set_materialize_grads(False)
+
+
+# memory_layout
+
+
+class ViewsGradOutput(Square):
+    """view raises for the expanded grad_output of .sum().backward()."""
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return (2 * x.reshape(-1) * g.view(-1)).reshape(x.shape)
+
+
+class ReadsTheStorage(SquareInCtxStyle):
+    """As a kernel that is handed data_ptr() and thinks it contiguous."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        flat = torch.as_strided(x, (x.numel(),), (1,))
+        return (flat * flat).view(x.shape)
+
+
+# shapes
+
+
+class ForgetsToSum(PlainFunction):
+    """x + b, with b broadcast."""
+
+    @staticmethod
+    def forward(ctx, x, b):
+        return x + b
+
+    @staticmethod
+    def backward(ctx, g):
+        return g, g.clone()
+
+
+class FailsOnNothing(Square):
+    """The largest element of an empty tensor."""
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        largest = x.detach().abs().max()
+        return 2 * (x / largest) * g * largest
+
+
+class FailsOnASingleNumber(PlainFunction):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return torch.stack([2 * x[i] * g[i] for i in range(len(x))]) if x.numel() else g * 0
+
+
+# dtypes
+
+
+class ComputesInFloat32(PlainFunction):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return (x * x).float()
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * g.to(x.dtype)
+
+
+class ReturnsAFloat32Gradient(Square):
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return (2 * x * g).float()
+
+
+class OverflowsInHalfPrecision(Square):
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * (x * 1e6) * g / 1e6
+
+
+# saved_tensors
+
+
+class KeepsTheInputOnCtx(SquareInCtxStyle):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.x = x
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        return 2 * ctx.x * g
+
+
+class KeepsAListOnCtx(KeepsTheInputOnCtx):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.kept = [x, {"again": x}]
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        return 2 * ctx.kept[0] * g
+
+
+class KeepsTheOutputOnCtx(PlainFunction):
+    """A reference cycle: the output holds its node, and the node the output (pytorch forum's commonest leak)."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.y = x.exp()
+        return ctx.y
+
+    @staticmethod
+    def backward(ctx, g):
+        return ctx.y * g
+
+
+class KeepsTheInputInAGlobal(SquareInCtxStyle):
+    cache: list = []
+
+    @staticmethod
+    def forward(ctx, x):
+        KeepsTheInputInAGlobal.cache[:] = [x]
+        ctx.save_for_backward(x)
+        return x * x
+
+
+class KeepsTheInputInAClosure(KeepsTheInputInAGlobal):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.gradient = lambda g: 2 * x * g
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        return ctx.gradient(g)
+
+
+class SavesData(SquareInCtxStyle):
+    """.data has a version counter of its own: changes of x go unnoticed."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x.data)
+        return x * x
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * g
+
+
+# repeatable
+
+
+class Counts(SquareInCtxStyle):
+    calls = 0
+
+    @staticmethod
+    def forward(ctx, x):
+        Counts.calls += 1
+        ctx.save_for_backward(x)
+        return x * x * Counts.calls
+
+
+class ForgetsInBackward(SquareInCtxStyle):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.factors = [2.0]
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return ctx.factors.pop() * x * g
+
+
+class KeepsStateInAThread(SquareInCtxStyle):
+    state = threading.local()
+
+    @staticmethod
+    def forward(ctx, x):
+        KeepsStateInAThread.state.factor = 2.0
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return KeepsStateInAThread.state.factor * x * g
+
+
+class DrawsInBackward(SquareInCtxStyle):
+    """A gradient with noise of its own."""
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * g * (1 + 1e-3 * torch.rand_like(x))
+
+
+# vmap
+
+
+class WrongVmapRule(Square):
+    generate_vmap_rule = False
+
+    @staticmethod
+    def vmap(info, in_dims, x):
+        return WrongVmapRule.apply(x.movedim(in_dims[0], -1)), 0
+
+
+class ReadsANumber(Square):
+    """.item() in a forward that claims a generated vmap rule."""
+
+    @staticmethod
+    def forward(x):
+        return x * x if x.sum().item() < 1e9 else x
+
+
+# func_transforms
+
+
+class RecomputesByAutograd(PlainFunction):
+    """The backward by autograd over a second forward, as checkpoints do; torch.func allows no requires_grad_ inside."""
+
+    @staticmethod
+    def forward(x):
+        return x * x
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            return torch.autograd.grad(x * x, x, g)[0]
+
+
+# forward_ad
+
+
+class SquareWithJvp(Square):
+    """Correct."""
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0])
+        ctx.save_for_forward(inputs[0])
+
+    @staticmethod
+    def jvp(ctx, dx):
+        (x,) = ctx.saved_tensors
+        return 2 * x * dx
+
+
+class WrongJvp(SquareWithJvp):
+    @staticmethod
+    def jvp(ctx, dx):
+        (x,) = ctx.saved_tensors
+        return x * dx
+
+
+class JvpForgetsAnInput(Product):
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def jvp(ctx, dx, dy):
+        _, y = ctx.saved_tensors
+        return dx * y
+
+
+# compile
+
+
+class OtherwiseWhenCompiled(Square):
+    @staticmethod
+    def forward(x):
+        return x * x * (2 if torch.compiler.is_compiling() else 1)
+
+
+class StraightThrough(PlainFunction):
+    """Rounds, and passes the gradient on: right as it is meant, and dropped by torch.func inside torch.compile (193279)."""
+
+    @staticmethod
+    def forward(x):
+        return x.round()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output): ...
+
+    @staticmethod
+    def backward(ctx, g):
+        return g.clone()
+
+
+# autocast
+
+
+class LinearWithoutAutocast(PlainFunction):
+    """Its product is cast to bfloat16 in the forward; the backward meets two dtypes (pytorch issue 132388)."""
+
+    @staticmethod
+    def forward(ctx, a, W):
+        ctx.save_for_backward(a, W)
+        return torch.nn.functional.linear(a, W)
+
+    @staticmethod
+    def backward(ctx, delta):
+        a, W = ctx.saved_tensors
+        return torch.einsum("nj,jk->nk", delta, W) if delta.dtype == W.dtype else delta @ W, delta.T.mm(a)
+
+
+# meta_device
+
+
+class MakesOnesOnTheCpu(Square):
+    @staticmethod
+    def forward(x):
+        return x * x * torch.ones(x.shape, dtype=x.dtype, device="cpu")
+
+
+class MakesAGradientOnTheCpu(Square):
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * g * torch.ones(x.shape, dtype=x.dtype, device="cpu")
+
+
+# gradient_scale
+
+
+class IgnoresGradOutput(PlainFunction):
+    """A cost that takes itself for the last one."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return (x * x).sum()
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * torch.ones_like(g)
+
+
+class SquaresGradOutput(IgnoresGradOutput):
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * g * g
+
+
+class ClipsGradOutput(Square):
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * g.clamp(-100, 100)
+
+
+class SpreadsInf(Square):
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * g + 0 * g.sum()
+
+
+# name -> Function, inputs, the check that must find it, words of its advice, and checks that may find the same fault
+X = (numbers(4, 3),)
+XY = (numbers(4, 3), numbers(4, 3).flip(0))
+COMPLEX = (torch.complex(numbers(3), numbers(3).flip(0)), torch.complex(numbers(3) + 1, numbers(3)))
+
+BROKEN = [
+    (ChangesItsInput, X, "forward_is_pure", "mark_dirty", set()),
+    (ChangesGradOutput, X, "forward_is_pure", "out of place", set()),
+    (ChangesSavedTensor, X, "forward_is_pure", "out of place", set()),
+    (ReturnsData, X, "forward_is_pure", "clone it", set()),
+    (WrongFactor, X, "backward", "derive the gradient again", set()),
+    (SwappedGradients, XY, "backward", "derive the gradient again", set()),
+    (ForgetsAnInput, XY, "backward", "derive the gradient again", set()),
+    (ForgetsToConjugate, COMPLEX, "backward", "derive the gradient again", set()),
+    (WrongNumberOfGradients, XY, "backward", "one gradient for each input", set()),
+    (ForgetsTheMean, X, "backward", "derive the gradient again", set()),
+    (SavesAnIntermediate, X, "double_backward", "save only inputs and outputs", set()),
+    (ReadsData, X, "double_backward", "once_differentiable", {"vmap"}),  # which refuses .data, loudly
+    (DetachesGradOutput, X, "double_backward", "once_differentiable", set()),
+    (ComputesInNumpy, X, "double_backward", "numpy", set()),
+    (BackwardWithoutGrad, X, "double_backward", "once_differentiable", set()),
+    (AsksForTheWrongInput, XY, "needs_input_grad", r"needs_input_grad\[i\]", set()),
+    (SavesForTheWrongInput, XY, "needs_input_grad", r"needs_input_grad\[i\]", set()),
+    (AddsNone, X, "undefined_gradients", "treat None as zeros", set()),
+    (DropsAGradient, X, "undefined_gradients", "treat None as zeros", set()),
+    (MultipliesNone, X, "undefined_gradients", "treat None as zeros", set()),
+    (ViewsGradOutput, X, "memory_layout", "reshape in the place of view", set()),
+    (ReadsTheStorage, X, "memory_layout", "contiguous", set()),
+    (ForgetsToSum, (numbers(4, 3), numbers(3)), "shapes", "sum_to_size", set()),
+    (FailsOnNothing, X, "shapes", "sizes of 0", set()),
+    (FailsOnASingleNumber, X, "shapes", "shape of its input", set()),
+    (ComputesInFloat32, X, "dtypes", "keep the dtype", set()),
+    (ReturnsAFloat32Gradient, X, "dtypes", "keep the dtype", set()),
+    (OverflowsInHalfPrecision, X, "dtypes", "accumulate in float32", set()),
+    (KeepsTheInputOnCtx, X, "saved_tensors", "save_for_backward alone", set()),
+    (KeepsAListOnCtx, X, "saved_tensors", "save_for_backward alone", set()),
+    (KeepsTheOutputOnCtx, X, "saved_tensors", "save_for_backward alone", set()),
+    (KeepsTheInputInAGlobal, X, "saved_tensors", "save_for_backward alone", set()),
+    (KeepsTheInputInAClosure, X, "saved_tensors", "save_for_backward alone", set()),
+    (SavesData, X, "saved_tensors", "save_for_backward alone", set()),
+    (Counts, X, "repeatable", "no counter", set()),
+    (ForgetsInBackward, X, "repeatable", "do not free or change", set()),
+    (KeepsStateInAThread, X, "repeatable", "thread-locals", set()),
+    (DrawsInBackward, X, "repeatable", "no counter", set()),
+    (WrongVmapRule, X, "vmap", "mend the vmap rule", set()),
+    (ReadsANumber, X, "vmap", "operations on whole tensors", set()),
+    (RecomputesByAutograd, X, "func_transforms", "setup_context", set()),
+    (WrongJvp, X, "forward_ad", "derive jvp again", set()),
+    (JvpForgetsAnInput, XY, "forward_ad", "derive jvp again", set()),
+    (OtherwiseWhenCompiled, X, "compile", "compiler cannot see", set()),
+    (StraightThrough, X, "compile", "manualgrad.Function", {"backward"}),
+    (LinearWithoutAutocast, (numbers(4, 3), numbers(2, 3)), "autocast", "custom_fwd", set()),
+    (MakesOnesOnTheCpu, X, "meta_device", "device=input.device", set()),
+    (MakesAGradientOnTheCpu, X, "meta_device", "device=input.device", set()),
+    (IgnoresGradOutput, X, "gradient_scale", "multiply by grad_output, once", set()),
+    (SquaresGradOutput, X, "gradient_scale", "multiply by grad_output, once", set()),
+    (ClipsGradOutput, X, "gradient_scale", "multiply by grad_output, once", set()),
+    (SpreadsInf, X, "gradient_scale", "do not normalize", set()),
+]
+
+
+# Correct ones, of various styles.
+
+
+class Scaled(PlainFunction):
+    """Arguments that are no tensors."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x, factor, mode, shape):
+        return x * factor if mode == "times" else x / factor
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        _, ctx.factor, ctx.mode, _ = inputs
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.factor if ctx.mode == "times" else g / ctx.factor, None, None, None
+
+
+class WithOptionalBias(PlainFunction):
+    @staticmethod
+    def forward(ctx, x, b=None):
+        ctx.has_bias = b is not None
+        return x * 1 if b is None else x + b
+
+    @staticmethod
+    def backward(ctx, g):
+        return g.clone(), g.clone() if ctx.has_bias else None
+
+
+class ExpInPlace(PlainFunction):
+    @staticmethod
+    def forward(ctx, x):
+        x.exp_()
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(x)
+        return x
+
+    @staticmethod
+    def backward(ctx, g):
+        (y,) = ctx.saved_tensors
+        return y * g
+
+
+class SquareOnce(SquareInCtxStyle):
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * g
+
+
+class Rows(PlainFunction):
+    """table[index], with an index of integers."""
+
+    @staticmethod
+    def forward(ctx, table, index):
+        ctx.save_for_backward(index)
+        ctx.n = len(table)
+        return table[index]
+
+    @staticmethod
+    def backward(ctx, g):
+        (index,) = ctx.saved_tensors
+        return torch.zeros(ctx.n, *g.shape[1:], dtype=g.dtype, device=g.device).index_add(0, index, g), None
+
+
+class Sorted(PlainFunction):
+    """Two outputs, of which one has no gradient."""
+
+    @staticmethod
+    def forward(ctx, x):
+        values, order = x.sort(dim=0)
+        ctx.mark_non_differentiable(order)
+        ctx.save_for_backward(order)
+        return values, order
+
+    @staticmethod
+    def backward(ctx, g, _):
+        (order,) = ctx.saved_tensors
+        return torch.zeros_like(g).scatter(0, order, g)
+
+
+class SinInNumpy(PlainFunction):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return torch.from_numpy(numpy.asarray(numpy.sin(x.detach().numpy())))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return torch.from_numpy(numpy.asarray(numpy.cos(x.numpy()) * g.numpy()))
+
+
+class Reshaped(PlainFunction):
+    """Its output is a view of its input."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.shape = x.shape
+        return x.reshape(-1)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g.reshape(ctx.shape)
+
+
+class Identity(PlainFunction):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x
+
+    @staticmethod
+    def setup_context(ctx, inputs, output): ...
+
+    @staticmethod
+    def backward(ctx, g):
+        return g
+
+
+class Dropout(PlainFunction):
+    @staticmethod
+    def forward(ctx, x):
+        mask = (torch.rand_like(x) > 0.5).to(x.dtype)
+        ctx.save_for_backward(mask)
+        return x * mask
+
+    @staticmethod
+    def backward(ctx, g):
+        (mask,) = ctx.saved_tensors
+        return g * mask
+
+
+class NoneForUnused(SinAndCos):
+    """It takes undefined gradients as they come."""
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0])
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx, g_sin, g_cos):
+        (x,) = ctx.saved_tensors
+        parts = [] if g_sin is None else [g_sin * x.cos()]
+        parts += [] if g_cos is None else [-g_cos * x.sin()]
+        return sum(parts[1:], parts[0]) if parts else None
+
+
+class MatrixProduct(PlainFunction):
+    """A Linear that asks ctx.needs_input_grad, and obeys autocast."""
+
+    @staticmethod
+    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)
+    def forward(ctx, a, W):
+        ctx.save_for_backward(a if ctx.needs_input_grad[1] else None, W if ctx.needs_input_grad[0] else None)
+        return a @ W.t()
+
+    @staticmethod
+    @torch.amp.custom_bwd(device_type="cpu")
+    def backward(ctx, delta):
+        a, W = ctx.saved_tensors
+        return delta @ W if ctx.needs_input_grad[0] else None, delta.t() @ a if ctx.needs_input_grad[1] else None
+
+
+CORRECT = [
+    (SquareInCtxStyle, X),
+    (Square, X),
+    (SquareWithJvp, X),
+    (SinAndCos, X),
+    (NoneForUnused, X),
+    (Scaled, [(*X, 3.0, "times", (2, 3)), (*X, 2, "over", None)]),
+    (WithOptionalBias, [(*X, None), XY]),
+    (ExpInPlace, X),
+    (SquareOnce, X),
+    (Rows, (numbers(4, 3), torch.tensor([0, 2, 2, 1, 0]))),
+    (Sorted, X),
+    (SinInNumpy, X),
+    (Product, COMPLEX),
+    (Reshaped, X),
+    (Identity, X),
+    (Dropout, X),
+    (MatrixProduct, (numbers(4, 3), numbers(2, 3))),
+]
