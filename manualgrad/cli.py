@@ -30,7 +30,7 @@ def _add_check(commands: Any) -> None:
     parser = commands.add_parser(
         "check",
         help="check a custom autograd Function in every way that PyTorch may call it",
-        description="Check a custom autograd Function in every way that PyTorch may call it. The exit code is 1 where it fails.",
+        description="Check a custom autograd Function in every way that PyTorch may call it; exits with 1 where it fails.",
     )
     parser.add_argument("function", metavar="package.module:Function", help="the Function, or any callable around one")
     parser.add_argument(

@@ -93,7 +93,7 @@ class Result:
 
     def gradients(self, grad_outputs: Sequence[Tensor] | None = None, **options: Any) -> dict[int, Tensor | None]:
         grads = weights(self.outputs) if grad_outputs is None else grad_outputs
-        found = torch.autograd.grad(self.outputs, list(self.leaves.values()), grads, allow_unused=True, **options)
+        found = torch.autograd.grad(self.outputs, list(self.leaves.values()), grads, **{"allow_unused": True, **options})
         return dict(zip(self.leaves, found, strict=True))
 
 
@@ -112,15 +112,11 @@ class Subject:
         self.in_place = False
         self.is_random = False
 
-    def run(self, sample: Sample, *, leaves: dict[int, Tensor] | None = None) -> Result:
-        """Call it on fresh copies of the inputs, as contiguous as the sample's are, or on these leaves."""
-        if leaves is None:
-            leaves = {i: sample.arguments[i].detach().clone().requires_grad_() for i in sample.wanted}
-        arguments = tuple(
-            leaves.get(i, a.detach().clone() if isinstance(a, Tensor) else a) for i, a in enumerate(sample.arguments)
-        )
-        if self.in_place:  # a leaf that requires grad cannot be changed in place
-            arguments = tuple(a.clone() if i in leaves else a for i, a in enumerate(arguments))
+    def run(self, sample: Sample) -> Result:
+        """Call it on fresh copies of the inputs, those wanted being leaves, as users' are."""
+        leaves, arguments = copies(sample)
+        if not self.in_place:  # a leaf that requires grad cannot be changed in place
+            arguments = tuple(leaves.get(i, a) for i, a in enumerate(arguments))
         return Result(leaves, arguments, self.seeded(*arguments))
 
     def seeded(self, *arguments: Any) -> Any:
@@ -181,6 +177,12 @@ def _sample(arguments: tuple[Any, ...], number: int) -> Sample:
         )
     contiguous = {i: t.detach().contiguous() for i, t in sample.tensors.items()}
     return sample.with_tensors(contiguous).wanting(flagged or numbers)
+
+
+def copies(sample: Sample) -> tuple[dict[int, Tensor], tuple[Any, ...]]:
+    """Fresh leaves for the wanted inputs, and arguments that are copies of them and of the other tensors."""
+    leaves = {i: sample.arguments[i].detach().clone().requires_grad_() for i in sample.wanted}
+    return leaves, tuple(leaves.get(i, a).clone() if isinstance(a, Tensor) else a for i, a in enumerate(sample.arguments))
 
 
 def weights(outputs: Sequence[Tensor], seed: int = 0) -> list[Tensor]:

@@ -1,0 +1,102 @@
+"""`manualgrad check` on the command line."""
+
+import subprocess
+import sys
+
+import pytest
+
+from manualgrad.cli import main
+
+MODULE = """
+import torch
+
+class Wrong(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 3 * x * g
+
+class Right(Wrong):
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * g
+
+def make_inputs():
+    return (torch.randn(3),)
+
+def make_nothing():
+    return None
+
+number = 3
+"""
+
+
+@pytest.fixture(autouse=True)
+def _module(tmp_path, monkeypatch):
+    (tmp_path / "layers_of_mine.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    monkeypatch.delitem(sys.modules, "layers_of_mine", raising=False)
+
+
+def check(function="layers_of_mine:Right", inputs="layers_of_mine:make_inputs"):
+    return main(["check", function, "--inputs", inputs])
+
+
+def test_a_correct_function_exits_with_0(capsys):
+    assert check() == 0
+    assert "backward             SUCCESS" in capsys.readouterr().out
+
+
+def test_a_broken_function_exits_with_1_and_says_why(capsys):
+    assert check("layers_of_mine:Wrong") == 1
+    assert "backward             FAILED: the gradient of input 0 of sample 0 differs" in capsys.readouterr().out
+
+
+def test_a_check_that_itself_fails_exits_with_3(monkeypatch):
+    import manualgrad.testing
+
+    monkeypatch.setitem(manualgrad.testing._CHECKS, "shapes", lambda subject, sample: 1 / 0)
+    assert check() == 3
+
+
+BAD = {
+    "no colon": ({"function": "layers_of_mine"}, "'layers_of_mine' must be written package.module:name"),
+    "no module": ({"function": "nowhere:F"}, "nowhere cannot be imported: No module named 'nowhere'"),
+    "no name": ({"function": "layers_of_mine:F"}, "layers_of_mine has no F"),
+    "no function": ({"function": "layers_of_mine:number"}, "fn must be a Function or a callable, and is a int"),
+    "no inputs": ({"inputs": "layers_of_mine:make_nothing"}, "inputs must be a tuple of arguments"),
+    "inputs no function": (
+        {"inputs": "layers_of_mine:number"},
+        "layers_of_mine:number must be a function that returns the inputs",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD)
+def test_bad_input_exits_with_2_and_one_sentence(arguments, message, capsys):
+    assert check(**arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_it_runs_as_a_module(tmp_path):
+    command = [sys.executable, "-m", "manualgrad", "check", "layers_of_mine:Wrong", "--inputs", "layers_of_mine:make_inputs"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "FAILED" in result.stdout
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("arguments", [[], ["check"], ["chekc"]])
+def test_a_command_that_argparse_refuses_exits_with_2(arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2

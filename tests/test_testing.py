@@ -1,0 +1,167 @@
+"""check_function: each broken Function of broken.py is found by the check that looks for it, and no correct one is accused."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from broken import BROKEN, CORRECT, Product, SavesAnIntermediate, Square, WrongFactor, X, numbers
+
+import manualgrad.testing
+from manualgrad import functions
+from manualgrad.testing import CHECKS, CheckError, Report, check_function
+
+ALL_BUT_COMPILE = [name for name in CHECKS if name != "compile"]
+
+
+@pytest.mark.parametrize(("function", "inputs", "check", "advice", "also"), BROKEN, ids=lambda v: getattr(v, "__name__", ""))
+def test_a_broken_function_is_found_by_its_check_with_advice_and_by_no_other(function, inputs, check, advice, also):
+    report = check_function(function, inputs, checks=CHECKS if check == "compile" else ALL_BUT_COMPILE, raise_exception=False)
+    assert check in report.failures
+    assert set(report.failures) <= {check} | also
+    assert not report.not_checked
+    found, mend, see = report[check].splitlines()
+    assert re.search(advice, mend)
+    assert mend.startswith("Mend: ")
+    assert see.startswith("See https://")
+    assert re.search(r"\d|ctx\.|raises", found)  # which input, how large, or what was raised
+
+
+def test_every_check_finds_a_broken_function_and_there_are_many():
+    assert {check for _, _, check, _, _ in BROKEN} == set(CHECKS)
+    assert len({function for function, *_ in BROKEN}) >= 30
+
+
+@pytest.mark.parametrize(("function", "inputs"), CORRECT, ids=lambda v: getattr(v, "__name__", ""))
+def test_a_correct_function_is_not_accused(function, inputs):
+    report = check_function(function, inputs)
+    assert list(report) == list(CHECKS)
+    assert all(text == "SUCCESS" or text.startswith("SKIPPED: ") for text in report.values())
+    assert report["backward"] == report["shapes"] == report["gradient_scale"] == "SUCCESS"
+
+
+def random(*shape):
+    return torch.randn(shape)
+
+
+OURS = [
+    (functions.LinearFunction, [(random(5, 3), random(4, 3), random(4)), (random(2, 5, 3), random(4, 3), None)]),
+    (functions.SigmoidFunction, [(random(4, 3),), (torch.complex(random(3), random(3)),)]),
+    (functions.ReLUFunction, (random(4, 3),)),
+    (functions.MSELossFunction, [(random(4, 3), random(4, 3), r, None) for r in ("none", "mean", "sum", "batchmean")]),
+    (functions.MSELossFunction, [(random(4, 3), random(4, 3), r, numbers(4, 3)) for r in ("none", "mean", "sum", "batchmean")]),
+]
+
+
+@pytest.mark.parametrize(("function", "inputs"), OURS, ids=lambda v: getattr(v, "__name__", ""))
+def test_ours_pass_every_check_and_skip_none(function, inputs):
+    report = check_function(function, inputs)
+    assert set(report.values()) == {"SUCCESS"}
+
+
+@pytest.mark.parametrize("fn", [Square, Square.apply, lambda x: Square.apply(x) + 1, torch.sigmoid])
+def test_it_takes_a_function_its_apply_or_any_callable(fn):
+    assert not check_function(fn, X, checks=ALL_BUT_COMPILE).failures
+
+
+def test_a_failure_raises_an_assertion_error_that_holds_the_report():
+    with pytest.raises(CheckError, match=r"WrongFactor fails 1 of 2 checks[\s\S]*by 3\.\d+ along") as raised:
+        check_function(WrongFactor, X, checks=["backward", "shapes"])
+    assert isinstance(raised.value, AssertionError)
+    assert raised.value.report.failures == ["backward"]
+    assert raised.value.report["shapes"] == "SUCCESS"
+
+
+def test_the_report_prints_as_a_table():
+    report = check_function(SavesAnIntermediate, X, checks=["backward", "double_backward"], raise_exception=False)
+    lines = str(report).splitlines()
+    assert isinstance(report, dict)
+    assert lines[0] == "backward         SUCCESS"
+    assert lines[1].startswith(
+        "double_backward  FAILED: the derivative of the backward by input 0 of sample 0 is silently zero"
+    )
+    assert all(line.startswith(" " * 17) for line in lines[2:])
+    assert max(map(len, lines)) <= 120
+
+
+def test_the_failing_sample_is_named():
+    wrong_for_negative = [(numbers(3),), (-numbers(3),)]
+
+    class Root(Square):
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return 2 * x.abs() * g
+
+    report = check_function(Root, wrong_for_negative, checks="backward", raise_exception=False)
+    assert "input 0 of sample 1" in report["backward"]
+
+
+def test_only_flagged_inputs_are_differentiated():
+    class HalfProduct(Product):
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[1], None
+
+    inputs = numbers(4, 3).requires_grad_(), numbers(4, 3)
+    assert not check_function(HalfProduct, inputs, checks=ALL_BUT_COMPILE).failures
+    assert check_function(HalfProduct, (inputs[1], inputs[1]), checks="backward", raise_exception=False).failures
+
+
+def test_a_forward_that_raises_is_reported_once():
+    report = check_function(torch.cholesky_inverse, (numbers(2, 3),), raise_exception=False)
+    assert report.failures == [CHECKS[0]]
+    assert "the forward raises RuntimeError" in report[CHECKS[0]]
+    assert report["backward"] == "SKIPPED: the forward raises"
+
+
+def test_a_check_that_itself_fails_is_neither_a_failure_nor_a_success(monkeypatch):
+    def broken_check(subject, sample):
+        raise KeyError("a slip in the tool")
+
+    monkeypatch.setitem(manualgrad.testing._CHECKS, "shapes", broken_check)
+    report = check_function(Square, X, checks=["backward", "shapes"], raise_exception=False)
+    assert report.failures == []
+    assert report.not_checked == ["shapes"]
+    assert report["shapes"] == "NOT CHECKED, the check itself failed: KeyError: 'a slip in the tool'"
+    with pytest.raises(RuntimeError, match="failed in shapes; this says nothing about Square"):
+        check_function(Square, X, checks=["backward", "shapes"])
+
+
+def test_inputs_and_random_numbers_are_left_as_they_were():
+    x = numbers(4, 3).requires_grad_()
+    before, state = x.detach().clone(), torch.get_rng_state()
+    check_function(Square, (x,), checks=ALL_BUT_COMPILE)
+    assert torch.equal(x, before)
+    assert x._version == 0
+    assert x.grad is None
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+WRONG_CALLS = {
+    "fn": ((3, X), {}, TypeError, "fn must be a Function or a callable, and is a int"),
+    "inputs": ((Square, numbers(3)), {}, TypeError, "inputs must be a tuple of arguments or a list .* and is a Tensor"),
+    "integers": ((Square, (torch.arange(3),)), {}, ValueError, "sample 0 of inputs must hold a floating-point .* tensor"),
+    "checks": ((Square, X), {"checks": ["backwards"]}, ValueError, "checks must be out of forward_is_pure, .* holds backwards"),
+    "no checks": ((Square, X), {"checks": []}, ValueError, "checks must be out of .* holds nothing"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "options", "error", "message"), WRONG_CALLS.values(), ids=WRONG_CALLS)
+def test_a_wrong_call_raises_with_a_sentence(arguments, options, error, message):
+    with pytest.raises(error, match=f"^check_function: {message}"):
+        check_function(*arguments, **options)
+
+
+def test_it_stands_on_torch_alone():
+    for file in Path(manualgrad.testing.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                assert name.split(".")[0] != "manualgrad" or name.startswith("manualgrad.testing")
+
+
+def test_a_report_of_nothing_prints_nothing():
+    assert str(Report()) == ""
