@@ -430,6 +430,18 @@ class KeepsTheInputInAClosure(KeepsTheInputInAGlobal):
         return ctx.gradient(g)
 
 
+class HoldsItsOutputInAClosure(PlainFunction):
+    @staticmethod
+    def forward(ctx, x):
+        y = x.exp()
+        ctx.gradient = lambda g: y * g
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        return ctx.gradient(g)
+
+
 class SavesData(SquareInCtxStyle):
     """.data has a version counter of its own: changes of x go unnoticed."""
 
@@ -485,6 +497,17 @@ class KeepsStateInAThread(SquareInCtxStyle):
     def backward(ctx, g):
         (x,) = ctx.saved_tensors
         return KeepsStateInAThread.state.factor * x * g
+
+
+class AsksForTheGradMode(SquareInCtxStyle):
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return (2.5 if torch.is_grad_enabled() else 2) * x * g
+
+
+def square_unless_without_grad(x):
+    return Square.apply(x) if torch.is_grad_enabled() else x
 
 
 class DrawsInBackward(SquareInCtxStyle):
@@ -709,10 +732,13 @@ BROKEN = [
     (KeepsTheOutputOnCtx, X, "saved_tensors", "save_for_backward alone", set()),
     (KeepsTheInputInAGlobal, X, "saved_tensors", "save_for_backward alone", set()),
     (KeepsTheInputInAClosure, X, "saved_tensors", "save_for_backward alone", set()),
+    (HoldsItsOutputInAClosure, X, "saved_tensors", "save outputs by ctx.save_for_backward", {"double_backward"}),
     (SavesData, X, "saved_tensors", "save_for_backward alone", set()),
     (Counts, X, "repeatable", "no counter", set()),
     (ForgetsInBackward, X, "repeatable", "do not free or change", set()),
     (KeepsStateInAThread, X, "repeatable", "thread-locals", set()),
+    (AsksForTheGradMode, X, "repeatable", "grad mode in backward", {"double_backward"}),
+    (square_unless_without_grad, X, "repeatable", "grad mode in forward", set()),
     (DrawsInBackward, X, "repeatable", "no counter", set()),
     (WrongVmapRule, X, "vmap", "mend the vmap rule", set()),
     (ReadsANumber, X, "vmap", "operations on whole tensors", set()),

@@ -165,3 +165,15 @@ def test_it_stands_on_torch_alone():
 
 def test_a_report_of_nothing_prints_nothing():
     assert str(Report()) == ""
+
+
+def test_the_readme_shows_what_is_printed():
+    """The wrong Function of the README, run as it stands there, prints the report that stands below it."""
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    section = readme[readme.index("## Check a Function") :]
+    code, printed = re.search(r"```python\n(.*?)```.*?```\n(.*?)```", section, re.DOTALL).groups()
+    torch.manual_seed(0)
+    with pytest.raises(CheckError) as raised:
+        exec(code, {})
+    numbers_apart = re.compile(r"finite differences\s+-?[\d.e-]+")
+    assert numbers_apart.sub("", str(raised.value)).split() == numbers_apart.sub("", printed).split()

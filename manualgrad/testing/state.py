@@ -140,16 +140,15 @@ def _no_cycle(subject: Subject, sample: Sample, see: str) -> None:
     gc.disable()
     try:
         result = subject.run(sample)
-        storages = [
-            torch.multiprocessing.reductions.StorageWeakRef(o.untyped_storage()) for o in result.all_outputs if o.numel()
-        ]
+        storages = [torch.multiprocessing.reductions.StorageWeakRef(o.untyped_storage()) for o in result.all_outputs]
         del result
-        if any(not storage.expired() for storage in storages):
-            raise Fault(
-                "an output is not freed when the last reference to it is dropped: a reference cycle or a global holds it",
-                "save outputs by ctx.save_for_backward in setup_context or forward, and never as an attribute of ctx",
-                see,
-            )
+        for k, storage in enumerate(storages):
+            if not storage.expired():
+                raise Fault(
+                    f"output {k} is not freed when the last reference to it is dropped: a reference cycle or a global holds it",
+                    "save outputs by ctx.save_for_backward in setup_context or forward, and never as an attribute of ctx",
+                    see,
+                )
     finally:
         gc.enable()
 
