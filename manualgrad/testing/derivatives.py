@@ -19,6 +19,7 @@ SLOW_MODE_ENTRIES = 100_000  # of the Jacobian; larger ones are checked in fast 
 
 
 def backward(subject: Subject, sample: Sample) -> None:
+    """The gradient of every input, against finite differences in float64, real and complex."""
     mend = "derive the gradient again: gradient of an input = sum over the outputs of d output / d input times grad_output"
     result = subject.run(sample)
     if any(torch.finfo(o.dtype).eps > 1e-15 for o in result.outputs):
@@ -46,6 +47,8 @@ def backward(subject: Subject, sample: Sample) -> None:
                 mend,
                 "https://docs.pytorch.org/docs/stable/notes/gradcheck.html",
             ) from error
+        except Exception as error:
+            raise Fault(f"near sample {sample.number} the Function raises {first_line(error)}", mend) from error
 
 
 def _worst_direction(
@@ -81,6 +84,7 @@ def along(
 
 
 def double_backward(subject: Subject, sample: Sample) -> None:
+    """Differentiating the backward gives what finite differences of it give, or raises; it is never silently wrong."""
     baseline = sound(subject, sample)
     if any(torch.finfo(t.dtype).eps > 1e-15 for t in [*baseline.outputs, *(g for _, g, _ in raw_gradients(subject, sample))]):
         raise Skip("an output or a gradient of float64 inputs is in lower precision: see `dtypes`")
@@ -126,6 +130,7 @@ def double_backward(subject: Subject, sample: Sample) -> None:
 
 
 def forward_ad(subject: Subject, sample: Sample) -> None:
+    """The tangent of the outputs for a tangent of each input, against finite differences."""
     sound(subject, sample)
     function = subject.of_wanted(sample)
     inputs = [t.detach() for t in subject.wanted_tensors(sample)]

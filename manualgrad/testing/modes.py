@@ -28,6 +28,7 @@ from manualgrad.testing.subject import (
 
 
 def vmap(subject: Subject, sample: Sample) -> None:
+    """torch.vmap gives what a loop over the examples gives, outputs and gradients, over all inputs and over each alone."""
     sound(subject, sample)
     subject.skip_if_random()
     mend = "write all methods in operations on whole tensors and set generate_vmap_rule = True, or mend the vmap rule"
@@ -81,6 +82,7 @@ def _in_dims(sample: Sample) -> Iterator[tuple[int | None, ...]]:
 
 
 def func_transforms(subject: Subject, sample: Sample) -> None:
+    """torch.func's grad, jacrev, vmap(grad), jacfwd and hessian give what autograd gives."""
     baseline = sound(subject, sample)
     function, grads = subject.of_wanted(sample), weights(baseline.outputs)
     inputs = tuple(t.detach() for t in subject.wanted_tensors(sample))
@@ -163,6 +165,7 @@ def _hessian(cost: Callable[..., Tensor], inputs: tuple[Tensor, ...], positions:
 
 
 def compile(subject: Subject, sample: Sample) -> None:
+    """torch.compile(fullgraph=True) gives the same for two batch sizes, and over torch.func.grad, or raises."""
     sound(subject, sample)
     subject.skip_if_random()
     import torch._dynamo
@@ -235,6 +238,7 @@ def _compiled_grad(subject: Subject, sample: Sample) -> None:
 
 
 def autocast(subject: Subject, sample: Sample) -> None:
+    """Under CPU autocast forward and backward run, and the gradients have the dtypes of the inputs."""
     sound(subject, sample)
     low = sample.to(torch.float32)
     try:
@@ -257,6 +261,7 @@ def autocast(subject: Subject, sample: Sample) -> None:
 
 
 def meta_device(subject: Subject, sample: Sample) -> None:
+    """On the meta device, and on CUDA where there is one, no tensor is made on another device."""
     baseline = sound(subject, sample)
     devices = ["meta", *(["cuda"] if torch.cuda.is_available() else [])]
     for device in devices:

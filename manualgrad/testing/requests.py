@@ -16,6 +16,7 @@ from manualgrad.testing.subject import Fault, Result, Sample, Skip, Subject, bla
 
 
 def needs_input_grad(subject: Subject, sample: Sample) -> None:
+    """Whichever inputs require grad, each gets the gradient that it gets when all do."""
     baseline = sound(subject, sample)
     mend = "compute each gradient whenever its own ctx.needs_input_grad[i] is True, whatever the others are"
     for wanted in _subsets(sample.wanted):
@@ -49,6 +50,7 @@ def _listed(positions: Sequence[int]) -> str:
 
 
 def undefined_gradients(subject: Subject, sample: Sample) -> None:
+    """Outputs that take no part in the loss count as zeros, also with ctx.set_materialize_grads(False)."""
     sound(subject, sample)
     mend = (
         "a grad_output is None where its output takes no part in the loss and ctx.set_materialize_grads(False) was called: "
@@ -76,6 +78,7 @@ def undefined_gradients(subject: Subject, sample: Sample) -> None:
 
 
 def memory_layout(subject: Subject, sample: Sample) -> None:
+    """Inputs and grad_outputs may be strided, transposed, sliced, expanded or channels-last."""
     baseline = sound(subject, sample)
     subject.skip_if_random()
     mend = "take any strides: reshape in the place of view, and no data_ptr or flat storage without contiguous()"
@@ -135,6 +138,7 @@ def _layouts(tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
 
 
 def shapes(subject: Subject, sample: Sample) -> None:
+    """Each gradient has the shape, layout and device of its input, for inputs of no elements and single numbers too."""
     sound(subject, sample)
     _raw_gradients_fit(subject, sample, f"sample {sample.number}")
     mend = (
@@ -176,6 +180,7 @@ def _degenerate(sample: Sample) -> Iterator[tuple[str, Sample]]:
 
 
 def dtypes(subject: Subject, sample: Sample) -> None:
+    """In float32, bfloat16 and float16 too: outputs and gradients in the dtype of the inputs, with its precision."""
     sound(subject, sample)
     subject.skip_if_random()
     ran = False
@@ -205,6 +210,7 @@ def dtypes(subject: Subject, sample: Sample) -> None:
 
 
 def gradient_scale(subject: Subject, sample: Sample) -> None:
+    """The backward is linear in grad_output: for 0, for 1e4, for a sum, and for an inf in one place."""
     baseline = sound(subject, sample)
     mend = "multiply by grad_output, once: the backward is linear in it"
     one, other = weights(baseline.outputs), weights(baseline.outputs, seed=7)

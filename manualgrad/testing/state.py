@@ -40,6 +40,10 @@ def sound(subject: Subject, sample: Sample) -> Baseline:
 
 
 def forward_is_pure(subject: Subject, sample: Sample) -> None:
+    """Neither forward nor backward changes inputs, grad_outputs or saved tensors, but for what is marked dirty.
+
+    An output that shares its memory with an input is known to autograd as a view of it.
+    """
     result = subject.run(sample)
     _inputs_unchanged(result, sample, "forward")
     for position, tensor in ((i, a) for i, a in enumerate(result.arguments) if isinstance(a, Tensor)):
@@ -99,6 +103,7 @@ def _share_memory(a: Tensor, b: Tensor) -> bool:
 
 
 def saved_tensors(subject: Subject, sample: Sample) -> None:
+    """Tensors are kept by save_for_backward alone: changes of them are noticed, hooks see them, and they are freed."""
     baseline = sound(subject, sample)
     result = subject.run(sample)
     mend = "keep tensors by ctx.save_for_backward alone: it watches for in-place changes, obeys saved-tensor hooks, and lets go"
@@ -171,6 +176,7 @@ def _changes_are_noticed(subject: Subject, sample: Sample, baseline: Baseline, m
 
 
 def repeatable(subject: Subject, sample: Sample) -> None:
+    """The same twice, bit for bit; in a second backward, in another thread, and whatever the grad mode is."""
     try:
         forward_is_pure(subject, sample)
     except Fault as fault:
