@@ -94,7 +94,11 @@ def test_ctrl_c_saves_what_was_trained_so_far(tmp_path):
         tmp_path / "out",
     )
     process = subprocess.Popen(
-        [sys.executable, str(TRAIN), *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, str(TRAIN), *map(str, options)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored, if pytest runs in a shell's background
     )
     metrics = tmp_path / "out" / "metrics.jsonl"
     give_up = time.monotonic() + 120
