@@ -562,6 +562,17 @@ class RecomputesByAutograd(PlainFunction):
             return torch.autograd.grad(x * x, x, g)[0]
 
 
+class OtherwiseInTransforms(Square):
+    """A shortcut for torch.func that is not the same."""
+
+    generate_vmap_rule = False
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return (3 if torch._C._are_functorch_transforms_active() else 2) * x * g
+
+
 # forward_ad
 
 
@@ -743,6 +754,7 @@ BROKEN = [
     (WrongVmapRule, X, "vmap", "mend the vmap rule", set()),
     (ReadsANumber, X, "vmap", "operations on whole tensors", set()),
     (RecomputesByAutograd, X, "func_transforms", "setup_context", set()),
+    (OtherwiseInTransforms, X, "func_transforms", "setup_context", set()),
     (WrongJvp, X, "forward_ad", "derive jvp again", set()),
     (JvpForgetsAnInput, XY, "forward_ad", "derive jvp again", set()),
     (OtherwiseWhenCompiled, X, "compile", "compiler cannot see", set()),

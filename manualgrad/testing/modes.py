@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd import forward_ad as fw
 
 from manualgrad.testing.compare import Baseline, compare, gradients_agree, raw_gradients
+from manualgrad.testing.derivatives import double_backward
 from manualgrad.testing.state import sound
 from manualgrad.testing.subject import (
     EXTENDING_FUNC,
@@ -137,31 +138,29 @@ def func_transforms(subject: Subject, sample: Sample) -> None:
         mend,
         EXTENDING_FUNC,
     )
-    _hessian(cost, inputs, positions, mend)
+    _hessian(subject, sample, cost, mend)
 
 
-def _hessian(cost: Callable[..., Tensor], inputs: tuple[Tensor, ...], positions: tuple[int, ...], mend: str) -> None:
-    """Against autograd's second derivative, where the two orders of the same rules must agree."""
-    leaves = [t.clone().requires_grad_() for t in inputs]
+def _hessian(subject: Subject, sample: Sample, cost: Callable[..., Tensor], mend: str) -> None:
+    """torch.func.hessian, forward mode over the backward, along a direction: against autograd's second derivative."""
     try:
-        first = torch.autograd.grad(cost(*leaves), leaves, create_graph=True, materialize_grads=True)
-        total = torch.stack([(g * v).sum() for g, v in zip(first, weights(list(inputs), seed=5), strict=True)]).sum()
-        eager = torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True)
-    except Exception:
-        return  # differentiated once only
-    directions = tuple(weights(list(inputs), seed=5))
-    found = supported(
-        lambda: torch.func.jacrev(
-            lambda *a: torch.stack(
-                [(g * v).sum() for g, v in zip(torch.func.grad(cost, argnums=positions)(*a), directions, strict=True)]
-            ).sum(),
-            argnums=positions,
-        )(*inputs),
-        "jacrev(grad):",
-        mend,
-    )
-    compare(found, eager, lambda k: f"by jacrev(grad) the second derivative of wanted input {k}", mend, EXTENDING_FUNC)
-    supported(lambda: torch.func.hessian(cost, argnums=positions)(*inputs), "torch.func.hessian:", mend)
+        double_backward(subject, sample)
+    except (Fault, Skip):
+        return  # there is none, or a wrong one
+    leaves = subject.wanted_tensors(sample)
+    directions = weights(leaves, seed=5)
+    first = torch.autograd.grad(cost(*leaves), leaves, create_graph=True, materialize_grads=True)
+    along = torch.stack([(g * v).sum() for g, v in zip(first, directions, strict=True)]).sum()
+    expected = torch.autograd.grad(along, leaves, allow_unused=True, materialize_grads=True) if along.requires_grad else None
+
+    argnums = tuple(range(len(leaves)))
+    inputs = [leaf.detach() for leaf in leaves]
+    rows = supported(lambda: torch.func.hessian(cost, argnums=argnums)(*inputs), "torch.func.hessian:", mend)
+    found = [
+        sum(torch.tensordot(v, row[k], v.dim()) for v, row in zip(directions, rows, strict=True)) for k in range(len(leaves))
+    ]
+    zeros = [torch.zeros_like(t) for t in inputs]
+    compare(found, expected or zeros, lambda k: f"by torch.func.hessian the second derivative by wanted input {k}", mend)
 
 
 def compile(subject: Subject, sample: Sample) -> None:
