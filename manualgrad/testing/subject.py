@@ -120,7 +120,7 @@ class Subject:
         return Result(leaves, arguments, self.seeded(*arguments))
 
     def seeded(self, *arguments: Any) -> Any:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count()), device_type="cuda"):  # manual_seed seeds them too
             before = torch.manual_seed(0).get_state()
             try:
                 return self.call(*arguments)
