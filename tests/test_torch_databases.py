@@ -73,12 +73,14 @@ def tolerance(expected, results):
     if expected.dtype not in (torch.float16, torch.bfloat16):
         return {}
     eps = 2 * torch.finfo(expected.dtype).eps
-    largest = torch.cat([t.detach().nan_to_num(0, 0, 0).abs().flatten() for t in results] + [torch.zeros(1)]).max()
-    return {"rtol": eps, "atol": eps * largest.item()}
+    largest = max((t.detach().nan_to_num(0, 0, 0).abs().max().item() for t in results if t.numel()), default=0)
+    return {"rtol": eps, "atol": eps * largest}
 
 
 @op_and_dtype
 def test_an_operator_agrees_on_every_sample(op, dtype, device):
+    if dtype not in op.supported_dtypes(device.type):
+        pytest.skip(f"torch's own takes no {dtype} on {device.type}")
     ours = getattr(nn.functional, NAMES[op.name])
     differentiable = dtype in op.supported_backward_dtypes(device.type) and (dtype.is_floating_point or dtype.is_complex)
     samples = list(op.reference_inputs(device, dtype, requires_grad=differentiable))
