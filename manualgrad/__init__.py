@@ -2,8 +2,24 @@
 
 from manualgrad import nn, testing
 from manualgrad.audit import audit
+from manualgrad.backprop import backprop, per_example_grad_norms, per_example_grads, sgd_step, trace
 from manualgrad.function import Function
+from manualgrad.network import MLP
 from manualgrad.swap import swap, swap_report, unswap
 
-__all__ = ["Function", "audit", "nn", "swap", "swap_report", "testing", "unswap"]
+__all__ = [
+    "MLP",
+    "Function",
+    "audit",
+    "backprop",
+    "nn",
+    "per_example_grad_norms",
+    "per_example_grads",
+    "sgd_step",
+    "swap",
+    "swap_report",
+    "testing",
+    "trace",
+    "unswap",
+]
 __version__ = "0.1.0"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,10 +10,9 @@ import torch
 
 from manualgrad import nn
 from manualgrad.data import Examples
+from manualgrad.network import MLP
 
 __all__ = ["EpochResult", "accuracy", "make_network", "train"]
-
-_ACTIVATIONS = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}
 
 
 def make_network(sizes: Sequence[int], activation: str = "sigmoid") -> torch.nn.Sequential:
@@ -24,11 +22,7 @@ def make_network(sizes: Sequence[int], activation: str = "sigmoid") -> torch.nn.
         sizes: the number of neurons in each layer, from the inputs to the outputs: [784, 16, 16, 10].
         activation: "sigmoid" or "relu".
     """
-    layers: list[torch.nn.Module] = []
-    for inputs, outputs in itertools.pairwise(sizes):
-        layers += [nn.Linear(inputs, outputs), _ACTIVATIONS[activation]()]
-    layers[-1] = nn.Sigmoid()
-    return nn.Sequential(*layers)
+    return nn.Sequential(*MLP(sizes, [*[activation] * (len(sizes) - 2), "sigmoid"]))
 
 
 @dataclass(frozen=True)
