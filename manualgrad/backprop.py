@@ -104,9 +104,11 @@ class Trace:
 
 
 def _average(layer: LayerTrace) -> LayerTrace:
-    per_example = ("a_prev", "z", "a", "dC_da", "da_dz", "delta", "dC_dW", "dC_db", "dC_da_prev")
-    values: dict[str, Any] = {name: getattr(layer, name) for name in per_example}
-    return dataclasses.replace(layer, **{name: v if v is None else v.mean(0) for name, v in values.items()})
+    values = {
+        name: getattr(layer, name) for name in ("a_prev", "z", "a", "dC_da", "da_dz", "delta", "dC_dW", "dC_db", "dC_da_prev")
+    }
+    means: dict[str, Any] = {name: value if value is None else value.mean(0) for name, value in values.items()}
+    return dataclasses.replace(layer, **means)
 
 
 def _without_autograd(function: Callable[Concatenate[Module, Tensor, Tensor, _P], _R]) -> Callable[..., _R]:

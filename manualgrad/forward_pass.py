@@ -121,5 +121,5 @@ def _check_y(caller: str, y: Tensor, output: Tensor) -> None:
 def _check_alike(caller: str, name: str, t: Tensor, other: str, like: Tensor) -> None:
     if (t.dtype, t.device) != (like.dtype, like.device):
         raise RuntimeError(
-            f"{caller}: {name} must be {like.dtype} on {like.device}, as {other} is, and is {t.dtype} on {t.device}"
+            f"{caller}: {name} must be {like.dtype} on {like.device}, like {other}, and is {t.dtype} on {t.device}"
         )

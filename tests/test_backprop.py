@@ -1,0 +1,438 @@
+"""Backpropagation without autograd: the algorithm's numbers, and what it says of models that it does not know."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.utils.prune
+from torch.testing import assert_close
+
+import manualgrad
+from manualgrad import MLP, backprop, nn, per_example_grad_norms, per_example_grads, sgd_step, trace
+
+REDUCTIONS = ["batchmean", "mean", "sum"]
+
+
+def two_towers():
+    return torch.nn.Sequential(
+        torch.nn.Flatten(),
+        torch.nn.Sequential(torch.nn.Linear(6, 5), nn.ReLU()),
+        nn.Linear(5, 5, bias=False),
+        torch.nn.Linear(5, 4),
+        torch.nn.Identity(),
+        torch.nn.Sigmoid(),
+        torch.nn.ReLU(),
+        nn.Linear(4, 3),
+    )
+
+
+MODELS = {
+    "sigmoid": lambda: MLP([6, 5, 4, 3]),
+    "relu": lambda: MLP([6, 5, 3], "relu"),
+    "each its own": lambda: MLP([6, 5, 4, 3], ["relu", "identity", "sigmoid"]),
+    "one neuron a layer": lambda: MLP([1, 1, 1, 1]),
+    "no biases": lambda: MLP([6, 5, 3], bias=False),
+    "torch's layers": lambda: torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3)),
+    "a Sequential of all": two_towers,
+    "an activation first": lambda: torch.nn.Sequential(torch.nn.Sigmoid(), torch.nn.Linear(6, 3), torch.nn.ReLU()),
+    "one Linear": lambda: torch.nn.Linear(6, 3),
+    "no parameters": lambda: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Sigmoid()),
+}
+
+
+@pytest.fixture(params=MODELS)
+def model(request, device):
+    return MODELS[request.param]().to(device, torch.float64)
+
+
+def examples(model, n=7):
+    """Inputs and desired outputs of the model's own shape, dtype and device."""
+    first = next(iter(model.parameters()), torch.zeros(3, 6, dtype=torch.float64))
+    x = torch.randn(n, first.shape[1]).to(first)
+    return x, torch.rand(model(x).shape).to(first)
+
+
+def gradients(model):
+    return [p.grad for p in model.parameters()]
+
+
+def by_autograd(model, x, y, reduction):
+    model = copy.deepcopy(model)
+    model.zero_grad()
+    cost = nn.MSELoss(reduction=reduction)(model(x), y)
+    if cost.requires_grad:
+        cost.backward()
+    return cost.detach(), gradients(model)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("n", [1, 7])
+def test_backprop_gives_autograds_cost_and_gradients(model, reduction, n):
+    x, y = examples(model, n)
+    cost = backprop(model, x, y, nn.MSELoss(reduction=reduction))
+    assert_close((cost, gradients(model)), by_autograd(model, x, y, reduction))
+    assert not cost.requires_grad
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_backprop_runs_in_the_parameters_dtype(dtype, device):
+    model = MLP([6, 5, 3], ["relu", "sigmoid"], device=device, dtype=dtype)
+    x, y = examples(model)
+    cost = backprop(model, x, y)
+    eps = torch.finfo(dtype).eps
+    assert_close((cost, gradients(model)), by_autograd(model, x, y, "batchmean"), rtol=4 * eps, atol=4 * eps)
+
+
+def test_no_examples_cost_nothing_that_is_a_number_and_have_the_gradient_zero(device):
+    model = MLP([4, 3, 2], device=device)
+    x, y = examples(model, 0)
+    assert backprop(model, x, y).isnan()
+    assert all((g == 0).all() for g in gradients(model))
+    assert per_example_grad_norms(model, x, y).shape == (0,)
+    assert per_example_grads(model, x, y)["0.weight"].shape == (0, 3, 4)
+    assert trace(model, x, y).cost.shape == (0,)
+
+
+def test_autocast_does_not_change_the_numbers(device):
+    model = MLP([6, 5, 3], device=device)
+    x, y = examples(model)
+    expected = backprop(model, x, y), gradients(model)
+    with torch.autocast(device.type, torch.bfloat16):
+        found = backprop(model, x, y), gradients(model)
+    assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_it_runs_on_the_meta_device():
+    model = MLP([6, 5, 3], device="meta")
+    x, y = torch.empty(7, 6, device="meta"), torch.empty(7, 3, device="meta")
+    assert backprop(model, x, y).shape == sgd_step(model, x, y, 0.1).shape == ()
+    assert per_example_grad_norms(model, x, y).shape == (7,)
+
+
+def test_images_are_flattened_by_a_flatten_in_front():
+    images, y = torch.rand(4, 1, 2, 3), torch.rand(4, 2)
+    layer = torch.nn.Linear(6, 2)
+    cost = backprop(torch.nn.Sequential(torch.nn.Flatten(), layer), images, y)
+    assert_close(cost, backprop(layer, images.reshape(4, 6), y))
+
+
+# What is written where.
+
+
+def test_backprop_replaces_the_gradients_and_keeps_no_graph():
+    model = MLP([4, 3])
+    x, y = examples(model)
+    for _ in range(2):
+        cost = backprop(model, x, y)
+    assert_close(gradients(model), by_autograd(model, x, y, "batchmean")[1])
+    assert cost.grad_fn is None
+    assert all(g.grad_fn is None and not g.requires_grad for g in gradients(model))
+
+
+def test_a_gradient_taken_before_stays_as_it_was():
+    model = MLP([4, 3])
+    x, y = examples(model)
+    backprop(model, x, y)
+    before = gradients(model)
+    kept = [g.clone() for g in before]
+    backprop(model, 2 * x, y)
+    assert_close(before, kept, rtol=0, atol=0)
+
+
+def test_frozen_parameters_are_skipped():
+    model = MLP([6, 5, 4, 3])
+    frozen = {"0.weight", "2.bias"}
+    for name in frozen:
+        model.get_parameter(name).requires_grad_(False)
+    x, y = examples(model)
+    before = copy.deepcopy(model.state_dict())
+    backprop(model, x, y)
+    assert {name for name, p in model.named_parameters() if p.grad is None} == frozen
+    assert_close(gradients(model), by_autograd(model, x, y, "batchmean")[1])
+    sgd_step(model, x, y, 0.5)
+    assert {name for name, p in model.named_parameters() if torch.equal(p, before[name])} == frozen
+    grads = per_example_grads(model, x, y)
+    assert set(grads) == set(before) - frozen
+    lengths = torch.cat([g.flatten(1) for g in grads.values()], 1).norm(dim=1)
+    assert_close(per_example_grad_norms(model, x, y), lengths)
+
+
+def tied():
+    model = torch.nn.Sequential(*(layer for _ in range(3) for layer in (nn.Linear(4, 4), nn.Sigmoid()))).double()
+    model[4].weight = model[0].weight
+    model[2].bias = model[0].bias
+    return model
+
+
+def twice():
+    layer = nn.Linear(4, 4).double()
+    return torch.nn.Sequential(layer, nn.Sigmoid(), layer)
+
+
+@pytest.mark.parametrize("build", [tied, twice])
+def test_the_gradients_of_a_parameter_that_occurs_twice_add_up(build):
+    model = build()
+    x, y = examples(model)
+    expected = by_autograd(model, x, y, "batchmean")[1]
+    backprop(model, x, y)
+    assert_close(gradients(model), expected)
+    assert_close([g.mean(0) for g in per_example_grads(model, x, y).values()], expected)
+    before = [p.detach().clone() for p in model.parameters()]
+    sgd_step(model, x, y, 0.5)
+    assert_close([p.detach() for p in model.parameters()], [p - 0.5 * g for p, g in zip(before, expected, strict=True)])
+    with pytest.raises(ValueError, match="per_example_grad_norms: a parameter of the model occurs in two layers"):
+        per_example_grad_norms(model, x, y)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_a_step_of_descent_is_that_of_torch_optim(model, reduction):
+    if not list(model.parameters()):
+        pytest.skip("torch.optim takes no empty list")
+    x, y = examples(model)
+    other = copy.deepcopy(model)
+    optimizer = torch.optim.SGD(other.parameters(), lr=0.3)
+    for _ in range(3):
+        optimizer.zero_grad()
+        expected = nn.MSELoss(reduction=reduction)(other(x), y)
+        expected.backward()
+        optimizer.step()
+        cost = sgd_step(model, x, y, 0.3, nn.MSELoss(reduction=reduction))
+        assert_close(cost, expected.detach())
+    assert_close(model.state_dict(), other.state_dict())
+    assert all(g is None for g in gradients(model))
+
+
+def test_a_graph_from_before_a_step_cannot_be_used_after_it():
+    model = MLP([4, 3, 2])
+    x, y = examples(model)
+    output = model(x).sum()
+    sgd_step(model, x, y, 0.1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        output.backward()
+
+
+# Single examples.
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_per_example_quantities_are_those_of_the_examples_own_cost(model, reduction):
+    x, y = examples(model)
+    cost = nn.MSELoss(reduction=reduction)
+    grads, norms, t = per_example_grads(model, x, y, cost), per_example_grad_norms(model, x, y, cost), trace(model, x, y, cost)
+    assert list(grads) == [name for name, _ in model.named_parameters()]
+    for k in range(len(x)):
+        own, expected = by_autograd(model, x[k : k + 1], y[k : k + 1], reduction)
+        assert_close([g[k] for g in grads.values()], expected)
+        assert_close(t.cost[k], own)
+        squares = torch.stack([g.square().sum() for g in expected] or [own * 0])
+        assert_close(norms[k], squares.sum().sqrt())
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_single_examples_gradients_average_or_add_up_to_the_batchs(model, reduction):
+    x, y = examples(model)
+    cost = nn.MSELoss(reduction=reduction)
+    backprop(model, x, y, cost)
+    grads = per_example_grads(model, x, y, cost).values()
+    assert_close([g.sum(0) if reduction == "sum" else g.mean(0) for g in grads], gradients(model))
+
+
+# The trace.
+
+
+def by_hooks(model, x, y):
+    """a_prev, z, a and their derivatives for every layer, from autograd: of the summed cost, each example having its own row."""
+    z, a = [], []
+    value = x
+    for module in model:
+        value = module(value)
+        value.retain_grad()
+        (z if isinstance(module, torch.nn.Linear) else a).append(value)
+    nn.MSELoss(reduction="sum")(value, y).backward()
+    return z, a
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "relu"])
+def test_the_trace_has_every_quantity_of_the_notes(activation, device):
+    model = MLP([6, 5, 4, 3], activation, device=device, dtype=torch.float64)
+    x, y = examples(model)
+    t = trace(model, x, y)
+    z, a = by_hooks(model, x, y)
+    grads = per_example_grads(model, x, y)
+    assert [layer.name for layer in t.layers] == ["0", "2", "4"]
+    for l, layer in enumerate(t.layers):
+        a_prev = a[l - 1].detach() if l else x
+        assert_close(layer.a_prev, a_prev)
+        assert_close((layer.z, layer.a), (z[l].detach(), a[l].detach()))
+        assert_close((layer.dC_da, layer.delta), (a[l].grad, z[l].grad))
+        assert_close(layer.dC_da * layer.da_dz, layer.delta)
+        assert layer.dC_dz is layer.delta
+        assert_close((layer.dC_dW, layer.dC_db), (grads[f"{layer.name}.weight"], grads[f"{layer.name}.bias"]))
+        assert_close(layer.dC_da_prev, layer.delta @ layer.W.detach())
+        assert layer.W is model[2 * l].weight
+        assert layer.b is model[2 * l].bias
+        assert layer.activation == activation
+        if l:
+            assert_close(layer.dC_da_prev, t.layers[l - 1].dC_da)
+
+
+def test_the_average_of_a_trace_is_the_gradient_that_descent_follows():
+    model = MLP([6, 5, 3])
+    x, y = examples(model)
+    average = trace(model, x, y).average()
+    cost = backprop(model, x, y)
+    assert_close(average.cost, cost)
+    for layer, linear in zip(average.layers, (model[0], model[2]), strict=True):
+        assert_close((layer.dC_dW, layer.dC_db), (linear.weight.grad, linear.bias.grad))
+        assert layer.delta.shape == (linear.out_features,)
+        assert layer.W is linear.weight
+
+
+def test_a_trace_leaves_the_model_as_it_is_and_shows_frozen_layers_too():
+    model = MLP([4, 3, 2]).requires_grad_(False)
+    t = trace(model, *examples(model))
+    assert t.layers[0].dC_dW.shape == (7, 3, 4)
+    assert gradients(model) == [None] * 4
+
+
+def test_saturated_and_dead_neurons_pass_nothing_on():
+    model = torch.nn.Sequential(nn.Linear(1, 2), nn.Sigmoid())
+    torch.nn.init.constant_(model[0].weight, 1e4)
+    t = trace(model, torch.ones(1, 1), torch.zeros(1, 2))
+    assert (t.layers[0].delta == 0).all()
+    dead = trace(torch.nn.ReLU(), torch.tensor([[-1.0, 0.0, 2.0]]), torch.ones(1, 3)).layers[0]
+    assert dead.da_dz.tolist() == [[0, 0, 1]]
+    assert (dead.W, dead.b, dead.dC_dW, dead.dC_db) == (None, None, None, None)
+
+
+# MLP.
+
+
+def test_an_mlp_is_the_same_sequential():
+    torch.manual_seed(3)
+    model = MLP([4, 3, 2], ["relu", "sigmoid"])
+    torch.manual_seed(3)
+    other = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2), torch.nn.Sigmoid())
+    assert list(model.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    assert_close(model.state_dict(), other.state_dict(), rtol=0, atol=0)
+    other.load_state_dict(model.state_dict())
+    x = torch.randn(5, 4)
+    assert_close(model(x), other(x))
+    assert manualgrad.audit(model(x)).coverage == 1.0
+
+
+def test_an_mlp_takes_device_and_dtype_and_may_do_without_biases(device):
+    model = MLP((4, 3), bias=False, device=device, dtype=torch.float64)
+    assert [(name, p.device.type, p.dtype) for name, p in model.named_parameters()] == [
+        ("0.weight", device.type, torch.float64)
+    ]
+
+
+BAD_MLP = {
+    "one size": ([4], {}, "sizes must be two or more whole numbers above 0, from inputs to outputs, and is [4]"),
+    "no neuron": ([4, 0], {}, "sizes must be two or more whole numbers above 0, from inputs to outputs, and is [4, 0]"),
+    "activation": ([4, 3], {"activation": "tanh"}, "activation must be one of sigmoid, relu, identity, or a sequence of them"),
+    "activations": (
+        [4, 3, 2],
+        {"activation": ["relu"]},
+        "activation must have one name for each layer after the inputs, 2, and has 1",
+    ),
+}
+
+
+@pytest.mark.parametrize(("sizes", "options", "message"), BAD_MLP.values(), ids=BAD_MLP)
+def test_an_mlp_of_nothing_or_the_unknown_is_a_value_error(sizes, options, message):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        MLP(sizes, **options)
+    assert message in str(caught.value)
+
+
+# What it does not know.
+
+
+class Own(torch.nn.Linear):
+    pass
+
+
+class OwnForward(torch.nn.Sequential):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+def with_hook():
+    model = MLP([4, 2])
+    model[0].register_forward_hook(lambda module, inputs, output: 2 * output)
+    return model
+
+
+def pruned():
+    model = MLP([4, 2])
+    torch.nn.utils.prune.random_unstructured(model[0], "weight", amount=1)
+    return model
+
+
+UNKNOWN = {
+    "dropout": (lambda: torch.nn.Sequential(torch.nn.Linear(4, 2), torch.nn.Dropout()), "module '1' of the model is a Dropout"),
+    "inside": (
+        lambda: torch.nn.Sequential(torch.nn.Sequential(torch.nn.Linear(4, 2), torch.nn.Tanh())),
+        "module '0.1' of the model is a Tanh",
+    ),
+    "a model of one's own": (lambda: OwnForward(torch.nn.Linear(4, 2)), "the model is a OwnForward"),
+    "a layer of one's own": (lambda: torch.nn.Sequential(Own(4, 2)), "module '0' of the model is a Own"),
+    "flatten behind": (
+        lambda: torch.nn.Sequential(torch.nn.Linear(4, 2), torch.nn.Flatten()),
+        "module '1' of the model is a Fl",
+    ),
+    "a hook": (with_hook, "module '0' of the model has hooks or a forward of its own, which would not be run"),
+    "pruned": (pruned, "module '0' of the model has hooks"),
+    "no model": (lambda: "model", "model must be a Module, and is a str"),
+}
+
+
+@pytest.mark.parametrize(("build", "message"), UNKNOWN.values(), ids=UNKNOWN)
+def test_another_module_is_a_type_error_that_names_it(build, message):
+    for call in (backprop, trace, per_example_grads, per_example_grad_norms, lambda *a: sgd_step(*a, lr=0.1)):
+        with pytest.raises(TypeError) as caught:
+            call(build(), torch.rand(3, 4), torch.rand(3, 2))
+        assert message in str(caught.value)
+
+
+BAD = {
+    "x too wide": ({"x": torch.rand(3, 5)}, RuntimeError, "backprop: x must be [n, 4], and is [3, 5]"),
+    "x no batch": ({"x": torch.rand(4)}, RuntimeError, "backprop: x must be [n, 4], and is [4]"),
+    "x of pixels": (
+        {"x": torch.ones(3, 4, dtype=torch.uint8)},
+        RuntimeError,
+        "backprop: x must be torch.float32 on cpu, like the model's parameters, and is torch.uint8 on cpu",
+    ),
+    "x elsewhere": ({"x": torch.rand(3, 4, device="meta")}, RuntimeError, "and is torch.float32 on meta"),
+    "y of labels": ({"y": torch.tensor([0, 1, 1])}, RuntimeError, "y must be [3, 2], as the model's output is, and is [3]"),
+    "y to broadcast": ({"y": torch.rand(1, 2)}, RuntimeError, "y must be [3, 2], as the model's output is, and is [1, 2]"),
+    "y of integers": (
+        {"y": torch.ones(3, 2, dtype=torch.int64)},
+        RuntimeError,
+        "y must be torch.float32 on cpu, like the model's output, and is torch.int64 on cpu",
+    ),
+    "y no tensor": ({"y": [[0, 1]] * 3}, TypeError, "y must be a Tensor, and is a list"),
+    "cost of another kind": ({"cost": torch.nn.L1Loss()}, TypeError, "cost must be an MSELoss or None, and is L1Loss()"),
+    "no scalar": (
+        {"cost": torch.nn.MSELoss(reduction="none")},
+        ValueError,
+        "the cost's reduction must be 'batchmean', 'mean' or 'sum', and is 'none'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "error", "message"), BAD.values(), ids=BAD)
+def test_a_wrong_argument_raises_torchs_error_in_a_sentence(change, error, message):
+    model = MLP([4, 2])
+    with pytest.raises(error) as caught:
+        backprop(model, **{"x": torch.rand(3, 4), "y": torch.rand(3, 2)} | change)
+    assert message in str(caught.value)
+    assert gradients(model) == [None, None]
+
+
+@pytest.mark.parametrize("lr", [-1.0, float("nan")])
+def test_a_learning_rate_below_0_is_a_value_error(lr):
+    with pytest.raises(ValueError, match="sgd_step: lr must be 0 or more, and is"):
+        sgd_step(MLP([4, 2]), torch.rand(3, 4), torch.rand(3, 2), lr)
