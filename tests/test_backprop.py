@@ -241,7 +241,7 @@ def test_single_examples_gradients_average_or_add_up_to_the_batchs(model, reduct
 
 
 def by_hooks(model, x, y):
-    """a_prev, z, a and their derivatives for every layer, from autograd: of the summed cost, each example having its own row."""
+    """a_prev, z, a and their derivatives for every layer, from autograd."""
     z, a = [], []
     value = x
     for module in model:

@@ -1,0 +1,177 @@
+"""The derivations by computer algebra: of whole networks, and of every Function's shipped formulas."""
+
+import itertools
+
+import pytest
+import sympy
+import torch
+from torch.testing import assert_close
+
+from manualgrad import MLP, backprop, functions
+from manualgrad.functions import LinearFunction, MSELossFunction, ReLUFunction, SigmoidFunction
+from manualgrad.proof import Symbols, prove, symbols
+from manualgrad.symbolic import cost_expression, derive, sigma, sigma_prime, vanishing
+
+SMALL = [(1, 1), (1, 1, 1, 1), (3, 1), (1, 3), (2, 2, 2), (2, 3, 2), (1, 2, 2, 1)]
+ACTIVATIONS = ["sigma", "sigmoid", "relu"]
+
+
+@pytest.mark.parametrize("examples", [1, 2])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("sizes", SMALL)
+def test_the_chain_rule_gives_sympys_derivative_of_the_whole_cost(sizes, activation, examples):
+    d = derive(sizes, activation, examples)
+    assert len(d.parameters) == sum(here * before + here for before, here in itertools.pairwise(sizes))
+    assert [d.difference(p) for p in d.parameters] == [0] * len(d.parameters)
+    assert all(d.by_chain_rule[p] != 0 for p in d.parameters)
+
+
+def test_one_neuron_has_the_three_factors_of_the_notes():
+    d = derive((1, 1))
+    (path,) = d.paths[d.W[0][0][0]]
+    a_prev, y, z, a = d.x[0][0], d.y[0][0], sympy.Symbol("z⁽¹⁾", real=True), sympy.Symbol("a⁽¹⁾", real=True)
+    assert [factor.value for factor in path] == [a_prev, sigma_prime(z), sympy.Mul(2, a - y, evaluate=False)]
+    assert [(str(factor.of), str(factor.by)) for factor in path] == [("z⁽¹⁾", "w⁽¹⁾"), ("a⁽¹⁾", "z⁽¹⁾"), ("C₀", "a⁽¹⁾")]
+    (path,) = d.paths[d.b[0][0]]
+    assert path[0].value == 1
+    assert d.cost == (sigma(a_prev * d.W[0][0][0] + d.b[0][0]) - y) ** 2
+
+
+def test_each_layer_back_adds_two_factors():
+    d = derive((1, 1, 1, 1))
+    assert [len(d.paths[W[0][0]][0]) for W in d.W] == [7, 5, 3]
+
+
+def test_a_neuron_reaches_the_cost_over_every_path():
+    d = derive((2, 3, 2, 2))
+    assert [len(d.paths[W[0][0]]) for W in d.W] == [2 * 2, 2, 1]
+
+
+def test_the_gradient_of_several_examples_is_their_average():
+    d, one = derive((1, 2), "sigmoid", examples=2), derive((1, 2), "sigmoid")
+    for p in d.parameters:
+        alone = []
+        for e in range(2):
+            own = {**dict(zip(one.x[0], d.x[e], strict=True)), **dict(zip(one.y[0], d.y[e], strict=True))}
+            alone.append(one.by_sympy[p].subs(own))
+        assert vanishing(d.by_chain_rule[p] - (alone[0] + alone[1]) / 2) == 0
+
+
+@pytest.mark.parametrize("examples", [1, 2])
+@pytest.mark.parametrize("activation", ["sigmoid", "relu"])
+@pytest.mark.parametrize("sizes", SMALL)
+def test_in_numbers_it_is_what_backprop_computes(sizes, activation, examples):
+    model = MLP(sizes, activation, dtype=torch.float64)
+    x, y = torch.rand(examples, sizes[0]).double(), torch.rand(examples, sizes[-1]).double()
+    backprop(model, x, y)
+    parameters = torch.cat([p.detach().flatten() for p in model.parameters()])
+    found = derive(sizes, activation, examples).lambdify()(parameters.tolist(), x.flatten().tolist(), y.flatten().tolist())
+    expected = torch.cat([p.grad.flatten() for p in model.parameters()])
+    assert_close(torch.tensor(found, dtype=torch.float64), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_at_the_kink_of_relu_the_derivative_is_0_as_pytorchs():
+    d = derive((1, 1), "relu")
+    assert d.lambdify()([1.0, 0.0], [0.0], [1.0]) == [0, 0]
+    assert d.lambdify()([1.0, 0.5], [0.0], [1.0]) == [0, -1]
+
+
+def test_a_wrong_derivative_does_not_vanish():
+    d = derive((1, 1), "sigmoid")
+    w = d.W[0][0][0]
+    assert vanishing(d.by_chain_rule[w] * 3 / 2 - d.by_sympy[w]) != 0
+
+
+def test_the_cost_may_be_an_expression_in_a_few_of_the_parameters():
+    w = sympy.Symbol("w")
+    assert cost_expression([[[w, 2.0]]], [[1.0]], [[3.0, 4.0]], [[5.0]], "sigma") == (sigma(3.0 * w + 9.0) - 5.0) ** 2
+
+
+BAD = {
+    "one size": (((1,),), "sizes must be two or more whole numbers above 0, and is (1,)"),
+    "activation": (((1, 1), "tanh"), "activation must be one of sigma, sigmoid, relu, and is 'tanh'"),
+    "no example": (((1, 1), "relu", 0), "examples must be 1 or more, and is 0"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD)
+def test_a_derivation_of_nothing_is_a_value_error(arguments, message):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        derive(*arguments)
+    assert message in str(caught.value)
+
+
+# The shipped formulas.
+
+
+def losses():
+    shapes = {"alike": ((2, 2), (2, 2)), "broadcast": ((2, 1), (1, 2)), "one example": ((2,), (2,)), "0-d": ((), ())}
+    for name, (a, y) in shapes.items():
+        for reduction in ("none", "sum", "mean", "batchmean"):
+            inputs = symbols("a", *a), symbols("y", *y), reduction
+            yield pytest.param(MSELossFunction, (*inputs, None), id=f"MSELoss {reduction} {name}")
+            yield pytest.param(MSELossFunction, (*inputs, symbols("w", *y)), id=f"MSELoss {reduction} {name} weighted")
+
+
+FORMULAS = [
+    pytest.param(LinearFunction, (symbols("a", 2, 3), symbols("W", 2, 3), symbols("b", 2)), id="Linear"),
+    pytest.param(LinearFunction, (symbols("a", 2, 3), symbols("W", 2, 3), None), id="Linear without b"),
+    pytest.param(LinearFunction, (symbols("a", 3), symbols("W", 2, 3), symbols("b", 2)), id="Linear of one example"),
+    pytest.param(LinearFunction, (symbols("a", 2, 2, 1), symbols("W", 2, 1), symbols("b", 2)), id="Linear in 3 dimensions"),
+    pytest.param(SigmoidFunction, (symbols("z", 2, 2),), id="Sigmoid"),
+    pytest.param(ReLUFunction, (symbols("z", 2, 2, positive=True),), id="ReLU above 0"),
+    pytest.param(ReLUFunction, (symbols("z", 2, 2, negative=True),), id="ReLU below 0"),
+    *losses(),
+]
+
+
+@pytest.mark.parametrize(("function", "inputs"), FORMULAS)
+def test_the_shipped_backward_and_jvp_are_the_derivatives_of_the_shipped_forward(function, inputs):
+    proof = prove(function, *inputs)
+    assert set(proof.backward) == {i for i, x in enumerate(inputs) if isinstance(x, Symbols)}
+    assert all(len(entries) == x.numel() for (i, entries) in proof.backward.items() for x in [inputs[i]])
+    assert proof.jvp
+    assert proof.holds
+
+
+def test_every_function_is_proven():
+    assert {getattr(functions, name) for name in functions.__all__} == {parameters.values[0] for parameters in FORMULAS}
+
+
+class Slipped(SigmoidFunction):
+    @staticmethod
+    def backward(ctx, dC_da):
+        (a,) = ctx.saved_tensors
+        return dC_da * (1 + a) * a
+
+
+class SlippedForwardMode(SigmoidFunction):
+    @staticmethod
+    def jvp(ctx, dz):
+        (a,) = ctx.saved_tensors
+        return 2 * dz * (1 - a) * a
+
+
+@pytest.mark.parametrize("function", [Slipped, SlippedForwardMode])
+def test_a_slipped_formula_is_not_proven(function):
+    assert not prove(function, symbols("z", 2)).holds
+
+
+def test_a_derivative_of_another_shape_is_an_assertion_error():
+    class Summed(SigmoidFunction):
+        @staticmethod
+        def backward(ctx, dC_da):
+            return dC_da.sum()
+
+    with pytest.raises(AssertionError, match=r"the derivative has shape \(\), and must have \(2,\)"):
+        prove(Summed, symbols("z", 2))
+
+
+def test_an_operator_that_symbols_have_not_is_named():
+    class Tanh(SigmoidFunction):
+        @staticmethod
+        def forward(z):
+            return torch.tanh(z)
+
+    with pytest.raises(NotImplementedError, match=r"Symbols have no torch\.tanh"):
+        prove(Tanh, symbols("z", 2))
