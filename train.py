@@ -25,7 +25,7 @@ try:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from manualgrad.data import CLASSES, DATASETS, DataError, load
-    from manualgrad.plots import plot_curve
+    from manualgrad.plots.curve import plot_curve
     from manualgrad.runs import Run, default_folder
     from manualgrad.training import EpochResult, make_network, train
 except ModuleNotFoundError as error:

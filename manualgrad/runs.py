@@ -24,9 +24,13 @@ import torch
 import torchvision
 
 import manualgrad
-from manualgrad.training import EpochResult
+from manualgrad.training import EpochResult, make_network
 
-__all__ = ["Run", "default_folder"]
+__all__ = ["Run", "RunError", "default_folder", "load_network"]
+
+
+class RunError(Exception):
+    """A run cannot be read; the message is one sentence for the user."""
 
 
 def default_folder(dataset: str, sizes: Sequence[int]) -> Path:
@@ -72,3 +76,46 @@ class Run:
 
     def _write(self, name: str, content: str) -> None:
         (self.folder / name).write_text(content, encoding="utf-8")
+
+
+def load_network(checkpoint: Path) -> tuple[torch.nn.Sequential, dict[str, Any]]:
+    """The trained network of a run, on the CPU, and the run's config.json.
+
+    Args:
+        checkpoint: the run's folder, or its model.pt, beside which config.json lies.
+
+    Raises:
+        RunError: when one of the two is missing or damaged, or when they do not belong together.
+    """
+    weights = checkpoint / "model.pt" if checkpoint.is_dir() else checkpoint
+    config = _read_config(weights.with_name("config.json"))
+    with torch.device("meta"):  # no memory yet, whatever sizes a damaged file asks for
+        network = make_network(config["sizes"], config["activation"])
+    try:
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise RunError(f"{weights} does not exist.") from error
+    except Exception as error:  # torch.load and pickle raise whatever the bytes lead them to
+        raise RunError(f"{weights} is damaged, or no state_dict: {str(error).splitlines()[0]}") from error
+    wanted = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {name: list(getattr(tensor, "shape", [])) for name, tensor in state.items()} if isinstance(state, dict) else None
+    if found != wanted:
+        layers = "-".join(map(str, config["sizes"]))
+        raise RunError(f"{weights} does not hold the parameters of a network {layers}, as config.json beside it says.")
+    network.load_state_dict(state, assign=True)
+    return network.float(), config
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(f"{path}, with the network's sizes, cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: it is no JSON ({error}).") from error
+    sizes, activation = (config.get("sizes"), config.get("activation")) if isinstance(config, dict) else (None, None)
+    if not isinstance(sizes, list) or len(sizes) < 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
+        raise RunError(f"{path} is damaged: its sizes are {sizes!r}.")
+    if activation not in ("sigmoid", "relu"):
+        raise RunError(f"{path} is damaged: its activation is {activation!r}.")
+    return config

@@ -17,6 +17,8 @@ from typing import Any
 import sympy
 from sympy import Add, Expr, Function, Integer, Mul, Rational, Symbol
 
+from manualgrad.notation import subscript, superscript
+
 __all__ = ["Derivation", "Factor", "cost_expression", "derive", "sigma", "sigma_prime", "vanishing"]
 
 
@@ -222,21 +224,12 @@ class _Names:
         self.examples = examples
 
     def neuron(self, letter: str, l: int, *indices: int) -> Symbol:
-        return Symbol(letter + _superscript(l) + (_subscript(*indices) if self.indexed else ""), real=True)
+        return Symbol(letter + superscript(l) + (subscript(*indices) if self.indexed else ""), real=True)
 
     def of_example(self, letter: str, l: int | None, j: int, e: int) -> Symbol:
-        layer = "" if l is None else _superscript(l)
-        example = f"₍{_subscript(e)}₎" if self.examples > 1 else ""
-        return Symbol(letter + layer + (_subscript(j) if self.indexed else "") + example, real=True)
+        layer = "" if l is None else superscript(l)
+        example = f"₍{subscript(e)}₎" if self.examples > 1 else ""
+        return Symbol(letter + layer + (subscript(j) if self.indexed else "") + example, real=True)
 
     def cost(self, e: int) -> Symbol:
-        return Symbol("C" + _subscript(e))
-
-
-def _superscript(l: int) -> str:
-    return f"⁽{str(l).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}⁾"
-
-
-def _subscript(*indices: int) -> str:
-    together = ("" if max(indices) < 10 else ",").join(map(str, indices))
-    return together.translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+        return Symbol("C" + subscript(e))

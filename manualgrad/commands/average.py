@@ -1,0 +1,112 @@
+"""`manualgrad average`: the wishes of single examples against their average."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from manualgrad.commands import network
+from manualgrad.commands.errors import BadInput
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from torch import Tensor
+    from torch.nn import Sequential
+
+__all__ = ["add"]
+
+_EXAMPLES, _STEPS, _LR = 100, 1000, 5.0
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "average",
+        help="the wishes of single examples against their average",
+        description=f"The nudge that each of {_EXAMPLES} examples wants of one weight, and their mean, which descent takes; or "
+        "what becomes of a network that listens to one digit alone.",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--weight", metavar="W3[2,5]", help="layer 3, to neuron 2, from neuron 5 (the most sensitive one)")
+    what.add_argument("--only-digit", type=network.natural, metavar="D", help="train on images of this digit alone")
+    network.add_options(parser, "average.png")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from manualgrad.commands.terminal import console
+
+    screen = console()
+    looked_at = network.load(options, screen)
+    if options.only_digit is None:
+        _wishes(options, looked_at, screen)
+    else:
+        _only(options, looked_at, screen)
+    screen.print(f"The picture: {options.out}", soft_wrap=True, markup=False)
+    return 0
+
+
+def _wishes(options: argparse.Namespace, looked_at: network.Network, screen: Console) -> None:
+    import torch
+
+    from manualgrad.commands.terminal import bar, number, save, table
+    from manualgrad.plots.average import plot_wishes
+    from manualgrad.sensitivity import rank, weight, wishes
+
+    batch = torch.randperm(len(looked_at.x))[:_EXAMPLES]
+    x, y, labels = looked_at.x[batch], looked_at.y[batch], looked_at.labels[batch]
+    if options.weight is None:
+        named = rank(looked_at.model, x, y, [1])[1][0].weight
+    else:
+        try:
+            named = weight(options.weight, looked_at.model)
+        except ValueError as error:
+            raise BadInput(f"--weight: {error}") from error
+    nudges = wishes(looked_at.model, x, y, named)
+    title = f"What {_EXAMPLES} examples want of {named} in {looked_at.name}"
+    screen.print(title, style="bold", markup=False)
+    shown = table("The nudges wanted, digit by digit", "digit", "examples", "least", "mean", "most", "<mean")
+    means = [nudges[labels == d].mean().item() for d in range(10) if (labels == d).any()]
+    for digit in labels.unique().tolist():
+        own = nudges[labels == digit]
+        numbers = (number(value.item()) for value in (own.min(), own.mean(), own.max()))
+        shown.add_row(str(digit), str(len(own)), *numbers, bar(own.mean().item(), max(map(abs, means))))
+    screen.print(shown)
+    up = int((nudges > 0).sum())
+    size, mean = nudges.abs().mean().item(), nudges.mean().item()
+    screen.print(
+        f"{up} want it higher, {int((nudges < 0).sum())} lower. A nudge is {size:.4g} long on average, "
+        f"and the average nudge, which descent takes, is {number(mean)}."
+    )
+    save(plot_wishes, options.out, nudges, labels, title)
+
+
+def _only(options: argparse.Namespace, looked_at: network.Network, screen: Console) -> None:
+    from manualgrad.commands.terminal import save, table
+    from manualgrad.plots.average import plot_only
+    from manualgrad.sensitivity import listen_to, predictions
+    from manualgrad.training import accuracy
+
+    digit = options.only_digit
+    own = looked_at.labels == digit
+    if not own.any():
+        raise BadInput(f"--only-digit: no training image has the label {digit}")
+
+    def listening(x: Tensor, y: Tensor) -> Sequential:
+        return listen_to(looked_at.model, x, y, steps=_STEPS, batch_size=_EXAMPLES, lr=_LR)
+
+    networks = {
+        "before": looked_at.model,
+        f"after {_STEPS} steps on all digits": listening(looked_at.x, looked_at.y),
+        f"after {_STEPS} steps on {digit}s alone": listening(looked_at.x[own], looked_at.y[own]),
+    }
+    seen = {
+        name: (predictions(model, looked_at.test.x.double()), accuracy(model.float(), looked_at.test))
+        for name, model in networks.items()
+    }
+    title = f"A network that listens to {digit}s alone: {looked_at.name}"
+    screen.print(title, style="bold", markup=False)
+    shown = table(f"The {len(looked_at.test):,} test images", "<network", "right", f"called a {digit}")
+    for name, (counts, right) in seen.items():
+        shown.add_row(name, f"{right:.1%}", f"{int(counts[digit]) / len(looked_at.test):.1%}")
+    screen.print(shown)
+    save(lambda seen, path, title: plot_only(digit, seen, path, title), options.out, seen, title)

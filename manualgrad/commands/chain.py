@@ -1,0 +1,65 @@
+"""`manualgrad chain`: the chain rule in the network of one neuron a layer."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from manualgrad.commands import network
+from manualgrad.commands.errors import BadInput
+
+__all__ = ["add"]
+
+_X, _Y = 0.7, 1.0
+_MOST = 8  # layers
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "chain",
+        help="the network of one neuron a layer: every factor of the chain rule, with its value",
+        description="The network of one neuron a layer: every factor of the chain rule with its value, their product, and a "
+        "finite difference beside it.",
+    )
+    parser.add_argument("--layers", type=network.positive, default=3, metavar="L", help="layers after the input (3)")
+    parser.add_argument("--seed", type=network.natural, default=0, metavar="N", help="of the weights and biases (0)")
+    network.add_picture(parser, "chain.png")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    import torch
+
+    from manualgrad.chain import H, chain
+    from manualgrad.commands.terminal import console, number, save, table
+    from manualgrad.network import MLP
+    from manualgrad.plots.chain import plot_chain
+
+    if options.layers > _MOST:
+        raise BadInput(f"--layers: up to {_MOST} layers fit on a screen, and not {options.layers}")
+    torch.manual_seed(options.seed)
+    model = MLP([1] * (options.layers + 1), dtype=torch.float64)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.uniform_(-2, 2)
+    c = chain(model, _X, _Y)
+
+    screen = console()
+    screen.print(f"[bold]{'-'.join('1' * (options.layers + 1))}: one neuron a layer, z = w a + b, a = σ(z)[/]")
+    values = ", ".join(f"{name} = {value:.4f}" for name, value in c.values.items()).replace("-", "−")
+    screen.print(f"{values}\nC₀ = (a − y)² = {c.cost:.4f} with y = {c.y:g}\n")
+
+    factors = table("The factors", "<factor", "<formula", "value")
+    for link in dict.fromkeys(link for parameter in c.parameters for link in reversed(parameter.links)):
+        factors.add_row(f"∂{link.of}/∂{link.by}", link.formula, number(link.value))
+    screen.print(factors)
+
+    products = table("Their products", "<", "<product of its factors", "is", f"difference, h = {H:g}")
+    for parameter in c.parameters:
+        product = " · ".join(f"{link.value:.3g}" for link in parameter.links).replace("-", "−")
+        products.add_row(f"∂C₀/∂{parameter.name}", product, number(parameter.product), number(parameter.difference))
+    screen.print(products)
+    screen.print("Two more factors for each layer back.")
+    save(plot_chain, options.out, c, f"The chain rule, one neuron a layer: x = {_X}, y = {_Y:g}")
+    screen.print(f"The picture: {options.out}", soft_wrap=True, markup=False)
+    return 0

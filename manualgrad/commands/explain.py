@@ -1,0 +1,127 @@
+"""`manualgrad explain`: what one training example wants."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from manualgrad.commands import network
+from manualgrad.commands.errors import BadInput
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from manualgrad.explain import Explanation
+
+__all__ = ["add"]
+
+_STRONGEST = 6
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "explain",
+        help="what one training example wants each weight, bias and activation to do",
+        description="What one training example wants each weight, bias and activation to do, as tables and as a picture.",
+    )
+    example = parser.add_mutually_exclusive_group()
+    example.add_argument("--digit", type=network.natural, metavar="D", help="the first training image of a D (2)")
+    example.add_argument("--index", type=network.natural, metavar="N", help="training image N, counted from 0")
+    parser.add_argument("--neuron", type=network.natural, metavar="J", help="the output to look at closely (the label's)")
+    network.add_options(parser, "explain.png")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from manualgrad.commands.terminal import console, save
+    from manualgrad.explain import explain
+    from manualgrad.plots.explain import plot_explanation
+
+    screen = console()
+    looked_at = network.load(options, screen)
+    index = _index(options, looked_at)
+    label = int(looked_at.labels[index])
+    outputs = looked_at.y.shape[1]
+    neuron = label if options.neuron is None else options.neuron
+    if neuron >= outputs:
+        raise BadInput(f"--neuron: the network has the outputs 0 to {outputs - 1}, and not {neuron}")
+    e = explain(looked_at.model, looked_at.x[index], looked_at.y[index], neuron)
+    title = f"What training image {index}, a {label}, wants of {looked_at.name}"
+    screen.print(
+        f"[bold]{title}[/]\nA nudge to q is −∂C₀/∂q; C₀ = Σ (a − y)² = {e.trace.cost.item():.4f} is this image's cost.\n"
+    )
+    for part in (_outputs(e), _avenues(e), _layer_before(e), _steps(e)):
+        screen.print(part)
+    save(plot_explanation, options.out, e, title)
+    screen.print(f"The picture, back to the first layer's weights: {options.out}", soft_wrap=True, markup=False)
+    return 0
+
+
+def _index(options: argparse.Namespace, looked_at: network.Network) -> int:
+    n = len(looked_at.labels)
+    if options.index is not None:
+        if options.index >= n:
+            raise BadInput(f"--index: the training images are 0 to {n - 1}, and not {options.index}")
+        return int(options.index)
+    digit = 2 if options.digit is None else options.digit
+    found = (looked_at.labels == digit).nonzero()
+    if not len(found):
+        raise BadInput(f"--digit: no training image has the label {digit}; there are 0 to {int(looked_at.labels.max())}")
+    return int(found[0])
+
+
+def _outputs(e: Explanation) -> Table:
+    from manualgrad.commands.terminal import bar, number, table
+
+    shown = table("What it wants of the outputs", "output", "activation a", "target y", "nudge 2(y − a)", "<")
+    largest = e.output_wishes.abs().max().item()
+    for j, (a, y, wish) in enumerate(zip(e.outputs.a.tolist(), e.y.tolist(), e.output_wishes.tolist(), strict=True)):
+        shown.add_row(str(j), f"{a:.4f}", f"{y:.0f}", number(wish), bar(wish, largest))
+    return shown
+
+
+def _avenues(e: Explanation) -> Table:
+    from manualgrad.commands.terminal import number, table
+
+    j, before = e.neuron, e.wishes_before(-1)[e.neuron]
+    shown = table(
+        f"Output {j} alone: bias {number(e.bias_wish)}; its strongest wishes of weights and of activations",
+        *("from k", "a_k", f"nudge to W[{j},k]", "k", f"W[{j},k]", "nudge to a_k"),
+    )
+    W = e.outputs.W
+    assert W is not None
+    weights, activations = (t.abs().argsort(descending=True)[:_STRONGEST].tolist() for t in (e.weight_wishes, before))
+    for k, m in zip(weights, activations, strict=True):
+        shown.add_row(
+            str(k),
+            f"{e.outputs.a_prev[k]:.4f}",
+            number(e.weight_wishes[k].item()),
+            str(m),
+            number(W[j, m].item()),
+            number(before[m].item()),
+        )
+    shown.caption = "A weight is nudged in proportion to its a_k, and a_k in proportion to its weight."
+    return shown
+
+
+def _layer_before(e: Explanation) -> Table:
+    from manualgrad.commands.terminal import bar, number, table
+
+    wishes, own = e.wishes_before(-1).sum(0), e.wishes_before(-1)[e.neuron]
+    shown = table(
+        "The wishes of all outputs for the layer before, added up", "k", f"of output {e.neuron}", "of the others", "sum", "<"
+    )
+    for k in wishes.abs().argsort(descending=True)[:_STRONGEST].tolist():
+        total, one = wishes[k].item(), own[k].item()
+        shown.add_row(str(k), number(one), number(total - one), number(total), bar(total, wishes.abs().max().item()))
+    return shown
+
+
+def _steps(e: Explanation) -> Table:
+    from manualgrad.commands.terminal import number, table
+    from manualgrad.explain import STEP
+
+    shown = table(f"What a step of {STEP} times the wishes does to the cost", "<along the wishes of", "predicted", "measured")
+    for step in e.steps:
+        shown.add_row(step.along, number(step.predicted), number(step.measured))
+    return shown

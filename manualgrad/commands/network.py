@@ -1,0 +1,123 @@
+"""The network that a command looks at, and its examples: a run's, or one trained on the spot."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from manualgrad.commands.errors import BadInput
+
+__all__ = ["Network", "add_options", "load", "natural", "positive"]
+
+_SIZES, _BATCH_SIZE = [784, 16, 16, 10], 100
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model in float64, so that differences of its cost can be measured, and the data set that it is for.
+
+    Attributes:
+        name: "784-16-16-10 after 1 epoch on mnist".
+        x, y, labels: of the training examples, x [n, 784] in rows of 28 pixels.
+        test: the same three of the test examples.
+    """
+
+    model: torch.nn.Sequential
+    name: str
+    x: torch.Tensor
+    y: torch.Tensor
+    labels: torch.Tensor
+    test: Any
+
+
+def natural(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    if natural(text) == 0:
+        raise argparse.ArgumentTypeError("0 is not a whole number above 0")
+    return int(text)
+
+
+def add_options(parser: argparse.ArgumentParser, picture: str, epochs: int = 1) -> None:
+    parser.set_defaults(default_epochs=epochs)
+    parser.add_argument("--checkpoint", type=Path, metavar="RUN", help="a run's folder or model.pt (train a network now)")
+    parser.add_argument(
+        "--epochs",
+        type=natural,
+        metavar="N",
+        help=f"without a checkpoint: how long 784-16-16-10 is trained; 0 leaves it random ({epochs})",
+    )
+    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="of all that is random (0)")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where torchvision's folder MNIST/raw/ lies")
+    add_picture(parser, picture)
+
+
+def add_picture(parser: argparse.ArgumentParser, picture: str) -> None:
+    parser.add_argument("--out", type=Path, default=Path(picture), metavar="FILE", help=f"the picture ({picture})")
+
+
+def load(options: argparse.Namespace, console: Any) -> Network:
+    """The network asked for.
+
+    Raises:
+        BadInput: when the run or the data cannot be read.
+    """
+    from manualgrad.data import CLASSES, DataError
+    from manualgrad.data import load as load_data
+    from manualgrad.runs import RunError, load_network
+
+    if options.checkpoint and options.epochs is not None:
+        raise BadInput("--epochs is for a network trained now, and --checkpoint names one that is trained")
+    torch.manual_seed(options.seed)
+    try:
+        if options.checkpoint:
+            model, config = load_network(options.checkpoint)
+            dataset = config.get("dataset", "mnist")
+        else:
+            model, dataset = None, "mnist"
+        training, test = load_data(dataset, options.data_dir)
+    except (RunError, DataError) as error:
+        raise BadInput(str(error)) from error
+    if model is None:
+        model, name = _trained(options.default_epochs if options.epochs is None else options.epochs, training, test, console)
+    else:
+        sizes, wanted = config["sizes"], [training.x.shape[1], CLASSES]
+        name = f"{'-'.join(map(str, sizes))} of {options.checkpoint}"
+        if [sizes[0], sizes[-1]] != wanted:
+            raise BadInput(f"{name} does not fit {dataset}, which has {wanted[0]} inputs and {wanted[1]} outputs")
+    return Network(model.double(), name, training.x.double(), training.y.double(), training.labels, test)
+
+
+def _trained(epochs: int, training: Any, test: Any, console: Any) -> tuple[torch.nn.Sequential, str]:
+    """The network of the notes, after a short training with a progress bar."""
+    from rich.progress import Progress
+
+    from manualgrad.training import make_network, train
+
+    model = make_network(_SIZES)
+    layers = "-".join(map(str, _SIZES))
+    if epochs == 0:
+        return model, f"{layers}, untrained"
+    steps = epochs * math.ceil(len(training) / _BATCH_SIZE)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task(f"training {layers}", total=steps)
+        results = train(
+            model,
+            training,
+            test,
+            epochs=epochs,
+            batch_size=_BATCH_SIZE,
+            lr=0.05 * _BATCH_SIZE,
+            after_step=lambda step: progress.update(bar, completed=step),
+        )
+        *_, last = results
+    return model, f"{layers} after {epochs} epoch{'s' * (epochs > 1)} (test accuracy {last.accuracy:.1%})"

@@ -1,0 +1,45 @@
+"""What the commands' screens have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from manualgrad.commands.errors import BadInput
+
+__all__ = ["bar", "console", "number", "save", "table"]
+
+
+def console() -> Console:
+    return Console(highlight=False)
+
+
+def table(title: str, *columns: str) -> Table:
+    """Right-aligned but for the columns whose heading starts with "<"."""
+    made = Table(title=title, title_justify="left", title_style="bold", header_style="", expand=False)
+    for column in columns:
+        made.add_column(column.lstrip("<"), justify="left" if column.startswith("<") else "right")
+    return made
+
+
+def number(value: float) -> str:
+    """With its sign and four digits: +0.1234, −1.234e-05."""
+    return f"{value:+#.4g}".replace("-", "−", 1) if value < 0 else f"{value:+#.4g}"
+
+
+def bar(value: float, largest: float, width: int = 16) -> str:
+    """A bar of `value` beside the `largest` of its column: red and upwards above 0, blue and downwards below."""
+    length = round(abs(value) / largest * width) if largest else 0
+    return f"[{'red' if value > 0 else 'blue'}]{'↑' if value > 0 else '↓'}{'█' * length}[/]" if length else ""
+
+
+def save(draw: Any, path: Path, *arguments: Any) -> None:
+    """Draw a picture into `path`, whose folder is made."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draw(*arguments[:-1], path, arguments[-1])
+    except (OSError, ValueError) as error:  # ValueError: of an ending that matplotlib has no format for
+        raise BadInput(f"--out: {path} cannot be written ({error}).") from error

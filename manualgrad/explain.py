@@ -1,0 +1,146 @@
+"""What one training example wants of a network: the desired nudges of activations, weights and biases.
+
+A wish is a negative derivative of this example's cost, −∂C₀/∂q: the nudge to the quantity q that lowers the cost fastest, its
+size saying how much it matters beside the others. All of them are numbers of `trace`.
+
+An output neuron has three avenues by which to come closer to its target: its bias, its weights (in proportion to the
+activations they come from) and the activations of the layer before (in proportion to its weights). What all the outputs wish
+of that layer is added up, and so the wishes of the next layer back begin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import Sequential
+
+from manualgrad import stack
+from manualgrad.backprop import LayerTrace, Trace, trace
+
+__all__ = ["STEP", "Explanation", "Step", "explain"]
+
+STEP = 0.01  # times a wish: short enough for the first order to foretell what it does
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of `STEP` times some wishes, all other quantities staying as they are.
+
+    Attributes:
+        along: whose wishes.
+        predicted: the change of this example's cost to first order, ∇C · step.
+        measured: the change itself.
+    """
+
+    along: str
+    predicted: float
+    measured: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What one example wants.
+
+    Attributes:
+        x: [pixels], the image; y: [outputs], its desired outputs.
+        neuron: the output neuron j that is looked at closely.
+        trace: of this example alone, every quantity without the first dimension.
+        steps: what a step along the wishes does to the cost, from those of a single bias to all weights and biases.
+    """
+
+    x: Tensor
+    y: Tensor
+    neuron: int
+    trace: Trace
+    steps: list[Step]
+
+    @property
+    def outputs(self) -> LayerTrace:
+        return self.trace.layers[-1]
+
+    @property
+    def output_wishes(self) -> Tensor:
+        """[outputs], −∂C/∂a_j = 2 (y_j − a_j): up or down, in proportion to the distance from the target."""
+        return -self.outputs.dC_da
+
+    @property
+    def bias_wish(self) -> float:
+        """−∂C/∂b_j = −delta_j of the neuron looked at."""
+        return -self.outputs.delta[self.neuron].item()
+
+    @property
+    def weight_wishes(self) -> Tensor:
+        """[neurons before], −∂C/∂W_jk = −delta_j a_k: neurons that fire together wire together."""
+        return _weight_wishes(self.outputs)[self.neuron]
+
+    def first_weight_wishes(self) -> Tensor:
+        """[neurons, pixels], −∂C/∂W of the first layer."""
+        return _weight_wishes(self.trace.layers[0])
+
+    def wishes_before(self, l: int) -> Tensor:
+        """[neurons, neurons before], −delta_j W_jk: what each neuron j of layer l wishes of each activation before it.
+
+        Their sum over j is the wish of the layer before, −∂C/∂a_prev.
+        """
+        layer = self.trace.layers[l]
+        assert layer.W is not None
+        return -layer.delta[:, None] * layer.W.detach()
+
+
+def explain(model: Sequential, x: Tensor, y: Tensor, neuron: int) -> Explanation:
+    """What the example x, with the desired outputs y, wants of the model.
+
+    Args:
+        model: Linear layers with biases, each followed by its activation; in float64, that differences can be measured.
+        x: [pixels]; y: [outputs].
+        neuron: the output neuron to look at closely.
+    """
+    explanation = Explanation(x, y, neuron, trace(model, x[None], y[None]).average(), [])
+    explanation.steps.extend(_steps(explanation, model))
+    return explanation
+
+
+def _steps(e: Explanation, model: Sequential) -> list[Step]:
+    wishes: dict[str, Tensor] = {}
+    for layer in e.trace.layers:
+        wishes |= {f"{layer.name}.weight": _weight_wishes(layer), f"{layer.name}.bias": -layer.delta}
+    chosen = torch.zeros_like(e.y)
+    chosen[e.neuron] = 1
+    W, b = f"{e.outputs.name}.weight", f"{e.outputs.name}.bias"
+    of_neuron = {W: wishes[W] * chosen[:, None], b: wishes[b] * chosen}
+
+    def parameters(along: str, moved: dict[str, Tensor]) -> Step:
+        """A step along these wishes, which are negative derivatives: the cost falls by their products with the step."""
+        predicted = -sum((wishes[name] * STEP * wish).sum().item() for name, wish in moved.items())
+        state = {name: p.detach() + STEP * moved.get(name, torch.zeros(())) for name, p in model.named_parameters()}
+        return Step(along, predicted, _change(e, torch.func.functional_call(model, state, (e.x[None],))[0]))
+
+    def activations(along: str, wish: Tensor) -> Step:
+        predicted = (e.outputs.dC_da_prev * STEP * wish).sum().item()
+        last = e.outputs
+        a = stack.forward(last.a_prev + STEP * wish, [last.W], [last.b], [last.activation])[-1]
+        return Step(along, predicted, _change(e, a.detach()))
+
+    return [
+        parameters(f"the bias of output {e.neuron}", {b: of_neuron[b]}),
+        parameters(f"the weights of output {e.neuron}", {W: of_neuron[W]}),
+        activations(f"the activations before, as output {e.neuron} wishes", e.wishes_before(-1)[e.neuron]),
+        activations("the activations before, as all outputs wish", -e.outputs.dC_da_prev),
+        *(
+            parameters(f"all weights and biases of layer {l}", {name: wishes[name] for name in (f"{n}.weight", f"{n}.bias")})
+            for l, n in enumerate((layer.name for layer in e.trace.layers), 1)
+        ),
+        parameters("all weights and biases", wishes),
+    ]
+
+
+def _change(e: Explanation, a: Tensor) -> float:
+    """Of this example's cost, when the outputs become a."""
+    return ((a - e.y).square().sum() - e.trace.cost).item()
+
+
+def _weight_wishes(layer: LayerTrace) -> Tensor:
+    assert layer.dC_dW is not None
+    return -layer.dC_dW

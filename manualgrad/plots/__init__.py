@@ -1,0 +1,1 @@
+"""Pictures, one file for each command that draws one."""

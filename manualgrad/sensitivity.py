@@ -1,0 +1,141 @@
+"""How sensitive the cost is to each weight, and how single examples' wishes for one weight average out.
+
+The gradient has as many components as the network has weights and biases; what they say is best seen by comparing them. Where
+∂C/∂w is 3.2 for one weight and 0.1 for another, C is 32 times more sensitive to the first: the same small nudge ε changes it
+by 3.2 ε and by 0.1 ε.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import Sequential
+
+from manualgrad.backprop import backprop, per_example_grads, sgd_step
+
+__all__ = ["EPSILON", "Nudge", "Weight", "listen_to", "predictions", "rank", "weight", "wishes"]
+
+EPSILON = 0.01  # the nudge by which predictions are tried
+
+
+@dataclass(frozen=True)
+class Weight:
+    """W⁽ˡ⁾_jk, with layers counted from 1, neurons from 0; str() is "W1[4,300]"."""
+
+    l: int
+    j: int
+    k: int
+
+    def __str__(self) -> str:
+        return f"W{self.l}[{self.j},{self.k}]"
+
+
+@dataclass(frozen=True)
+class Nudge:
+    """A weight nudged by `EPSILON`.
+
+    Attributes:
+        rank: 1 for the weight to which the cost is most sensitive.
+        derivative: ∂C/∂w.
+        predicted: EPSILON · ∂C/∂w.
+        measured: C(w + EPSILON) − C(w).
+    """
+
+    rank: int
+    weight: Weight
+    derivative: float
+    predicted: float
+    measured: float
+
+
+def weight(text: str, model: Sequential) -> Weight:
+    """The weight that is written "W3[2,5]".
+
+    Raises:
+        ValueError: when it is not written so, or when the model has none there.
+    """
+    found = re.fullmatch(r"W(\d+)\[(\d+),(\d+)\]", text)
+    if found is None:
+        raise ValueError(f"{text!r} is not written like W3[2,5]: layer 3, to neuron 2, from neuron 5")
+    named, W = Weight(*map(int, found.groups())), _weights(model)
+    if not 1 <= named.l <= len(W):
+        raise ValueError(f"the network has the layers 1 to {len(W)}, and no {named}")
+    rows, columns = W[named.l - 1].shape
+    if named.j >= rows or named.k >= columns:
+        raise ValueError(
+            f"layer {named.l} has the weights W{named.l}[0,0] to W{named.l}[{rows - 1},{columns - 1}], and no {named}"
+        )
+    return named
+
+
+def rank(model: Sequential, x: Tensor, y: Tensor, ranks: list[int]) -> tuple[list[Tensor], list[Nudge]]:
+    """∂C/∂W of each layer over these examples, and the weights of these ranks, nudged.
+
+    Args:
+        model: Linear layers, each followed by its activation, in float64; its `.grad` is replaced.
+    """
+    cost = backprop(model, x, y).item()
+    W = _weights(model)
+    gradients = [_gradient(p) for p in W]
+    order = torch.cat([g.flatten() for g in gradients]).abs().argsort(descending=True)
+    nudges = []
+    for place in ranks:
+        if place <= len(order):
+            named = _unflattened(int(order[place - 1]), W)
+            derivative = gradients[named.l - 1][named.j, named.k].item()
+            measured = _nudged_cost(model, named, x, y) - cost
+            nudges.append(Nudge(place, named, derivative, EPSILON * derivative, measured))
+    return gradients, nudges
+
+
+def wishes(model: Sequential, x: Tensor, y: Tensor, named: Weight) -> Tensor:
+    """[n], the nudge −∂C_k/∂w that each example k wants of one weight; their mean is the one that descent takes."""
+    name = [name for name, p in model.named_parameters() if p.dim() == 2][named.l - 1]
+    return -per_example_grads(model, x, y)[name][:, named.j, named.k]
+
+
+def listen_to(model: Sequential, x: Tensor, y: Tensor, *, steps: int, batch_size: int, lr: float) -> Sequential:
+    """A copy of the model after so many steps of descent on random mini-batches of these examples alone."""
+    trained = copy.deepcopy(model)
+    for _ in range(steps):
+        batch = torch.randint(len(x), (batch_size,), device=x.device)
+        sgd_step(trained, x[batch], y[batch], lr)
+    return trained
+
+
+@torch.no_grad()
+def predictions(model: Sequential, x: Tensor) -> Tensor:
+    """[outputs], how many of the examples each output wins."""
+    a = model(x)
+    return a.argmax(1).bincount(minlength=a.shape[1])
+
+
+def _weights(model: Sequential) -> list[Tensor]:
+    return [p for p in model.parameters() if p.dim() == 2]
+
+
+def _gradient(parameter: Tensor) -> Tensor:
+    assert parameter.grad is not None
+    return parameter.grad
+
+
+def _unflattened(position: int, W: list[Tensor]) -> Weight:
+    for l, W_l in enumerate(W, 1):
+        if position < W_l.numel():
+            return Weight(l, *divmod(position, W_l.shape[1]))
+        position -= W_l.numel()
+    raise IndexError(position)
+
+
+@torch.no_grad()
+def _nudged_cost(model: Sequential, named: Weight, x: Tensor, y: Tensor) -> float:
+    W = _weights(model)[named.l - 1]
+    before = W[named.j, named.k].clone()
+    W[named.j, named.k] += EPSILON
+    cost: float = (model(x) - y).square().sum().item() / len(x)
+    W[named.j, named.k] = before
+    return cost
