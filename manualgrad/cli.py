@@ -25,9 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"manualgrad: {problem}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
-        if error.name not in ("rich", "matplotlib", "torchvision", "platformdirs", "numpy"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("rich", "matplotlib", "torchvision", "platformdirs", "numpy"):
             raise
-        print(f'manualgrad: {error.name} is missing: pip install "manualgrad[train]"', file=sys.stderr)
+        print(f'manualgrad: {missing} is missing: pip install "manualgrad[train]"', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -86,7 +86,7 @@ def _further_back(d: Derivation) -> list[Section]:
         sections.append(
             Section(
                 f"Layer {l}: {len(path)} factors",
-                f"z{superscript(l + 1)} depends on a{superscript(l)} as on its own weight: two more factors for each layer back.",
+                f"z{superscript(l + 1)} depends on a{superscript(l)} as on w and b: two more factors for each layer back.",
                 [*_product(W, path), *_product(b, d.paths[b][0])],
             )
         )
@@ -119,7 +119,7 @@ def _several_examples(d: Derivation) -> Section:
     each = [_partial(f"C{sub}", str(W)) for sub in "₀₁"]
     average = Equation(
         f"{_partial('C', str(W)).text} = ½ ({each[0].text} + {each[1].text})",
-        f"{_partial('C', str(W)).latex} &= \\tfrac{{1}}{{2}} \\left({each[0].latex} + {each[1].latex}\\right)",
+        f"{_partial('C', str(W)).latex} &= \\frac{{1}}{{2}} \\left({each[0].latex} + {each[1].latex}\\right)",
     )
     result = d.by_chain_rule[W]
     return Section(
@@ -179,7 +179,7 @@ def _latex(expression: Expr) -> str:
     return sympy.latex(expression, symbol_names=names).replace(r"\sigma_{prime}", r"\sigma'")
 
 
-_LATEX = {"σ": r"\sigma", "Σ": r"\sum", "−": "-", "ˡ": "l", "½": r"\tfrac{1}{2}", "²": "^2"}
+_LATEX = {"σ": r"\sigma", "Σ": r"\sum", "−": "-", "ˡ": "l", "½": r"\frac{1}{2}", "²": "^2"}
 _PLAIN = str.maketrans("⁽⁾⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉₍₎", "()01234567890123456789()")
 
 

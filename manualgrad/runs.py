@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import io
 import json
 import math
 import os
@@ -24,6 +25,7 @@ import torch
 import torchvision
 
 import manualgrad
+from manualgrad.data import DATASETS
 from manualgrad.training import EpochResult, make_network
 
 __all__ = ["Run", "RunError", "default_folder", "load_network"]
@@ -87,14 +89,18 @@ def load_network(checkpoint: Path) -> tuple[torch.nn.Sequential, dict[str, Any]]
     Raises:
         RunError: when one of the two is missing or damaged, or when they do not belong together.
     """
+    if not checkpoint.exists():
+        raise RunError(f"{checkpoint} does not exist.")
     weights = checkpoint / "model.pt" if checkpoint.is_dir() else checkpoint
     config = _read_config(weights.with_name("config.json"))
     with torch.device("meta"):  # no memory yet, whatever sizes a damaged file asks for
         network = make_network(config["sizes"], config["activation"])
     try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise RunError(f"{weights} does not exist.") from error
+        content = weights.read_bytes()
+    except OSError as error:
+        raise RunError(f"{weights} cannot be read ({error.strerror}).") from error
+    try:
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load and pickle raise whatever the bytes lead them to
         raise RunError(f"{weights} is damaged, or no state_dict: {str(error).splitlines()[0]}") from error
     wanted = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
@@ -118,4 +124,6 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise RunError(f"{path} is damaged: its sizes are {sizes!r}.")
     if activation not in ("sigmoid", "relu"):
         raise RunError(f"{path} is damaged: its activation is {activation!r}.")
+    if config.get("dataset") not in DATASETS:
+        raise RunError(f"{path} is damaged: its dataset is {config.get('dataset')!r}.")
     return config

@@ -52,16 +52,17 @@ def _wishes(options: argparse.Namespace, looked_at: network.Network, screen: Con
     from manualgrad.plots.average import plot_wishes
     from manualgrad.sensitivity import rank, weight, wishes
 
-    batch = torch.randperm(len(looked_at.x))[:_EXAMPLES]
-    x, y, labels = looked_at.x[batch], looked_at.y[batch], looked_at.labels[batch]
+    model, training = looked_at.model.double(), looked_at.training
+    batch = torch.randperm(len(training))[:_EXAMPLES]
+    x, y, labels = training.x[batch].double(), training.y[batch].double(), training.labels[batch]
     if options.weight is None:
-        named = rank(looked_at.model, x, y, [1])[1][0].weight
+        named = rank(model, x, y, [1])[1][0].weight
     else:
         try:
-            named = weight(options.weight, looked_at.model)
+            named = weight(options.weight, model)
         except ValueError as error:
             raise BadInput(f"--weight: {error}") from error
-    nudges = wishes(looked_at.model, x, y, named)
+    nudges = wishes(model, x, y, named)
     title = f"What {_EXAMPLES} examples want of {named} in {looked_at.name}"
     screen.print(title, style="bold", markup=False)
     shown = table("The nudges wanted, digit by digit", "digit", "examples", "least", "mean", "most", "<mean")
@@ -86,8 +87,8 @@ def _only(options: argparse.Namespace, looked_at: network.Network, screen: Conso
     from manualgrad.sensitivity import listen_to, predictions
     from manualgrad.training import accuracy
 
-    digit = options.only_digit
-    own = looked_at.labels == digit
+    digit, training, test = options.only_digit, looked_at.training, looked_at.test
+    own = training.labels == digit
     if not own.any():
         raise BadInput(f"--only-digit: no training image has the label {digit}")
 
@@ -96,17 +97,14 @@ def _only(options: argparse.Namespace, looked_at: network.Network, screen: Conso
 
     networks = {
         "before": looked_at.model,
-        f"after {_STEPS} steps on all digits": listening(looked_at.x, looked_at.y),
-        f"after {_STEPS} steps on {digit}s alone": listening(looked_at.x[own], looked_at.y[own]),
+        f"after {_STEPS} steps on all digits": listening(training.x, training.y),
+        f"after {_STEPS} steps on {digit}s alone": listening(training.x[own], training.y[own]),
     }
-    seen = {
-        name: (predictions(model, looked_at.test.x.double()), accuracy(model.float(), looked_at.test))
-        for name, model in networks.items()
-    }
+    seen = {name: (predictions(model, test.x), accuracy(model, test)) for name, model in networks.items()}
     title = f"A network that listens to {digit}s alone: {looked_at.name}"
     screen.print(title, style="bold", markup=False)
-    shown = table(f"The {len(looked_at.test):,} test images", "<network", "right", f"called a {digit}")
+    shown = table(f"The {len(test):,} test images", "<network", "right", f"called a {digit}")
     for name, (counts, right) in seen.items():
-        shown.add_row(name, f"{right:.1%}", f"{int(counts[digit]) / len(looked_at.test):.1%}")
+        shown.add_row(name, f"{right:.1%}", f"{int(counts[digit]) / len(test):.1%}")
     screen.print(shown)
     save(lambda seen, path, title: plot_only(digit, seen, path, title), options.out, seen, title)

@@ -38,10 +38,10 @@ def run(options: argparse.Namespace) -> int:
 
     screen = console()
     looked_at = network.load(options, screen)
-    n = options.examples
-    if not _BATCH_SIZE < n <= len(looked_at.x):
-        raise BadInput(f"--examples: must be from {_BATCH_SIZE + 1} to {len(looked_at.x)}, and is {n}")
-    model, x, y = looked_at.model.float(), looked_at.x[:n].float(), looked_at.y[:n].float()
+    n, training = options.examples, looked_at.training
+    if not _BATCH_SIZE < n <= len(training):
+        raise BadInput(f"--examples: must be from {_BATCH_SIZE + 1} to {len(training)}, and is {n}")
+    model, x, y = looked_at.model, training.x[:n], training.y[:n]
     sizes = {f"{_BATCH_SIZE} random examples": _BATCH_SIZE, f"all {n:,} examples": n}
     paths = {}
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:

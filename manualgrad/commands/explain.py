@@ -10,6 +10,7 @@ from manualgrad.commands.errors import BadInput
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from torch import Tensor
 
     from manualgrad.explain import Explanation
 
@@ -39,13 +40,13 @@ def run(options: argparse.Namespace) -> int:
 
     screen = console()
     looked_at = network.load(options, screen)
-    index = _index(options, looked_at)
-    label = int(looked_at.labels[index])
-    outputs = looked_at.y.shape[1]
+    index = _index(options, looked_at.training.labels)
+    training = looked_at.training
+    label, outputs = int(training.labels[index]), training.y.shape[1]
     neuron = label if options.neuron is None else options.neuron
     if neuron >= outputs:
         raise BadInput(f"--neuron: the network has the outputs 0 to {outputs - 1}, and not {neuron}")
-    e = explain(looked_at.model, looked_at.x[index], looked_at.y[index], neuron)
+    e = explain(looked_at.model.double(), training.x[index].double(), training.y[index].double(), neuron)
     title = f"What training image {index}, a {label}, wants of {looked_at.name}"
     screen.print(
         f"[bold]{title}[/]\nA nudge to q is −∂C₀/∂q; C₀ = Σ (a − y)² = {e.trace.cost.item():.4f} is this image's cost.\n"
@@ -57,16 +58,16 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _index(options: argparse.Namespace, looked_at: network.Network) -> int:
-    n = len(looked_at.labels)
+def _index(options: argparse.Namespace, labels: Tensor) -> int:
+    n = len(labels)
     if options.index is not None:
         if options.index >= n:
             raise BadInput(f"--index: the training images are 0 to {n - 1}, and not {options.index}")
         return int(options.index)
     digit = 2 if options.digit is None else options.digit
-    found = (looked_at.labels == digit).nonzero()
+    found = (labels == digit).nonzero()
     if not len(found):
-        raise BadInput(f"--digit: no training image has the label {digit}; there are 0 to {int(looked_at.labels.max())}")
+        raise BadInput(f"--digit: no training image has the label {digit}; there are 0 to {int(labels.max())}")
     return int(found[0])
 
 

@@ -6,11 +6,16 @@ import argparse
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from manualgrad.commands.errors import BadInput
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from manualgrad.data import Examples
 
 __all__ = ["Network", "add_options", "load", "natural", "positive"]
 
@@ -19,20 +24,16 @@ _SIZES, _BATCH_SIZE = [784, 16, 16, 10], 100
 
 @dataclass(frozen=True)
 class Network:
-    """A model in float64, so that differences of its cost can be measured, and the data set that it is for.
+    """A model and the data set that it is for, in float32.
 
     Attributes:
-        name: "784-16-16-10 after 1 epoch on mnist".
-        x, y, labels: of the training examples, x [n, 784] in rows of 28 pixels.
-        test: the same three of the test examples.
+        name: "784-16-16-10 after 1 epoch", say.
     """
 
     model: torch.nn.Sequential
     name: str
-    x: torch.Tensor
-    y: torch.Tensor
-    labels: torch.Tensor
-    test: Any
+    training: Examples
+    test: Examples
 
 
 def natural(text: str) -> int:
@@ -65,7 +66,7 @@ def add_picture(parser: argparse.ArgumentParser, picture: str) -> None:
     parser.add_argument("--out", type=Path, default=Path(picture), metavar="FILE", help=f"the picture ({picture})")
 
 
-def load(options: argparse.Namespace, console: Any) -> Network:
+def load(options: argparse.Namespace, console: Console) -> Network:
     """The network asked for.
 
     Raises:
@@ -81,7 +82,7 @@ def load(options: argparse.Namespace, console: Any) -> Network:
     try:
         if options.checkpoint:
             model, config = load_network(options.checkpoint)
-            dataset = config.get("dataset", "mnist")
+            dataset = config["dataset"]
         else:
             model, dataset = None, "mnist"
         training, test = load_data(dataset, options.data_dir)
@@ -94,10 +95,10 @@ def load(options: argparse.Namespace, console: Any) -> Network:
         name = f"{'-'.join(map(str, sizes))} of {options.checkpoint}"
         if [sizes[0], sizes[-1]] != wanted:
             raise BadInput(f"{name} does not fit {dataset}, which has {wanted[0]} inputs and {wanted[1]} outputs")
-    return Network(model.double(), name, training.x.double(), training.y.double(), training.labels, test)
+    return Network(model, name, training, test)
 
 
-def _trained(epochs: int, training: Any, test: Any, console: Any) -> tuple[torch.nn.Sequential, str]:
+def _trained(epochs: int, training: Examples, test: Examples, console: Console) -> tuple[torch.nn.Sequential, str]:
     """The network of the notes, after a short training with a progress bar."""
     from rich.progress import Progress
 

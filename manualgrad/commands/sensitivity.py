@@ -33,10 +33,11 @@ def run(options: argparse.Namespace) -> int:
 
     screen = console()
     looked_at = network.load(options, screen)
-    if options.examples > len(looked_at.x):
-        raise BadInput(f"--examples: there are {len(looked_at.x)} training examples, and not {options.examples}")
-    x, y = looked_at.x[: options.examples], looked_at.y[: options.examples]
-    gradients, nudges = rank(looked_at.model, x, y, _RANKS)
+    training = looked_at.training
+    if options.examples > len(training):
+        raise BadInput(f"--examples: there are {len(training)} training examples, and not {options.examples}")
+    x, y = training.x[: options.examples].double(), training.y[: options.examples].double()
+    gradients, nudges = rank(looked_at.model.double(), x, y, _RANKS)
     title = f"{looked_at.name}: the cost of the first {options.examples:,} training examples"
     screen.print(title, style="bold", markup=False)
     first = nudges[0]

@@ -19,7 +19,7 @@ def plot_wishes(wishes: Tensor, labels: Tensor, path: Path, title: str) -> None:
     figure.suptitle(title, fontsize=14)
     axes = figure.subplots()
     places = torch.arange(len(wishes))
-    axes.bar(places, wishes, width=0.9, color=[f"C{int(label)}" for label in labels])
+    axes.bar(places.tolist(), wishes.tolist(), width=0.9, color=[f"C{int(label)}" for label in labels])
     for digit in labels.unique().tolist():
         own = places[labels == digit]
         axes.axvline(own[-1].item() + 0.5, color="0.85", lw=1, zorder=0)
@@ -41,7 +41,7 @@ def plot_only(digit: int, seen: dict[str, tuple[Tensor, float]], path: Path, tit
     figure.suptitle(title, fontsize=14)
     panels = figure.subplots(1, len(seen), sharey=True)
     for axes, (name, (counts, accuracy)) in zip(panels, seen.items(), strict=True):
-        axes.bar(range(len(counts)), counts, color=["tab:red" if d == digit else "0.6" for d in range(len(counts))])
+        axes.bar(range(len(counts)), counts.tolist(), color=["tab:red" if d == digit else "0.6" for d in range(len(counts))])
         axes.set(title=f"{name}\n{accuracy:.1%} right", xlabel="classified as", xticks=range(len(counts)))
     panels[0].set_ylabel("test images")
     figure.savefig(path, dpi=80)

@@ -30,13 +30,14 @@ def plot_descent(paths: dict[str, Path], plane: Plane, file: File, title: str) -
 
 
 def _map(axes: Axes, figure: Figure, names: list[str], plane: Plane) -> None:
-    shown = axes.contourf(plane.across, plane.up, plane.costs, levels=25, cmap="Greys_r")
-    axes.contour(plane.across, plane.up, plane.costs, levels=25, colors="white", linewidths=0.4)
+    grid = plane.across.numpy(), plane.up.numpy(), plane.costs.numpy()
+    shown = axes.contourf(*grid, levels=25, cmap="Greys_r")
+    axes.contour(*grid, levels=25, colors="white", linewidths=0.4)
     figure.colorbar(shown, ax=axes, label="cost", shrink=0.8)
     for name, places, color in zip(names, plane.paths, _COLORS, strict=True):
-        axes.plot(places[:, 0], places[:, 1], color=color, lw=1.6, marker=".", ms=4, label=name)
-        axes.plot(*places[-1], "*", color=color, ms=17, mec="white")
-    axes.plot(*plane.paths[0][0], "o", color="white", mec="black", ms=10, label="the start")
+        axes.plot(*places.T.tolist(), color=color, lw=1.6, marker=".", ms=4, label=name)
+        axes.plot(*places[-1].tolist(), "*", color=color, ms=17, mec="white")
+    axes.plot(*plane.paths[0][0].tolist(), "o", color="white", mec="black", ms=10, label="the start")
     axes.set(
         title=f"Both paths over a map of the cost (the plane holds {plane.share:.0%} of their variance)",
         xlabel="first principal direction of the paths",

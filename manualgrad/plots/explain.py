@@ -57,8 +57,8 @@ def _outputs(figure: SubFigure, e: Explanation) -> None:
     _heading(figure, "2  What it wants of each output: a nudge in proportion to the distance from the target")
     left, right = figure.subplots(1, 2)
     digits = range(len(e.y))
-    left.bar(digits, e.outputs.a, color="0.6", label="activation $a_j$")
-    left.hlines(e.y, [d - 0.4 for d in digits], [d + 0.4 for d in digits], color="black", label="target $y_j$")
+    left.bar(digits, e.outputs.a.tolist(), color="0.6", label="activation $a_j$")
+    left.hlines(e.y.tolist(), [d - 0.4 for d in digits], [d + 0.4 for d in digits], color="black", label="target $y_j$")
     for digit, a, y in zip(digits, e.outputs.a.tolist(), e.y.tolist(), strict=True):
         if abs(y - a) > 0.02:
             arrow = {"arrowstyle": "-|>", "color": UP if y > a else DOWN, "lw": 2}
@@ -94,7 +94,7 @@ def _layer_before(figure: SubFigure, e: Explanation, l: int) -> None:
     number, then = ("4  ", "here the next layer back begins") if last else ("    ", "and so on, backwards")
     _heading(figure, f"{number}What every {name} wishes of the activations of layer {l}, added up: {then}")
     table, total = figure.subplots(1, 2, width_ratios=[1.35, 1])
-    shown = table.imshow(wishes, aspect="auto", interpolation="nearest", **red_and_blue(wishes))
+    shown = table.imshow(wishes.numpy(), aspect="auto", interpolation="nearest", **red_and_blue(wishes))
     table.set(xlabel=_NEURON, ylabel=f"{name}, $j$", title="a row each")
     figure.colorbar(shown, ax=table, label="$-\\delta_j W_{jk}$")
     _bars(total, wishes.sum(0), "$-\\partial C_0/\\partial a_k$", _NEURON)
@@ -137,7 +137,7 @@ def _steps(figure: SubFigure, e: Explanation) -> None:
 
 
 def _bars(axes: Axes, values: Tensor, ylabel: str, xlabel: str = "", color: str | None = None) -> None:
-    axes.bar(range(len(values)), values, color=color or colors(values))
+    axes.bar(range(len(values)), values.tolist(), color=color or colors(values))
     axes.axhline(0, color="black", lw=0.8)
     axes.set(ylabel=ylabel, xlabel=xlabel)
     if len(values) <= 32:

@@ -25,7 +25,7 @@ def plot_sensitivity(gradients: list[Tensor], nudges: list[Nudge], path: Path, t
     for l, gradient in enumerate(gradients, 1):
         ranked = gradient.abs().flatten().sort(descending=True).values
         ranked = ranked[ranked > 0]
-        left.loglog(range(1, len(ranked) + 1), ranked, label=f"layer {l} ({gradient.numel():,} weights)")
+        left.loglog(range(1, len(ranked) + 1), ranked.tolist(), label=f"layer {l} ({gradient.numel():,} weights)")
     left.set(title="The weights of each layer, by their sensitivity", xlabel="rank", ylabel="$|\\partial C/\\partial w|$")
     left.grid(alpha=0.3)
     left.legend()

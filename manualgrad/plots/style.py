@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from torch import Tensor
@@ -35,4 +34,4 @@ def image(axes: Axes, pixels: Tensor, **options: Any) -> Any:
     axes.set_xticks([])
     axes.set_yticks([])
     width = side(pixels.numel())
-    return axes.imshow(torch.as_tensor(pixels).reshape(-1, width or pixels.numel()).cpu(), **options)
+    return axes.imshow(pixels.reshape(-1, width or pixels.numel()).numpy(), **options)
