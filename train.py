@@ -183,6 +183,8 @@ def main() -> int:
         console.print(f"\n{share} are classified right after {len(results)} epochs and {seconds:.1f} s.", soft_wrap=True)
     written = sorted(path.name for path in run.folder.iterdir())
     console.print(f"{', '.join(written)} are in {run.folder}", soft_wrap=True)
+    if chosen.data_dir is None:
+        console.print(f"What an image wants of it: manualgrad explain --checkpoint {run.folder}", soft_wrap=True)
     return 130 if interrupted else 0
 
 

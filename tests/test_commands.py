@@ -174,7 +174,9 @@ def of_another_data_set(run):
 
 def with_config(**config):
     def change(run):
-        (run / "config.json").write_text(json.dumps({"sizes": SIZES, "activation": "relu", "dataset": "fashion-mnist"} | config))
+        (run / "config.json").write_text(
+            json.dumps({"sizes": SIZES, "activation": "relu", "dataset": "fashion-mnist"} | config)
+        )
 
     return change
 

@@ -24,7 +24,7 @@ def plot_descent(paths: dict[str, Path], plane: Plane, file: File, title: str) -
             axes.semilogx(getattr(path, quantity)[1:], path.costs[1:], color=color, label=name, marker=".", ms=3)
         axes.set(title=f"Cost against {label}", xlabel=label, ylabel="cost of all examples")
         axes.grid(alpha=0.3)
-        axes.legend()
+        axes.legend(title="each step on")
     _map(figure.add_subplot(grid[:, 1]), figure, list(paths), plane)
     figure.savefig(file, dpi=80)
 
@@ -43,4 +43,4 @@ def _map(axes: Axes, figure: Figure, names: list[str], plane: Plane) -> None:
         xlabel="first principal direction of the paths",
         ylabel="second principal direction",
     )
-    axes.legend(loc="best")
+    axes.legend(loc="best", title="each step on")

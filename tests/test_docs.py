@@ -1,0 +1,83 @@
+"""The documents: their code runs, what they quote is there, and so is what they point to."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from manualgrad import cli
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BACKPROPAGATION = ROOT / "docs" / "backpropagation.md"
+
+document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+
+
+def blocks(path):
+    return re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_code_of_the_backpropagation_document_runs():
+    names = {}
+    runnable = [block for block in blocks(BACKPROPAGATION) if not block.startswith("# manualgrad/")]
+    assert len(runnable) >= 6
+    for block in runnable:
+        exec(block, names)
+
+
+def test_the_readmes_code_of_the_algorithm_runs():
+    (block,) = [block for block in blocks(ROOT / "README.md") if "import MLP" in block]
+    exec(block, {})
+
+
+def test_the_lines_that_it_quotes_stand_in_the_package():
+    quoted = [block for block in blocks(BACKPROPAGATION) if block.startswith("# manualgrad/")]
+    assert len(quoted) >= 6
+    for block in quoted:
+        for line in block.splitlines():
+            if line.startswith("# manualgrad/"):
+                lines = (ROOT / line[2:]).read_text(encoding="utf-8").splitlines()
+            else:
+                assert line in lines, line
+
+
+@document
+def test_every_test_that_a_document_names_exists(document):
+    for row in document.read_text(encoding="utf-8").splitlines():
+        module = None
+        for name in re.findall(r"`((?:test_\w+\.py::)?test_\w+)`", row):
+            module = name.split("::")[0] if "::" in name else module
+            assert module, f"{name} without its module"
+            source = (ROOT / "tests" / module).read_text(encoding="utf-8")
+            assert f"def {name.split('::')[-1]}(" in source, name
+
+
+@document
+def test_every_picture_and_file_that_a_document_links_is_there(document):
+    for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
+        assert (document.parent / target).is_file(), target
+
+
+@document
+def test_every_command_that_a_document_names_is_one(document, monkeypatch):
+    """It is parsed, and not run."""
+    text = document.read_text(encoding="utf-8")
+    commands = {c for c in re.findall(r"`(?:python -m )?manualgrad ([a-z][^`]*)`", text) if c.split()[0] != "check"}
+    ran = []
+    for name in ("explain", "chain", "sensitivity", "average", "descent", "derive"):
+        monkeypatch.setattr(getattr(cli, name), "run", lambda options: ran.append(options) or 0)
+    for command in commands:
+        assert cli.main(shlex.split(command)) == 0
+    assert len(ran) == len(commands)
+
+
+def test_every_idea_of_the_notes_has_a_command_or_function_and_a_test():
+    table = BACKPROPAGATION.read_text(encoding="utf-8").split("## Where each idea is")[1]
+    rows = [row.split("|")[1:-1] for row in table.splitlines() if row.startswith("|")][2:]
+    assert len(rows) >= 15
+    for idea, command, test in rows:
+        assert idea.strip()
+        assert "`" in command
+        assert "`test_" in test
