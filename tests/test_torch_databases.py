@@ -21,6 +21,7 @@ NAMES = {
 }
 OPS = [op for op in op_db if op.name in NAMES]
 MODULES = [module for module in module_db if module.name in ("nn.Linear", "nn.Sigmoid", "nn.ReLU", "nn.MSELoss")]
+HALF = (torch.float16, torch.bfloat16)
 LAYOUTS = [torch.sparse_coo, torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc]
 
 pytestmark = pytest.mark.filterwarnings("default:Using a target size")
@@ -63,14 +64,37 @@ def assert_same(ours, theirs, tree):
     tangents = [random_like(t) for t in tree_leaves(tree) if requires_grad(t)]
     first, others = derivatives(ours, copy_of(tree), gradient, tangents)
     expected_first, expected_others = derivatives(theirs, copy_of(tree), gradient, tangents)
-    assert_close(first, expected_first, equal_nan=True)
+    exact_first = None
+    for i, (result, expected) in enumerate(zip(first, expected_first, strict=True)):
+        if expected.dtype in HALF and not torch.allclose(result, expected, equal_nan=True, **default_tolerance(expected)):
+            # torch's float16 mse_loss rounds each of its factors on CUDA: there, ours must be the closer to float64's.
+            exact_first = exact_first or derivatives(theirs, widened(tree), gradient.double(), doubled(tangents))[0]
+            assert (result - exact_first[i]).abs().max() <= (expected - exact_first[i]).abs().max()
+        else:
+            assert_close(result, expected, equal_nan=True)
     for result, expected in zip(others, expected_others, strict=True):
         assert_close(result, expected, **tolerance(expected, [*expected_first, *expected_others]), equal_nan=True)
 
 
+def default_tolerance(expected):
+    rtol, atol = torch.testing._comparison.default_tolerances(expected)
+    return {"rtol": rtol, "atol": atol}
+
+
+def doubled(tree):
+    return tree_map(lambda v: v.double() if isinstance(v, torch.Tensor) and v.is_floating_point() else v, tree)
+
+
+def widened(tree):
+    """A copy in float64, its leaves requiring grad as before."""
+    return tree_map(
+        lambda v, wide: wide.detach().requires_grad_(v.requires_grad) if isinstance(v, torch.Tensor) else v, tree, doubled(tree)
+    )
+
+
 def tolerance(expected, results):
     """The default one; for sums in half precision, of terms of either sign, in proportion to the largest number around."""
-    if expected.dtype not in (torch.float16, torch.bfloat16):
+    if expected.dtype not in HALF:
         return {}
     eps = 2 * torch.finfo(expected.dtype).eps
     largest = max((t.detach().nan_to_num(0, 0, 0).abs().max().item() for t in results if t.numel()), default=0)
