@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     )
     for part in (_outputs(e), _avenues(e), _layer_before(e), _steps(e)):
         screen.print(part)
-    save(plot_explanation, options.out, e, title)
+    save(options.out, lambda path: plot_explanation(e, path, title))
     screen.print(f"The picture, back to the first layer's weights: {options.out}", soft_wrap=True, markup=False)
     return 0
 

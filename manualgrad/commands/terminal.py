@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -36,10 +36,10 @@ def bar(value: float, largest: float, width: int = 16) -> str:
     return f"[{'red' if value > 0 else 'blue'}]{'↑' if value > 0 else '↓'}{'█' * length}[/]" if length else ""
 
 
-def save(draw: Any, path: Path, *arguments: Any) -> None:
+def save(path: Path, draw: Callable[[Path], None]) -> None:
     """Draw a picture into `path`, whose folder is made."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draw(*arguments[:-1], path, arguments[-1])
+        draw(path)
     except (OSError, ValueError) as error:  # ValueError: of an ending that matplotlib has no format for
         raise BadInput(f"--out: {path} cannot be written ({error}).") from error
