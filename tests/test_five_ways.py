@@ -83,6 +83,8 @@ def by_differences(model, x, y, name, index, h=1e-5):
 
 def test_sympy_and_differences_agree_with_backprop(network):
     model, activation, x, y = network
+    if len(x[0]) > 9:  # one example of a digit's size is a cost of some thousand terms
+        x, y = x[:1], y[:1]
     backprop(model, x, y)
     for name, index in entries(model):
         expected = model.get_parameter(name).grad[index].item()
