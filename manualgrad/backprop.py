@@ -24,7 +24,6 @@ a RuntimeError, as PyTorch does, where shapes, dtypes or devices do not fit.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable
@@ -116,11 +115,14 @@ def _without_autograd(function: Callable[Concatenate[Module, Tensor, Tensor, _P]
 
     @functools.wraps(function)
     def wrapped(model: Module, x: Tensor, y: Tensor, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        for name, value, wanted in (("model", model, Module), ("x", x, Tensor), ("y", y, Tensor)):
-            if not isinstance(value, wanted):
-                raise TypeError(f"{function.__name__}: {name} must be a {wanted.__name__}, and is a {type(value).__name__}")
-        lowered = torch._C._is_any_autocast_enabled() and torch.amp.is_autocast_available(x.device.type)
-        with torch.no_grad(), torch.autocast(x.device.type, enabled=False) if lowered else contextlib.nullcontext():
+        if not (isinstance(model, Module) and isinstance(x, Tensor) and isinstance(y, Tensor)):
+            kinds = {"model": (model, Module), "x": (x, Tensor), "y": (y, Tensor)}
+            name, (value, wanted) = next((name, pair) for name, pair in kinds.items() if not isinstance(*pair))
+            raise TypeError(f"{function.__name__}: {name} must be a {wanted.__name__}, and is a {type(value).__name__}")
+        with torch.no_grad():
+            if torch._C._is_any_autocast_enabled() and torch.amp.is_autocast_available(x.device.type):
+                with torch.autocast(x.device.type, enabled=False):
+                    return function(model, x, y, *args, **kwargs)
             return function(model, x, y, *args, **kwargs)
 
     return wrapped
@@ -141,7 +143,7 @@ def trace(model: Module, x: Tensor, y: Tensor, cost: Module | None = None) -> Tr
         torch.Size([5, 2, 3])
     """
     forward = ForwardPass("trace", model, x, y, cost)
-    C = (forward.a[-1] - forward.y).square().sum(1) / forward.N_of_one
+    C = forward.error.square().sum(1) / forward.N_of_one
     layers = []
     for l, dC_da, delta in forward.backward(forward.N_of_one):
         name, W, b, activation = forward.names[l], forward.W[l], forward.b[l], forward.activations[l]
@@ -181,10 +183,11 @@ def backprop(model: Module, x: Tensor, y: Tensor, cost: Module | None = None) ->
         >>> model[0].weight.grad.shape
         torch.Size([16, 784])
     """
-    forward = ForwardPass("backprop", model, x, y, cost)
+    forward = ForwardPass("backprop", model, x, y, cost, keep=True)
+    C = forward.cost()
     for parameter, gradient in _gradients(forward).items():
         parameter.grad = gradient
-    return stack.quadratic_cost(forward.a[-1], forward.y, forward.N)
+    return C
 
 
 @_without_autograd
@@ -203,10 +206,19 @@ def sgd_step(model: Module, x: Tensor, y: Tensor, lr: float, cost: Module | None
     """
     if not lr >= 0:
         raise ValueError(f"sgd_step: lr must be 0 or more, and is {lr}")
-    forward = ForwardPass("sgd_step", model, x, y, cost)
-    for parameter, gradient in _gradients(forward).items():
-        parameter.sub_(gradient, alpha=lr)
-    return stack.quadratic_cost(forward.a[-1], forward.y, forward.N)
+    forward = ForwardPass("sgd_step", model, x, y, cost, keep=True)
+    C = forward.cost()
+    if _is_tied(forward):
+        for parameter, gradient in _gradients(forward).items():
+            parameter.sub_(gradient, alpha=lr)
+        return C
+    for l, _, delta in forward.backward(forward.N):
+        W, b = forward.W[l], forward.b[l]
+        if W is not None and W.requires_grad:
+            W.addmm_(delta.t(), forward.a[l], alpha=-lr)
+        if b is not None and b.requires_grad:
+            b.sub_(delta.sum(0), alpha=lr)
+    return C
 
 
 @_without_autograd
@@ -242,11 +254,10 @@ def per_example_grad_norms(model: Module, x: Tensor, y: Tensor, cost: Module | N
     Raises:
         ValueError: when a trainable parameter occurs in two layers: its gradient is no single outer product.
     """
-    forward = ForwardPass("per_example_grad_norms", model, x, y, cost)
-    trainable = [p for p in (*forward.W, *forward.b) if p is not None and p.requires_grad]
-    if len(set(trainable)) < len(trainable):
+    forward = ForwardPass("per_example_grad_norms", model, x, y, cost, keep=True)
+    if _is_tied(forward):
         raise ValueError("per_example_grad_norms: a parameter of the model occurs in two layers; take per_example_grads")
-    squares = forward.a[-1].new_zeros(len(x))
+    squares = forward.error.new_zeros(len(x))
     for l, _, delta in forward.backward(forward.N_of_one):
         W, b = forward.W[l], forward.b[l]
         if W is not None and W.requires_grad:
@@ -254,6 +265,12 @@ def per_example_grad_norms(model: Module, x: Tensor, y: Tensor, cost: Module | N
         if b is not None and b.requires_grad:
             squares += delta.square().sum(1)
     return squares.sqrt()
+
+
+def _is_tied(forward: ForwardPass) -> bool:
+    """Whether a trainable parameter occurs in two layers."""
+    trainable = [id(p) for p in (*forward.W, *forward.b) if p is not None and p.requires_grad]
+    return len(set(trainable)) < len(trainable)
 
 
 def _gradients(forward: ForwardPass) -> dict[Parameter, Tensor]:

@@ -1,18 +1,22 @@
-"""A model's layers as lists of W, b and activations, and its forward pass."""
+"""A model's layers as lists of W, b and activations, its forward pass, and the arrays kept from one call to the next."""
 
 from __future__ import annotations
 
+import operator
+import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Flatten, Identity, Module, Parameter, Sequential
+from torch.nn import Flatten, Identity, Module, Sequential
 
 from manualgrad import nn, stack
 
 __all__ = ["ForwardPass"]
 
+_LINEAR = (torch.nn.Linear, nn.Linear)
 _ACTIVATIONS: dict[type, str] = {
     torch.nn.Sigmoid: "sigmoid",
     nn.Sigmoid: "sigmoid",
@@ -24,52 +28,73 @@ _ACTIVATIONS: dict[type, str] = {
 class ForwardPass:
     """The layers of a model, and what they make of x. What it raises is in backprop.py; `caller` is named there.
 
+    Args:
+        keep: whether a and delta are written over the arrays of the last such call. They must not be given away then.
+
     Attributes:
         names, W, b, activations: of each layer, a Linear with the activation after it; W and b are None where an activation
             follows another, or stands first.
         a: the activations, from the input, flattened, to the output.
-        y: the desired outputs.
+        error: a[-1] − y, for the desired outputs y.
         N: what the sum of the squares is divided by in the cost of the batch.
         N_of_one: the same, in the cost of a single example.
     """
 
-    def __init__(self, caller: str, model: Module, x: Tensor, y: Tensor, cost: Module | None) -> None:
+    def __init__(self, caller: str, model: Module, x: Tensor, y: Tensor, cost: Module | None, keep: bool = False) -> None:
         self.names: list[str] = []
-        self.W: list[Parameter | None] = []
-        self.b: list[Parameter | None] = []
+        self.W: list[Any] = []
+        self.b: list[Any] = []
         self.activations: list[str] = []
         reduction = _reduction(caller, cost)
-        for name, module in _modules(caller, "", model):
-            if type(module) is Flatten and not self.names:
-                x = module(x)
-            else:
-                self._add(caller, name, module)
+        x = self._read(caller, "", model, x)
         _check_x(caller, x, self.W)
-        self.a = stack.forward(x, self.W, self.b, self.activations)
+        self.kept = _kept(model, x, self.W) if keep else None
+        self.a = stack.forward(x, self.W, self.b, self.activations, self.kept.a if self.kept else None)
         _check_y(caller, y, self.a[-1])
-        self.y = y
+        self.error = torch.sub(self.a[-1], y, out=self.kept.delta[-1]) if self.kept else self.a[-1] - y
         n, outputs = y.shape
         self.N, self.N_of_one = {"batchmean": (n, 1), "mean": (n * outputs, outputs), "sum": (1, 1)}[reduction]
 
-    def backward(self, N: int) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """l, ∂C/∂a and delta of each layer, from the last to the first, N being the divisor in C."""
-        dC_da = stack.cost_gradient(self.a[-1], self.y, N)
-        return stack.backward(self.a, self.W, self.activations, dC_da)
+    def cost(self) -> Tensor:
+        """C, to be asked for before `backward`."""
+        return stack.quadratic_cost(self.error, self.N)
 
-    def _add(self, caller: str, name: str, module: Module) -> None:
-        if isinstance(module, torch.nn.Linear) and type(module) in (torch.nn.Linear, nn.Linear):
-            self._append(name, module.weight, module.bias, "identity")
-        elif type(module) in _ACTIVATIONS:
+    def backward(self, N: int) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """l, ∂C/∂a and delta of each layer, from the last to the first, N being the divisor in C; see stack.backward."""
+        if self.kept:
+            return stack.backward(self.a, self.W, self.activations, self.error.div_(N / 2), self.kept.delta)
+        return stack.backward(self.a, self.W, self.activations, self.error / (N / 2))
+
+    def _read(self, caller: str, name: str, module: Module, x: Tensor) -> Tensor:
+        """Add the layers of this module, in order; returns x, flattened by a Flatten in front."""
+        kind, attributes = type(module), module.__dict__
+        if (
+            attributes["_forward_hooks"]
+            or attributes["_forward_pre_hooks"]
+            or attributes["_backward_hooks"]
+            or attributes["_backward_pre_hooks"]
+            or "forward" in attributes
+        ):
+            raise TypeError(f"{caller}: {_place(name)} has hooks or a forward of its own, which would not be run")
+        if kind in _LINEAR:
+            parameters = attributes["_parameters"]
+            self._append(name, parameters["weight"], parameters["bias"], "identity")
+        elif kind in _ACTIVATIONS:
             if self.activations and self.activations[-1] == "identity":
-                self.activations[-1] = _ACTIVATIONS[type(module)]
+                self.activations[-1] = _ACTIVATIONS[kind]
             else:
-                self._append(name, None, None, _ACTIVATIONS[type(module)])
-        elif type(module) is not Identity:
-            place = f"module {name!r} of the model" if name else "the model"
+                self._append(name, None, None, _ACTIVATIONS[kind])
+        elif isinstance(module, Sequential) and kind.forward is Sequential.forward:
+            for child_name, child in attributes["_modules"].items():  # named_children would leave out a second occurrence
+                x = self._read(caller, f"{name}.{child_name}" if name else child_name, child, x)
+        elif kind is Flatten and not self.names:
+            return module(x)
+        elif kind is not Identity:
             raise TypeError(
-                f"{caller}: {place} is a {type(module).__name__}, and must be a Linear, Sigmoid, ReLU or Identity, "
+                f"{caller}: {_place(name)} is a {kind.__name__}, and must be a Linear, Sigmoid, ReLU or Identity, "
                 "or a Sequential of these, with a Flatten before all others"
             )
+        return x
 
     def _append(self, name: str, W: Any, b: Any, activation: str) -> None:
         self.names.append(name)
@@ -78,18 +103,42 @@ class ForwardPass:
         self.activations.append(activation)
 
 
-def _modules(caller: str, name: str, module: Module) -> Iterator[tuple[str, Module]]:
-    """The layers in order, those inside Sequentials too."""
-    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
-    if any(hooks) or "forward" in module.__dict__:
-        place = f"module {name!r} of the model" if name else "the model"
-        raise TypeError(f"{caller}: {place} has hooks or a forward of its own, which would not be run")
-    if isinstance(module, Sequential) and type(module).forward is Sequential.forward:
-        for child_name, child in module._modules.items():  # named_children would leave out a layer's second occurrence
-            if child is not None:
-                yield from _modules(caller, f"{name}.{child_name}".lstrip("."), child)
-    else:
-        yield name, module
+def _place(name: str) -> str:
+    return f"module {name!r} of the model" if name else "the model"
+
+
+class _Kept:
+    """Arrays for a[1] to a[L], and for delta of each layer."""
+
+    def __init__(self, x: Tensor, W: list[Tensor]) -> None:
+        self.W = W
+        self.a = [x.new_empty(x.shape[0], W_l.shape[0]) for W_l in W]
+        self.delta = [torch.empty_like(a) for a in self.a]
+
+    def fit(self, x: Tensor, W: list[Tensor]) -> bool:
+        like = self.a[0]
+        same_layers = len(W) == len(self.W) and all(map(operator.is_, W, self.W))
+        return same_layers and like.shape[0] == x.shape[0] and like.dtype == x.dtype and like.device == x.device
+
+
+class _KeptByModel(threading.local):
+    """Of each model, those of the last shape; a thread has its own, so that two can train side by side."""
+
+    def __init__(self) -> None:
+        self.of: weakref.WeakKeyDictionary[Module, _Kept] = weakref.WeakKeyDictionary()
+
+
+_kept_by_model = _KeptByModel()
+
+
+def _kept(model: Module, x: Tensor, W: list[Any]) -> _Kept | None:
+    """The model's arrays, made anew for another shape; None where an activation stands without a Linear before it."""
+    if not W or any(W_l is None for W_l in W):
+        return None
+    kept = _kept_by_model.of.get(model)
+    if kept is None or not kept.fit(x, W):
+        kept = _kept_by_model.of[model] = _Kept(x, W)
+    return kept
 
 
 def _reduction(caller: str, cost: Module | None) -> str:
@@ -103,7 +152,7 @@ def _reduction(caller: str, cost: Module | None) -> str:
     return reduction
 
 
-def _check_x(caller: str, x: Tensor, W: list[Parameter | None]) -> None:
+def _check_x(caller: str, x: Tensor, W: list[Any]) -> None:
     first = next((W_l for W_l in W if W_l is not None), None)
     inputs = x.shape[1] if first is None and x.dim() == 2 else "inputs" if first is None else first.shape[1]
     if x.dim() != 2 or x.shape[1] != inputs:

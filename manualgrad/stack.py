@@ -6,7 +6,7 @@ Layer l, of l = 0 .. L−1, takes a[l] to a[l + 1]; a[0] is the input x, a[L] th
 
 Backward, from the last layer to the first. Let delta = ∂C/∂z of the layer:
 
-    ∂C/∂a[L] = 2 (a[L] − y) / N                    of the quadratic cost C = Σ (a[L] − y)² / N
+    ∂C/∂a[L] = (a[L] − y) / (N/2)                  of the quadratic cost C = Σ (a[L] − y)² / N
     delta    = ∂C/∂a[l + 1] · σ′(z)                element by element
     ∂C/∂W    = deltaᵀ a[l]    ∂C/∂b = Σ_n delta_n  summed over the examples n
     ∂C/∂a[l] = delta W                             a neuron reaches the cost over every neuron of the next layer: sum over them
@@ -25,14 +25,27 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-__all__ = ["backward", "cost_gradient", "da_dz", "forward", "quadratic_cost", "weighted_input"]
+__all__ = ["backward", "da_dz", "forward", "quadratic_cost", "weighted_input"]
 
 
-def forward(x: Tensor, W: Sequence[Tensor | None], b: Sequence[Tensor | None], activations: Sequence[str]) -> list[Tensor]:
-    """The activations a[0] = x to a[L]; each of `activations` is "sigmoid", "relu" or "identity"."""
+def forward(
+    x: Tensor,
+    W: Sequence[Tensor | None],
+    b: Sequence[Tensor | None],
+    activations: Sequence[str],
+    into: Sequence[Tensor] | None = None,
+) -> list[Tensor]:
+    """The activations a[0] = x to a[L]; each of `activations` is "sigmoid", "relu" or "identity".
+
+    Args:
+        into: where a[1] to a[L] are written, arrays of their shapes; every layer must then have a W.
+    """
     a = [x]
-    for W_l, b_l, activation in zip(W, b, activations, strict=True):
-        a.append(_activate(weighted_input(a[-1], W_l, b_l), activation))
+    for l, activation in enumerate(activations):
+        if into is None:
+            a.append(_activate(weighted_input(a[l], W[l], b[l]), activation))
+        else:
+            a.append(_activate_in_place(_weighted_input_into(into[l], a[l], W[l], b[l]), activation))
     return a
 
 
@@ -41,31 +54,36 @@ def weighted_input(a_prev: Tensor, W: Tensor | None, b: Tensor | None) -> Tensor
     return a_prev if W is None else linear(a_prev, W, b)
 
 
-def quadratic_cost(a: Tensor, y: Tensor, N: float) -> Tensor:
-    """C = Σ (a − y)² / N."""
-    return (a - y).square().sum() / N
-
-
-def cost_gradient(a: Tensor, y: Tensor, N: float) -> Tensor:
-    """∂C/∂a = 2 (a − y) / N."""
-    return (a - y) / (N / 2)
+def quadratic_cost(error: Tensor, N: float) -> Tensor:
+    """C = Σ error² / N, for the error a[L] − y."""
+    error = error.reshape(-1)
+    return torch.dot(error, error) / N
 
 
 def backward(
-    a: Sequence[Tensor], W: Sequence[Tensor | None], activations: Sequence[str], dC_da: Tensor
+    a: Sequence[Tensor],
+    W: Sequence[Tensor | None],
+    activations: Sequence[str],
+    dC_da: Tensor,
+    into: Sequence[Tensor] | None = None,
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Yield l, ∂C/∂a[l + 1] and delta of each layer, from the last to the first; once it is yielded, W[l] may change."""
+    """Yield l, ∂C/∂a[l + 1] and delta of each layer, from the last to the first; once it is yielded, W[l] may change.
+
+    Args:
+        into: where delta of each layer but the last is written. Then `dC_da` and `a[l + 1]` are overwritten too: they hold
+            delta and σ′(z) once layer l has been yielded.
+    """
     for l in reversed(range(len(W))):
-        delta = _delta(dC_da, a[l + 1], activations[l])
-        dC_da_prev = dC_da_previous(delta, W[l]) if l > 0 else None
+        delta = _delta(dC_da, a[l + 1], activations[l]) if into is None else _delta_in_place(dC_da, a[l + 1], activations[l])
+        dC_da_prev = None if l == 0 else dC_da_previous(delta, W[l], None if into is None else into[l - 1])
         yield l, dC_da, delta
         if dC_da_prev is not None:
             dC_da = dC_da_prev
 
 
-def dC_da_previous(delta: Tensor, W: Tensor | None) -> Tensor:
+def dC_da_previous(delta: Tensor, W: Tensor | None, into: Tensor | None = None) -> Tensor:
     """∂C/∂a_prev = delta W."""
-    return delta if W is None else delta @ W
+    return delta if W is None else torch.mm(delta, W, out=into)
 
 
 def da_dz(a: Tensor, activation: str) -> Tensor:
@@ -84,3 +102,23 @@ def _delta(dC_da: Tensor, a: Tensor, activation: str) -> Tensor:
     if activation == "sigmoid":
         return dC_da * ((1 - a) * a)
     return torch.where(a <= 0, 0, dC_da) if activation == "relu" else dC_da
+
+
+# The same formulas, each written over an array that is no longer needed.
+
+
+def _weighted_input_into(z: Tensor, a_prev: Tensor, W: Tensor | None, b: Tensor | None) -> Tensor:
+    assert W is not None
+    return torch.mm(a_prev, W.t(), out=z) if b is None else torch.addmm(b, a_prev, W.t(), out=z)
+
+
+def _activate_in_place(z: Tensor, activation: str) -> Tensor:
+    if activation == "sigmoid":
+        return z.sigmoid_()
+    return z.relu_() if activation == "relu" else z
+
+
+def _delta_in_place(dC_da: Tensor, a: Tensor, activation: str) -> Tensor:
+    if activation == "sigmoid":
+        return dC_da.mul_(a.addcmul_(a, a, value=-1))  # a − a²
+    return dC_da.masked_fill_(a <= 0, 0) if activation == "relu" else dC_da

@@ -1,6 +1,9 @@
 """Backpropagation without autograd: the algorithm's numbers, and what it says of models that it does not know."""
 
+import concurrent.futures
 import copy
+import gc
+import weakref
 
 import pytest
 import torch
@@ -209,6 +212,66 @@ def test_a_graph_from_before_a_step_cannot_be_used_after_it():
     sgd_step(model, x, y, 0.1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         output.backward()
+
+
+# The arrays kept from one call to the next.
+
+
+def test_calls_of_other_shapes_dtypes_and_parameters_go_between(device):
+    model = MLP([6, 5, 3], ["relu", "sigmoid"], device=device)
+    for change in (
+        None,
+        None,
+        lambda: model.double(),
+        lambda: setattr(model[0], "weight", torch.nn.Parameter(model[0].weight + 1)),
+    ):
+        if change is not None:
+            change()
+        for n in (7, 3, 0, 7):
+            x, y = examples(model, n)
+            cost, grads = by_autograd(model, x, y, "batchmean")
+            assert_close(backprop(model, x, y), cost, equal_nan=True)
+            assert_close(gradients(model), grads)
+            model.zero_grad()
+
+
+def test_what_a_call_returned_or_was_given_is_not_written_over():
+    model = MLP([6, 5, 3])
+    x, y = examples(model)
+    norms, cost, step_cost = per_example_grad_norms(model, x, y), backprop(model, x, y), sgd_step(model, x, y, 0.0)
+    grads, t = per_example_grads(model, x, y), trace(model, x, y)
+    everything = [x, y, norms, cost, step_cost, *grads.values(), *gradients(model), t.cost, t.layers[0].delta, t.layers[1].a]
+    before = [value.clone() for value in everything]
+    for call in (backprop, per_example_grad_norms, per_example_grads, trace, lambda *a: sgd_step(*a, lr=0.0)):
+        call(copy.deepcopy(model), x + 1, y + 1)
+    a_copy = {name: p.clone() for name, p in model.named_parameters()}
+    sgd_step(model, x + 1, y + 1, 0.0)
+    per_example_grad_norms(model, x + 1, y + 1)
+    assert_close(everything, before, rtol=0, atol=0)
+    assert_close(dict(model.named_parameters()), a_copy, rtol=0, atol=0)
+
+
+def test_threads_do_not_write_into_each_others_arrays():
+    model = MLP([50, 40, 10])
+    batches = [examples(model, 60) for _ in range(4)]
+    expected = [per_example_grad_norms(copy.deepcopy(model), x, y) for x, y in batches]
+
+    def many(batch):
+        return [per_example_grad_norms(model, *batch) for _ in range(200)]
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for found, wanted in zip(pool.map(many, batches), expected, strict=True):
+            assert_close(found, [wanted] * 200)
+
+
+def test_the_arrays_go_with_the_model():
+    model = MLP([6, 5, 3])
+    backprop(model, *examples(model))
+    there, weight = weakref.ref(model), weakref.ref(model[0].weight)
+    del model
+    gc.collect()
+    assert there() is None
+    assert weight() is None
 
 
 # Single examples.
