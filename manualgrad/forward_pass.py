@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import Flatten, Identity, Module, Sequential
 
 from manualgrad import nn, stack
+from manualgrad.network import MLP
 
 __all__ = ["ForwardPass"]
 
@@ -84,7 +85,7 @@ class ForwardPass:
                 self.activations[-1] = _ACTIVATIONS[kind]
             else:
                 self._append(name, None, None, _ACTIVATIONS[kind])
-        elif isinstance(module, Sequential) and kind.forward is Sequential.forward:
+        elif isinstance(module, Sequential) and kind.forward in (Sequential.forward, MLP.forward):
             for child_name, child in attributes["_modules"].items():  # named_children would leave out a second occurrence
                 x = self._read(caller, f"{name}.{child_name}" if name else child_name, child, x)
         elif kind is Flatten and not self.names:

@@ -1,18 +1,86 @@
-"""MLP: a network of fully connected layers."""
+"""MLP: a network of fully connected layers, differentiated as one.
+
+In eager mode the whole stack is one node of the autograd graph, `StackFunction`: it keeps the activations of its own forward
+pass, and its backward is that of stack.py. Everywhere else (torch.compile, torch.func, autocast, tracing, hooks on a layer,
+half precision, ...) the layers run one by one, as in a Sequential.
+"""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch.nn import Sequential
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.jit import is_scripting  # type: ignore[attr-defined]
+from torch.nn import Module, Sequential
+from torch.nn.modules.module import _has_any_global_hook
+from torch.overrides import has_torch_function_unary
 
-from manualgrad import nn
+from manualgrad import nn, stack
+from manualgrad.functions import LinearFunction, ReLUFunction, SigmoidFunction
 
-__all__ = ["MLP"]
+__all__ = ["MLP", "StackFunction"]
 
-_ACTIVATIONS: dict[str, type[torch.nn.Module]] = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU, "identity": torch.nn.Identity}
+_ACTIVATIONS: dict[str, type[Module]] = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU, "identity": torch.nn.Identity}
+_NAMES: dict[type, str] = {layer: name for name, layer in _ACTIVATIONS.items()}
+
+_autocast_is_on = torch._C._is_any_autocast_enabled
+_transforms_are_active = torch._C._are_functorch_transforms_active
+_jit_trace = torch._C._get_tracing_state
+
+
+class StackFunction(torch.autograd.Function):
+    """a[L] of stack.py; `StackFunction.apply(x, activations, W_0, b_0, W_1, b_1, ...)`, with a b_l None where there is none.
+
+    It saves the activations between the layers, which are neither inputs nor outputs: a backward that is to be differentiated
+    again (`create_graph`) therefore does not use them, but computes them anew, layer by layer, from the inputs.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, activations: tuple[str, ...], *parameters: Tensor | None) -> Tensor:
+        a = stack.forward(x, parameters[::2], parameters[1::2], activations)
+        ctx.activations = activations
+        ctx.save_for_backward(*a, *parameters)
+        return a[-1]
+
+    @staticmethod
+    def backward(ctx: Any, dC_da: Tensor) -> tuple[Tensor | None, ...]:
+        L = len(ctx.activations)
+        saved = ctx.saved_tensors  # once: checkpoint computes them anew at each access
+        a, parameters = saved[: L + 1], saved[L + 1 :]
+        x_needs_grad, _, *need_grad = ctx.needs_input_grad
+        if torch.is_grad_enabled():
+            return _differentiable_backward(a[0], parameters, ctx.activations, dC_da, ctx.needs_input_grad)
+        dC_dx: Tensor | None = None
+        gradients: list[Tensor | None] = [None] * (2 * L)
+        first = 0 if x_needs_grad else next((i // 2 for i, needs_grad in enumerate(need_grad) if needs_grad), L)
+        for l, _, delta in stack.backward(a, parameters[::2], ctx.activations, dC_da, first=first):
+            if need_grad[2 * l]:
+                gradients[2 * l] = torch.mm(delta.t(), a[l])
+            if need_grad[2 * l + 1]:
+                gradients[2 * l + 1] = delta.sum(0)
+            if l == 0 and x_needs_grad:
+                dC_dx = stack.dC_da_previous(delta, parameters[0])
+        return dC_dx, None, *gradients
+
+
+def _differentiable_backward(
+    x: Tensor, parameters: tuple[Tensor | None, ...], activations: tuple[str, ...], dC_da: Tensor, need_grad: tuple[bool, ...]
+) -> tuple[Tensor | None, ...]:
+    """The same gradients by the Functions of the layers, which can be differentiated again."""
+    # Aliases: hooks of the inputs themselves are autograd's to call, once, with what is returned.
+    inputs: list[Any] = [None if t is None else t.view_as(t) for t in (x, *parameters)]
+    a, *aliases = inputs
+    for W, b, activation in zip(aliases[::2], aliases[1::2], activations, strict=True):
+        a = LinearFunction.apply(a, W, b)
+        if activation != "identity":
+            a = (SigmoidFunction if activation == "sigmoid" else ReLUFunction).apply(a)
+    needed = [i for i, needs_grad in enumerate((need_grad[0], *need_grad[2:])) if needs_grad]
+    found = dict(zip(needed, torch.autograd.grad(a, [inputs[i] for i in needed], dC_da, create_graph=True), strict=True))
+    return found.get(0), None, *(found.get(i) for i in range(1, len(inputs)))
 
 
 class MLP(Sequential):
@@ -62,3 +130,67 @@ class MLP(Sequential):
         for (inputs, outputs), name in zip(itertools.pairwise(sizes), activations, strict=True):
             layers += [nn.Linear(inputs, outputs, bias, device, dtype), _ACTIVATIONS[name]()]
         super().__init__(*layers)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if is_scripting():
+            for module in self:
+                input = module(input)
+            return input
+        return self._in_eager_mode(input)
+
+    def _in_eager_mode(self, input: Tensor) -> Tensor:
+        layers = None if _in_a_mode(input) else self._layers()
+        if layers is not None:
+            try:
+                return StackFunction.apply(input, *layers)
+            except RuntimeError:  # the layers, one by one, raise it with an explanation
+                pass
+        output: Tensor = Sequential.forward(self, input)  # type: ignore[no-untyped-call]
+        return output
+
+    def _layers(self) -> list[Any] | None:
+        """The activations, then W and b of each layer; None where the layers are no longer as they were made."""
+        activations: list[str] = []
+        parameters: list[Any] = []
+        for i, module in enumerate(self._modules.values()):
+            kind, attributes = type(module), module.__dict__
+            if (
+                (kind is not nn.Linear if i % 2 == 0 else kind not in _NAMES)
+                or attributes["_forward_hooks"]
+                or attributes["_forward_pre_hooks"]
+                or attributes["_backward_hooks"]
+                or attributes["_backward_pre_hooks"]
+                or "forward" in attributes
+            ):
+                return None
+            if i % 2:
+                activations.append(_NAMES[kind])
+            else:
+                parameters += attributes["_parameters"].values()
+        if len(parameters) != 2 * len(activations) or not all(p is None or _is_plain(p) for p in parameters):
+            return None
+        return [tuple(activations), *parameters]
+
+
+def _in_a_mode(input: Any) -> bool:
+    """Whether this call is not plain eager mode on a plain matrix of float32 or float64."""
+    return (
+        torch.compiler.is_dynamo_compiling()
+        or type(input) is not Tensor
+        or input.dim() != 2
+        or not _is_plain(input)
+        or _autocast_is_on()
+        or _transforms_are_active()
+        or forward_ad._current_level >= 0
+        or has_torch_function_unary(input)
+        or _jit_trace() is not None
+        or _has_any_global_hook()
+    )
+
+
+def _is_plain(t: Tensor) -> bool:
+    return t.dtype in _DTYPES and t.layout is torch.strided and not t.is_nested and type(t) in _PLAIN
+
+
+_DTYPES = (torch.float32, torch.float64)
+_PLAIN = (Tensor, torch.nn.Parameter)

@@ -66,16 +66,18 @@ def backward(
     activations: Sequence[str],
     dC_da: Tensor,
     into: Sequence[Tensor] | None = None,
+    first: int = 0,
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """Yield l, ∂C/∂a[l + 1] and delta of each layer, from the last to the first; once it is yielded, W[l] may change.
 
     Args:
+        first: the layer to stop at.
         into: where delta of each layer but the last is written. Then `dC_da` and `a[l + 1]` are overwritten too: they hold
             delta and σ′(z) once layer l has been yielded.
     """
-    for l in reversed(range(len(W))):
+    for l in reversed(range(first, len(W))):
         delta = _delta(dC_da, a[l + 1], activations[l]) if into is None else _delta_in_place(dC_da, a[l + 1], activations[l])
-        dC_da_prev = None if l == 0 else dC_da_previous(delta, W[l], None if into is None else into[l - 1])
+        dC_da_prev = None if l == first else dC_da_previous(delta, W[l], None if into is None else into[l - 1])
         yield l, dC_da, delta
         if dC_da_prev is not None:
             dC_da = dC_da_prev
@@ -100,7 +102,7 @@ def _activate(z: Tensor, activation: str) -> Tensor:
 def _delta(dC_da: Tensor, a: Tensor, activation: str) -> Tensor:
     """∂C/∂a · σ′(z)."""
     if activation == "sigmoid":
-        return dC_da * ((1 - a) * a)
+        return dC_da * torch.addcmul(a, a, a, value=-1)  # a − a²
     return torch.where(a <= 0, 0, dC_da) if activation == "relu" else dC_da
 
 

@@ -10,7 +10,6 @@ import torch
 import torch.nn.utils.prune
 from torch.testing import assert_close
 
-import manualgrad
 from manualgrad import MLP, backprop, nn, per_example_grad_norms, per_example_grads, sgd_step, trace
 
 REDUCTIONS = ["batchmean", "mean", "sum"]
@@ -366,48 +365,6 @@ def test_saturated_and_dead_neurons_pass_nothing_on():
     dead = trace(torch.nn.ReLU(), torch.tensor([[-1.0, 0.0, 2.0]]), torch.ones(1, 3)).layers[0]
     assert dead.da_dz.tolist() == [[0, 0, 1]]
     assert (dead.W, dead.b, dead.dC_dW, dead.dC_db) == (None, None, None, None)
-
-
-# MLP.
-
-
-def test_an_mlp_is_the_same_sequential():
-    torch.manual_seed(3)
-    model = MLP([4, 3, 2], ["relu", "sigmoid"])
-    torch.manual_seed(3)
-    other = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2), torch.nn.Sigmoid())
-    assert list(model.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
-    assert_close(model.state_dict(), other.state_dict(), rtol=0, atol=0)
-    other.load_state_dict(model.state_dict())
-    x = torch.randn(5, 4)
-    assert_close(model(x), other(x))
-    assert manualgrad.audit(model(x)).coverage == 1.0
-
-
-def test_an_mlp_takes_device_and_dtype_and_may_do_without_biases(device):
-    model = MLP((4, 3), bias=False, device=device, dtype=torch.float64)
-    assert [(name, p.device.type, p.dtype) for name, p in model.named_parameters()] == [
-        ("0.weight", device.type, torch.float64)
-    ]
-
-
-BAD_MLP = {
-    "one size": ([4], {}, "sizes must be two or more whole numbers above 0, from inputs to outputs, and is [4]"),
-    "no neuron": ([4, 0], {}, "sizes must be two or more whole numbers above 0, from inputs to outputs, and is [4, 0]"),
-    "activation": ([4, 3], {"activation": "tanh"}, "activation must be one of sigmoid, relu, identity, or a sequence of them"),
-    "activations": (
-        [4, 3, 2],
-        {"activation": ["relu"]},
-        "activation must have one name for each layer after the inputs, 2, and has 1",
-    ),
-}
-
-
-@pytest.mark.parametrize(("sizes", "options", "message"), BAD_MLP.values(), ids=BAD_MLP)
-def test_an_mlp_of_nothing_or_the_unknown_is_a_value_error(sizes, options, message):
-    with pytest.raises(ValueError) as caught:  # noqa: PT011
-        MLP(sizes, **options)
-    assert message in str(caught.value)
 
 
 # What it does not know.
