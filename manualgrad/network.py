@@ -17,7 +17,6 @@ from torch.autograd import forward_ad
 from torch.jit import is_scripting  # type: ignore[attr-defined]
 from torch.nn import Module, Sequential
 from torch.nn.modules.module import _has_any_global_hook
-from torch.overrides import has_torch_function_unary
 
 from manualgrad import nn, stack
 from manualgrad.functions import LinearFunction, ReLUFunction, SigmoidFunction
@@ -182,7 +181,6 @@ def _in_a_mode(input: Any) -> bool:
         or _autocast_is_on()
         or _transforms_are_active()
         or forward_ad._current_level >= 0
-        or has_torch_function_unary(input)
         or _jit_trace() is not None
         or _has_any_global_hook()
     )

@@ -161,7 +161,7 @@ def test_frozen_parameters_are_skipped():
 
 def tied():
     model = torch.nn.Sequential(*(layer for _ in range(3) for layer in (nn.Linear(4, 4), nn.Sigmoid()))).double()
-    model[4].weight = model[0].weight
+    model[4].weight = model[2].weight = model[0].weight
     model[2].bias = model[0].bias
     return model
 
@@ -216,16 +216,16 @@ def test_a_graph_from_before_a_step_cannot_be_used_after_it():
 # The arrays kept from one call to the next.
 
 
+def wider(model):
+    device, dtype = model[0].weight.device, model[0].weight.dtype
+    model[0], model[2] = nn.Linear(6, 9, device=device, dtype=dtype), nn.Linear(9, 3, device=device, dtype=dtype)
+
+
+@pytest.mark.filterwarnings("error:An output with one or more elements was resized")
 def test_calls_of_other_shapes_dtypes_and_parameters_go_between(device):
     model = MLP([6, 5, 3], ["relu", "sigmoid"], device=device)
-    for change in (
-        None,
-        None,
-        lambda: model.double(),
-        lambda: setattr(model[0], "weight", torch.nn.Parameter(model[0].weight + 1)),
-    ):
-        if change is not None:
-            change()
+    for change in (lambda model: None, torch.nn.Module.double, wider):
+        change(model)
         for n in (7, 3, 0, 7):
             x, y = examples(model, n)
             cost, grads = by_autograd(model, x, y, "batchmean")

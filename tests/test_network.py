@@ -359,6 +359,31 @@ def test_global_hooks_see_every_layer():
     assert calls == [*model, model]
 
 
+def test_a_torch_function_mode_sees_every_layer():
+    class Seen(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            names.append(function.__name__)
+            return function(*args, **(kwargs or {}))
+
+    names = []
+    with Seen():
+        pair("sigmoid")[0](batch()[0])
+    assert [name for name in names if name in ("linear", "sigmoid")] == ["linear", "sigmoid"] * 3
+
+
+def test_a_layer_of_torch_nns_keeps_torch_nns_gradient():
+    model, _ = pair()
+    model[2] = torch.nn.Linear(5, 4, dtype=torch.float64)
+    audit = manualgrad.audit(model(batch()[0]))
+    assert audit.manual == {"LinearFunction": 2, "ReLUFunction": 1, "SigmoidFunction": 1}
+    assert audit.native == {"AddmmBackward0": 1}
+
+
+def test_half_precision_is_the_layers_own():
+    model, _ = pair(dtype=torch.bfloat16)
+    assert manualgrad.audit(model(batch(dtype=torch.bfloat16)[0])).manual["LinearFunction"] == 3
+
+
 def test_unswapped_it_is_torch_nns():
     model = manualgrad.unswap(pair()[0])
     assert manualgrad.audit(model(batch()[0])).coverage == 0
