@@ -47,6 +47,13 @@ class StackFunction(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, dC_da: Tensor) -> tuple[Tensor | None, ...]:
+        if _autocast_is_on() and torch.amp.is_autocast_available(dC_da.device.type):  # around backward() alone
+            with torch.autocast(dC_da.device.type, enabled=False):
+                return StackFunction._backward(ctx, dC_da)
+        return StackFunction._backward(ctx, dC_da)
+
+    @staticmethod
+    def _backward(ctx: Any, dC_da: Tensor) -> tuple[Tensor | None, ...]:
         L = len(ctx.activations)
         saved = ctx.saved_tensors  # once: checkpoint computes them anew at each access
         a, parameters = saved[: L + 1], saved[L + 1 :]

@@ -342,6 +342,16 @@ def test_a_mode_agrees_with_torch_nns_sequential(mode):
     assert_close(mode(model, x, y), mode(other, x, y), **tolerance)
 
 
+def test_autocast_around_the_backward_alone_does_not_change_it(device):
+    model, _ = pair(device=device, dtype=torch.float32)
+    x, y = batch(device, torch.float32)
+    _, expected = cost_and_gradients(model, x, y)
+    cost = (model(x) - y).square().sum()
+    with torch.autocast(device.type, torch.bfloat16):
+        found = torch.autograd.grad(cost, [x, *model.parameters()])
+    assert_close(found, expected, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("register", ["register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook"])
 def test_the_hooks_of_a_layer_are_called(register):
     calls = []
