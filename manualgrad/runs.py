@@ -102,7 +102,7 @@ def load_network(checkpoint: Path) -> tuple[torch.nn.Sequential, dict[str, Any]]
     try:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load and pickle raise whatever the bytes lead them to
-        raise RunError(f"{weights} is damaged, or no state_dict: {str(error).splitlines()[0]}") from error
+        raise RunError(f"{weights} is damaged, or was not written by torch.save.") from error
     wanted = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: list(getattr(tensor, "shape", [])) for name, tensor in state.items()} if isinstance(state, dict) else None
     if found != wanted:

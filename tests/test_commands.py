@@ -184,10 +184,10 @@ def with_config(**config):
 DAMAGE = {
     "no model": (lambda run: without(run, "model.pt"), "model.pt cannot be read (No such file or directory)."),
     "no config": (lambda run: without(run, "config.json"), "config.json, with the network's sizes, cannot be read"),
-    "a damaged model": (lambda run: damaged(run, "model.pt"), "model.pt is damaged, or no state_dict: "),
+    "a damaged model": (lambda run: damaged(run, "model.pt"), "model.pt is damaged, or was not written by torch.save."),
     "half a model": (
         lambda run: damaged(run, "model.pt", (run / "model.pt").read_bytes()[:5000]),
-        "model.pt is damaged, or no state_dict: ",
+        "model.pt is damaged, or was not written by torch.save.",
     ),
     "no state_dict": (lambda run: torch.save([1, 2], run / "model.pt"), "does not hold the parameters of a network 784-12-11"),
     "another shape": (
