@@ -79,12 +79,13 @@ def test_a_command_prints_tables_and_writes_a_picture(arguments, printed, run, c
 
 
 def test_a_checkpoint_is_a_runs_folder_or_its_model(run, capsys, tmp_path):
-    other = write_run(tmp_path / "other", [784, 40, 10], "relu")
+    other = write_run(tmp_path / "other [bold]", [784, 40, 10], "relu")  # brackets are rich's markup elsewhere
     screens = []
     for checkpoint in (other, other / "model.pt"):
         options = ("--checkpoint", checkpoint, "--data-dir", tmp_path)
         code, out, err = manualgrad(capsys, "explain", *options)
         assert (code, err) == (0, "")
+        assert str(checkpoint) in out.replace("\n", "")
         screens.append(out.split("\n\n", 1)[1])
     assert screens[0] == screens[1]
 

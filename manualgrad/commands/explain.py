@@ -48,9 +48,8 @@ def run(options: argparse.Namespace) -> int:
         raise BadInput(f"--neuron: the network has the outputs 0 to {outputs - 1}, and not {neuron}")
     e = explain(looked_at.model.double(), training.x[index].double(), training.y[index].double(), neuron)
     title = f"What training image {index}, a {label}, wants of {looked_at.name}"
-    screen.print(
-        f"[bold]{title}[/]\nA nudge to q is −∂C₀/∂q; C₀ = Σ (a − y)² = {e.trace.cost.item():.4f} is this image's cost.\n"
-    )
+    screen.print(title, style="bold", markup=False)
+    screen.print(f"A nudge to q is −∂C₀/∂q; C₀ = Σ (a − y)² = {e.trace.cost.item():.4f} is this image's cost.\n")
     for part in (_outputs(e), _avenues(e), _layer_before(e), _steps(e)):
         screen.print(part)
     save(options.out, lambda path: plot_explanation(e, path, title))
