@@ -68,8 +68,8 @@ def descend(
 ) -> Path:
     """Descent from the model's parameters, which stay as they are, on random batches; on all of x, if that many."""
     model = copy.deepcopy(model)
-    path = Path(batch_size, [0], [0.0], [_cost(model, x, y)], parameters_to_vector(model.parameters()).detach()[None])
-    points, seconds = [path.points[0]], 0.0
+    examples, seconds, costs, points = [0], [0.0], [_cost(model, x, y)], [_point(model)]
+    spent = 0.0
     for step in range(1, steps + 1):
         start = time.perf_counter()
         if batch_size < len(x):
@@ -77,14 +77,18 @@ def descend(
             sgd_step(model, x[batch], y[batch], lr)
         else:
             sgd_step(model, x, y, lr)
-        seconds += time.perf_counter() - start
+        spent += time.perf_counter() - start
         if step % record == 0 or step == steps:
-            path.examples.append(step * batch_size)
-            path.seconds.append(seconds)
-            path.costs.append(_cost(model, x, y))
-            points.append(parameters_to_vector(model.parameters()).detach().clone())
+            examples.append(step * batch_size)
+            seconds.append(spent)
+            costs.append(_cost(model, x, y))
+            points.append(_point(model))
         after_step()
-    return Path(batch_size, path.examples, path.seconds, path.costs, torch.stack(points))
+    return Path(batch_size, examples, seconds, costs, torch.stack(points))
+
+
+def _point(model: Sequential) -> Tensor:
+    return parameters_to_vector(model.parameters()).detach().clone()
 
 
 def plane(

@@ -11,8 +11,8 @@ Backward, from the last layer to the first. Let delta = ∂C/∂z of the layer:
     ∂C/∂W    = deltaᵀ a[l]    ∂C/∂b = Σ_n delta_n  summed over the examples n
     ∂C/∂a[l] = delta W                             a neuron reaches the cost over every neuron of the next layer: sum over them
 
-σ′ is written in the activation a = σ(z) that is there already: (1 − a) a for the sigmoid; 1 where a > 0, and 0 elsewhere,
-for ReLU. A layer may have no activation ("identity"), and an activation may stand without a Linear before it (W is None).
+σ′ is written in the activation a = σ(z) that is there already: (1 − a) a = a − a² for the sigmoid; for ReLU, 1 where a > 0,
+and 0 elsewhere. A layer may have no activation ("identity"), and an activation may stand with no Linear before it (W is None).
 
 Shapes: a[l] [n, in]; z, delta and a[l + 1] [n, out]; W [out, in]; b [out] or None; y like a[L].
 """

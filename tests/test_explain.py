@@ -91,7 +91,7 @@ def test_the_product_of_the_factors_is_the_derivative(layers):
     assert [len(p.links) for p in c.parameters[::2]] == [3 + 2 * back for back in range(layers)]
 
 
-def test_the_links_of_a_chain_join(model):
+def test_the_links_of_a_chain_join():
     c = chain(MLP([1, 1, 1], dtype=torch.float64), 0.7, 1.0)
     for parameter in c.parameters:
         assert parameter.links[0].by == parameter.name
