@@ -34,7 +34,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module, Parameter
 
-from manualgrad import stack
+from manualgrad import product, stack
 from manualgrad.forward_pass import ForwardPass
 
 __all__ = ["LayerTrace", "Trace", "backprop", "per_example_grad_norms", "per_example_grads", "sgd_step", "trace"]
@@ -215,7 +215,7 @@ def sgd_step(model: Module, x: Tensor, y: Tensor, lr: float, cost: Module | None
     for l, _, delta in forward.backward(forward.N):
         W, b = forward.W[l], forward.b[l]
         if W is not None and W.requires_grad:
-            W.addmm_(delta.t(), forward.a[l], alpha=-lr)
+            product.addmm_(W, delta.t(), forward.a[l], alpha=-lr)
         if b is not None and b.requires_grad:
             b.sub_(delta.sum(0), alpha=lr)
     return C
@@ -279,7 +279,7 @@ def _gradients(forward: ForwardPass) -> dict[Parameter, Tensor]:
     for l, _, delta in forward.backward(forward.N):
         W, b = forward.W[l], forward.b[l]
         if W is not None and W.requires_grad:
-            _add(found, W, delta.t() @ forward.a[l])
+            _add(found, W, product.mm(delta.t(), forward.a[l]))
         if b is not None and b.requires_grad:
             _add(found, b, delta.sum(0))
     return found

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import Flatten, Identity, Module, Sequential
 
-from manualgrad import nn, stack
+from manualgrad import nn, product, stack
 from manualgrad.network import MLP
 
 __all__ = ["ForwardPass"]
@@ -109,17 +109,21 @@ def _place(name: str) -> str:
 
 
 class _Kept:
-    """Arrays for a[1] to a[L], and for delta of each layer."""
+    """Arrays for a[1] to a[L], and for delta of each layer; None for those that oneDNN makes anew."""
 
     def __init__(self, x: Tensor, W: list[Tensor]) -> None:
-        self.W = W
-        self.a = [x.new_empty(x.shape[0], W_l.shape[0]) for W_l in W]
-        self.delta = [torch.empty_like(a) for a in self.a]
+        self.W, self.x = W, (x.shape[0], x.dtype, x.device)
+
+        def array(inputs: int, outputs: int) -> Tensor | None:
+            """For the product of a matrix [n, inputs] and one [inputs, outputs]."""
+            return None if product.onednn_has(x, inputs, outputs) else x.new_empty(len(x), outputs)
+
+        self.a = [array(*W_l.t().shape) for W_l in W]
+        self.delta = [*(array(*W_l.shape) for W_l in W[1:]), x.new_empty(len(x), len(W[-1]))]
 
     def fit(self, x: Tensor, W: list[Tensor]) -> bool:
-        like = self.a[0]
         same_layers = len(W) == len(self.W) and all(map(operator.is_, W, self.W))
-        return same_layers and like.shape[0] == x.shape[0] and like.dtype == x.dtype and like.device == x.device
+        return same_layers and self.x == (x.shape[0], x.dtype, x.device)
 
 
 class _KeptByModel(threading.local):

@@ -2,12 +2,13 @@
 
 In eager mode the whole stack is one node of the autograd graph, `StackFunction`: it keeps the activations of its own forward
 pass, and its backward is that of stack.py. Everywhere else (torch.compile, torch.func, autocast, tracing, hooks on a layer,
-half precision, ...) the layers run one by one, as in a Sequential.
+half precision, a TorchFunctionMode, ...) the layers run one by one, as in a Sequential.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch.jit import is_scripting  # type: ignore[attr-defined]
 from torch.nn import Module, Sequential
 from torch.nn.modules.module import _has_any_global_hook
 
-from manualgrad import nn, stack
+from manualgrad import nn, product, stack
 from manualgrad.functions import LinearFunction, ReLUFunction, SigmoidFunction
 
 __all__ = ["MLP", "StackFunction"]
@@ -29,6 +30,7 @@ _NAMES: dict[type, str] = {layer: name for name, layer in _ACTIVATIONS.items()}
 _autocast_is_on = torch._C._is_any_autocast_enabled
 _transforms_are_active = torch._C._are_functorch_transforms_active
 _jit_trace = torch._C._get_tracing_state
+_function_modes = torch._C._len_torch_function_stack
 
 
 class StackFunction(torch.autograd.Function):
@@ -65,7 +67,7 @@ class StackFunction(torch.autograd.Function):
         first = 0 if x_needs_grad else next((i // 2 for i, needs_grad in enumerate(need_grad) if needs_grad), L)
         for l, _, delta in stack.backward(a, parameters[::2], ctx.activations, dC_da, first=first):
             if need_grad[2 * l]:
-                gradients[2 * l] = torch.mm(delta.t(), a[l])
+                gradients[2 * l] = product.mm(delta.t(), a[l])
             if need_grad[2 * l + 1]:
                 gradients[2 * l + 1] = delta.sum(0)
             if l == 0 and x_needs_grad:
@@ -137,6 +139,11 @@ class MLP(Sequential):
             layers += [nn.Linear(inputs, outputs, bias, device, dtype), _ACTIVATIONS[name]()]
         super().__init__(*layers)
 
+    def __getitem__(self, idx: Any) -> Any:
+        if isinstance(idx, slice):  # Sequential's would call MLP() with these layers
+            return Sequential(OrderedDict(list(self._modules.items())[idx]))
+        return super().__getitem__(idx)
+
     def forward(self, input: Tensor) -> Tensor:
         if is_scripting():
             for module in self:
@@ -189,6 +196,7 @@ def _in_a_mode(input: Any) -> bool:
         or _transforms_are_active()
         or forward_ad._current_level >= 0
         or _jit_trace() is not None
+        or _function_modes() > 0
         or _has_any_global_hook()
     )
 

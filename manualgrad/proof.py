@@ -201,7 +201,7 @@ def _mse_loss(a: Symbols, y: Symbols, reduction: int) -> Symbols:
 # What the operators mean, from PyTorch's documentation of each.
 _OPERATORS: dict[Any, Callable[..., Any]] = {
     torch.nn.functional.linear: _linear,
-    torch.mm: Symbols.__matmul__,
+    torch.mm: lambda A, B, out: A @ B,
     torch.sigmoid: lambda z: _entrywise(lambda z: 1 / (1 + sympy.exp(-z)), z),
     torch.relu: lambda z: _entrywise(lambda z: sympy.Max(z, 0), z),
     torch.where: lambda condition, x, y: _entrywise(lambda c, x, y: sympy.Piecewise((x, c), (y, True)), condition, x, y),

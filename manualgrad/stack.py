@@ -23,7 +23,8 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
+
+from manualgrad import product
 
 __all__ = ["backward", "da_dz", "forward", "quadratic_cost", "weighted_input"]
 
@@ -33,25 +34,23 @@ def forward(
     W: Sequence[Tensor | None],
     b: Sequence[Tensor | None],
     activations: Sequence[str],
-    into: Sequence[Tensor] | None = None,
+    into: Sequence[Tensor | None] | None = None,
 ) -> list[Tensor]:
-    """The activations a[0] = x to a[L]; each of `activations` is "sigmoid", "relu" or "identity".
+    """The activations a[0] = x to a[L]; each of `activations` is "sigmoid", "relu" or "identity". No graph may be recorded.
 
     Args:
-        into: where a[1] to a[L] are written, arrays of their shapes; every layer must then have a W.
+        into: where a[1] to a[L] may be written, arrays of their shapes, or None for a new one.
     """
     a = [x]
     for l, activation in enumerate(activations):
-        if into is None:
-            a.append(_activate(weighted_input(a[l], W[l], b[l]), activation))
-        else:
-            a.append(_activate_in_place(_weighted_input_into(into[l], a[l], W[l], b[l]), activation))
+        z = weighted_input(a[l], W[l], b[l], None if into is None else into[l])
+        a.append(_activate(z.clone() if z is a[l] else z, activation))
     return a
 
 
-def weighted_input(a_prev: Tensor, W: Tensor | None, b: Tensor | None) -> Tensor:
+def weighted_input(a_prev: Tensor, W: Tensor | None, b: Tensor | None, into: Tensor | None = None) -> Tensor:
     """z = a_prev Wᵀ + b."""
-    return a_prev if W is None else linear(a_prev, W, b)
+    return a_prev if W is None else product.linear(a_prev, W, b, into)
 
 
 def quadratic_cost(error: Tensor, N: float) -> Tensor:
@@ -65,15 +64,15 @@ def backward(
     W: Sequence[Tensor | None],
     activations: Sequence[str],
     dC_da: Tensor,
-    into: Sequence[Tensor] | None = None,
+    into: Sequence[Tensor | None] | None = None,
     first: int = 0,
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """Yield l, ∂C/∂a[l + 1] and delta of each layer, from the last to the first; once it is yielded, W[l] may change.
 
     Args:
         first: the layer to stop at.
-        into: where delta of each layer but the last is written. Then `dC_da` and `a[l + 1]` are overwritten too: they hold
-            delta and σ′(z) once layer l has been yielded.
+        into: where delta of each layer but the last may be written, or None for a new array. Then `dC_da` and `a[l + 1]`
+            are overwritten too: they hold delta and σ′(z) once layer l has been yielded.
     """
     for l in reversed(range(first, len(W))):
         delta = _delta(dC_da, a[l + 1], activations[l]) if into is None else _delta_in_place(dC_da, a[l + 1], activations[l])
@@ -85,7 +84,7 @@ def backward(
 
 def dC_da_previous(delta: Tensor, W: Tensor | None, into: Tensor | None = None) -> Tensor:
     """∂C/∂a_prev = delta W."""
-    return delta if W is None else torch.mm(delta, W, out=into)
+    return delta if W is None else product.mm(delta, W, into)
 
 
 def da_dz(a: Tensor, activation: str) -> Tensor:
@@ -94,9 +93,10 @@ def da_dz(a: Tensor, activation: str) -> Tensor:
 
 
 def _activate(z: Tensor, activation: str) -> Tensor:
+    """σ(z), written over z."""
     if activation == "sigmoid":
-        return torch.sigmoid(z)
-    return torch.relu(z) if activation == "relu" else z
+        return z.sigmoid_()
+    return z.relu_() if activation == "relu" else z
 
 
 def _delta(dC_da: Tensor, a: Tensor, activation: str) -> Tensor:
@@ -106,21 +106,8 @@ def _delta(dC_da: Tensor, a: Tensor, activation: str) -> Tensor:
     return torch.where(a <= 0, 0, dC_da) if activation == "relu" else dC_da
 
 
-# The same formulas, each written over an array that is no longer needed.
-
-
-def _weighted_input_into(z: Tensor, a_prev: Tensor, W: Tensor | None, b: Tensor | None) -> Tensor:
-    assert W is not None
-    return torch.mm(a_prev, W.t(), out=z) if b is None else torch.addmm(b, a_prev, W.t(), out=z)
-
-
-def _activate_in_place(z: Tensor, activation: str) -> Tensor:
-    if activation == "sigmoid":
-        return z.sigmoid_()
-    return z.relu_() if activation == "relu" else z
-
-
 def _delta_in_place(dC_da: Tensor, a: Tensor, activation: str) -> Tensor:
+    """The same, written over ∂C/∂a and a."""
     if activation == "sigmoid":
         return dC_da.mul_(a.addcmul_(a, a, value=-1))  # a − a²
     return dC_da.masked_fill_(a <= 0, 0) if activation == "relu" else dC_da

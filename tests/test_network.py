@@ -442,6 +442,15 @@ def test_an_mlp_is_the_same_sequential():
     assert manualgrad.audit(model(x)).coverage == 1.0
 
 
+def test_a_slice_of_an_mlp_is_a_sequential_of_its_layers():
+    model, x = MLP([4, 3, 2]), torch.randn(5, 4)
+    first = model[:2]
+    assert type(first) is torch.nn.Sequential
+    assert first[0] is model[0]
+    assert_close(model[2:](first(x)), model(x))
+    assert list(model[2:].state_dict()) == ["2.weight", "2.bias"]
+
+
 def test_an_mlp_takes_device_and_dtype_and_may_do_without_biases(device):
     model = MLP((4, 3), bias=False, device=device, dtype=torch.float64)
     assert [(name, p.device.type, p.dtype) for name, p in model.named_parameters()] == [

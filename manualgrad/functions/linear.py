@@ -29,10 +29,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from manualgrad import product
 from manualgrad.function import Function
 
 __all__ = ["LinearFunction"]
@@ -45,7 +45,7 @@ class LinearFunction(Function):
 
     @staticmethod
     def forward(a_prev: Tensor, W: Tensor, b: Tensor | None) -> Tensor:
-        return linear(a_prev, W, b)
+        return product.linear(a_prev, W, b)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:
@@ -58,9 +58,9 @@ class LinearFunction(Function):
     def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         a_prev, W = ctx.saved_tensors
         a_prev_needs_grad, W_needs_grad, b_needs_grad = ctx.needs_input_grad
-        dC_da_prev = delta @ W.conj() if a_prev_needs_grad else None
+        dC_da_prev = product.matmul(delta, W.conj()) if a_prev_needs_grad else None
         delta = _rows(delta)
-        dC_dW = torch.mm(delta.t(), _rows(a_prev).conj()) if W_needs_grad else None
+        dC_dW = product.mm(delta.t(), _rows(a_prev).conj()) if W_needs_grad else None
         dC_db = delta.sum(0) if b_needs_grad else None
         return dC_da_prev, dC_dW, dC_db
 
