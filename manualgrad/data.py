@@ -1,12 +1,13 @@
 """MNIST, Fashion-MNIST and KMNIST as tensors on the training device.
 
-The files are looked for, and read by torchvision, in this order:
+The files are looked for in this order:
 
 1. the folder asked for (`--data-dir`), under `MNIST/raw/`, `FashionMNIST/raw/` or `KMNIST/raw/`, unpacked or gzip-compressed;
 2. for MNIST, the checkout's `data/`;
 3. the user's cache folder.
 
-torchvision downloads what is nowhere, to the folder asked for, or else to the cache folder.
+torchvision downloads what is nowhere, to the folder asked for, or else to the cache folder. It is imported for that alone, since
+its import takes 2 s, most of them for torch._dynamo.
 """
 
 from __future__ import annotations
@@ -26,11 +27,10 @@ from pathlib import Path
 import torch
 from platformdirs import user_cache_path
 from torch import Tensor
-from torchvision import datasets
 
 __all__ = ["DATASETS", "DataError", "Examples", "load"]
 
-DATASETS = {"mnist": datasets.MNIST, "fashion-mnist": datasets.FashionMNIST, "kmnist": datasets.KMNIST}
+DATASETS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}  # torchvision's classes and folders
 CLASSES = 10
 
 _CHECKOUT = Path(__file__).parent.parent / "data"
@@ -78,27 +78,28 @@ def load(dataset: str = "mnist", data_dir: Path | None = None) -> tuple[Examples
     Raises:
         DataError: when a file is damaged, or missing and cannot be downloaded.
     """
-    root = _find(dataset, data_dir)
-    for file in _FILES:
-        _check(_raw(root, dataset) / file, _MD5[file] if dataset == "mnist" else None)
-    return _examples(dataset, root, train=True), _examples(dataset, root, train=False)
+    folder = _raw(_find(dataset, data_dir), dataset)
+    images, labels, test_images, test_labels = (
+        _read(folder / file, _MD5[file] if dataset == "mnist" else None) for file in _FILES
+    )
+    return _examples(folder, images, labels), _examples(folder, test_images, test_labels)
 
 
-def _examples(dataset: str, root: Path, train: bool) -> Examples:
-    stored = DATASETS[dataset](str(root), train=train)
-    if len(stored.data) != len(stored.targets) or len(stored.data) == 0 or int(stored.targets.max()) >= CLASSES:
-        raise DataError(f"{_raw(root, dataset)} is damaged: its images and labels do not belong together.")
-    x = stored.data.flatten(1).float().div_(255)
-    return Examples(x, torch.nn.functional.one_hot(stored.targets, CLASSES).float(), stored.targets)
+def _examples(folder: Path, images: Tensor, labels: Tensor) -> Examples:
+    if len(images) != len(labels) or len(images) == 0 or int(labels.max()) >= CLASSES:
+        raise DataError(f"{folder} is damaged: its images and labels do not belong together.")
+    labels = labels.long()
+    x = images.flatten(1).float().div_(255)
+    return Examples(x, torch.nn.functional.one_hot(labels, CLASSES).float(), labels)
 
 
 def _raw(root: Path, dataset: str) -> Path:
-    """Where torchvision looks below its root."""
-    return root / DATASETS[dataset].__name__ / "raw"
+    """Where torchvision has the files below its root."""
+    return root / DATASETS[dataset] / "raw"
 
 
 def _find(dataset: str, data_dir: Path | None) -> Path:
-    """The root below which torchvision finds the four unpacked files."""
+    """The root below which the four unpacked files lie."""
     cache = user_cache_path("manualgrad")
     places = [(data_dir, _raw(data_dir, dataset))] if data_dir else []
     places += [(_CHECKOUT, _CHECKOUT)] if dataset == "mnist" else []
@@ -154,29 +155,32 @@ def _write(path: Path, content: bytes) -> None:
         raise
 
 
-def _check(path: Path, md5: str | None) -> None:
-    """The format (a big-endian magic number, the dimensions, that many bytes), and the sum where it is known."""
-    content = path.read_bytes()
+def _read(path: Path, md5: str | None) -> Tensor:
+    """The bytes of a file, shaped: a big-endian magic number, the dimensions, that many bytes; with this sum, if it is known."""
+    content = bytearray(path.read_bytes())
     dimensions = 3 if "images" in path.name else 1
     header = 4 * (1 + dimensions)
+    shape: list[int] = []
+    whole = False
     if len(content) >= header:
         magic, *shape = struct.unpack(f">{1 + dimensions}I", content[:header])
         whole = magic == 0x0800 + dimensions and len(content) == header + math.prod(shape)
-    else:
-        whole = False
     if not whole or (md5 is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5):
         raise DataError(f"{path} is damaged: replace it, or delete it to have it unpacked or downloaded again.")
+    return torch.frombuffer(content, dtype=torch.uint8)[header:].reshape(shape)
 
 
 def _download(dataset: str, root: Path) -> Path:
-    kind = DATASETS[dataset]
+    from torchvision import datasets
+
+    name = DATASETS[dataset]
     try:
         with _silence():
-            kind(str(root), train=True, download=True)
+            getattr(datasets, name)(str(root), train=True, download=True)
     except (OSError, RuntimeError) as error:
         raise DataError(
             f"{dataset} is not on this machine and could not be downloaded ({str(error).splitlines()[0].rstrip('.:')}): "
-            f"put its four files at DIR/{kind.__name__}/raw/ and say --data-dir DIR."
+            f"put its four files at DIR/{name}/raw/ and say --data-dir DIR."
         ) from error
     return root
 

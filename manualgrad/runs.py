@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
 
 import manualgrad
 from manualgrad.data import DATASETS
@@ -57,7 +56,6 @@ class Run:
         versions = {
             "manualgrad": manualgrad.__version__,
             "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
             "python": platform.python_version(),
         }
         self._write("config.json", json.dumps({**config, "versions": versions}, indent=2) + "\n")

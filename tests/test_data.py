@@ -4,11 +4,13 @@ import gzip
 import shutil
 import stat
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+import torchvision
 
 from manualgrad import data
 
@@ -122,6 +124,26 @@ def test_a_truncated_file_of_another_data_set_is_named(length, tmp_path):
         data.load("fashion-mnist", tmp_path)
 
 
+def test_the_images_are_those_that_torchvision_reads(tmp_path):
+    write_dataset(tmp_path)
+    for examples, train in zip(data.load("fashion-mnist", tmp_path), (True, False), strict=True):
+        theirs = torchvision.datasets.FashionMNIST(str(tmp_path), train=train)
+        assert torch.equal(examples.x, theirs.data.flatten(1) / 255)
+        assert torch.equal(examples.labels, theirs.targets)
+
+
+def test_files_without_an_image_are_refused(tmp_path):
+    write_dataset(tmp_path, test=0)
+    with pytest.raises(data.DataError, match="images and labels do not belong together"):
+        data.load("fashion-mnist", tmp_path)
+
+
+def test_torchvision_is_imported_to_download_alone():
+    code = "import sys; from manualgrad import data, training, runs; data.load(); print('torchvision' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "False"
+
+
 def test_labels_that_do_not_belong_to_the_images_are_refused(tmp_path):
     write_dataset(tmp_path)
     write_idx(tmp_path / "FashionMNIST" / "raw" / "t10k-labels-idx1-ubyte", torch.zeros(7, dtype=torch.uint8), packed=False)
@@ -133,7 +155,7 @@ def test_absent_and_offline_says_where_to_put_the_files(tmp_path, monkeypatch):
     def offline(*args, **kwargs):
         raise RuntimeError("Error downloading train-images-idx3-ubyte.gz:\nmirror 1\nmirror 2")
 
-    monkeypatch.setattr(data.DATASETS["kmnist"], "download", offline)
+    monkeypatch.setattr(torchvision.datasets.KMNIST, "download", offline)
     with pytest.raises(
         data.DataError, match=r"kmnist is not on this machine.*DIR/KMNIST/raw/ and say --data-dir DIR\.$"
     ) as error:

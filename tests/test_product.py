@@ -122,6 +122,10 @@ def rows(*shape):
     return torch.rand(*shape)
 
 
+class Special(torch.Tensor):
+    pass
+
+
 CASES = {
     "float64": lambda: (rows(4, 7).double(), rows(5, 7).double(), rows(5).double()),
     "bfloat16": lambda: (rows(4, 7).bfloat16(), rows(5, 7).bfloat16(), rows(5).bfloat16()),
@@ -133,9 +137,12 @@ CASES = {
     "an expanded matrix": lambda: (rows(1, 1).expand(4, 7), rows(5, 7), rows(5)),
     "no examples": lambda: (rows(0, 7), rows(5, 7), rows(5)),
     "no inputs": lambda: (rows(4, 0), rows(5, 0), rows(5)),
-    "negated lazily": lambda: ((rows(4, 7) * 1j).conj().imag, rows(5, 7), rows(5)),
+    "negated lazily": lambda: (torch._neg_view(rows(4, 7)), rows(5, 7), rows(5)),
+    "a weight negated lazily": lambda: (rows(4, 7), torch._neg_view(rows(5, 7)), rows(5)),
+    "a weight of one dimension": lambda: (rows(4, 7), rows(7), None),
     "sparse": lambda: (rows(4, 7).to_sparse(), rows(5, 7), rows(5)),
-    "a subclass": lambda: (rows(4, 7).as_subclass(type("Special", (torch.Tensor,), {})), rows(5, 7), None),
+    "mkldnn's own layout": lambda: (rows(4, 7).to_mkldnn(), rows(5, 7).to_mkldnn(), rows(5).to_mkldnn()),
+    "a subclass": lambda: (rows(4, 7).as_subclass(Special), rows(5, 7), rows(5)),
     "meta": lambda: (torch.empty(4, 7, device="meta"), torch.empty(5, 7, device="meta"), None),
 }
 
@@ -146,7 +153,9 @@ def test_whatever_is_not_a_plain_float32_matrix_is_torchs(kind, calls):
     with product.using("onednn"), torch.no_grad():
         z = product.linear(x, W, b)
     assert calls == []
-    assert_close(z, torch.nn.functional.linear(x, W, b))
+    expected = torch.nn.functional.linear(x, W, b)
+    assert type(z) is type(expected)
+    assert_close(*((t.to_dense() if t.layout is torch._mkldnn else t) for t in (z, expected)))
 
 
 def test_shapes_that_do_not_fit_raise_torchs_error(calls):
@@ -220,6 +229,30 @@ def test_no_mode_of_pytorch_sees_onednn(mode, calls):
         ours = MODES[mode](layer, x)
     assert calls == ([((4, 7), (5, 7))] if mode in OUTSIDE else [])
     assert_close(ours, theirs)
+
+
+def test_a_trace_and_a_function_mode_see_torchs_product(calls):
+    A, B = rows(4, 7), rows(7, 5)
+    with product.using("onednn"), torch.no_grad():
+        with torch.overrides.BaseTorchFunctionMode():
+            product.mm(A, B)
+        traced = torch.jit.trace(product.mm, (A, B), check_trace=False)
+    assert calls == []
+    assert "aten::mm" in str(traced.graph)
+
+
+def test_a_batch_of_gradients_is_torchs_for_a_batched_weight_too(calls):
+    A = rows(4, 7)
+    weights = rows(3, 7, 5)
+
+    def one(B):
+        with torch.no_grad():
+            return product.mm(A, B)
+
+    with product.using("onednn"):
+        batch = torch._vmap_internals._vmap(one)(weights)
+    assert calls == []
+    assert_close(batch, A @ weights)
 
 
 def test_second_derivatives_agree():
