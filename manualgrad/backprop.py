@@ -212,12 +212,13 @@ def sgd_step(model: Module, x: Tensor, y: Tensor, lr: float, cost: Module | None
         for parameter, gradient in _gradients(forward).items():
             parameter.sub_(gradient, alpha=lr)
         return C
-    for l, _, delta in forward.backward(forward.N):
+    rate = lr * 2 / max(forward.N, 1)  # the 2/N of ∂C/∂a stands here, so that no array is multiplied by it
+    for l, _, delta in forward.backward(2):
         W, b = forward.W[l], forward.b[l]
         if W is not None and W.requires_grad:
-            product.addmm_(W, delta.t(), forward.a[l], alpha=-lr)
+            product.addmm_(W, delta.t(), forward.a[l], alpha=-rate)
         if b is not None and b.requires_grad:
-            b.sub_(delta.sum(0), alpha=lr)
+            b.sub_(delta.sum(0), alpha=rate)
     return C
 
 

@@ -6,7 +6,7 @@ The files are looked for in this order:
 2. for MNIST, the checkout's `data/`;
 3. the user's cache folder.
 
-torchvision downloads what is nowhere, to the folder asked for, or else to the cache folder. It is imported for that alone, since
+torchvision downloads what is nowhere, to the folder asked for, or else to the cache folder. It is imported for that alone, as
 its import takes 2 s, most of them for torch._dynamo.
 """
 
@@ -156,7 +156,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _read(path: Path, md5: str | None) -> Tensor:
-    """The bytes of a file, shaped: a big-endian magic number, the dimensions, that many bytes; with this sum, if it is known."""
+    """The bytes of a file (a big-endian magic number, the dimensions, that many bytes), which has this sum, if it is known."""
     content = bytearray(path.read_bytes())
     dimensions = 3 if "images" in path.name else 1
     header = 4 * (1 + dimensions)

@@ -63,7 +63,8 @@ class ForwardPass:
     def backward(self, N: int) -> Iterator[tuple[int, Tensor, Tensor]]:
         """l, ∂C/∂a and delta of each layer, from the last to the first, N being the divisor in C; see stack.backward."""
         if self.kept:
-            return stack.backward(self.a, self.W, self.activations, self.error.div_(N / 2), self.kept.delta)
+            dC_da = self.error if N == 2 else self.error.div_(N / 2)
+            return stack.backward(self.a, self.W, self.activations, dC_da, self.kept.delta)
         return stack.backward(self.a, self.W, self.activations, self.error / (N / 2))
 
     def _read(self, caller: str, name: str, module: Module, x: Tensor) -> Tensor:

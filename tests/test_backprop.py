@@ -92,6 +92,9 @@ def test_no_examples_cost_nothing_that_is_a_number_and_have_the_gradient_zero(de
     assert all((g == 0).all() for g in gradients(model))
     assert per_example_grad_norms(model, x, y).shape == (0,)
     assert per_example_grads(model, x, y)["0.weight"].shape == (0, 3, 4)
+    before = copy.deepcopy(model.state_dict())
+    assert sgd_step(model, x, y, lr=1.0).isnan()
+    assert_close(model.state_dict(), before, rtol=0, atol=0)
     assert trace(model, x, y).cost.shape == (0,)
 
 
