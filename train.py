@@ -5,6 +5,7 @@
     python train.py --hidden 30 --batch-size 10           the network of Nielsen's book, chapter 1
     python train.py --dataset fashion-mnist --hidden 100
     python train.py --device cuda:1
+    python train.py --engine backprop                     the same steps without autograd, in a third of the time
 
 The network is an nn.Sequential of manualgrad's layers; autograd runs their hand-written backward methods. What comes of it
 goes to runs/<time>-<dataset>-<layers>/, or to the folder that --out names: see manualgrad/runs.py.
@@ -94,12 +95,21 @@ def options() -> argparse.Namespace:
     add("--lr", type=learning_rate, metavar="X", help="learning rate at the start (0.05 x batch size)")
     add("--seed", type=seed, default=0, metavar="N", help="of the initial weights and the shuffling (0)")
     add("--device", type=device, default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps (auto)")
+    add(
+        "--engine",
+        choices=["autograd", "backprop"],
+        default="autograd",
+        help="what a step is: autograd through the layers and torch.optim.SGD, or manualgrad.sgd_step (autograd)",
+    )
+    add("--compile", action="store_true", help="torch.compile the network, which takes 10 s or so")
     add("--dataset", choices=list(DATASETS), default="mnist", help="the images (mnist)")
     add("--data-dir", type=Path, metavar="DIR", help="where torchvision's folders MNIST/raw/, ... lie or are to be put")
     add("--out", type=Path, metavar="DIR", help="folder for the results (runs/<time>-<dataset>-<layers>)")
     chosen = parser.parse_args()
     if chosen.lr is None:
         chosen.lr = 0.05 * chosen.batch_size
+    if chosen.compile and chosen.engine == "backprop":
+        parser.error("--compile is for --engine autograd: backprop has no graph that could be compiled")
     return chosen
 
 
@@ -109,6 +119,17 @@ def fail(message: str) -> NoReturn:
 
 
 # The job
+
+
+def compile_network(model: torch.nn.Module, x: torch.Tensor) -> None:
+    """Compile it in place, forward and backward, now: so that what fails does so before anything is written."""
+    import torch._dynamo  # here, as it takes 2 s
+
+    model.compile()
+    try:
+        model(x).sum().backward()
+    except torch._dynamo.exc.TorchDynamoException as error:
+        fail(f"--compile: torch.compile fails on this machine ({str(error).splitlines()[0]}).")
 
 
 def main() -> int:
@@ -124,7 +145,11 @@ def main() -> int:
     sizes = [training.x.shape[1], *chosen.hidden, CLASSES]
     model = make_network(sizes, chosen.activation).to(chosen.device)
 
-    asked = ("dataset", "activation", "epochs", "batch_size", "lr", "seed")
+    if chosen.compile:
+        with console.status("compiling"):
+            compile_network(model, training.x[: chosen.batch_size])
+
+    asked = ("dataset", "activation", "epochs", "batch_size", "lr", "seed", "engine", "compile")
     config = {"sizes": sizes, "device": str(chosen.device)} | {name: getattr(chosen, name) for name in asked}
     folder = chosen.out or default_folder(chosen.dataset, sizes)
     try:
@@ -162,6 +187,7 @@ def main() -> int:
                 epochs=chosen.epochs,
                 batch_size=chosen.batch_size,
                 lr=chosen.lr,
+                engine=chosen.engine,
                 after_step=show,
             )
             for result in epochs:

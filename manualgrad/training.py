@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
+from torch import Tensor
 
 from manualgrad import nn
+from manualgrad.backprop import sgd_step
 from manualgrad.data import Examples
 from manualgrad.network import MLP
 
@@ -52,6 +57,7 @@ def train(
     epochs: int,
     batch_size: int,
     lr: float,
+    engine: Literal["autograd", "backprop"] = "autograd",
     after_step: Callable[[int], None] = lambda step: None,
 ) -> Iterator[EpochResult]:
     """Train `model` in place by stochastic gradient descent, and yield the result of each epoch when it is over.
@@ -62,26 +68,20 @@ def train(
 
     Args:
         model: with its parameters on the device of the examples.
+        engine: what a step is: autograd, running the backward methods of the layers, and torch.optim's SGD; or
+            `manualgrad.sgd_step`, which is the same step by backpropagation alone, and takes a Sequential of Linear, Sigmoid
+            and ReLU.
         after_step: called after each step with the number of steps so far.
     """
-    quadratic_cost = nn.MSELoss(reduction="batchmean")
-    parameters = list(model.parameters())
-    device = training.x.device
-    # One kernel for all parameters on a GPU; on a CPU, a loop over so few of them is quicker than gathering them.
-    optimizer = torch.optim.SGD(parameters, lr=lr, fused=device.type != "cpu", foreach=False)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
-    step = 0
+    make_step = _autograd_step if engine == "autograd" else _backprop_step
+    take_step, device, step = make_step(model), training.x.device, 0
     for epoch in range(1, epochs + 1):
         start = time.perf_counter()
+        rate = lr * (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
         cost_sum = torch.zeros((), device=device)
         for batch in torch.randperm(len(training), device=device).split(batch_size):
-            x, y = training.x.index_select(0, batch), training.y.index_select(0, batch)
-            cost = quadratic_cost(model(x), y)
-            for parameter in parameters:
-                parameter.grad = None  # what optimizer.zero_grad() does, without the time it takes around that
-            cost.backward()
-            optimizer.step()
-            cost_sum.add_(cost.detach(), alpha=len(batch))
+            cost = take_step(training.x.index_select(0, batch), training.y.index_select(0, batch), rate)
+            cost_sum.add_(cost, alpha=len(batch))
             step += 1
             after_step(step)
         yield EpochResult(
@@ -89,9 +89,36 @@ def train(
             cost=cost_sum.item() / len(training),
             accuracy=accuracy(model, test),
             seconds=time.perf_counter() - start,
-            lr=float(schedule.get_last_lr()[0]),
+            lr=rate,
         )
-        schedule.step()
+
+
+# A step of gradient descent, from a mini-batch's x, y and the learning rate to its cost.
+
+_Step = Callable[[Tensor, Tensor, float], Tensor]
+
+
+def _autograd_step(model: torch.nn.Module) -> _Step:
+    quadratic_cost = nn.MSELoss(reduction="batchmean")
+    parameters = list(model.parameters())
+    # One kernel for all parameters on a GPU; on a CPU, a loop over so few of them is quicker than gathering them.
+    optimizer = torch.optim.SGD(parameters, fused=parameters[0].device.type != "cpu", foreach=False)
+
+    def step(x: Tensor, y: Tensor, rate: float) -> Tensor:
+        optimizer.param_groups[0]["lr"] = rate
+        cost: Tensor = quadratic_cost(model(x), y)
+        for parameter in parameters:
+            parameter.grad = None  # what optimizer.zero_grad() does, without the time it takes around that
+        cost.backward()
+        optimizer.step()
+        return cost.detach()
+
+    return step
+
+
+def _backprop_step(model: torch.nn.Module) -> _Step:
+    # No optimizer, nor a schedule of torch.optim: the first of them that is made imports torch._dynamo, for 2 s.
+    return functools.partial(sgd_step, model)
 
 
 @torch.no_grad()

@@ -133,6 +133,8 @@ BAD_OPTIONS = {
     "--device cuda:x": "'cuda:x' is none of auto, cpu, cuda, cuda:N",
     "--device cpu:1": "'cpu:1' is none of auto, cpu, cuda, cuda:N",
     "--device cuda:99": "'cuda:99' is not on this machine",
+    "--engine hand": "invalid choice: 'hand'",
+    "--engine backprop --compile": "--compile is for --engine autograd: backprop has no graph that could be compiled",
     "--momentum 0.9": "unrecognized arguments: --momentum",
 }
 
@@ -199,6 +201,42 @@ def test_the_same_seed_gives_the_same_network(train_py, small, tmp_path):
         networks.append(torch.load(tmp_path / out / "model.pt", weights_only=True)["0.weight"])
     assert torch.equal(networks[0], networks[1])
     assert not torch.equal(networks[0], networks[2])
+
+
+def trained(train_py, small, out, *options):
+    assert train_py(*small, "--out", out, *options)[0] == 0
+    config = json.loads((out / "config.json").read_text())
+    metrics = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return config, torch.load(out / "model.pt", weights_only=True), [(m["cost"], m["accuracy"], m["lr"]) for m in metrics]
+
+
+def test_the_engines_train_the_same_network(train_py, small, tmp_path):
+    config, network, metrics = trained(train_py, small, tmp_path / "autograd")
+    config_of_backprop, *by_backprop = trained(train_py, small, tmp_path / "backprop", "--engine", "backprop")
+    assert (config["engine"], config_of_backprop["engine"]) == ("autograd", "backprop")
+    torch.testing.assert_close(by_backprop, [network, metrics])
+
+
+@pytest.mark.long
+def test_a_compiled_network_is_trained_to_the_same(train_py, small, tmp_path):
+    _, *expected = trained(train_py, small, tmp_path / "eager")
+    config, *compiled = trained(train_py, small, tmp_path / "compiled", "--compile")
+    assert config["compile"] is True
+    torch.testing.assert_close(compiled, expected)
+
+
+def test_a_machine_that_cannot_compile_is_told_so_before_anything_is_written(train_py, small, tmp_path, monkeypatch):
+    def fails(model):
+        def forward(x):
+            raise torch._dynamo.exc.TorchDynamoException("no compiler here\nand more of it")
+
+        model.forward = forward
+
+    monkeypatch.setattr(torch.nn.Module, "compile", fails)
+    code, out, err = train_py(*small, "--compile", "--out", tmp_path / "out")
+    assert (code, out) == (2, "")
+    assert err == "train.py: --compile: torch.compile fails on this machine (no compiler here).\n"
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_learning_rate_follows_the_batch_size(train_py, small, tmp_path):

@@ -30,8 +30,9 @@ def test_a_network_without_hidden_layers_is_one_linear_layer_and_a_sigmoid():
     assert [type(layer) for layer in make_network([4, 2], "relu")] == [nn.Linear, nn.Sigmoid]
 
 
+@pytest.mark.parametrize("engine", ["autograd", "backprop"])
 @pytest.mark.parametrize(("n", "batch_size"), [(30, 10), (31, 10), (5, 10)])
-def test_it_is_stochastic_gradient_descent_on_the_quadratic_cost(n, batch_size):
+def test_it_is_stochastic_gradient_descent_on_the_quadratic_cost(n, batch_size, engine):
     """The same steps, written out with torch.nn and the learning rate of half a cosine wave."""
     training = examples(n)
     model = make_network([6, 4, 3])
@@ -39,7 +40,7 @@ def test_it_is_stochastic_gradient_descent_on_the_quadratic_cost(n, batch_size):
     expected.load_state_dict(model.state_dict())
 
     torch.manual_seed(5)
-    results = list(train(model, training, training, epochs=2, batch_size=batch_size, lr=2.0))
+    results = list(train(model, training, training, epochs=2, batch_size=batch_size, lr=2.0, engine=engine))
 
     torch.manual_seed(5)
     for epoch, lr in ((0, 2.0), (1, 1.0)):
@@ -93,7 +94,8 @@ class Operators(TorchDispatchMode):
         return op(*args, **(kwargs or {}))
 
 
-def test_no_step_reads_a_number_back_from_the_device():
+@pytest.mark.parametrize("engine", ["autograd", "backprop"])
+def test_no_step_reads_a_number_back_from_the_device(engine):
     """A sync would show as _local_scalar_dense; the two at the end of the epoch are the cost and the accuracy."""
     counts, training, test = [], examples(50), examples(5)
 
@@ -101,21 +103,22 @@ def test_no_step_reads_a_number_back_from_the_device():
         counts.append(sum("_local_scalar_dense" in name for name in operators.names))
 
     with Operators() as operators:
-        list(train(make_network([6, 4, 3]), training, test, epochs=1, batch_size=10, lr=1.0, after_step=note))
+        list(train(make_network([6, 4, 3]), training, test, epochs=1, batch_size=10, lr=1.0, engine=engine, after_step=note))
     assert counts == [0] * 5
     assert sum("_local_scalar_dense" in name for name in operators.names) == 2
     assert any("addmm" in name for name in operators.names)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_no_step_waits_for_the_gpu():
+@pytest.mark.parametrize("engine", ["autograd", "backprop"])
+def test_no_step_waits_for_the_gpu(engine):
     def on_gpu(data):
         return data.to(torch.device("cuda"))
 
     training, test, model = on_gpu(examples(50)), on_gpu(examples(5)), make_network([6, 4, 3]).cuda()
-    list(train(model, training, test, epochs=1, batch_size=10, lr=1.0))  # warm
+    list(train(model, training, test, epochs=1, batch_size=10, lr=1.0, engine=engine))  # warm
     steps = []
-    epochs = train(model, training, test, epochs=1, batch_size=10, lr=1.0, after_step=steps.append)
+    epochs = train(model, training, test, epochs=1, batch_size=10, lr=1.0, engine=engine, after_step=steps.append)
     torch.cuda.set_sync_debug_mode("error")
     try:
         with pytest.raises(RuntimeError, match="synchroniz"):  # where the epoch ends, at .item(), and not before
