@@ -115,12 +115,19 @@ class _Kept:
     def __init__(self, x: Tensor, W: list[Tensor]) -> None:
         self.W, self.x = W, (x.shape[0], x.dtype, x.device)
 
-        def array(inputs: int, outputs: int) -> Tensor | None:
-            """For the product of a matrix [n, inputs] and one [inputs, outputs]."""
-            return None if product.onednn_has(x, inputs, outputs) else x.new_empty(len(x), outputs)
+        def array(inputs: int, outputs: int, over: Tensor | None = None) -> Tensor | None:
+            """For the product of a matrix [n, inputs] and one [inputs, outputs]; in the memory of `over`, if that is enough."""
+            if product.onednn_has(x, inputs, outputs):
+                return None
+            if over is not None and over.shape[1] >= outputs:
+                return over.view(-1)[: len(x) * outputs].view(-1, outputs)
+            return x.new_empty(len(x), outputs)
 
-        self.a = [array(*W_l.t().shape) for W_l in W]
-        self.delta = [*(array(*W_l.shape) for W_l in W[1:]), x.new_empty(len(x), len(W[-1]))]
+        shapes = [W_l.shape for W_l in W]
+        self.a = [array(inputs, outputs) for outputs, inputs in shapes]
+        # delta of a layer comes after the last use of the activations that the layer after it made.
+        self.delta = [array(outputs, inputs, a) for (outputs, inputs), a in zip(shapes[1:], self.a[1:], strict=True)]
+        self.delta.append(x.new_empty(len(x), len(W[-1])))
 
     def fit(self, x: Tensor, W: list[Tensor]) -> bool:
         same_layers = len(W) == len(self.W) and all(map(operator.is_, W, self.W))

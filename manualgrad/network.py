@@ -65,13 +65,15 @@ class StackFunction(torch.autograd.Function):
         dC_dx: Tensor | None = None
         gradients: list[Tensor | None] = [None] * (2 * L)
         first = 0 if x_needs_grad else next((i // 2 for i, needs_grad in enumerate(need_grad) if needs_grad), L)
-        for l, _, delta in stack.backward(a, parameters[::2], ctx.activations, dC_da, first=first):
+        layers = stack.backward(a, parameters[::2], ctx.activations, dC_da, first=first, frugal=True)
+        for l, dC_da, delta in layers:
             if need_grad[2 * l]:
                 gradients[2 * l] = product.mm(delta.t(), a[l])
             if need_grad[2 * l + 1]:
                 gradients[2 * l + 1] = delta.sum(0)
             if l == 0 and x_needs_grad:
                 dC_dx = stack.dC_da_previous(delta, parameters[0])
+            del dC_da, delta  # so that each array is free once the next one is there
         return dC_dx, None, *gradients
 
 

@@ -66,20 +66,27 @@ def backward(
     dC_da: Tensor,
     into: Sequence[Tensor | None] | None = None,
     first: int = 0,
+    frugal: bool = False,
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """Yield l, ∂C/∂a[l + 1] and delta of each layer, from the last to the first; once it is yielded, W[l] may change.
 
     Args:
         first: the layer to stop at.
-        into: where delta of each layer but the last may be written, or None for a new array. Then `dC_da` and `a[l + 1]`
-            are overwritten too: they hold delta and σ′(z) once layer l has been yielded.
+        frugal: write delta over ∂C/∂a, and hold neither longer than until the next layer is asked for; `dC_da` itself, which
+            is the caller's, stays as it is.
+        into: where delta of each layer but the last may be written, or None for a new array; into[l - 1] may lie in the
+            memory of a[l + 1]. Then `dC_da` and `a[l + 1]` are overwritten too: once layer l is yielded, `dC_da` holds delta.
     """
     for l in reversed(range(first, len(W))):
-        delta = _delta(dC_da, a[l + 1], activations[l]) if into is None else _delta_in_place(dC_da, a[l + 1], activations[l])
+        if into is not None:
+            delta = _delta(dC_da, a[l + 1], activations[l], over_dC_da=True, over_a=True)
+        else:
+            delta = _delta(dC_da, a[l + 1], activations[l], over_dC_da=frugal and l < len(W) - 1)
         dC_da_prev = None if l == first else dC_da_previous(delta, W[l], None if into is None else into[l - 1])
         yield l, dC_da, delta
         if dC_da_prev is not None:
             dC_da = dC_da_prev
+        del delta, dC_da_prev
 
 
 def dC_da_previous(delta: Tensor, W: Tensor | None, into: Tensor | None = None) -> Tensor:
@@ -99,15 +106,11 @@ def _activate(z: Tensor, activation: str) -> Tensor:
     return z.relu_() if activation == "relu" else z
 
 
-def _delta(dC_da: Tensor, a: Tensor, activation: str) -> Tensor:
-    """∂C/∂a · σ′(z)."""
+def _delta(dC_da: Tensor, a: Tensor, activation: str, over_dC_da: bool = False, over_a: bool = False) -> Tensor:
+    """∂C/∂a · σ′(z), written over ∂C/∂a, and σ′(z) over a, where that is said."""
     if activation == "sigmoid":
-        return dC_da * torch.addcmul(a, a, a, value=-1)  # a − a²
-    return torch.where(a <= 0, 0, dC_da) if activation == "relu" else dC_da
-
-
-def _delta_in_place(dC_da: Tensor, a: Tensor, activation: str) -> Tensor:
-    """The same, written over ∂C/∂a and a."""
-    if activation == "sigmoid":
-        return dC_da.mul_(a.addcmul_(a, a, value=-1))  # a − a²
-    return dC_da.masked_fill_(a <= 0, 0) if activation == "relu" else dC_da
+        da_dz = a.addcmul_(a, a, value=-1) if over_a else torch.addcmul(a, a, a, value=-1)  # a − a²
+        return dC_da.mul_(da_dz) if over_dC_da else dC_da * da_dz
+    if activation == "relu":
+        return dC_da.masked_fill_(a <= 0, 0) if over_dC_da else torch.where(a <= 0, 0, dC_da)
+    return dC_da
