@@ -1,32 +1,171 @@
-"""What every benchmark here shares: interleaved rounds in one process, and where they ran."""
+"""What every benchmark here shares: contestants that take turns, each in a process of its own, and where they ran."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import platform
 import statistics
-import time
-from collections.abc import Callable, Mapping
+import subprocess
+import sys
+import venv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import torch
+from rich import box
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
+HERE = Path(__file__).parent
+ROUNDS = 11
+ROUND_SECONDS = 0.1  # at least, and one call at least
 
-def interleaved(contestants: Mapping[str, Callable[[], object]], rounds: int, repeat: int = 1) -> dict[str, list[float]]:
-    """Seconds a call, for each contestant and round: they take turns, so that a slow spell of the machine meets them all."""
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for timed in [False, *[True] * rounds]:
-        for name, call in contestants.items():
-            start = time.perf_counter()
-            for _ in range(repeat):
-                call()
-            if timed:
-                seconds[name].append((time.perf_counter() - start) / repeat)
+
+class Contestant:
+    """A process that times the calls which `function` of `module` makes.
+
+    A process each, since libraries disturb one another: the threads of NumPy's OpenBLAS wait busily after a product, and
+    slow whatever runs after it in that process by 2 to 3 times.
+    """
+
+    def __init__(self, module: str, function: str, python: str = sys.executable) -> None:
+        environment = {
+            **os.environ,
+            "OPENBLAS_THREAD_TIMEOUT": "20",  # 2^20 cycles, less than 1 ms, for waiting busily between two products
+            "OPENBLAS_NUM_THREADS": str(torch.get_num_threads()),
+        }
+        if torch.backends.cpu.get_cpu_capability() == "AVX512":
+            environment["OPENBLAS_CORETYPE"] = "SKYLAKEX"  # its best kernel, on AMD too
+        self.process = subprocess.Popen(
+            [python, str(HERE / "worker.py"), module, function],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def make(self, *arguments: object, calls: int = 0) -> list[float]:
+        """Make the call that is to be timed; returns what it gives, `calls` times."""
+        values: list[float] = self._ask({"make": arguments, "calls": calls})
+        return values
+
+    def seconds(self, calls: int) -> float:
+        """Seconds a call, the mean of so many, after a few that are not counted; of a single call, which is long, without."""
+        seconds: float = self._ask({"run": calls, "warm": calls // 10})
+        return seconds
+
+    def _ask(self, request: object) -> Any:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        try:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+            return json.loads(self.process.stdout.readline())
+        except (BrokenPipeError, json.JSONDecodeError):
+            raise RuntimeError(self.process.stderr.read().strip().splitlines()[-1]) from None
+
+    def __enter__(self) -> Contestant:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A column of a comparison; the arguments are those of the functions that make the calls."""
+
+    title: str
+    arguments: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What the time of `of` is to be of that of the best of `to`, at most, in each case; None where nothing is said."""
+
+    of: str
+    to: Sequence[str]
+    at_most: Sequence[float | None]
+
+
+Seconds = dict[str, list[list[float]]]  # a call, by contestant, case and round
+
+
+def race(
+    title: str, cases: Sequence[Case], functions: Mapping[str, tuple[str, ...]], rounds: int, alike: bool = True
+) -> Seconds:
+    """Time the contestants, module and function of each, in turns; `alike`: their calls are to give the same numbers.
+
+    Raises:
+        RuntimeError: when they do not compute the same.
+    """
+    seconds: Seconds = {name: [] for name in functions}
+    with contextlib.ExitStack() as processes:
+        contestants = {name: processes.enter_context(Contestant(*where)) for name, where in functions.items()}
+        for case in track(cases, f"{title}, in turns", console=Console(stderr=True), transient=True):
+            values = {name: contestant.make(*case.arguments, calls=2) for name, contestant in contestants.items()}
+            if alike:
+                _check_alike(case, values)
+            for name, of_rounds in _in_turns(contestants, rounds).items():
+                seconds[name].append(of_rounds)
     return seconds
 
 
-def median_ratio(of: list[float], to: list[float]) -> float:
+def compare(
+    title: str,
+    cases: Sequence[Case],
+    functions: Mapping[str, tuple[str, ...]],
+    bounds: Sequence[Bound],
+    rounds: int = ROUNDS,
+    alike: bool = True,
+) -> None:
+    """Race them, and show a table of the times and one of the ratios."""
+    seconds = race(title, cases, functions, rounds, alike)
+    times = table(f"{title}: median µs", "", *(case.title for case in cases))
+    for name, of_cases in seconds.items():
+        times.add_row(name, *(f"{statistics.median(of_rounds) * 1e6:,.0f}" for of_rounds in of_cases))
+    ratios = table(f"{title}: ratios, and what they are to be at most", "", *(case.title for case in cases))
+    for bound in bounds:
+        cells = [_verdict(bound, seconds, i) for i in range(len(cases))]
+        ratios.add_row(f"{bound.of} / {bound.to[0] if len(bound.to) == 1 else 'best peer'}", *cells)
+    show(times, ratios)
+
+
+def _verdict(bound: Bound, seconds: Seconds, i: int) -> str:
+    best = min(bound.to, key=lambda name: statistics.median(seconds[name][i]))
+    ratio, at_most = median_ratio(seconds[bound.of][i], seconds[best][i]), bound.at_most[i]
+    said = f"{ratio:.2f}" if len(bound.to) == 1 else f"{ratio:.2f} of {best}"
+    return said if at_most is None else f"{said} (≤ {at_most:.2f}: {'met' if ratio <= at_most else 'not met'})"
+
+
+def _check_alike(case: Case, values: Mapping[str, list[float]]) -> None:
+    (first, expected), *others = values.items()
+    for name, found in others:
+        if any(abs(a - b) > 1e-3 * abs(b) for a, b in zip(found, expected, strict=True)):
+            raise RuntimeError(f"{case.title}: {name} computes {found}, and {first} {expected}")
+
+
+def _in_turns(contestants: Mapping[str, Contestant], rounds: int) -> dict[str, list[float]]:
+    """Seconds a call, of each contestant and round: they take turns, so that a slow spell of the machine meets them all."""
+    calls = {name: max(1, round(ROUND_SECONDS / contestant.seconds(1))) for name, contestant in contestants.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, contestant in contestants.items():
+            seconds[name].append(contestant.seconds(calls[name]))
+    return seconds
+
+
+def median_ratio(of: Sequence[float], to: Sequence[float]) -> float:
     """The median over the rounds of the ratio within a round."""
     return statistics.median(a / b for a, b in zip(of, to, strict=True))
 
@@ -36,10 +175,46 @@ def machine() -> str:
     info = Path("/proc/cpuinfo")
     if info.is_file():
         cpu = next((line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")), cpu)
-    return f"{cpu}, {torch.get_num_threads()} threads, torch {torch.__version__}, Python {platform.python_version()}"
+    packages = ("torch", "torchvision", "numpy", "backpack-for-pytorch", "opacus")
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in packages)
+    return f"{cpu}, {torch.get_num_threads()} threads, Python {platform.python_version()}, {versions}{_jax_version()}"
 
 
-def show(table: Table) -> None:
-    console = Console()
-    console.print(table)
-    console.print(f"[dim]{machine()}[/]", soft_wrap=True, highlight=False)
+def _jax_version() -> str:
+    found = sorted(JAX.glob("lib*/**/site-packages/jax-*.dist-info"))
+    return f", jax {found[-1].name.removeprefix('jax-').removesuffix('.dist-info')}" if found else ""
+
+
+JAX = HERE / ".jax"
+
+
+def jax_python() -> str | None:
+    """The interpreter of an environment with JAX, made at the first call; None, with a message, where it cannot be made."""
+    python = JAX / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if python.is_file() and subprocess.run([python, "-c", "import jax"], capture_output=True, check=False).returncode == 0:
+        return str(python)
+    console = Console(stderr=True)
+    with console.status(f"installing JAX in {JAX}"):
+        try:
+            venv.create(JAX, with_pip=True, clear=True)
+            subprocess.run([python, "-m", "pip", "install", "--quiet", "jax"], check=True, capture_output=True)
+            return str(python)
+        except (OSError, subprocess.CalledProcessError) as error:
+            console.print(f"JAX is left out: it cannot be installed in {JAX} ({error}).")
+            return None
+
+
+def table(title: str, first: str, *columns: str) -> Table:
+    made = Table(first, title=title, title_justify="left", box=box.MARKDOWN)
+    for column in columns:
+        made.add_column(column, justify="right")
+    return made
+
+
+def show(*tables: Table) -> None:
+    """On the terminal whole, however narrow that is: a table that is cut is no table."""
+    console = Console(width=200, soft_wrap=True)
+    for made in tables:
+        console.print(made)
+        console.print()
+    console.print(machine(), highlight=False)

@@ -1,0 +1,92 @@
+"""A training step in torch, manualgrad's three ways and torch's own: each function makes one, a call that returns the cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from types import ModuleType
+from typing import Any
+
+import bare
+import torch
+from problem import LR, examples, parameters
+from torch import Tensor
+
+import manualgrad.nn
+
+Step = Callable[[], Tensor]
+
+
+def torch_nn(sizes: list[int], batch: int) -> Step:
+    return _usual_loop(_sequential(torch.nn, sizes), torch.nn.MSELoss(), *_examples(sizes, batch))
+
+
+def torch_nn_on_onednn(sizes: list[int], batch: int) -> Step:
+    """torch's only switch to oneDNN's products is one that allows bfloat16; a CPU without AMX takes float32 all the same."""
+    if torch.cpu.get_capabilities().get("amx_tile"):
+        raise RuntimeError("on this CPU, oneDNN would multiply in bfloat16")
+    torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+    return torch_nn(sizes, batch)
+
+
+def torch_compile(sizes: list[int], batch: int) -> Step:
+    torch.compiler.reset()
+    return _usual_loop(_sequential(torch.nn, sizes), torch.nn.MSELoss(), *_examples(sizes, batch), torch.compile)
+
+
+def layers(sizes: list[int], batch: int) -> Step:
+    return _usual_loop(_sequential(manualgrad.nn, sizes), manualgrad.nn.MSELoss(), *_examples(sizes, batch))
+
+
+def bare_layers(sizes: list[int], batch: int) -> Step:
+    return _usual_loop(_sequential(bare, sizes), bare.MSELoss(), *_examples(sizes, batch))
+
+
+def mlp(sizes: list[int], batch: int) -> Step:
+    return _usual_loop(_mlp(sizes), manualgrad.nn.MSELoss(), *_examples(sizes, batch))
+
+
+def sgd_step(sizes: list[int], batch: int) -> Step:
+    model, cost, (x, y) = _mlp(sizes), manualgrad.nn.MSELoss(), _examples(sizes, batch)
+    return lambda: manualgrad.sgd_step(model, x, y, LR, cost)
+
+
+def _usual_loop(
+    model: torch.nn.Module,
+    cost: torch.nn.Module,
+    x: Tensor,
+    y: Tensor,
+    compiled: Callable[[Any], Any] = lambda function: function,
+) -> Step:
+    optimizer = torch.optim.SGD(model.parameters(), lr=LR, fused=True)
+    cost_of = compiled(lambda x, y: cost(model(x), y))
+
+    def step() -> Tensor:
+        optimizer.zero_grad()
+        C: Tensor = cost_of(x, y)
+        C.backward()
+        optimizer.step()
+        return C
+
+    return step
+
+
+def _sequential(nn: ModuleType, sizes: list[int]) -> torch.nn.Sequential:
+    layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.Sigmoid())]
+    return _with_the_parameters(torch.nn.Sequential(*layers), sizes)
+
+
+def _mlp(sizes: list[int]) -> torch.nn.Sequential:
+    return _with_the_parameters(manualgrad.MLP(sizes), sizes)
+
+
+def _with_the_parameters(model: torch.nn.Sequential, sizes: list[int]) -> torch.nn.Sequential:
+    with torch.no_grad():
+        for linear, W, b in zip(model[::2], *parameters(sizes), strict=True):
+            linear.weight.copy_(torch.from_numpy(W))
+            linear.bias.copy_(torch.from_numpy(b))
+    return model
+
+
+def _examples(sizes: list[int], batch: int) -> tuple[Tensor, ...]:
+    return tuple(torch.from_numpy(array) for array in examples(sizes, batch))

@@ -1,0 +1,49 @@
+"""A training step (forward, cost, backward, SGD) in manualgrad's three ways, against torch, NumPy and JAX.
+
+    python benchmarks/steps.py
+
+manualgrad.nn, MLP and torch's contestants run the usual loop with torch.optim.SGD(fused=True). `bare` is the least that
+hand-written layers can cost: see bare.py.
+"""
+
+from __future__ import annotations
+
+from measure import Bound, Case, compare, jax_python
+
+CASES = [
+    Case("784-16-16-10, batch 100", ([784, 16, 16, 10], 100)),
+    Case("784-30-10, batch 10", ([784, 30, 10], 10)),
+    Case("784-512-512-10, batch 256", ([784, 512, 512, 10], 256)),
+    Case("784-2048-2048-10, batch 1024", ([784, 2048, 2048, 10], 1024)),
+]
+PEERS = {
+    "torch.nn": ("step_torch", "torch_nn"),
+    "torch.nn on oneDNN": ("step_torch", "torch_nn_on_onednn"),
+    "torch.compile": ("step_torch", "torch_compile"),
+    "NumPy by hand": ("step_numpy", "numpy_by_hand"),
+}
+OURS = {
+    "manualgrad.nn": ("step_torch", "layers"),
+    "bare": ("step_torch", "bare_layers"),
+    "MLP": ("step_torch", "mlp"),
+    "sgd_step": ("step_torch", "sgd_step"),
+}
+
+
+def main() -> None:
+    jax = jax_python()
+    contestants = {**PEERS, **({"JAX jit": ("step_jax", "jax_jit", jax)} if jax else {}), **OURS}
+    compare(
+        "A training step",
+        CASES,
+        contestants,
+        [
+            Bound("manualgrad.nn", ["torch.nn"], [1.10, 1.10, 0.70, 0.70]),
+            Bound("MLP", ["torch.nn"], [0.90, 0.90, 0.65, 0.65]),
+            Bound("sgd_step", [name for name in contestants if name not in OURS], [0.90] * 4),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""A contestant in a process of its own, which makes a call and times it when measure.Contestant asks for it.
+
+It imports nothing but the standard library, so that any interpreter can run it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+
+
+def main(module: str, function: str) -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print goes to stderr
+    make = getattr(importlib.import_module(module), function)
+
+    def answer(value: object) -> None:
+        print(json.dumps(value), file=answers, flush=True)
+
+    call = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "make" in request:
+            call = None  # frees what the last one held
+            call = make(*request["make"])
+            answer([float(call()) for _ in range(request["calls"])])
+        else:
+            for _ in range(request["warm"]):
+                call()
+            start = time.perf_counter()
+            for _ in range(request["run"]):
+                call()
+            answer((time.perf_counter() - start) / request["run"])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
