@@ -5,7 +5,7 @@
     python train.py --hidden 30 --batch-size 10           the network of Nielsen's book, chapter 1
     python train.py --dataset fashion-mnist --hidden 100
     python train.py --device cuda:1
-    python train.py --engine backprop                     the same steps without autograd, in a third of the time
+    python train.py --engine backprop                     the same steps without autograd, in half the time
 
 The network is an nn.Sequential of manualgrad's layers; autograd runs their hand-written backward methods. What comes of it
 goes to runs/<time>-<dataset>-<layers>/, or to the folder that --out names: see manualgrad/runs.py.

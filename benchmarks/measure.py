@@ -9,6 +9,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 import venv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +25,9 @@ from rich.progress import track
 from rich.table import Table
 
 HERE = Path(__file__).parent
-ROUNDS = 11
-ROUND_SECONDS = 0.1  # at least, and one call at least
+ROUNDS = 31
+ROUND_SECONDS = 0.02  # at least, and one call at least
+SETTLE_SECONDS = 0.03  # the threads of OpenMP wait busily for 15 ms after their last work, on a core that the next one needs
 
 
 class Contestant:
@@ -38,6 +40,7 @@ class Contestant:
     def __init__(self, module: str, function: str, python: str = sys.executable) -> None:
         environment = {
             **os.environ,
+            "OMP_PROC_BIND": "true",  # a core each: woken on one core, two threads that wait busily hold each other up for ms
             "OPENBLAS_THREAD_TIMEOUT": "20",  # 2^20 cycles, less than 1 ms, for waiting busily between two products
             "OPENBLAS_NUM_THREADS": str(torch.get_num_threads()),
         }
@@ -59,7 +62,8 @@ class Contestant:
 
     def seconds(self, calls: int) -> float:
         """Seconds a call, the mean of so many, after a few that are not counted; of a single call, which is long, without."""
-        seconds: float = self._ask({"run": calls, "warm": calls // 10})
+        time.sleep(SETTLE_SECONDS)
+        seconds: float = self._ask({"run": calls, "warm": calls // 5})
         return seconds
 
     def _ask(self, request: object) -> Any:

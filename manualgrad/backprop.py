@@ -212,8 +212,10 @@ def sgd_step(model: Module, x: Tensor, y: Tensor, lr: float, cost: Module | None
         for parameter, gradient in _gradients(forward).items():
             parameter.sub_(gradient, alpha=lr)
         return C
-    rate = lr * 2 / max(forward.N, 1)  # the 2/N of ∂C/∂a stands here, so that no array is multiplied by it
-    for l, _, delta in forward.backward(2):
+    # The 2/N of ∂C/∂a stands in the rate, so that no array is multiplied by it; but for float16, whose sums would overflow.
+    N = forward.N if x.dtype == torch.float16 else 2
+    rate = lr * N / max(forward.N, 1)
+    for l, _, delta in forward.backward(N):
         W, b = forward.W[l], forward.b[l]
         if W is not None and W.requires_grad:
             product.addmm_(W, delta.t(), forward.a[l], alpha=-rate)
@@ -261,10 +263,11 @@ def per_example_grad_norms(model: Module, x: Tensor, y: Tensor, cost: Module | N
     squares = forward.error.new_zeros(len(x))
     for l, _, delta in forward.backward(forward.N_of_one):
         W, b = forward.W[l], forward.b[l]
+        delta_squared = _squared_lengths(delta)
         if W is not None and W.requires_grad:
-            squares += delta.square().sum(1) * forward.a[l].square().sum(1)
+            squares += delta_squared * _squared_lengths(forward.a[l])
         if b is not None and b.requires_grad:
-            squares += delta.square().sum(1)
+            squares += delta_squared
     return squares.sqrt()
 
 
@@ -288,6 +291,11 @@ def _gradients(forward: ForwardPass) -> dict[Parameter, Tensor]:
 
 def _add(found: dict[Parameter, Tensor], parameter: Parameter, gradient: Tensor) -> None:
     found[parameter] = found[parameter] + gradient if parameter in found else gradient
+
+
+def _squared_lengths(t: Tensor) -> Tensor:
+    """‖t_k‖² of each example's row: [n]."""
+    return torch.linalg.vector_norm(t, dim=1).square()  # one pass over t; t.square() would be an array as large
 
 
 def _outer(delta: Tensor, a_prev: Tensor) -> Tensor:

@@ -171,9 +171,13 @@ def _read(path: Path, md5: str | None) -> Tensor:
 
 
 def _download(dataset: str, root: Path) -> Path:
-    from torchvision import datasets
-
     name = DATASETS[dataset]
+    try:
+        from torchvision import datasets
+    except ModuleNotFoundError as error:
+        raise DataError(
+            f'{dataset} is not on this machine, and torchvision, which downloads it, neither: pip install "manualgrad[train]".'
+        ) from error
     try:
         with _silence():
             getattr(datasets, name)(str(root), train=True, download=True)

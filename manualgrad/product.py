@@ -31,7 +31,7 @@ from torch.autograd import forward_ad
 
 __all__ = ["MIN_FLOP", "addmm_", "linear", "matmul", "mm", "using"]
 
-MIN_FLOP = 2e6  # multiplications and additions of a product; below, oneDNN's preparations cost more than it gains
+MIN_FLOP = 4e6  # multiplications and additions of a product; at 2e6, on a Zen 5, oneDNN's preparations cost what it gains
 
 Library = Literal["torch", "onednn"]
 
@@ -166,9 +166,9 @@ def _mkl_is_slow() -> bool:
 
 def _vendor() -> str:
     """What the CPU calls its maker, "GenuineIntel" or "AuthenticAMD"; empty where that cannot be told."""
-    text = platform.processor()  # of Windows
+    text = platform.processor() if os.name == "nt" else ""
     with contextlib.suppress(OSError):
-        text += Path("/proc/cpuinfo").read_text()  # of Linux
+        text += Path("/proc/cpuinfo").read_text()  # on Linux
     return next((vendor for vendor in ("GenuineIntel", "AuthenticAMD") if vendor in text), "")
 
 

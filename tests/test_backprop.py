@@ -85,6 +85,16 @@ def test_backprop_runs_in_the_parameters_dtype(dtype, device):
     assert_close((cost, gradients(model)), by_autograd(model, x, y, "batchmean"), rtol=4 * eps, atol=4 * eps)
 
 
+def test_a_step_in_float16_survives_more_examples_than_float16_has_numbers():
+    model = MLP([1, 1], "identity", dtype=torch.float16)
+    x, y = torch.ones(70_000, 1, dtype=torch.float16), torch.full((70_000, 1), 3, dtype=torch.float16)
+    backprop(model, x, y)
+    expected = [p.detach() - 0.125 * p.grad for p in model.parameters()]
+    sgd_step(model, x, y, lr=0.125)
+    assert_close([p.detach() for p in model.parameters()], expected)
+    assert all(p.isfinite() for p in model.parameters())
+
+
 def test_no_examples_cost_nothing_that_is_a_number_and_have_the_gradient_zero(device):
     model = MLP([4, 3, 2], device=device)
     x, y = examples(model, 0)

@@ -163,6 +163,12 @@ def test_absent_and_offline_says_where_to_put_the_files(tmp_path, monkeypatch):
     assert "\n" not in str(error.value)
 
 
+def test_absent_and_without_torchvision_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    with pytest.raises(data.DataError, match=r'kmnist is not on this machine.*pip install "manualgrad\[train\]"'):
+        data.load("kmnist")
+
+
 def test_nothing_half_written_is_left_when_the_disk_is_full(tmp_path, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")

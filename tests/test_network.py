@@ -81,6 +81,17 @@ def test_gradients_are_given_where_they_are_wanted_alone():
             assert_close([g for g in found[0] if g is not None], [g for g in found[1] if g is not None])
 
 
+def test_the_backward_changes_neither_what_it_is_given_nor_what_it_kept(kind):
+    model, x = pair(kind)[0], batch()[0]
+    a = model(x)
+    given = torch.rand_like(a)
+    watched = [t for t in (a, given, *a.grad_fn.saved_tensors) if t is not None]
+    before = copy.deepcopy([t.detach() for t in watched])
+    first = torch.autograd.grad(a, [x, *model.parameters()], given, retain_graph=True)
+    assert_close([t.detach() for t in watched], before, rtol=0, atol=0)
+    assert_close(torch.autograd.grad(a, [x, *model.parameters()], given), first, rtol=0, atol=0)
+
+
 def test_without_gradients_there_is_no_graph():
     model, _ = pair()
     with torch.no_grad():

@@ -271,11 +271,11 @@ def test_onednn_switched_off_in_torch_is_off_here(calls):
 @pytest.mark.parametrize(
     ("vendor", "mkl", "n", "onednn"),
     [
-        ("AuthenticAMD", True, 1024, True),
+        ("AuthenticAMD", True, 4096, True),
         ("AuthenticAMD", True, 10, False),  # 10 · 32 · 32 multiplications are too few
-        ("AuthenticAMD", False, 1024, False),
-        ("GenuineIntel", True, 1024, False),
-        ("", True, 1024, False),
+        ("AuthenticAMD", False, 4096, False),
+        ("GenuineIntel", True, 4096, False),
+        ("", True, 4096, False),
     ],
 )
 def test_the_cpus_vendor_and_the_size_decide(vendor, mkl, n, onednn, monkeypatch, calls):
