@@ -30,7 +30,7 @@ def products(sizes: list[int], batch: int) -> Callable[[], float]:
 def operators(sizes: list[int], batch: int) -> Callable[[], Tensor]:
     """The operators of sgd_step in a row, with nothing around them: no model is read, nothing is checked."""
     W, b, a, delta = _arrays(sizes, batch)
-    _, y = step_torch._examples(sizes, batch)
+    _, y = step_torch.tensors(sizes, batch)
     L, rate = len(W), 2 * LR / y.numel()
 
     def step() -> Tensor:
@@ -50,7 +50,7 @@ def operators(sizes: list[int], batch: int) -> Callable[[], Tensor]:
 
 
 def _arrays(sizes: list[int], batch: int) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
-    parameters = [p.detach() for p in step_torch._mlp(sizes).parameters()]
-    x, _ = step_torch._examples(sizes, batch)
+    parameters = [p.detach() for p in step_torch.mlp_model(sizes).parameters()]
+    x, _ = step_torch.tensors(sizes, batch)
     a = [x, *(torch.rand(batch, size) for size in sizes[1:])]
     return parameters[::2], parameters[1::2], a, [torch.rand(batch, size) for size in sizes]

@@ -27,7 +27,7 @@ from rich.table import Table
 HERE = Path(__file__).parent
 ROUNDS = 31
 ROUND_SECONDS = 0.02  # at least, and one call at least
-SETTLE_SECONDS = 0.03  # the threads of OpenMP wait busily for 15 ms after their last work, on a core that the next one needs
+SETTLE_SECONDS = 0.04  # OpenMP's threads wait busily for some 15 ms after their last work, on a core that the next one needs
 
 
 class Contestant:
@@ -41,7 +41,7 @@ class Contestant:
         environment = {
             **os.environ,
             "OMP_PROC_BIND": "true",  # a core each: woken on one core, two threads that wait busily hold each other up for ms
-            "OPENBLAS_THREAD_TIMEOUT": "20",  # 2^20 cycles, less than 1 ms, for waiting busily between two products
+            "OPENBLAS_THREAD_TIMEOUT": "26",  # cycles as a power of 2, some 25 ms: it waits busily between its own products
             "OPENBLAS_NUM_THREADS": str(torch.get_num_threads()),
         }
         if torch.backends.cpu.get_cpu_capability() == "AVX512":
@@ -222,3 +222,4 @@ def show(*tables: Table) -> None:
         console.print(made)
         console.print()
     console.print(machine(), highlight=False)
+    console.print()

@@ -18,7 +18,7 @@ Call = Callable[[], Tensor]
 
 
 def norms(sizes: list[int], batch: int) -> Call:
-    model, (x, y), cost = step_torch._mlp(sizes), step_torch._examples(sizes, batch), nn.MSELoss(reduction="sum")
+    model, (x, y), cost = step_torch.mlp_model(sizes), step_torch.tensors(sizes, batch), nn.MSELoss(reduction="sum")
     return lambda: manualgrad.per_example_grad_norms(model, x, y, cost)[-1]
 
 
@@ -26,8 +26,8 @@ def norms_backpack(sizes: list[int], batch: int) -> Call:
     from backpack import backpack, extend
     from backpack.extensions import BatchL2Grad
 
-    model, cost = extend(step_torch._sequential(torch.nn, sizes)), extend(torch.nn.MSELoss(reduction="sum"))
-    x, y = step_torch._examples(sizes, batch)
+    model, cost = extend(step_torch.sequential(torch.nn, sizes)), extend(torch.nn.MSELoss(reduction="sum"))
+    x, y = step_torch.tensors(sizes, batch)
 
     def call() -> Tensor:
         model.zero_grad()
@@ -39,7 +39,7 @@ def norms_backpack(sizes: list[int], batch: int) -> Call:
 
 
 def gradients(sizes: list[int], batch: int) -> Call:
-    model, (x, y), cost = step_torch._mlp(sizes), step_torch._examples(sizes, batch), nn.MSELoss(reduction="sum")
+    model, (x, y), cost = step_torch.mlp_model(sizes), step_torch.tensors(sizes, batch), nn.MSELoss(reduction="sum")
     return lambda: manualgrad.per_example_grads(model, x, y, cost)["0.weight"][-1, 3, 5]
 
 
@@ -47,8 +47,8 @@ def gradients_backpack(sizes: list[int], batch: int) -> Call:
     from backpack import backpack, extend
     from backpack.extensions import BatchGrad
 
-    model, cost = extend(step_torch._sequential(torch.nn, sizes)), extend(torch.nn.MSELoss(reduction="sum"))
-    x, y = step_torch._examples(sizes, batch)
+    model, cost = extend(step_torch.sequential(torch.nn, sizes)), extend(torch.nn.MSELoss(reduction="sum"))
+    x, y = step_torch.tensors(sizes, batch)
 
     def call() -> Tensor:
         model.zero_grad()
@@ -62,8 +62,8 @@ def gradients_backpack(sizes: list[int], batch: int) -> Call:
 def gradients_opacus(sizes: list[int], batch: int) -> Call:
     from opacus import GradSampleModule
 
-    model = GradSampleModule(step_torch._sequential(torch.nn, sizes), loss_reduction="sum")
-    cost, (x, y) = torch.nn.MSELoss(reduction="sum"), step_torch._examples(sizes, batch)
+    model = GradSampleModule(step_torch.sequential(torch.nn, sizes), loss_reduction="sum")
+    cost, (x, y) = torch.nn.MSELoss(reduction="sum"), step_torch.tensors(sizes, batch)
     first = next(model.parameters())
 
     def call() -> Tensor:
@@ -75,7 +75,7 @@ def gradients_opacus(sizes: list[int], batch: int) -> Call:
 
 
 def gradients_vmap(sizes: list[int], batch: int) -> Call:
-    model, (x, y) = step_torch._sequential(torch.nn, sizes), step_torch._examples(sizes, batch)
+    model, (x, y) = step_torch.sequential(torch.nn, sizes), step_torch.tensors(sizes, batch)
     parameters = {name: p.detach() for name, p in model.named_parameters()}
 
     def cost(parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:

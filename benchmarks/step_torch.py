@@ -18,7 +18,7 @@ Step = Callable[[], Tensor]
 
 
 def torch_nn(sizes: list[int], batch: int) -> Step:
-    return _usual_loop(_sequential(torch.nn, sizes), torch.nn.MSELoss(), *_examples(sizes, batch))
+    return _usual_loop(sequential(torch.nn, sizes), torch.nn.MSELoss(), *tensors(sizes, batch))
 
 
 def torch_nn_on_onednn(sizes: list[int], batch: int) -> Step:
@@ -31,23 +31,23 @@ def torch_nn_on_onednn(sizes: list[int], batch: int) -> Step:
 
 def torch_compile(sizes: list[int], batch: int) -> Step:
     torch.compiler.reset()
-    return _usual_loop(_sequential(torch.nn, sizes), torch.nn.MSELoss(), *_examples(sizes, batch), torch.compile)
+    return _usual_loop(sequential(torch.nn, sizes), torch.nn.MSELoss(), *tensors(sizes, batch), torch.compile)
 
 
 def layers(sizes: list[int], batch: int) -> Step:
-    return _usual_loop(_sequential(manualgrad.nn, sizes), manualgrad.nn.MSELoss(), *_examples(sizes, batch))
+    return _usual_loop(sequential(manualgrad.nn, sizes), manualgrad.nn.MSELoss(), *tensors(sizes, batch))
 
 
 def bare_layers(sizes: list[int], batch: int) -> Step:
-    return _usual_loop(_sequential(bare, sizes), bare.MSELoss(), *_examples(sizes, batch))
+    return _usual_loop(sequential(bare, sizes), bare.MSELoss(), *tensors(sizes, batch))
 
 
 def mlp(sizes: list[int], batch: int) -> Step:
-    return _usual_loop(_mlp(sizes), manualgrad.nn.MSELoss(), *_examples(sizes, batch))
+    return _usual_loop(mlp_model(sizes), manualgrad.nn.MSELoss(), *tensors(sizes, batch))
 
 
 def sgd_step(sizes: list[int], batch: int) -> Step:
-    model, cost, (x, y) = _mlp(sizes), manualgrad.nn.MSELoss(), _examples(sizes, batch)
+    model, cost, (x, y) = mlp_model(sizes), manualgrad.nn.MSELoss(), tensors(sizes, batch)
     return lambda: manualgrad.sgd_step(model, x, y, LR, cost)
 
 
@@ -71,12 +71,12 @@ def _usual_loop(
     return step
 
 
-def _sequential(nn: ModuleType, sizes: list[int]) -> torch.nn.Sequential:
+def sequential(nn: ModuleType, sizes: list[int]) -> torch.nn.Sequential:
     layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.Sigmoid())]
     return _with_the_parameters(torch.nn.Sequential(*layers), sizes)
 
 
-def _mlp(sizes: list[int]) -> torch.nn.Sequential:
+def mlp_model(sizes: list[int]) -> torch.nn.Sequential:
     return _with_the_parameters(manualgrad.MLP(sizes), sizes)
 
 
@@ -88,5 +88,5 @@ def _with_the_parameters(model: torch.nn.Sequential, sizes: list[int]) -> torch.
     return model
 
 
-def _examples(sizes: list[int], batch: int) -> tuple[Tensor, ...]:
+def tensors(sizes: list[int], batch: int) -> tuple[Tensor, ...]:
     return tuple(torch.from_numpy(array) for array in examples(sizes, batch))

@@ -21,6 +21,7 @@ PEERS = {
     "torch.nn on oneDNN": ("step_torch", "torch_nn_on_onednn"),
     "torch.compile": ("step_torch", "torch_compile"),
     "NumPy by hand": ("step_numpy", "numpy_by_hand"),
+    "NumPy, one thread": ("step_numpy_one_thread", "numpy_by_hand"),
 }
 OURS = {
     "manualgrad.nn": ("step_torch", "layers"),

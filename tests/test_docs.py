@@ -9,7 +9,7 @@ import pytest
 from manualgrad import cli
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BACKPROPAGATION = ROOT / "docs" / "backpropagation.md"
 
 document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -1,0 +1,9 @@
+"""step_numpy.py on one thread, the quicker way for small networks; OpenBLAS reads the number when it is loaded."""
+
+import os
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+from step_numpy import numpy_by_hand
+
+__all__ = ["numpy_by_hand"]
