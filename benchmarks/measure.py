@@ -46,11 +46,12 @@ class Contestant:
         }
         if torch.backends.cpu.get_cpu_capability() == "AVX512":
             environment["OPENBLAS_CORETYPE"] = "SKYLAKEX"  # its best kernel, on AMD too
+        self.name = f"{module}.{function}"
         self.process = subprocess.Popen(
             [python, str(HERE / "worker.py"), module, function],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             text=True,
             env=environment,
         )
@@ -69,13 +70,15 @@ class Contestant:
     def _ask(self, request: object) -> Any:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        assert self.process.stderr is not None
         try:
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
-            return json.loads(self.process.stdout.readline())
+            answer = json.loads(self.process.stdout.readline())
         except (BrokenPipeError, json.JSONDecodeError):
-            raise RuntimeError(self.process.stderr.read().strip().splitlines()[-1]) from None
+            answer = {"error": "it ended without an answer"}
+        if "error" in answer:
+            raise RuntimeError(f"{self.name}: {answer['error']}")
+        return answer["value"]
 
     def __enter__(self) -> Contestant:
         return self

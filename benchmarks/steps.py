@@ -8,6 +8,7 @@ hand-written layers can cost: see bare.py.
 
 from __future__ import annotations
 
+import torch
 from measure import Bound, Case, compare, jax_python
 
 CASES = [
@@ -23,6 +24,8 @@ PEERS = {
     "NumPy by hand": ("step_numpy", "numpy_by_hand"),
     "NumPy, one thread": ("step_numpy_one_thread", "numpy_by_hand"),
 }
+if torch.cpu.get_capabilities().get("amx_tile"):
+    del PEERS["torch.nn on oneDNN"]  # its switch would lower the precision there: see step_torch.py
 OURS = {
     "manualgrad.nn": ("step_torch", "layers"),
     "bare": ("step_torch", "bare_layers"),

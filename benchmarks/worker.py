@@ -15,25 +15,28 @@ import time
 def main(module: str, function: str) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print goes to stderr
-    make = getattr(importlib.import_module(module), function)
 
-    def answer(value: object) -> None:
-        print(json.dumps(value), file=answers, flush=True)
+    def answer(name: str, value: object) -> None:
+        print(json.dumps({name: value}), file=answers, flush=True)
 
     call = None
-    for line in sys.stdin:
-        request = json.loads(line)
-        if "make" in request:
-            call = None  # frees what the last one held
-            call = make(*request["make"])
-            answer([float(call()) for _ in range(request["calls"])])
-        else:
-            for _ in range(request["warm"]):
-                call()
-            start = time.perf_counter()
-            for _ in range(request["run"]):
-                call()
-            answer((time.perf_counter() - start) / request["run"])
+    try:
+        make = getattr(importlib.import_module(module), function)
+        for line in sys.stdin:
+            request = json.loads(line)
+            if "make" in request:
+                call = None  # frees what the last one held
+                call = make(*request["make"])
+                answer("value", [float(call()) for _ in range(request["calls"])])
+            else:
+                for _ in range(request["warm"]):
+                    call()
+                start = time.perf_counter()
+                for _ in range(request["run"]):
+                    call()
+                answer("value", (time.perf_counter() - start) / request["run"])
+    except Exception as error:
+        answer("error", f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":
