@@ -34,7 +34,7 @@ class Contestant:
     """A process that times the calls which `function` of `module` makes.
 
     A process each, since libraries disturb one another: the threads of NumPy's OpenBLAS wait busily after a product, and
-    slow whatever runs after it in that process by 2 to 3 times.
+    slow whatever runs after it in that process.
     """
 
     def __init__(self, module: str, function: str, python: str = sys.executable) -> None:

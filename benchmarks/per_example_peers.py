@@ -6,6 +6,7 @@ What a call returns, one norm or one entry of one gradient, is for checking that
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import step_torch
 import torch
@@ -23,19 +24,12 @@ def norms(sizes: list[int], batch: int) -> Call:
 
 
 def norms_backpack(sizes: list[int], batch: int) -> Call:
-    from backpack import backpack, extend
     from backpack.extensions import BatchL2Grad
 
-    model, cost = extend(step_torch.sequential(torch.nn, sizes)), extend(torch.nn.MSELoss(reduction="sum"))
-    x, y = step_torch.tensors(sizes, batch)
-
-    def call() -> Tensor:
-        model.zero_grad()
-        with backpack(BatchL2Grad()):
-            cost(model(x), y).backward()
+    def last(model: torch.nn.Module) -> Tensor:
         return torch.stack([p.batch_l2 for p in model.parameters()]).sum(0).sqrt()[-1]
 
-    return call
+    return _by_backpack(sizes, batch, BatchL2Grad(), last)
 
 
 def gradients(sizes: list[int], batch: int) -> Call:
@@ -44,17 +38,22 @@ def gradients(sizes: list[int], batch: int) -> Call:
 
 
 def gradients_backpack(sizes: list[int], batch: int) -> Call:
-    from backpack import backpack, extend
     from backpack.extensions import BatchGrad
+
+    return _by_backpack(sizes, batch, BatchGrad(), lambda model: model[0].weight.grad_batch[-1, 3, 5])
+
+
+def _by_backpack(sizes: list[int], batch: int, extension: Any, read: Callable[[Any], Tensor]) -> Call:
+    from backpack import backpack, extend
 
     model, cost = extend(step_torch.sequential(torch.nn, sizes)), extend(torch.nn.MSELoss(reduction="sum"))
     x, y = step_torch.tensors(sizes, batch)
 
     def call() -> Tensor:
         model.zero_grad()
-        with backpack(BatchGrad()):
+        with backpack(extension):
             cost(model(x), y).backward()
-        return model[0].weight.grad_batch[-1, 3, 5]
+        return read(model)
 
     return call
 
