@@ -101,7 +101,7 @@ def options() -> argparse.Namespace:
         default="autograd",
         help="what a step is: autograd through the layers and torch.optim.SGD, or manualgrad.sgd_step (autograd)",
     )
-    add("--compile", action="store_true", help="torch.compile the network, which takes 10 s or so")
+    add("--compile", action="store_true", help="torch.compile the network, which takes a while at the start")
     add("--dataset", choices=list(DATASETS), default="mnist", help="the images (mnist)")
     add("--data-dir", type=Path, metavar="DIR", help="where torchvision's folders MNIST/raw/, ... lie or are to be put")
     add("--out", type=Path, metavar="DIR", help="folder for the results (runs/<time>-<dataset>-<layers>)")
@@ -123,7 +123,7 @@ def fail(message: str) -> NoReturn:
 
 def compile_network(model: torch.nn.Module, x: torch.Tensor) -> None:
     """Compile it in place, forward and backward, now: so that what fails does so before anything is written."""
-    import torch._dynamo  # here, as it takes 2 s
+    import torch._dynamo  # here, as it takes seconds
 
     model.compile()
     try:

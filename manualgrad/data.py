@@ -7,7 +7,7 @@ The files are looked for in this order:
 3. the user's cache folder.
 
 torchvision downloads what is nowhere, to the folder asked for, or else to the cache folder. It is imported for that alone, as
-its import takes 2 s, most of them for torch._dynamo.
+its import, which brings torch._dynamo, takes seconds.
 """
 
 from __future__ import annotations

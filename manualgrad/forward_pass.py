@@ -61,7 +61,10 @@ class ForwardPass:
         return stack.quadratic_cost(self.error, self.N)
 
     def backward(self, N: int) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """l, ∂C/∂a and delta of each layer, from the last to the first, N being the divisor in C; see stack.backward."""
+        """l, ∂C/∂a and delta of each layer, from the last to the first, N being the divisor in C; see stack.backward.
+
+        With 2, ∂C/∂a is the error itself, and nothing is multiplied.
+        """
         if self.kept:
             dC_da = self.error if N == 2 else self.error.div_(N / 2)
             return stack.backward(self.a, self.W, self.activations, dC_da, self.kept.delta)

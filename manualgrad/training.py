@@ -117,7 +117,7 @@ def _autograd_step(model: torch.nn.Module) -> _Step:
 
 
 def _backprop_step(model: torch.nn.Module) -> _Step:
-    # No optimizer, nor a schedule of torch.optim: the first of them that is made imports torch._dynamo, for 2 s.
+    # No optimizer, nor a schedule of torch.optim: the first that is made imports torch._dynamo, which takes seconds.
     return functools.partial(sgd_step, model)
 
 
