@@ -1,8 +1,8 @@
 """The matrix products of float32 arrays on a CPU: by PyTorch's default, or by oneDNN where that is quicker.
 
 PyTorch's default on x86 is Intel's MKL, which looks at the vendor of the CPU and gives AMD's a slower kernel (pytorch/builder
-issue 504). oneDNN looks at the instructions that the CPU has, and is the quicker there; on an Intel CPU the two are alike. It lies
-within PyTorch, and computes in float32 throughout.
+issue 504). oneDNN looks at the instructions that the CPU has, and is the quicker there; on an Intel CPU the two are alike.
+It lies within PyTorch, and computes in float32 throughout.
 
 So the vendor decides, once a process, and oneDNN has the products on AMD from `MIN_FLOP` on. A measurement would find the same,
 but not each time: a slow moment of the machine would change which library multiplies, and so the last bits of every result.
