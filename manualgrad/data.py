@@ -17,7 +17,6 @@ import gzip
 import hashlib
 import io
 import math
-import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -27,6 +26,8 @@ from pathlib import Path
 import torch
 from platformdirs import user_cache_path
 from torch import Tensor
+
+from manualgrad import files
 
 __all__ = ["DATASETS", "DataError", "Examples", "load"]
 
@@ -63,6 +64,9 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __getitem__(self, rows: slice) -> Examples:
+        return Examples(self.x[rows], self.y[rows], self.labels[rows])
 
     def to(self, device: torch.device) -> Examples:
         return Examples(self.x.to(device), self.y.to(device), self.labels.to(device))
@@ -129,7 +133,7 @@ def _unpack(dataset: str, root: Path, packed: Path) -> Path:
             if file in missing:
                 _gunzip(packed / f"{file}.gz", _raw(cache, dataset) / file)
             else:
-                _write(_raw(cache, dataset) / file, (_raw(root, dataset) / file).read_bytes())
+                files.write(_raw(cache, dataset) / file, (_raw(root, dataset) / file).read_bytes())
         return cache
     except OSError as error:
         raise DataError(f"{packed} cannot be unpacked, neither below {root} nor below {cache}: {error}.") from error
@@ -140,19 +144,7 @@ def _gunzip(packed: Path, unpacked: Path) -> None:
         content = gzip.decompress(packed.read_bytes())
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{packed} is damaged ({error}); put an undamaged copy in its place.") from error
-    _write(unpacked, content)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """All of the file or nothing: whoever finds it finds it whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    files.write(unpacked, content)
 
 
 def _read(path: Path, md5: str | None) -> Tensor:
