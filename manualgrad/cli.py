@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from manualgrad.commands import average, chain, check, derive, descent, explain, sensitivity
+from manualgrad.commands import average, chain, check, derive, descent, explain, predict, sensitivity
 from manualgrad.commands.errors import BadInput
 
 __all__ = ["main"]
@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0, 1 where a check found a fault, 2 on bad input, 3 where the tool itself failed."""
     parser = argparse.ArgumentParser(prog="manualgrad", description="Neural-network gradients derived by hand.")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for command in (explain, chain, sensitivity, average, descent, derive, check):
+    for command in (explain, chain, sensitivity, average, descent, derive, predict, check):
         command.add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in ("rich", "matplotlib", "torchvision", "platformdirs", "numpy"):
+        if missing not in ("rich", "matplotlib", "torchvision", "platformdirs", "numpy", "PIL"):
             raise
         print(f'manualgrad: {missing} is missing: pip install "manualgrad[train]"', file=sys.stderr)
         return 2
