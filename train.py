@@ -1,11 +1,17 @@
-"""Train a network of hand-differentiated layers on MNIST, on the CPU or a GPU, and test it.
+"""Train a network of hand-differentiated layers on MNIST, on the CPU or on GPUs, and test it.
 
-    python train.py                                       the notes' network, 784-16-16-10: 95%
-    python train.py --hidden 100 --batch-size 10          98%
-    python train.py --hidden 30 --batch-size 10           the network of Nielsen's book, chapter 1
+    python train.py                                       the notes' network, 784-16-16-10, in half a minute
+    python train.py --recipe nielsen-30                   the network of Nielsen's book, chapter 1
+    python train.py --recipe best                         the best that sigmoid layers do in ten minutes
+    python train.py --hidden 100 --epochs 10 --batch-size 20
     python train.py --dataset fashion-mnist --hidden 100
-    python train.py --device cuda:1
     python train.py --engine backprop                     the same steps without autograd, in half the time
+    python train.py --compare                             beside torch.nn's own layers
+    python train.py --resume runs/...                     go on with a run that was stopped, or killed
+
+    torchrun --nproc-per-node=2 train.py                  two processes, which divide each mini-batch
+    torchrun --nproc-per-node=2 --max-restarts=3 train.py --out runs/mine
+    torchrun --nnodes=2 --nproc-per-node=8 --rdzv-backend=c10d --rdzv-endpoint=HOST:29500 train.py   (on both machines)
 
 The network is an nn.Sequential of manualgrad's layers; autograd runs their hand-written backward methods. What comes of it
 goes to runs/<time>-<dataset>-<layers>/, or to the folder that --out names: see manualgrad/runs.py.
@@ -14,9 +20,9 @@ goes to runs/<time>-<dataset>-<layers>/, or to the folder that --out names: see 
 from __future__ import annotations
 
 import argparse
-import math
+import contextlib
+import signal
 import sys
-import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,100 +31,76 @@ try:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from manualgrad.data import CLASSES, DATASETS, DataError, load
+    from manualgrad.comparison import compare
+    from manualgrad.data import CLASSES, DataError, Examples, load
+    from manualgrad.keeper import Keeper
+    from manualgrad.options import config, options
     from manualgrad.plots.curve import plot_curve
+    from manualgrad.plots.mistakes import plot_confusion, plot_worst
+    from manualgrad.processes import Processes, join, leave, local_rank
     from manualgrad.runs import Run, default_folder
-    from manualgrad.training import EpochResult, make_network, train
+    from manualgrad.steps import AutogradStep, BackpropStep
+    from manualgrad.training import EpochResult, Training, make_network
 except ModuleNotFoundError as error:
     print(f'train.py: {error.name} is missing: pip install "manualgrad[train]"', file=sys.stderr)
     sys.exit(2)
 
 
-# Options
-
-
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
-def positive_int(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
-
-
-def seed(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**63:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^63 - 1")
-    return int(text)
-
-
-def learning_rate(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return value
-
-
-def device(text: str) -> torch.device:
-    """auto, cpu, cuda, cuda:N or mps, as far as this machine has it."""
-    if text == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.mps.is_available() else "cpu")
-    kind, _, number = text.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (":" in text and (kind != "cuda" or not number.isdecimal())):
-        raise argparse.ArgumentTypeError(f"{text!r} is none of auto, cpu, cuda, cuda:N (N = 0, 1, ...) and mps")
-    here = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.mps.is_available())}[kind]
-    if int(number or 0) >= here:
-        raise argparse.ArgumentTypeError(f"{text!r} is not on this machine, which has {here or 'no'} {kind} device")
-    return torch.device(text)
-
-
-def options() -> argparse.Namespace:
-    description, _, rest = (__doc__ or "").partition("\n\n")
-    parser = Parser(description=description, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add(
-        "--hidden",
-        type=positive_int,
-        nargs="*",
-        default=[16, 16],
-        metavar="N",
-        help="sizes of the hidden layers (16 16)",
-    )
-    add("--activation", choices=["sigmoid", "relu"], default="sigmoid", help="of the hidden layers (sigmoid)")
-    add("--epochs", type=positive_int, default=30, metavar="N", help="passes over the training images (30)")
-    add("--batch-size", type=positive_int, default=100, metavar="N", help="examples in a mini-batch (100)")
-    add("--lr", type=learning_rate, metavar="X", help="learning rate at the start (0.05 x batch size)")
-    add("--seed", type=seed, default=0, metavar="N", help="of the initial weights and the shuffling (0)")
-    add("--device", type=device, default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps (auto)")
-    add(
-        "--engine",
-        choices=["autograd", "backprop"],
-        default="autograd",
-        help="what a step is: autograd through the layers and torch.optim.SGD, or manualgrad.sgd_step (autograd)",
-    )
-    add("--compile", action="store_true", help="torch.compile the network, which takes a while at the start")
-    add("--dataset", choices=list(DATASETS), default="mnist", help="the images (mnist)")
-    add("--data-dir", type=Path, metavar="DIR", help="where torchvision's folders MNIST/raw/, ... lie or are to be put")
-    add("--out", type=Path, metavar="DIR", help="folder for the results (runs/<time>-<dataset>-<layers>)")
-    chosen = parser.parse_args()
-    if chosen.lr is None:
-        chosen.lr = 0.05 * chosen.batch_size
-    if chosen.compile and chosen.engine == "backprop":
-        parser.error("--compile is for --engine autograd: backprop has no graph that could be compiled")
-    return chosen
+def warn(message: str) -> None:
+    print(f"train.py: {message}", file=sys.stderr)
 
 
 def fail(message: str) -> NoReturn:
-    print(f"train.py: {message}", file=sys.stderr)
+    if local_rank() == 0:
+        warn(message)
     sys.exit(2)
 
 
-# The job
+# What is trained
+
+
+def read_data(chosen: argparse.Namespace) -> tuple[Examples, Examples]:
+    """The examples to train on and those to test on, on the training device."""
+    try:
+        training, test = load(chosen.dataset, chosen.data_dir)
+    except DataError as error:
+        fail(str(error))
+    if chosen.validation:
+        if chosen.validation >= len(training):
+            fail(f"--validation: {chosen.validation} of {len(training):,} training images leave none to train on.")
+        training, test = training[: -chosen.validation], training[-chosen.validation :]
+    return training.to(chosen.device), test.to(chosen.device)
+
+
+def make_training(
+    chosen: argparse.Namespace, sizes: list[int], layers: str, training: Examples, test: Examples, processes: Processes
+) -> Training:
+    torch.manual_seed(chosen.seed)
+    model = make_network(sizes, chosen.activation, layers).to(chosen.device)
+    if chosen.compile:
+        compile_network(model, training.x[: chosen.batch_size])
+    return Training(
+        model,
+        training,
+        test,
+        epochs=chosen.epochs,
+        batch_size=chosen.batch_size,
+        lr=chosen.lr,
+        schedule=chosen.schedule,
+        distort=chosen.distort,
+        generator=torch.Generator(chosen.device).manual_seed(chosen.seed),
+        processes=processes,
+        take_step=BackpropStep(model)
+        if chosen.engine == "backprop"
+        else AutogradStep(
+            model,
+            optimizer=chosen.optimizer,
+            weight_decay=chosen.weight_decay,
+            clip_grad_norm=chosen.clip_grad_norm,
+            amp=chosen.amp,
+            processes=processes,
+        ),
+    )
 
 
 def compile_network(model: torch.nn.Module, x: torch.Tensor) -> None:
@@ -132,90 +114,169 @@ def compile_network(model: torch.nn.Module, x: torch.Tensor) -> None:
         fail(f"--compile: torch.compile fails on this machine ({str(error).splitlines()[0]}).")
 
 
-def main() -> int:
-    chosen = options()
-    console = Console(highlight=False)
+# What comes of it
 
+
+def draw(run: Run, training: Training, title: str) -> None:
+    """curve.png, confusion.png and worst.png."""
+    if training.results:
+        plot_curve(training.results, run.folder / "curve.png", title)
+    with torch.no_grad():
+        a = training.model(training.test.x)
+    n = f"{len(a):,} test images"
+    plot_confusion(training.test, a, run.folder / "confusion.png", f"{title}: {n}")
+    plot_worst(training.test, a, run.folder / "worst.png", f"{title}: of {n}, those whose cost is highest")
+
+
+def picture(folder: Path) -> Path:
+    """Where --compare draws: known to be writable before it begins."""
     try:
-        training, test = (examples.to(chosen.device) for examples in load(chosen.dataset, chosen.data_dir))
-    except DataError as error:
-        fail(str(error))
-
-    torch.manual_seed(chosen.seed)
-    sizes = [training.x.shape[1], *chosen.hidden, CLASSES]
-    model = make_network(sizes, chosen.activation).to(chosen.device)
-
-    if chosen.compile:
-        with console.status("compiling"):
-            compile_network(model, training.x[: chosen.batch_size])
-
-    asked = ("dataset", "activation", "epochs", "batch_size", "lr", "seed", "engine", "compile")
-    config = {"sizes": sizes, "device": str(chosen.device)} | {name: getattr(chosen, name) for name in asked}
-    folder = chosen.out or default_folder(chosen.dataset, sizes)
-    try:
-        run = Run(folder, config)
-    except FileExistsError as error:
-        fail(f"--out: {error}, which would be lost: name another folder.")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "compare.png").touch()
     except OSError as error:
         fail(f"--out: {folder} cannot be written to ({error.strerror}).")
+    return folder / "compare.png"
 
-    layers, parameters = "-".join(map(str, sizes)), sum(p.numel() for p in model.parameters())
-    console.print(f"[bold]{layers}[/], {chosen.activation}, {parameters:,} parameters, on {chosen.device}")
-    console.print(f"{chosen.dataset}: {len(training):,} images to train on, {len(test):,} to test on\n")
 
-    results: list[EpochResult] = []
-    start, interrupted = time.perf_counter(), False
+def open_run(run: Run, training: Training, new: bool) -> None:
+    try:
+        run.start(training) if new else run.go_on(training)
+    except FileExistsError as error:
+        fail(f"--out: {error}, which would be lost: name another folder, or go on with it: --resume {run.folder}.")
+    except OSError as error:
+        fail(f"{'--out' if new else '--resume'}: {run.folder} cannot be written to ({error.strerror}).")
+
+
+def report(console: Console, run: Run, training: Training, interrupted: bool) -> None:
+    results, n = training.results, len(training.test)
+    if interrupted:
+        console.print(f"\nInterrupted in epoch {training.epoch}: the network is saved as it was then; go on by")
+        console.print(f"python train.py --resume {run.folder}", soft_wrap=True)
+    if results:
+        seconds = sum(result.seconds for result in results)
+        share = f"[bold]{results[-1].accuracy:.2%}[/] of the {n:,} test images"
+        console.print(f"\n{share} are classified right after {len(results)} epochs and {seconds:.1f} s.", soft_wrap=True)
+    if run.folder.is_dir():
+        written = sorted(path.name for path in run.folder.iterdir())
+        console.print(f"{', '.join(written)} are in {run.folder}", soft_wrap=True)
+
+
+class Interruption:
+    """Ctrl-C, taken where a step is over, so that what is saved then can be gone on with; the second one is taken at once."""
+
+    def __enter__(self) -> Interruption:
+        self.asked_for = False
+        self.before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self.before)
+
+    def _ask(self, *_: object) -> None:
+        self.asked_for = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def take(self) -> None:
+        if self.asked_for:
+            raise KeyboardInterrupt
+
+
+# The job
+
+
+def main() -> int:
+    processes = join()
+    chosen, checkpoint = options(sys.argv[1:], __doc__ or "", Path(__file__).parent / "recipes", processes)
+    console = Console(highlight=False, quiet=chosen.quiet or not processes.first)
+    settings = config(chosen)
+    if chosen.threads:
+        torch.set_num_threads(chosen.threads)
+    if processes.size > 1 and chosen.device.type == "cuda":
+        chosen.device = torch.device("cuda", local_rank())
+        torch.cuda.set_device(chosen.device)
+
+    training_set, test_set = read_data(chosen)
+    sizes = [training_set.x.shape[1], *chosen.hidden, CLASSES]
+    layers = "-".join(map(str, sizes))
+    title = f"{layers} ({chosen.activation}) on {chosen.dataset}"
+    folder = checkpoint.folder if checkpoint else chosen.out or default_folder(chosen.dataset, sizes)
+
+    def training_with(layers: str) -> Training:
+        return make_training(chosen, sizes, layers, training_set, test_set, processes)
+
+    if chosen.compare:
+        return compare(training_with, picture(folder), title, console)
+    training = training_with(chosen.layers)
+    run = Run(folder, {"sizes": sizes, **settings})
+    if checkpoint:
+        training.load_state_dict(checkpoint.training)
+    if processes.first:
+        open_run(run, training, new=checkpoint is None)
+
+    parameters = sum(p.numel() for p in training.model.parameters())
+    where = f"on {chosen.device}" + f" in {processes.size} processes" * (processes.size > 1)
+    console.print(f"[bold]{layers}[/], {chosen.activation}, {parameters:,} parameters, {where}")
+    test = "held out of them" if chosen.validation else "to test on"
+    console.print(f"{chosen.dataset}: {len(training_set):,} images to train on, {len(test_set):,} {test}\n")
+    if checkpoint:
+        console.print(f"Going on with {folder} in epoch {training.epoch}, after {training.step} steps.\n", soft_wrap=True)
+        if checkpoint.torch_version != torch.__version__:
+            warn(f"the run began with torch {checkpoint.torch_version}, this is {torch.__version__}: the last bits may differ")
+
+    keeper = Keeper(run, training, chosen.save_every, warn) if processes.first else None
+    board = Board(folder / "tensorboard", training.epoch) if chosen.tensorboard and processes.first else None
+    interrupted = False
     columns = (
         TextColumn("epoch {task.fields[epoch]} of {task.fields[epochs]}"),
         BarColumn(None),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        steps = math.ceil(len(training) / chosen.batch_size)
-        bar = progress.add_task("", total=chosen.epochs * steps, epoch=1, epochs=chosen.epochs)
+    with (
+        Interruption() if processes.size == 1 else contextlib.nullcontext() as interruption,
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
+    ):
+        steps = training.steps_per_epoch
+        bar = progress.add_task("", total=chosen.epochs * steps, epoch=training.epoch, epochs=chosen.epochs)
 
-        def show(step: int) -> None:
-            if step % 25 == 0:
-                progress.update(bar, completed=step, epoch=(step - 1) // steps + 1)
+        def after_step() -> None:
+            if training.step % 25 == 0:
+                progress.update(bar, completed=(training.epoch - 1) * steps + training.step, epoch=training.epoch)
+            if keeper:
+                keeper.after_step()
+            if interruption:
+                interruption.take()
+
+        def show(result: EpochResult) -> None:
+            console.print(f"{result.epoch:5}   {result.cost:6.4f}   {result.accuracy:13.2%}   {result.seconds:7.2f}")
 
         console.print("[dim]epoch     cost   test accuracy   seconds[/]")
+        for result in training.results:
+            show(result)
         try:
-            epochs = train(
-                model,
-                training,
-                test,
-                epochs=chosen.epochs,
-                batch_size=chosen.batch_size,
-                lr=chosen.lr,
-                engine=chosen.engine,
-                after_step=show,
-            )
-            for result in epochs:
-                results.append(result)
-                run.add(result)
-                console.print(f"{result.epoch:5}   {result.cost:6.4f}   {result.accuracy:13.2%}   {result.seconds:7.2f}")
+            for result in training.run(after_step):
+                show(result)
+                if keeper:
+                    keeper.after_epoch()
+                if board:
+                    board.add(result, training.model)
         except KeyboardInterrupt:
+            if not interruption:
+                raise  # in the middle of a step, of which the other processes have not heard
             interrupted = True
 
-    run.save(model)
-    if results:
-        plot_curve(results, run.folder / "curve.png", f"{layers} ({chosen.activation}) on {chosen.dataset}")
-
-    seconds = time.perf_counter() - start
-    if interrupted:
-        console.print(f"\nInterrupted in epoch {len(results) + 1}: the network is saved as it was then.")
-    if results:
-        share = f"[bold]{results[-1].accuracy:.2%}[/] of the {len(test):,} test images"
-        console.print(f"\n{share} are classified right after {len(results)} epochs and {seconds:.1f} s.", soft_wrap=True)
-    written = sorted(path.name for path in run.folder.iterdir())
-    console.print(f"{', '.join(written)} are in {run.folder}", soft_wrap=True)
+    leave()
+    if not keeper:
+        return 0
+    kept = keeper.finish()
+    kept &= keeper.attempt("curve.png, confusion.png or worst.png", lambda: draw(run, training, title))
+    report(console, run, training, interrupted)
     if chosen.data_dir is None:
-        console.print(f"What an image wants of it: manualgrad explain --checkpoint {run.folder}", soft_wrap=True)
-    return 130 if interrupted else 0
+        console.print(f"What an image wants of it: manualgrad explain --checkpoint {folder}", soft_wrap=True)
+    return 130 if interrupted else 0 if kept else 1
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except KeyboardInterrupt:  # before or after the training itself
+    except KeyboardInterrupt:  # before or after the training itself, or in one of several processes
         sys.exit(130)

@@ -10,15 +10,15 @@ from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
 from manualgrad import data, nn
-from manualgrad.training import make_network, train
+from manualgrad.training import Training, make_network
 
 
 def tensors() -> Callable[[], float]:
     training, test = data.load("mnist")
 
     def epoch() -> float:
-        for _ in train(make_network([784, 16, 16, 10]), training, test, epochs=1, batch_size=100, lr=5.0):
-            pass
+        model, generator = make_network([784, 16, 16, 10]), torch.Generator()
+        list(Training(model, training, test, epochs=1, batch_size=100, lr=5.0, generator=generator).run())
         return float(len(training))
 
     return epoch

@@ -1,33 +1,42 @@
 """The folder of a training run: what was asked for, what came of it epoch by epoch, and the trained network.
 
-================= =====================================================================================
-config.json       the settings, the seed and the versions
-metrics.jsonl     a line an epoch: epoch, cost, accuracy, seconds, lr
-model.pt          the state_dict, on the CPU, with the keys of the Sequential: "0.weight", "0.bias", "2.weight", ...
-curve.png         cost and accuracy by epoch
-================= =====================================================================================
+====================== ================================================================================
+config.json            the settings, the seed and the versions
+metrics.jsonl          a line an epoch: epoch, cost, accuracy, seconds, lr
+checkpoint.pt          all that the rest of the training depends on; checkpoint.previous.pt is the one before
+model.pt               the state_dict, on the CPU, with the keys of the Sequential: "0.weight", "0.bias", "2.weight", ...
+curve.png              cost and accuracy by epoch
+confusion.png          which digit the test images of each digit are taken for
+worst.png              the test images whose cost is highest
+tensorboard/           the logs for TensorBoard, where they were asked for
+====================== ================================================================================
+
+Each file is replaced as a whole: who reads one finds the old or the new, also where the writer was killed.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
-import io
 import json
 import math
-import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import manualgrad
+from manualgrad import files
 from manualgrad.data import DATASETS
-from manualgrad.training import EpochResult, make_network
+from manualgrad.training import EpochResult, Training, make_network
 
-__all__ = ["Run", "RunError", "default_folder", "load_network"]
+__all__ = ["Checkpoint", "Run", "RunError", "default_folder", "has_checkpoint", "load_checkpoint", "load_network"]
+
+_CHECKPOINT, _PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
+_FORMAT = "manualgrad checkpoint 1"
 
 
 class RunError(Exception):
@@ -40,42 +49,108 @@ def default_folder(dataset: str, sizes: Sequence[int]) -> Path:
     return Path("runs") / f"{now}-{dataset}-{'-'.join(map(str, sizes))}"
 
 
-class Run:
-    """A run's folder, made when the run starts.
+def has_checkpoint(folder: Path) -> bool:
+    return (folder / _CHECKPOINT).exists()
 
-    Raises:
-        FileExistsError: when the folder already holds a run.
-        OSError: when the folder cannot be made or written to.
+
+def _versions() -> dict[str, str]:
+    return {"manualgrad": manualgrad.__version__, "torch": str(torch.__version__), "python": platform.python_version()}
+
+
+class Run:
+    """A run's folder. Every method raises OSError where a file cannot be written, and leaves the one that was there.
+
+    Args:
+        config: the settings, of which `load_network` needs "sizes", "activation" and "dataset".
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        if (folder / "config.json").exists():
-            raise FileExistsError(f"{folder} already holds a run")
-        self.folder = folder
-        versions = {
-            "manualgrad": manualgrad.__version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        }
-        self._write("config.json", json.dumps({**config, "versions": versions}, indent=2) + "\n")
-        self._write("metrics.jsonl", "")
+        self.folder, self.config = folder, dict(config)
 
-    def add(self, result: EpochResult) -> None:
-        """A line in metrics.jsonl, with null for a number that is not finite, as JSON has no name for it."""
-        numbers = dataclasses.asdict(result).items()
-        line = json.dumps({key: value if math.isfinite(value) else None for key, value in numbers})
-        with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
-            file.write(line + "\n")
+    def start(self, training: Training) -> None:
+        """Make the folder for a new run, whose first checkpoint is the untrained network.
 
-    def save(self, model: torch.nn.Module) -> None:
-        """model.pt, whole or not at all."""
-        temporary = self.folder / "model.pt.part"
-        torch.save({name: tensor.cpu() for name, tensor in model.state_dict().items()}, temporary)
-        os.replace(temporary, self.folder / "model.pt")
+        Raises:
+            FileExistsError: when the folder already holds a run.
+        """
+        if has_checkpoint(self.folder) or (self.folder / "config.json").exists():
+            raise FileExistsError(f"{self.folder} already holds a run")
+        self.go_on(training)
+
+    def go_on(self, training: Training) -> None:
+        """Bring all files to where the training is."""
+        files.remove_parts(self.folder)
+        self.save_checkpoint(training)
+        self._write("config.json", json.dumps({**self.config, "versions": _versions()}, indent=2) + "\n")
+        self.save_metrics(training.results)
+
+    def save_metrics(self, results: Sequence[EpochResult]) -> None:
+        """metrics.jsonl, with null for a number that is not finite, as JSON has no name for it."""
+        numbers = [dataclasses.asdict(result).items() for result in results]
+        lines = [json.dumps({key: value if math.isfinite(value) else None for key, value in some}) for some in numbers]
+        self._write("metrics.jsonl", "".join(f"{line}\n" for line in lines))
+
+    def save_checkpoint(self, training: Training) -> None:
+        """checkpoint.pt; the one that was there becomes checkpoint.previous.pt."""
+        state = {"format": _FORMAT, "config": self.config, "versions": _versions(), "training": training.state_dict()}
+        files.save(self.folder / _CHECKPOINT, state, previous=self.folder / _PREVIOUS)
+
+    def save_model(self, model: torch.nn.Module) -> None:
+        """model.pt."""
+        files.save(self.folder / "model.pt", {name: tensor.cpu() for name, tensor in model.state_dict().items()})
 
     def _write(self, name: str, content: str) -> None:
-        (self.folder / name).write_text(content, encoding="utf-8")
+        files.write(self.folder / name, content.encode())
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training as it was at some moment.
+
+    Attributes:
+        folder: the run's.
+        config: its settings.
+        torch_version: with which it was written.
+        training: the state for `Training.load_state_dict`.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    torch_version: str
+    training: dict[str, Any]
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Args:
+        path: the run's folder, or a checkpoint in it.
+
+    Raises:
+        RunError: when there is none, or it is damaged; the message names the previous one, where that is whole.
+    """
+    file = path / _CHECKPOINT if path.is_dir() else path
+    try:
+        state = files.load(file)
+    except OSError as error:
+        raise RunError(f"{file} cannot be read ({error.strerror}){_offer_previous(file)}.") from error
+    except ValueError as error:
+        raise RunError(f"{error}{_offer_previous(file)}.") from error
+    if not isinstance(state, dict) or state.get("format") != _FORMAT:
+        raise RunError(f"{file} is no checkpoint that this version of train.py wrote{_offer_previous(file)}.")
+    return Checkpoint(file.parent, state["config"], state["versions"]["torch"], state["training"])
+
+
+def _offer_previous(file: Path) -> str:
+    previous = file.with_name(_PREVIOUS)
+    if file == previous or not previous.exists():
+        return ""
+    try:
+        training = load_checkpoint(previous).training
+    except RunError:
+        return ""
+    where = f"epoch {len(training['results']) + 1}, step {training['step']}"
+    return f"; the one before it is whole, from {where}: --resume {previous}"
 
 
 def load_network(checkpoint: Path) -> tuple[torch.nn.Sequential, dict[str, Any]]:
@@ -94,13 +169,11 @@ def load_network(checkpoint: Path) -> tuple[torch.nn.Sequential, dict[str, Any]]
     with torch.device("meta"):  # no memory yet, whatever sizes a damaged file asks for
         network = make_network(config["sizes"], config["activation"])
     try:
-        content = weights.read_bytes()
+        state = files.load(weights)
     except OSError as error:
         raise RunError(f"{weights} cannot be read ({error.strerror}).") from error
-    try:
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load and pickle raise whatever the bytes lead them to
-        raise RunError(f"{weights} is damaged, or was not written by torch.save.") from error
+    except ValueError as error:
+        raise RunError(f"{error}.") from error
     wanted = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: list(getattr(tensor, "shape", [])) for name, tensor in state.items()} if isinstance(state, dict) else None
     if found != wanted:

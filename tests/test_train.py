@@ -51,7 +51,9 @@ def test_the_command_trains_the_network_of_the_notes_on_mnist(tmp_path):
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name.endswith("-mnist-784-16-16-10")
     assert ":" not in folder.name
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "curve.png", "metrics.jsonl", "model.pt"]
+    pictures = ["confusion.png", "curve.png", "worst.png"]
+    others = ["checkpoint.previous.pt", "checkpoint.pt", "config.json", "metrics.jsonl", "model.pt"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(pictures + others)
 
     (line,) = (folder / "metrics.jsonl").read_text().splitlines()
     metrics = json.loads(line)
@@ -66,7 +68,8 @@ def test_the_command_trains_the_network_of_the_notes_on_mnist(tmp_path):
 
     model = make_network(config["sizes"], config["activation"])
     model.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
-    assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+    for picture in pictures:
+        assert (folder / picture).read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_command_trains_on_files_of_another_data_set(tmp_path):
@@ -134,7 +137,7 @@ BAD_OPTIONS = {
     "--device cpu:1": "'cpu:1' is none of auto, cpu, cuda, cuda:N",
     "--device cuda:99": "'cuda:99' is not on this machine",
     "--engine hand": "invalid choice: 'hand'",
-    "--engine backprop --compile": "--compile is for --engine autograd: backprop has no graph that could be compiled",
+    "--engine backprop --compile": "--compile is for --engine autograd: backprop takes plain steps in float32",
     "--momentum 0.9": "unrecognized arguments: --momentum",
 }
 

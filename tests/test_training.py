@@ -1,5 +1,7 @@
 """The training loop: what it computes, what it reports, and that no step waits for the device."""
 
+import io
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -7,13 +9,21 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from manualgrad import nn
 from manualgrad.data import Examples
-from manualgrad.training import accuracy, make_network, train
+from manualgrad.steps import AutogradStep, BackpropStep
+from manualgrad.training import Training, accuracy, make_network
 
 
 def examples(n, pixels=6, classes=3):
     x, labels = torch.rand(n, pixels), torch.arange(n) % classes
     x[torch.arange(n), labels] += 1
     return Examples(x, torch.nn.functional.one_hot(labels, classes).float(), labels)
+
+
+def generator(seed=5):
+    return torch.Generator().manual_seed(seed)
+
+
+STEPS = {"autograd": AutogradStep, "backprop": BackpropStep}
 
 
 def test_the_network_of_the_notes_has_13002_parameters():
@@ -30,7 +40,7 @@ def test_a_network_without_hidden_layers_is_one_linear_layer_and_a_sigmoid():
     assert [type(layer) for layer in make_network([4, 2], "relu")] == [nn.Linear, nn.Sigmoid]
 
 
-@pytest.mark.parametrize("engine", ["autograd", "backprop"])
+@pytest.mark.parametrize("engine", STEPS)
 @pytest.mark.parametrize(("n", "batch_size"), [(30, 10), (31, 10), (5, 10)])
 def test_it_is_stochastic_gradient_descent_on_the_quadratic_cost(n, batch_size, engine):
     """The same steps, written out with torch.nn and the learning rate of half a cosine wave."""
@@ -39,13 +49,13 @@ def test_it_is_stochastic_gradient_descent_on_the_quadratic_cost(n, batch_size, 
     expected = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.Sigmoid(), torch.nn.Linear(4, 3), torch.nn.Sigmoid())
     expected.load_state_dict(model.state_dict())
 
-    torch.manual_seed(5)
-    results = list(train(model, training, training, epochs=2, batch_size=batch_size, lr=2.0, engine=engine))
+    how = {"epochs": 2, "batch_size": batch_size, "lr": 2.0, "take_step": STEPS[engine](model)}
+    results = list(Training(model, training, training, generator=generator(), **how).run())
 
-    torch.manual_seed(5)
+    shuffling = generator()
     for epoch, lr in ((0, 2.0), (1, 1.0)):
         costs = []
-        for batch in torch.randperm(n).split(batch_size):
+        for batch in torch.randperm(n, generator=shuffling).split(batch_size):
             C = ((expected(training.x[batch]) - training.y[batch]) ** 2).sum() / len(batch)
             gradients = torch.autograd.grad(C, list(expected.parameters()))
             with torch.no_grad():
@@ -62,16 +72,18 @@ def test_it_learns():
     torch.manual_seed(1)
     training, test = examples(300), examples(60)
     model = make_network([6, 8, 3])
-    results = list(train(model, training, test, epochs=30, batch_size=10, lr=1.0))
+    results = list(Training(model, training, test, epochs=30, batch_size=10, lr=1.0, generator=generator()).run())
     assert [result.epoch for result in results] == list(range(1, 31))
     assert results[-1].cost < results[0].cost / 2
     assert results[-1].accuracy > 0.95
 
 
-def test_after_step_counts_the_steps():
-    steps = []
-    list(train(make_network([6, 3]), examples(25), examples(3), epochs=2, batch_size=10, lr=1.0, after_step=steps.append))
-    assert steps == [1, 2, 3, 4, 5, 6]
+def test_after_step_finds_the_epoch_and_its_steps_counted():
+    seen = []
+    training = Training(make_network([6, 3]), examples(25), examples(3), epochs=2, batch_size=10, lr=1.0, generator=generator())
+    list(training.run(lambda: seen.append((training.epoch, training.step))))
+    assert seen == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]
+    assert (training.epoch, training.step) == (3, 0)
 
 
 def test_accuracy_is_the_share_of_right_answers_whatever_the_batch_size():
@@ -94,23 +106,25 @@ class Operators(TorchDispatchMode):
         return op(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("engine", ["autograd", "backprop"])
+@pytest.mark.parametrize("engine", STEPS)
 def test_no_step_reads_a_number_back_from_the_device(engine):
     """A sync would show as _local_scalar_dense; the two at the end of the epoch are the cost and the accuracy."""
-    counts, training, test = [], examples(50), examples(5)
+    counts, model = [], make_network([6, 4, 3])
+    how = {"epochs": 1, "batch_size": 10, "lr": 1.0, "take_step": STEPS[engine](model)}
+    training = Training(model, examples(50), examples(5), generator=generator(), **how)
 
-    def note(step):
+    def note():
         counts.append(sum("_local_scalar_dense" in name for name in operators.names))
 
     with Operators() as operators:
-        list(train(make_network([6, 4, 3]), training, test, epochs=1, batch_size=10, lr=1.0, engine=engine, after_step=note))
+        list(training.run(note))
     assert counts == [0] * 5
     assert sum("_local_scalar_dense" in name for name in operators.names) == 2
     assert any("addmm" in name for name in operators.names)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("engine", ["autograd", "backprop"])
+@pytest.mark.parametrize("engine", STEPS)
 def test_no_step_waits_for_the_gpu(engine):
     def on_gpu(data):
         return data.to(torch.device("cuda"))
@@ -126,3 +140,62 @@ def test_no_step_waits_for_the_gpu(engine):
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert steps == [1, 2, 3, 4, 5]
+
+
+HOW = {
+    "sgd": {},
+    "momentum": {"optimizer": "momentum", "weight_decay": 0.01, "clip_grad_norm": 0.5},
+    "adamw": {"optimizer": "adamw"},
+    "fp16": {"amp": "fp16"},
+}
+
+
+def under_way(how, distort=0.0, processes=None):
+    torch.manual_seed(0)
+    training, test = examples(34, pixels=9), examples(7, pixels=9)
+    model = make_network([9, 4, 3])
+    take_step = BackpropStep(model) if how is None else AutogradStep(model, **how)
+    options = {"epochs": 3, "batch_size": 10, "lr": 0.1, "generator": generator(), "take_step": take_step, "distort": distort}
+    return Training(model, training, test, **options)
+
+
+def outcome(training):
+    results = [(result.epoch, result.cost, result.accuracy, result.lr) for result in training.results]
+    return results, [parameter.clone() for parameter in training.model.parameters()]
+
+
+@pytest.mark.parametrize("distort", [0.0, 1.0])
+@pytest.mark.parametrize("how", [*HOW.values(), None], ids=[*HOW, "backprop"])
+def test_a_training_gone_on_with_after_any_step_ends_bit_for_bit_the_same(how, distort):
+    whole, saved = under_way(how, distort), []
+
+    def save():
+        file = io.BytesIO()
+        torch.save(whole.state_dict(), file)
+        saved.append((len(whole.results), whole.step, file))
+
+    save()
+    for _ in whole.run(after_step=save):
+        save()
+    assert len(saved) == 1 + 3 * (4 + 1)
+    for epochs, step, file in saved:
+        file.seek(0)
+        torch.rand(3)  # the default generator has no part in it
+        rest = under_way(how, distort)
+        rest.load_state_dict(torch.load(file, weights_only=True))
+        assert (len(rest.results), rest.step) == (epochs, step)
+        assert len(list(rest.run())) == 3 - epochs
+        (results, parameters), (expected_results, expected) = outcome(rest), outcome(whole)
+        assert results == expected_results
+        assert all(map(torch.equal, parameters, expected))
+
+
+def test_the_images_of_an_epoch_are_distorted_and_those_of_the_test_are_not():
+    seen = []
+    training = under_way({}, distort=1.0)
+    training.model.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    next(training.run())
+    *batches, test = seen
+    assert torch.equal(test, training.test.x)
+    originals = {tuple(x.tolist()) for x in training.training.x}
+    assert not any(tuple(x.tolist()) in originals for batch in batches for x in batch)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,23 +101,16 @@ def _trained(epochs: int, training: Examples, test: Examples, console: Console) 
     """The network of the notes, after a short training with a progress bar."""
     from rich.progress import Progress
 
-    from manualgrad.training import make_network, train
+    from manualgrad.training import Training, make_network
 
     model = make_network(_SIZES)
     layers = "-".join(map(str, _SIZES))
     if epochs == 0:
         return model, f"{layers}, untrained"
-    steps = epochs * math.ceil(len(training) / _BATCH_SIZE)
+    job = Training(
+        model, training, test, epochs=epochs, batch_size=_BATCH_SIZE, lr=0.05 * _BATCH_SIZE, generator=torch.default_generator
+    )
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(f"training {layers}", total=steps)
-        results = train(
-            model,
-            training,
-            test,
-            epochs=epochs,
-            batch_size=_BATCH_SIZE,
-            lr=0.05 * _BATCH_SIZE,
-            after_step=lambda step: progress.update(bar, completed=step),
-        )
-        *_, last = results
+        bar = progress.add_task(f"training {layers}", total=epochs * job.steps_per_epoch)
+        *_, last = job.run(after_step=lambda: progress.advance(bar))
     return model, f"{layers} after {epochs} epoch{'s' * (epochs > 1)} (test accuracy {last.accuracy:.1%})"

@@ -1,0 +1,99 @@
+"""The same training with manualgrad's layers and with torch.nn's, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+from torch import Tensor
+from torch.testing import assert_close
+
+from manualgrad.plots.comparison import plot_comparison
+from manualgrad.steps import Step
+from manualgrad.training import EpochResult, Training
+
+__all__ = ["compare"]
+
+_STEPS = 100  # whose costs are held against each other one by one; later ones drift apart with the last bits
+_POINTS = 0.005  # by which the final accuracies may differ
+
+
+class _Recorded:
+    """A step that notes its first costs."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.costs: list[Tensor] = []
+
+    def __call__(self, x: Tensor, y: Tensor, rate: float, n: int) -> Tensor:
+        cost = self.step(x, y, rate, n)
+        if len(self.costs) < _STEPS:
+            self.costs.append(cost)
+        return cost
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.step.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.step.load_state_dict(state)
+
+
+def compare(make: Callable[[str], Training], picture: Path, title: str, console: Console) -> int:
+    """Train with both, an epoch of the one and then of the other, and show cost, accuracy and time side by side.
+
+    Args:
+        make: a training, from "manualgrad" or "torch"; both from the same seed.
+        picture: where the curves are drawn.
+
+    Returns:
+        0 where the costs of the first 100 steps agree within `torch.testing.assert_close`, and the final accuracies within
+        half a percentage point; 1 where they do not.
+
+    Raises:
+        OSError: when the picture cannot be written.
+    """
+    trainings = {layers: make(layers) for layers in ("manualgrad", "torch")}
+    recorded = {layers: _Recorded(training.take_step) for layers, training in trainings.items()}
+    ours, theirs = trainings.values()
+    console.print(f"[bold]{title}[/], manualgrad's layers beside torch.nn's\n")
+    console.print("[dim]epoch      cost   torch.nn   accuracy   torch.nn   seconds   torch.nn[/]")
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("", total=2 * ours.epochs * ours.steps_per_epoch)
+        runs = []
+        for layers, training in trainings.items():
+            training.take_step = recorded[layers]
+            runs.append(training.run(after_step=lambda: progress.advance(bar)))
+        for a, b in zip(*runs, strict=True):
+            costs, accuracies = f"{a.cost:8.5f}   {b.cost:8.5f}", f"{a.accuracy:8.2%}   {b.accuracy:8.2%}"
+            console.print(f"{a.epoch:5}  {costs}   {accuracies}   {a.seconds:7.2f}   {b.seconds:8.2f}")
+    steps_agree = _steps_agree(*(torch.stack(recorded[layers].costs) for layers in trainings), console)
+    accuracies_agree = _accuracies_agree(ours.results[-1], theirs.results[-1], console)
+    seconds, theirs_seconds = (sum(result.seconds for result in training.results) for training in trainings.values())
+    ratio = seconds / theirs_seconds
+    console.print(f"Time: {seconds:.1f} s with manualgrad's layers, {theirs_seconds:.1f} s with torch.nn's, {ratio:.2f} times.")
+    plot_comparison(ours.results, theirs.results, picture, title)
+    console.print(f"The curves: {picture}", soft_wrap=True)
+    return 0 if steps_agree and accuracies_agree else 1
+
+
+def _steps_agree(ours: Tensor, theirs: Tensor, console: Console) -> bool:
+    far = ((ours - theirs).abs() / theirs.abs()).max().item()
+    try:
+        assert_close(ours, theirs)
+        agree = True
+    except AssertionError:
+        agree = False
+    verdict = "as they should" if agree else "[red]more than assert_close allows[/]"
+    console.print(f"\nThe costs of the first {len(ours)} steps differ by {far:.1e} of their size at most, {verdict}.")
+    return agree
+
+
+def _accuracies_agree(ours: EpochResult, theirs: EpochResult, console: Console) -> bool:
+    far = abs(ours.accuracy - theirs.accuracy)
+    verdict = "within half a point" if far <= _POINTS else "[red]more than half a point[/]"
+    console.print(f"Accuracy at the end: {ours.accuracy:.2%} and {theirs.accuracy:.2%}, {verdict}.")
+    return far <= _POINTS

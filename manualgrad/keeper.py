@@ -1,0 +1,68 @@
+"""Keeps the files of a run up to date while the training goes on, which nothing that fails here stops."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from manualgrad.runs import Run
+from manualgrad.training import Training
+
+__all__ = ["Keeper"]
+
+
+class Keeper:
+    """Writes the metrics of a run after each epoch, and a checkpoint whenever one is due.
+
+    Args:
+        every: how often that is: a number of epochs (an int) or of seconds (a float).
+        warn: is told, in a sentence, what could not be written.
+    """
+
+    def __init__(self, run: Run, training: Training, every: int | float, warn: Callable[[str], None]) -> None:
+        self.run, self.training, self.every, self.warn = run, training, every, warn
+        self.saved = time.monotonic()
+
+    def after_step(self) -> None:
+        if isinstance(self.every, float) and time.monotonic() - self.saved >= self.every:
+            self._save_checkpoint()
+
+    def after_epoch(self) -> None:
+        self.attempt("metrics.jsonl", lambda: self.run.save_metrics(self.training.results))
+        if isinstance(self.every, int) and len(self.training.results) % self.every == 0:
+            self._save_checkpoint()
+
+    def finish(self) -> bool:
+        """Write the network, and the last checkpoint; where the folder does not take them, into one for temporary files.
+
+        Returns:
+            Whether the run's folder has both.
+        """
+        kept = self._save_checkpoint()
+        if self.attempt("model.pt", lambda: self.run.save_model(self.training.model)) and kept:
+            return True
+        try:
+            elsewhere = Run(Path(tempfile.mkdtemp(prefix="manualgrad-")), self.run.config)
+            elsewhere.save_model(self.training.model)
+            elsewhere.go_on(self.training)
+        except OSError as error:
+            self.warn(f"nor could the network be written to a folder for temporary files ({error.strerror})")
+        else:
+            self.warn(f"the network and its checkpoint are in {elsewhere.folder} instead: move them to where they can stay")
+        return False
+
+    def attempt(self, name: str, write: Callable[[], None]) -> bool:
+        """Whether `write` could write the file of this name."""
+        try:
+            write()
+        except OSError as error:
+            self.warn(f"{self.run.folder / name} could not be written ({error.strerror or error})")
+            return False
+        return True
+
+    def _save_checkpoint(self) -> bool:
+        done = self.attempt("checkpoint.pt", lambda: self.run.save_checkpoint(self.training))
+        self.saved = time.monotonic()  # also where it failed: the next attempt is due as late
+        return done

@@ -1,0 +1,87 @@
+"""The processes of a training: one alone, or several that torchrun started, each of which takes its share of every mini-batch.
+
+torchrun tells a process through its environment which it is: https://docs.pytorch.org/docs/stable/elastic/run.html.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+import torch.distributed
+from torch import Tensor
+
+__all__ = ["Processes", "join", "leave", "local_processes", "local_rank", "restarts", "restarts_allowed"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those of the training.
+
+    Attributes:
+        rank: counted from 0; process 0 prints and writes.
+        size: how many there are.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def share(self, batch: Tensor) -> Tensor:
+        """This process's part of a tensor's rows: contiguous, and the processes' parts differ by a row at most."""
+        return batch if self.size == 1 else batch.tensor_split(self.size)[self.rank]
+
+    def add_up(self, tensor: Tensor) -> Tensor:
+        """Replace the tensor by its sum over all processes."""
+        if self.size > 1:
+            torch.distributed.all_reduce(tensor)
+        return tensor
+
+    def ask_first(self, question: Callable[[], T]) -> T:
+        """What `question` returns in process 0, in every process."""
+        if self.size == 1:
+            return question()
+        answer = [question() if self.first else None]
+        torch.distributed.broadcast_object_list(answer)
+        return answer[0]  # type: ignore[return-value]
+
+
+def join() -> Processes:
+    """This process's place, among those that torchrun started, or alone."""
+    processes = Processes(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
+    if processes.size > 1:
+        torch.distributed.init_process_group()  # gloo for tensors on the CPU, and nccl for those on CUDA
+    return processes
+
+
+def leave() -> None:
+    """Take leave of the others, where there are any; without it, NCCL warns."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def local_rank() -> int:
+    """Counted among the processes on this machine."""
+    return int(os.environ.get("LOCAL_RANK", 0))
+
+
+def local_processes() -> int:
+    """How many there are on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+
+
+def restarts() -> int:
+    """How often torchrun has started the processes anew, after one of them failed."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
+
+
+def restarts_allowed() -> int:
+    return int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", 0))

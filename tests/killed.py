@@ -1,0 +1,59 @@
+"""Runs train.py over and over, killing it at random moments, until it is through; prints what each kill left, as JSON.
+
+python tests/killed.py FOLDER KILLS OPTION...
+"""
+
+import importlib.util
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+import torch._dynamo  # which the first optimizer would import, each time
+
+from manualgrad.runs import has_checkpoint, load_checkpoint
+
+TRAIN = Path(__file__).parent.parent / "train.py"
+spec = importlib.util.spec_from_file_location("train", TRAIN)
+train = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(train)
+
+
+def start(*options):
+    """train.py in a process of its own, which is forked, so that it is at work at once."""
+    process = os.fork()
+    if process == 0:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115: to the end
+        sys.argv = ["train.py", *options]
+        try:
+            code = train.main()
+        except SystemExit as stop:
+            code = stop.code
+        os._exit(code)
+    return process
+
+
+def main(folder, kills, *options):
+    torch.set_num_threads(1)  # a forked process cannot use the threads of another
+    moments = random.Random(0)
+    left = []
+    while len(left) < kills:
+        process = start(*(("--resume", folder) if has_checkpoint(Path(folder)) else (*options, "--out", folder)))
+        time.sleep(moments.uniform(0.0, 0.15))
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        if has_checkpoint(Path(folder)):
+            state = load_checkpoint(Path(folder)).training
+            left.append((len(state["results"]), state["step"]))
+        else:
+            assert left == [], "the checkpoint is lost"
+    _, status = os.waitpid(start("--resume", folder), 0)
+    print(json.dumps({"left": left, "code": os.waitstatus_to_exitcode(status)}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])

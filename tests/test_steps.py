@@ -1,0 +1,115 @@
+"""Steps: those of torch.optim, on torch.nn's layers, written out."""
+
+import copy
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from manualgrad import nn
+from manualgrad.audit import audit
+from manualgrad.steps import AutogradStep
+from manualgrad.training import SCHEDULES, make_network
+
+BATCHES = [(torch.rand(n, 6), torch.rand(n, 3)) for n in (8, 8, 3, 8)]
+OPTIMIZERS = {
+    "sgd": lambda ps, decay: torch.optim.SGD(ps, weight_decay=decay),
+    "momentum": lambda ps, decay: torch.optim.SGD(ps, momentum=0.9, weight_decay=decay),
+    "adamw": lambda ps, decay: torch.optim.AdamW(ps, weight_decay=decay),
+}
+
+
+def trained(step, rate=0.05):
+    return [step(x, y, rate, len(x)) for x, y in BATCHES]
+
+
+@pytest.mark.parametrize("layers", ["manualgrad", "torch"])
+@pytest.mark.parametrize("clip", [None, 0.1])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_step_is_that_of_torch_optim(optimizer, decay, clip, layers):
+    torch.manual_seed(0)
+    model = make_network([6, 5, 3], layers=layers)
+    original = torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.Sigmoid(), torch.nn.Linear(5, 3), torch.nn.Sigmoid())
+    original.load_state_dict(model.state_dict())
+    theirs = OPTIMIZERS[optimizer](original.parameters(), decay)
+
+    costs = trained(AutogradStep(model, optimizer=optimizer, weight_decay=decay, clip_grad_norm=clip))
+
+    for cost, (x, y) in zip(costs, BATCHES, strict=True):
+        theirs.param_groups[0]["lr"] = 0.05
+        theirs.zero_grad()
+        C = (original(x) - y).square().sum(1).mean()
+        C.backward()
+        if clip is not None:
+            torch.nn.utils.clip_grad_norm_(original.parameters(), clip)
+        theirs.step()
+        assert_close(cost, C.detach())
+    assert_close(dict(model.named_parameters()), dict(original.named_parameters()))
+
+
+@pytest.mark.parametrize("layers", ["manualgrad", "torch"])
+def test_the_layers_asked_for_are_those_that_run(layers):
+    torch.manual_seed(0)
+    model = make_network([6, 5, 3], layers=layers)
+    assert type(model[0]) is (nn if layers == "manualgrad" else torch.nn).Linear
+    found = audit(model(torch.rand(2, 6)))
+    assert bool(found.manual) == (layers == "manualgrad")
+
+
+def test_both_layers_start_from_the_same_parameters():
+    networks = []
+    for layers in ("manualgrad", "torch"):
+        torch.manual_seed(3)
+        networks.append(make_network([6, 5, 3], layers=layers).state_dict())
+    assert_close(*networks, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("amp", ["bf16", "fp16"])
+def test_mixed_precision_comes_near_full_precision(amp, device):
+    torch.manual_seed(0)
+    model = make_network([6, 5, 3]).to(device)
+    full = copy.deepcopy(model)
+    lower = AutogradStep(model, amp=amp)
+    dtypes = []
+    model[0].register_forward_hook(lambda module, inputs, output: dtypes.append(output.dtype))
+    batches = [(x.to(device), y.to(device)) for x, y in BATCHES]
+    costs = [lower(x, y, 0.05, len(x)) for x, y in batches]
+    full_costs = [AutogradStep(full)(x, y, 0.05, len(x)) for x, y in batches]
+    assert set(dtypes) == {{"bf16": torch.bfloat16, "fp16": torch.float16}[amp]}
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert_close(torch.stack(costs).float(), torch.stack(full_costs), rtol=0.02, atol=0.02)
+    assert not torch.equal(torch.stack(costs).float(), torch.stack(full_costs))
+
+
+def test_fp16_skips_a_step_whose_gradients_are_not_finite_and_scales_less():
+    model = make_network([6, 5, 3])
+    step = AutogradStep(model, amp="fp16")
+    before = copy.deepcopy(model.state_dict())
+    scale = step.scaler.get_scale()
+    x, y = BATCHES[0]
+    step(x * torch.inf, y, 0.05, len(x))
+    assert_close(model.state_dict(), before, rtol=0, atol=0)
+    assert step.scaler.get_scale() < scale
+    assert step.state_dict()["scaler"]["scale"] == step.scaler.get_scale()
+
+
+EPOCHS = 7
+
+
+@pytest.mark.parametrize(
+    ("schedule", "theirs"),
+    {
+        "constant": lambda optimizer: torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1),
+        "cosine": lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=EPOCHS),
+        "step": lambda optimizer: torch.optim.lr_scheduler.MultiStepLR(optimizer, [3, 5], gamma=0.1),
+    }.items(),
+)
+def test_a_schedule_is_that_of_torch_optim(schedule, theirs):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=2.0)
+    scheduler, rates = theirs(optimizer), []
+    for _ in range(EPOCHS):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert [2.0 * SCHEDULES[schedule](epoch, EPOCHS) for epoch in range(EPOCHS)] == pytest.approx(rates)
