@@ -24,7 +24,7 @@ import contextlib
 import signal
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 try:
     import torch
@@ -37,13 +37,16 @@ try:
     from manualgrad.options import config, options
     from manualgrad.plots.curve import plot_curve
     from manualgrad.plots.mistakes import plot_confusion, plot_worst
-    from manualgrad.processes import Processes, join, leave, local_rank
+    from manualgrad.processes import Processes, is_lost_connection, join, leave, local_rank
     from manualgrad.runs import Run, default_folder
     from manualgrad.steps import AutogradStep, BackpropStep
     from manualgrad.training import EpochResult, Training, make_network
 except ModuleNotFoundError as error:
     print(f'train.py: {error.name} is missing: pip install "manualgrad[train]"', file=sys.stderr)
     sys.exit(2)
+
+if TYPE_CHECKING:
+    from manualgrad.tensorboard import Board
 
 
 def warn(message: str) -> None:
@@ -147,6 +150,14 @@ def open_run(run: Run, training: Training, new: bool) -> None:
         fail(f"{'--out' if new else '--resume'}: {run.folder} cannot be written to ({error.strerror}).")
 
 
+def import_board() -> type[Board]:
+    try:
+        from manualgrad.tensorboard import Board
+    except ModuleNotFoundError as error:
+        fail(f'--tensorboard: {error.name} is missing: pip install "manualgrad[tensorboard]"')
+    return Board
+
+
 def report(console: Console, run: Run, training: Training, interrupted: bool) -> None:
     results, n = training.results, len(training.test)
     if interrupted:
@@ -159,6 +170,7 @@ def report(console: Console, run: Run, training: Training, interrupted: bool) ->
     if run.folder.is_dir():
         written = sorted(path.name for path in run.folder.iterdir())
         console.print(f"{', '.join(written)} are in {run.folder}", soft_wrap=True)
+        console.print(f"What an image wants of it: manualgrad explain --checkpoint {run.folder}", soft_wrap=True)
 
 
 class Interruption:
@@ -189,6 +201,7 @@ def main() -> int:
     chosen, checkpoint = options(sys.argv[1:], __doc__ or "", Path(__file__).parent / "recipes", processes)
     console = Console(highlight=False, quiet=chosen.quiet or not processes.first)
     settings = config(chosen)
+    Board = import_board() if chosen.tensorboard else None
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     if processes.size > 1 and chosen.device.type == "cuda":
@@ -197,46 +210,64 @@ def main() -> int:
 
     training_set, test_set = read_data(chosen)
     sizes = [training_set.x.shape[1], *chosen.hidden, CLASSES]
-    layers = "-".join(map(str, sizes))
-    title = f"{layers} ({chosen.activation}) on {chosen.dataset}"
     folder = checkpoint.folder if checkpoint else chosen.out or default_folder(chosen.dataset, sizes)
+    title = f"{'-'.join(map(str, sizes))} ({chosen.activation}) on {chosen.dataset}"
 
     def training_with(layers: str) -> Training:
         return make_training(chosen, sizes, layers, training_set, test_set, processes)
 
     if chosen.compare:
         return compare(training_with, picture(folder), title, console)
+
     training = training_with(chosen.layers)
-    run = Run(folder, {"sizes": sizes, **settings})
     if checkpoint:
         training.load_state_dict(checkpoint.training)
+    run = Run(folder, {"sizes": sizes, **settings})
+    keeper = None
     if processes.first:
         open_run(run, training, new=checkpoint is None)
+        board = Board(folder / "tensorboard", training.epoch) if Board else None
+        keeper = Keeper(run, training, chosen.save_every, warn, board)
 
     parameters = sum(p.numel() for p in training.model.parameters())
-    where = f"on {chosen.device}" + f" in {processes.size} processes" * (processes.size > 1)
-    console.print(f"[bold]{layers}[/], {chosen.activation}, {parameters:,} parameters, {where}")
-    test = "held out of them" if chosen.validation else "to test on"
-    console.print(f"{chosen.dataset}: {len(training_set):,} images to train on, {len(test_set):,} {test}\n")
+    where = f"on {settings['device']}" + f", in {processes.size} processes" * (processes.size > 1)
+    console.print(f"[bold]{title}[/]: {parameters:,} parameters, {where}")
+    those = "held out of them" if chosen.validation else "to test on"
+    console.print(f"{len(training_set):,} images to train on, {len(test_set):,} {those}\n")
     if checkpoint:
         console.print(f"Going on with {folder} in epoch {training.epoch}, after {training.step} steps.\n", soft_wrap=True)
-        if checkpoint.torch_version != torch.__version__:
+        if processes.first and checkpoint.torch_version != torch.__version__:
             warn(f"the run began with torch {checkpoint.torch_version}, this is {torch.__version__}: the last bits may differ")
 
-    keeper = Keeper(run, training, chosen.save_every, warn) if processes.first else None
-    board = Board(folder / "tensorboard", training.epoch) if chosen.tensorboard and processes.first else None
-    interrupted = False
+    try:
+        interrupted = follow(training, keeper, console, alone=processes.size == 1)
+    except RuntimeError as error:
+        if not is_lost_connection(error):
+            raise
+        warn(f"process {processes.rank} lost another one, so that the training ends here; go on by --resume {folder}")
+        return 1
+    leave()
+    if not keeper:
+        return 0
+    kept = keeper.finish()
+    kept &= keeper.attempt("curve.png, confusion.png or worst.png", lambda: draw(run, training, title))
+    report(console, run, training, interrupted)
+    return 130 if interrupted else 0 if kept else 1
+
+
+def follow(training: Training, keeper: Keeper | None, console: Console, alone: bool) -> bool:
+    """Train, showing how far it is and what comes of each epoch; whether Ctrl-C ended it."""
     columns = (
         TextColumn("epoch {task.fields[epoch]} of {task.fields[epochs]}"),
         BarColumn(None),
         TimeRemainingColumn(),
     )
     with (
-        Interruption() if processes.size == 1 else contextlib.nullcontext() as interruption,
+        Interruption() if alone else contextlib.nullcontext() as interruption,
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         steps = training.steps_per_epoch
-        bar = progress.add_task("", total=chosen.epochs * steps, epoch=training.epoch, epochs=chosen.epochs)
+        bar = progress.add_task("", total=training.epochs * steps, epoch=training.epoch, epochs=training.epochs)
 
         def after_step() -> None:
             if training.step % 25 == 0:
@@ -257,22 +288,11 @@ def main() -> int:
                 show(result)
                 if keeper:
                     keeper.after_epoch()
-                if board:
-                    board.add(result, training.model)
         except KeyboardInterrupt:
             if not interruption:
                 raise  # in the middle of a step, of which the other processes have not heard
-            interrupted = True
-
-    leave()
-    if not keeper:
-        return 0
-    kept = keeper.finish()
-    kept &= keeper.attempt("curve.png, confusion.png or worst.png", lambda: draw(run, training, title))
-    report(console, run, training, interrupted)
-    if chosen.data_dir is None:
-        console.print(f"What an image wants of it: manualgrad explain --checkpoint {folder}", soft_wrap=True)
-    return 130 if interrupted else 0 if kept else 1
+            return True
+    return False
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ normal number for each of 7 × 7 control points, in each of the two directions, 
 Steinkraus and Platt, 2003, "Best practices for convolutional neural networks applied to visual document analysis", section 2;
 they draw a number a pixel, which smoothed comes to the same.)
 
-The position depends linearly on the numbers drawn: A, t and the control points' are the coefficients of a fixed basis of fields,
-(px, py, 1, the 49 Gaussians). So the positions for a batch are one matrix product.
+The position is linear in what is drawn: A, t and the numbers at the control points are the coefficients of a fixed basis of
+fields, (px, py, 1, the 49 Gaussians). So the positions for a batch are one matrix product.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Distortion:
         self.basis = torch.cat(fields).to(device)
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
-        """The random coefficients [n, 2, 3 + 49] of n distortions: for x and y the rows of (A, t), and d at the control points."""
+        """The random coefficients [n, 2, 3 + 49] of n distortions: for x and y a row of (A, t), then the control points."""
         device = self.basis.device
         uniform = (2 * torch.rand(6, n, device=device, generator=generator) - 1) * self.strength
         angle, shear = uniform[0] * _ANGLE, uniform[1] * _SHEAR

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 __all__ = ["Picture", "read"]
@@ -46,7 +46,7 @@ def read(path: Path, length: int = 20) -> Picture:
     """
     try:
         image, done = _grey(path)
-    except (Image.UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, EOFError) as error:
+    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, EOFError) as error:
         raise ValueError(f"{path} is no image that can be read") from error
     original = torch.from_numpy(image)
     grey = _bright_on_dark(image, done)
@@ -62,8 +62,8 @@ def _grey(path: Path) -> tuple[np.ndarray, list[str]]:
     with Image.open(path) as opened:
         image = ImageOps.exif_transpose(opened)
         if image.has_transparency_data:
-            colours = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours).convert("RGB")
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
             done.append("laid on white")
         if image.mode[0] in "IF":  # numbers of more than 8 bits, whose range the file does not tell
             values = np.asarray(image, dtype=np.float32)
@@ -95,9 +95,8 @@ def _normalized(grey: np.ndarray, length: int, done: list[str]) -> np.ndarray:
     cut = grey[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     scale = length / max(cut.shape)
     height, width = (max(1, round(scale * side)) for side in cut.shape)
-    scaled = np.asarray(
-        Image.fromarray(cut).resize((width, height), Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR)
-    )
+    method = Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
+    scaled = np.asarray(Image.fromarray(cut).resize((width, height), method))
     mass = scaled.sum()
     centre_y = (scaled.sum(1) * np.arange(height)).sum() / mass
     centre_x = (scaled.sum(0) * np.arange(width)).sum() / mass

@@ -6,9 +6,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from manualgrad.runs import Run
 from manualgrad.training import Training
+
+if TYPE_CHECKING:
+    from manualgrad.tensorboard import Board
 
 __all__ = ["Keeper"]
 
@@ -19,10 +23,13 @@ class Keeper:
     Args:
         every: how often that is: a number of epochs (an int) or of seconds (a float).
         warn: is told, in a sentence, what could not be written.
+        board: what each epoch is logged to as well.
     """
 
-    def __init__(self, run: Run, training: Training, every: int | float, warn: Callable[[str], None]) -> None:
-        self.run, self.training, self.every, self.warn = run, training, every, warn
+    def __init__(
+        self, run: Run, training: Training, every: int | float, warn: Callable[[str], None], board: Board | None = None
+    ) -> None:
+        self.run, self.training, self.every, self.warn, self.board = run, training, every, warn, board
         self.saved = time.monotonic()
 
     def after_step(self) -> None:
@@ -31,6 +38,8 @@ class Keeper:
 
     def after_epoch(self) -> None:
         self.attempt("metrics.jsonl", lambda: self.run.save_metrics(self.training.results))
+        if self.board:
+            self.board.add(self.training.results[-1], self.training.model)
         if isinstance(self.every, int) and len(self.training.results) % self.every == 0:
             self._save_checkpoint()
 

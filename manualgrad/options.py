@@ -1,4 +1,4 @@
-"""The options of train.py: from recipes/notes.toml, then the recipe, then the command line; or from the run that is gone on with."""
+"""The options of train.py: the command line over a recipe over recipes/notes.toml; or over the run that it goes on with."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import argparse
 import math
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 
 from manualgrad.data import DATASETS
-from manualgrad.processes import Processes, local_processes, local_rank, restarts, restarts_allowed
+from manualgrad.processes import Processes, local_processes, local_rank, restarts, restarts_allowed, shares_stale_store
 from manualgrad.runs import Checkpoint, RunError, has_checkpoint, load_checkpoint
 from manualgrad.steps import AMP, OPTIMIZERS
 from manualgrad.training import SCHEDULES
@@ -32,8 +32,12 @@ _FIXED = (
 )
 _FREE = ("save_every", "tensorboard", "data_dir")
 
-# The notes' rate is 5 for mini-batches of 100, whose cost is their average; momentum makes steps ten times as long.
-_LR = {"sgd": lambda n: 0.05 * n, "momentum": lambda n: 0.005 * n, "adamw": lambda n: 0.001}
+# The notes' rate is 5 for mini-batches of 100, whose cost is their average; momentum adds up ten steps.
+_LR: dict[str, Callable[[int], float]] = {
+    "sgd": lambda batch_size: 0.05 * batch_size,
+    "momentum": lambda batch_size: 0.005 * batch_size,
+    "adamw": lambda batch_size: 0.001,
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -196,7 +200,7 @@ def _parser(documentation: str, recipes: Sequence[str]) -> _Parser:
     add(
         "--compare",
         action="store_true",
-        help="train with manualgrad's layers and torch.nn's, side by side; keeping a picture alone",
+        help="train with manualgrad's layers and with torch.nn's, side by side",
     )
     add("--quiet", action="store_true", help="print nothing but what went wrong")
     return parser
@@ -223,6 +227,11 @@ def _checkpoint(parser: _Parser, asked: argparse.Namespace, processes: Processes
         parser.error("--out is for a new run: one that is gone on with stays in its folder")
     if restarts_allowed() and not asked.resume and not asked.out:
         parser.error("--out is needed with torchrun's --max-restarts: there a process started anew finds the checkpoint")
+    if restarts_allowed() and shares_stale_store():
+        parser.error(
+            "torchrun's --max-restarts on several machines needs TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 in its environment "
+            "(pytorch issue 135712)"
+        )
     folder = asked.resume
     if restarts() and asked.out and processes.ask_first(lambda: has_checkpoint(asked.out)):
         folder = asked.out

@@ -13,8 +13,10 @@ from typing import TypeVar
 import torch
 import torch.distributed
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
-__all__ = ["Processes", "join", "leave", "local_processes", "local_rank", "restarts", "restarts_allowed"]
+__all__ = ["ALONE", "Processes", "is_lost_connection", "join", "leave", "local_processes", "local_rank", "restarts", "restarts_allowed", "shares_stale_store"]
 
 T = TypeVar("T")
 
@@ -54,11 +56,20 @@ class Processes:
         return answer[0]  # type: ignore[return-value]
 
 
+ALONE = Processes()
+
+
 def join() -> Processes:
     """This process's place, among those that torchrun started, or alone."""
     processes = Processes(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
     if processes.size > 1:
-        torch.distributed.init_process_group()  # gloo for tensors on the CPU, and nccl for those on CUDA
+        store, rank, size = next(rendezvous("env://"))
+        if local_processes() == size:
+            # Otherwise processes started anew read in torchrun's store where those before them could be reached (pytorch
+            # issue 135712). On several machines the agents may not have counted the same restarts.
+            store = PrefixStore(f"start {restarts()}", store)
+        # gloo for tensors on the CPU, and nccl for those on CUDA
+        torch.distributed.init_process_group(store=store, rank=rank, world_size=size)
     return processes
 
 
@@ -66,6 +77,11 @@ def leave() -> None:
     """Take leave of the others, where there are any; without it, NCCL warns."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+
+
+def is_lost_connection(error: RuntimeError) -> bool:
+    """Whether an operation failed since another process is gone: gloo has no class of error of its own."""
+    return isinstance(error, torch.distributed.DistError) or "/gloo/" in str(error)
 
 
 def local_rank() -> int:
@@ -81,6 +97,12 @@ def local_processes() -> int:
 def restarts() -> int:
     """How often torchrun has started the processes anew, after one of them failed."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
+
+
+def shares_stale_store() -> bool:
+    """Whether processes started anew would look for those before them: see `join`."""
+    size = int(os.environ.get("WORLD_SIZE", 1))
+    return local_processes() < size and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
 
 
 def restarts_allowed() -> int:

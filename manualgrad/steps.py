@@ -11,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from manualgrad import nn
 from manualgrad.backprop import sgd_step
-from manualgrad.processes import Processes
+from manualgrad.processes import ALONE, Processes
 
 __all__ = ["AMP", "OPTIMIZERS", "AutogradStep", "BackpropStep", "Step"]
 
@@ -60,7 +60,7 @@ class AutogradStep:
         weight_decay: float = 0.0,
         clip_grad_norm: float | None = None,
         amp: Literal["bf16", "fp16"] | None = None,
-        processes: Processes = Processes(),  # noqa: B008: it is frozen
+        processes: Processes = ALONE,
     ) -> None:
         self.parameters = list(model.parameters())
         device = self.parameters[0].device

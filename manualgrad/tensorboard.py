@@ -21,18 +21,18 @@ class Board:
     """
 
     def __init__(self, folder: Path, epoch: int) -> None:
-        self.writer = SummaryWriter(str(folder), purge_step=epoch)  # type: ignore[no-untyped-call]
+        self.writer = SummaryWriter(str(folder), purge_step=epoch)
 
     def add(self, result: EpochResult, model: torch.nn.Module) -> None:
         """The gradients are those of the epoch's last step (`sgd_step` leaves none), as long as the optimizer saw them."""
         add = self.writer.add_scalar
         for name in ("cost", "accuracy", "lr", "seconds"):
-            add(name, getattr(result, name), result.epoch)  # type: ignore[no-untyped-call]
+            add(name, getattr(result, name), result.epoch)
         for name, parameter in model.named_parameters():
-            self.writer.add_histogram(name, parameter.detach(), result.epoch)  # type: ignore[no-untyped-call]
+            self.writer.add_histogram(name, parameter.detach(), result.epoch)
             if parameter.grad is not None:
-                add(f"gradient norm/{name}", parameter.grad.norm(), result.epoch)  # type: ignore[no-untyped-call]
-        self.writer.flush()  # type: ignore[no-untyped-call]
+                add(f"gradient norm/{name}", parameter.grad.norm(), result.epoch)
+        self.writer.flush()
 
     def close(self) -> None:
-        self.writer.close()  # type: ignore[no-untyped-call]
+        self.writer.close()

@@ -16,7 +16,7 @@ from manualgrad import nn
 from manualgrad.data import Examples
 from manualgrad.distortion import Distortion
 from manualgrad.network import MLP
-from manualgrad.processes import Processes
+from manualgrad.processes import ALONE, Processes
 from manualgrad.steps import AutogradStep, Step
 from manualgrad.swap import unswap
 
@@ -97,7 +97,7 @@ class Training:
         take_step: Step | None = None,
         schedule: str = "cosine",
         distort: float = 0.0,
-        processes: Processes = Processes(),  # noqa: B008: it is frozen
+        processes: Processes = ALONE,
     ) -> None:
         self.model, self.training, self.test = model, training, test
         self.epochs, self.batch_size, self.lr, self.schedule = epochs, batch_size, lr, schedule
@@ -187,7 +187,7 @@ class Training:
 def accuracy(
     model: torch.nn.Module,
     examples: Examples,
-    processes: Processes = Processes(),  # noqa: B008: it is frozen
+    processes: Processes = ALONE,
     batch_size: int = 10_000,
 ) -> float:
     """The share of the examples whose brightest output is the right one; the processes divide them among themselves."""

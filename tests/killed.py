@@ -27,7 +27,7 @@ def start(*options):
     """train.py in a process of its own, which is forked, so that it is at work at once."""
     process = os.fork()
     if process == 0:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115: to the end
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         sys.argv = ["train.py", *options]
         try:
             code = train.main()

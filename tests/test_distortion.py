@@ -56,7 +56,7 @@ def test_a_scale_above_1_makes_the_image_smaller(image):
 
 
 def test_what_is_drawn_is_the_product_of_turn_shear_and_scale():
-    """A = R H S, so that with A = QR (Q a rotation) the angle, the shear and the scales can be read off; all are within bounds."""
+    """A = R H S: what is left of A after the turn back is a triangle of scales and shear; all are within their bounds."""
     drawn = distortion(0.5).draw(1000, generator())
     assert drawn.shape == (1000, 2, 3 + 49)
     A, t = drawn[:, :, :2], drawn[:, :, 2]

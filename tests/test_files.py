@@ -107,8 +107,7 @@ def test_a_changed_byte_is_found_or_of_no_matter(tmp_path):
         (tmp_path / "changed.pt").write_bytes(changed)
         try:
             loaded = files.load(tmp_path / "changed.pt")
-        except ValueError as error:
-            assert "changed.pt is damaged" in str(error)
+        except ValueError:
             found += 1
         else:
             torch.testing.assert_close(loaded, STATE, rtol=0, atol=0)
@@ -120,11 +119,11 @@ def test_a_file_cut_short_is_damaged(share, tmp_path):
     files.save(tmp_path / "state.pt", STATE)
     content = (tmp_path / "state.pt").read_bytes()
     (tmp_path / "state.pt").write_bytes(content[: int(share * len(content))])
-    with pytest.raises(ValueError, match="damaged, or was not written by torch.save"):
+    with pytest.raises(ValueError, match="damaged, or was not written by torch"):
         files.load(tmp_path / "state.pt")
 
 
 def test_nothing_in_a_file_is_executed(tmp_path):
     torch.save({"x": os.system}, tmp_path / "state.pt")
-    with pytest.raises(ValueError, match="damaged, or was not written by torch.save"):
+    with pytest.raises(ValueError, match="damaged, or was not written by torch"):
         files.load(tmp_path / "state.pt")

@@ -46,7 +46,7 @@ def train_py(monkeypatch, capsys, tmp_path):
 def test_the_command_trains_the_network_of_the_notes_on_mnist(tmp_path):
     done = command("--epochs", 1, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "784-16-16-10, sigmoid, 13,002 parameters" in done.stdout
+    assert "784-16-16-10 (sigmoid) on mnist: 13,002 parameters, on " in done.stdout
     assert "60,000 images to train on, 10,000 to test on" in done.stdout
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name.endswith("-mnist-784-16-16-10")
@@ -77,7 +77,7 @@ def test_the_command_trains_on_files_of_another_data_set(tmp_path):
     options = ("--dataset", "fashion-mnist", "--data-dir", tmp_path, "--hidden", 12, "--batch-size", 7, "--out", "here")
     done = command(*options, "--activation", "relu", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "fashion-mnist: 200 images to train on, 20 to test on" in done.stdout
+    assert "200 images to train on, 20 to test on" in done.stdout
     assert len((tmp_path / "here" / "metrics.jsonl").read_text().splitlines()) == 30
 
 

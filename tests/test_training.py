@@ -124,15 +124,19 @@ def test_no_step_reads_a_number_back_from_the_device(engine):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("distort", [0.0, 1.0])
 @pytest.mark.parametrize("engine", STEPS)
-def test_no_step_waits_for_the_gpu(engine):
+def test_no_step_waits_for_the_gpu(engine, distort):
     def on_gpu(data):
         return data.to(torch.device("cuda"))
 
-    training, test, model = on_gpu(examples(50)), on_gpu(examples(5)), make_network([6, 4, 3]).cuda()
-    list(train(model, training, test, epochs=1, batch_size=10, lr=1.0, engine=engine))  # warm
-    steps = []
-    epochs = train(model, training, test, epochs=1, batch_size=10, lr=1.0, engine=engine, after_step=steps.append)
+    training, test = on_gpu(examples(50, pixels=9)), on_gpu(examples(5, pixels=9))
+    model = make_network([9, 4, 3]).cuda()
+    how = {"batch_size": 10, "lr": 1.0, "take_step": STEPS[engine](model), "generator": torch.Generator("cuda")}
+    job, steps = Training(model, training, test, epochs=2, distort=distort, **how), []
+    epochs = job.run(lambda: steps.append(job.step))
+    next(epochs)  # warm
+    steps.clear()
     torch.cuda.set_sync_debug_mode("error")
     try:
         with pytest.raises(RuntimeError, match="synchroniz"):  # where the epoch ends, at .item(), and not before
