@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, NoReturn
 try:
     import torch
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from manualgrad.comparison import compare
@@ -159,18 +160,18 @@ def import_board() -> type[Board]:
 
 
 def report(console: Console, run: Run, training: Training, interrupted: bool) -> None:
-    results, n = training.results, len(training.test)
+    results, n, folder = training.results, len(training.test), escape(str(run.folder))
     if interrupted:
-        console.print(f"\nInterrupted in epoch {training.epoch}: the network is saved as it was then; go on by")
-        console.print(f"python train.py --resume {run.folder}", soft_wrap=True)
+        console.print(f"\nInterrupted in epoch {training.epoch}: the network is saved as it was then.")
+        console.print(f"To go on: python train.py --resume {folder}")
     if results:
         seconds = sum(result.seconds for result in results)
         share = f"[bold]{results[-1].accuracy:.2%}[/] of the {n:,} test images"
-        console.print(f"\n{share} are classified right after {len(results)} epochs and {seconds:.1f} s.", soft_wrap=True)
+        console.print(f"\n{share} are classified right after {len(results)} epochs and {seconds:.1f} s.")
     if run.folder.is_dir():
         written = sorted(path.name for path in run.folder.iterdir())
-        console.print(f"{', '.join(written)} are in {run.folder}", soft_wrap=True)
-        console.print(f"What an image wants of it: manualgrad explain --checkpoint {run.folder}", soft_wrap=True)
+        console.print(f"{', '.join(written)} are in {folder}")
+        console.print(f"What an image wants of it: manualgrad explain --checkpoint {folder}")
 
 
 class Interruption:
@@ -199,7 +200,7 @@ class Interruption:
 def main() -> int:
     processes = join()
     chosen, checkpoint = options(sys.argv[1:], __doc__ or "", Path(__file__).parent / "recipes", processes)
-    console = Console(highlight=False, quiet=chosen.quiet or not processes.first)
+    console = Console(highlight=False, soft_wrap=True, quiet=chosen.quiet or not processes.first)
     settings = config(chosen)
     Board = import_board() if chosen.tensorboard else None
     if chosen.threads:
@@ -235,7 +236,7 @@ def main() -> int:
     those = "held out of them" if chosen.validation else "to test on"
     console.print(f"{len(training_set):,} images to train on, {len(test_set):,} {those}\n")
     if checkpoint:
-        console.print(f"Going on with {folder} in epoch {training.epoch}, after {training.step} steps.\n", soft_wrap=True)
+        console.print(f"Going on with {escape(str(folder))} in epoch {training.epoch}, after {training.step} steps.\n")
         if processes.first and checkpoint.torch_version != torch.__version__:
             warn(f"the run began with torch {checkpoint.torch_version}, this is {torch.__version__}: the last bits may differ")
 

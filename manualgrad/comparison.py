@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from torch import Tensor
 from torch.testing import assert_close
@@ -76,7 +77,7 @@ def compare(make: Callable[[str], Training], picture: Path, title: str, console:
     ratio = seconds / theirs_seconds
     console.print(f"Time: {seconds:.1f} s with manualgrad's layers, {theirs_seconds:.1f} s with torch.nn's, {ratio:.2f} times.")
     plot_comparison(ours.results, theirs.results, picture, title)
-    console.print(f"The curves: {picture}", soft_wrap=True)
+    console.print(f"The curves: {escape(str(picture))}")
     return 0 if steps_agree and accuracies_agree else 1
 
 

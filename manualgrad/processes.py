@@ -16,7 +16,18 @@ from torch import Tensor
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
-__all__ = ["ALONE", "Processes", "is_lost_connection", "join", "leave", "local_processes", "local_rank", "restarts", "restarts_allowed", "shares_stale_store"]
+__all__ = [
+    "ALONE",
+    "Processes",
+    "is_lost_connection",
+    "join",
+    "leave",
+    "local_processes",
+    "local_rank",
+    "restarts",
+    "restarts_allowed",
+    "shares_stale_store",
+]
 
 T = TypeVar("T")
 

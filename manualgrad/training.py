@@ -130,12 +130,13 @@ class Training:
             rate = self.lr * SCHEDULES[self.schedule](self.epoch - 1, self.epochs)
             for batch in self._order.split(self.batch_size)[self.step :]:
                 cost = self.take_step(*self._examples(batch), rate, len(batch))
-                self._cost_sum.add_(cost, alpha=len(batch))
+                # Added up in each step, as any may be the last before a checkpoint, which one process writes for all.
+                self._cost_sum.add_(self.processes.add_up(cost), alpha=len(batch))
                 self.step += 1
                 after_step()
             result = EpochResult(
                 epoch=self.epoch,
-                cost=self.processes.add_up(self._cost_sum).item() / len(self.training),
+                cost=self._cost_sum.item() / len(self.training),
                 accuracy=accuracy(self.model, self.test, self.processes),
                 seconds=time.perf_counter() - self._start,
                 lr=rate,
@@ -157,7 +158,7 @@ class Training:
         return x, y
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the rest of the training depends on, of this process; `results` as dicts."""
+        """All that the rest of the training depends on, alike in every process."""
         return {
             "model": self.model.state_dict(),
             "take_step": self.take_step.state_dict(),

@@ -1,5 +1,12 @@
+import importlib.util
+import sys
+from pathlib import Path
+
 import pytest
 import torch
+from test_data import write_dataset
+
+TRAIN = Path(__file__).parent.parent / "train.py"
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))]
 
@@ -14,3 +21,34 @@ def device(request):
     # Two runs of one convolution are compared; cuDNN by itself adds in any order, and in TF32.
     with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
         yield torch.device(request.param)
+
+
+@pytest.fixture
+def train_py(monkeypatch, capsys, tmp_path):
+    """train.py in this process: the exit code, and what it wrote to stdout and stderr."""
+    spec = importlib.util.spec_from_file_location("train", TRAIN)
+    train = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(train)
+    monkeypatch.setattr(train, "draw", lambda *run: None)  # the pictures take longer than all else
+    monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+
+    def run(*options):
+        monkeypatch.setattr(sys, "argv", ["train.py", *map(str, options)])
+        try:
+            code = train.main()
+        except SystemExit as stop:
+            code = stop.code
+        finally:
+            torch.set_num_threads(threads)
+        return code, *capsys.readouterr()
+
+    run.train = train
+    return run
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Options for a training of 10 steps."""
+    write_dataset(tmp_path / "data")
+    return "--dataset", "fashion-mnist", "--data-dir", tmp_path / "data", "--epochs", 2, "--batch-size", 10

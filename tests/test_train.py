@@ -1,6 +1,5 @@
 """train.py, as its users run it."""
 
-import importlib.util
 import json
 import os
 import signal
@@ -24,28 +23,10 @@ def command(*options, cwd):
     )
 
 
-@pytest.fixture
-def train_py(monkeypatch, capsys, tmp_path):
-    """train.py in this process: the exit code, and what it wrote to stdout and stderr."""
-    spec = importlib.util.spec_from_file_location("train", TRAIN)
-    train = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(train)
-    monkeypatch.chdir(tmp_path)
-
-    def run(*options):
-        monkeypatch.setattr(sys, "argv", ["train.py", *map(str, options)])
-        try:
-            code = train.main()
-        except SystemExit as stop:
-            code = stop.code
-        return code, *capsys.readouterr()
-
-    return run
-
-
 def test_the_command_trains_the_network_of_the_notes_on_mnist(tmp_path):
     done = command("--epochs", 1, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout, "no colour and no bar where the output is no terminal"
     assert "784-16-16-10 (sigmoid) on mnist: 13,002 parameters, on " in done.stdout
     assert "60,000 images to train on, 10,000 to test on" in done.stdout
     (folder,) = (tmp_path / "runs").iterdir()
@@ -163,12 +144,6 @@ def test_the_command_exits_with_2_too(tmp_path):
     done = command("--epochs", "-1", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr == "train.py: argument --epochs: '-1' is not a whole number above 0\n"
-
-
-@pytest.fixture
-def small(tmp_path):
-    write_dataset(tmp_path / "data")
-    return "--dataset", "fashion-mnist", "--data-dir", tmp_path / "data", "--epochs", 2, "--batch-size", 10
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused_before_training(train_py, small, tmp_path):

@@ -1,0 +1,272 @@
+"""train.py stopped, killed, gone on with, and short of a place to write to: nothing that it had is lost."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TRAIN
+from test_data import write_dataset
+
+from manualgrad import files
+from manualgrad.keeper import Keeper
+from manualgrad.runs import Run, load_checkpoint
+
+
+def outcome(folder):
+    """The network, and the metrics but for the time."""
+    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return torch.load(folder / "model.pt", weights_only=True), [
+        (m["epoch"], m["cost"], m["accuracy"], m["lr"]) for m in metrics
+    ]
+
+
+def assert_same(folder, expected_folder):
+    (network, metrics), (expected, expected_metrics) = outcome(folder), outcome(expected_folder)
+    assert metrics == expected_metrics
+    assert list(network) == list(expected)
+    assert all(torch.equal(network[name], expected[name]) for name in expected)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(os.name != "posix", reason="forks, and sends SIGKILL")
+def test_a_run_killed_at_random_moments_ends_bit_for_bit_as_if_it_had_not_been(tmp_path):
+    write_dataset(tmp_path / "data", train=200)
+    options = [
+        "--dataset",
+        "fashion-mnist",
+        "--data-dir",
+        tmp_path / "data",
+        "--epochs",
+        100,
+        "--batch-size",
+        5,
+        "--threads",
+        1,
+    ]
+    options += ["--device", "cpu", "--optimizer", "momentum", "--distort", 0.5, "--save-every", "0.01s"]
+    line = [sys.executable, TRAIN.parent / "tests" / "killed.py", tmp_path / "killed", 40, *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*map(str, line)], capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["code"] == 0
+    assert found["left"] == sorted(found["left"]), "no checkpoint is older than the one before"
+    assert len({tuple(where) for where in found["left"]}) > 10, "the kills met the training"
+    assert any(step for _, step in found["left"]), "also in mid-epoch"
+
+    whole = subprocess.run(
+        [*map(str, [sys.executable, TRAIN, *options, "--out", tmp_path / "whole"])], capture_output=True, env=environment
+    )
+    assert whole.returncode == 0
+    assert_same(tmp_path / "killed", tmp_path / "whole")
+    assert not list((tmp_path / "killed").glob("*.part"))
+
+
+@pytest.fixture
+def stopped(train_py, small, tmp_path, monkeypatch):
+    """A run that Ctrl-C stopped in its second epoch, and the same one that was not stopped."""
+    assert train_py(*small, "--out", tmp_path / "whole")[0] == 0
+    steps = []
+
+    def after_step(self):
+        steps.append(self.training.step)
+        if len(steps) == 7:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Keeper, "after_step", after_step)
+        code, out, err = train_py(*small, "--out", tmp_path / "out")
+    assert (code, err) == (130, "")
+    assert "Interrupted in epoch 2: the network is saved as it was then." in out
+    assert f"To go on: python train.py --resume {tmp_path / 'out'}" in out
+    return tmp_path / "out"
+
+
+def test_a_stopped_run_goes_on_to_the_same_result(train_py, stopped, tmp_path):
+    assert len((stopped / "metrics.jsonl").read_text().splitlines()) == 1
+    code, out, err = train_py("--resume", stopped)
+    assert (code, err) == (0, "")
+    assert "in epoch 2, after 2 steps" in out
+    assert_same(stopped, tmp_path / "whole")
+
+
+def test_a_finished_run_gone_on_with_stays_as_it_is(train_py, stopped, tmp_path):
+    for _ in range(2):
+        assert train_py("--resume", tmp_path / "whole")[0] == 0
+    assert train_py("--resume", stopped)[0] == 0
+    assert_same(stopped, tmp_path / "whole")
+
+
+def test_metrics_later_than_the_checkpoint_are_dropped(train_py, stopped, tmp_path):
+    with open(stopped / "metrics.jsonl", "a") as file:
+        file.write('{"epoch": 2, "cost": 1')
+    assert train_py("--resume", stopped)[0] == 0
+    assert_same(stopped, tmp_path / "whole")
+
+
+def test_the_settings_are_the_runs_and_may_be_repeated_but_not_changed(train_py, small, stopped, tmp_path):
+    for options in (("--epochs", 9), ("--lr", 1), ("--hidden", 3), ("--compile",), ("--seed", 5)):
+        code, out, err = train_py("--resume", stopped, *options)
+        assert (code, out) == (2, "")
+        assert f"train.py: {options[0]}: the run in {stopped} has " in err
+        assert err.endswith("and is gone on with as it began\n")
+    code, _, err = train_py("--resume", stopped, "--out", tmp_path / "other")
+    assert code == 2
+    assert "--out is for a new run" in err
+    assert train_py("--resume", stopped, *small, "--save-every", 1)[0] == 0
+    assert_same(stopped, tmp_path / "whole")
+
+
+def test_the_data_may_have_moved(train_py, stopped, tmp_path):
+    (tmp_path / "data").rename(tmp_path / "moved")
+    code, _, err = train_py("--resume", stopped)
+    assert code == 2
+    assert "could not be downloaded" in err
+    assert train_py("--resume", stopped, "--data-dir", tmp_path / "moved")[0] == 0
+    assert_same(stopped, tmp_path / "whole")
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_offered(train_py, small, tmp_path, monkeypatch):
+    assert train_py(*small, "--out", tmp_path / "whole")[0] == 0
+    assert train_py(*small, "--save-every", 1, "--out", tmp_path / "out")[0] == 0
+    checkpoint = tmp_path / "out" / "checkpoint.pt"
+    content = bytearray(checkpoint.read_bytes())
+    content[len(content) // 2] ^= 1
+    checkpoint.write_bytes(content)
+
+    code, out, err = train_py("--resume", tmp_path / "out")
+    assert (code, out) == (2, "")
+    previous = tmp_path / "out" / "checkpoint.previous.pt"
+    assert err == (
+        f"train.py: --resume: {checkpoint} is damaged, or was not written by torch.save; "
+        f"the one before it is whole, from epoch 3, step 0: --resume {previous}.\n"
+    )
+    assert train_py("--resume", previous)[0] == 0
+    assert_same(tmp_path / "out", tmp_path / "whole")
+    assert train_py("--resume", tmp_path / "out")[0] == 0
+
+
+def test_without_a_whole_one_before_it_none_is_offered(train_py, stopped):
+    for name in ("checkpoint.pt", "checkpoint.previous.pt"):
+        (stopped / name).write_bytes(b"")
+    code, _, err = train_py("--resume", stopped)
+    assert code == 2
+    assert err.endswith("checkpoint.pt is damaged, or was not written by torch.save.\n")
+
+
+FOREIGN = {
+    "model.pt": "is no checkpoint that this version of train.py wrote; the one before it is whole",
+    "config.json": "is damaged, or was not written by torch.save",
+    "nothing.pt": "cannot be read (No such file or directory)",
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_is_no_checkpoint_is_named(name, train_py, stopped):
+    code, _, err = train_py("--resume", stopped / name)
+    assert code == 2
+    assert f"train.py: --resume: {stopped / name} {FOREIGN[name]}" in err
+    assert err.count("\n") == 1
+
+
+def test_a_folder_without_a_run_is_named(train_py, tmp_path):
+    code, _, err = train_py("--resume", tmp_path)
+    assert code == 2
+    assert err == f"train.py: --resume: {tmp_path / 'checkpoint.pt'} cannot be read (No such file or directory).\n"
+
+
+def test_a_run_of_another_torch_is_gone_on_with_and_said_to_be_one(train_py, stopped):
+    state = files.load(stopped / "checkpoint.pt")
+    state["versions"]["torch"] = "1.0"
+    files.save(stopped / "checkpoint.pt", state)
+    code, _, err = train_py("--resume", stopped)
+    assert code == 0
+    assert f"train.py: the run began with torch 1.0, this is {torch.__version__}: the last bits may differ\n" == err
+
+
+def test_an_unwritable_folder_is_said_before_anything_is_done(train_py, stopped, monkeypatch):
+    monkeypatch.setattr(files.os, "replace", no_space)
+    code, _, err = train_py("--resume", stopped)
+    assert code == 2
+    assert err == f"train.py: --resume: {stopped} cannot be written to (No space left on device).\n"
+
+
+def no_space(*_, **__):
+    raise OSError(28, "No space left on device")
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """A file system that is full from the first step on: what was there stays, and nothing more fits."""
+    replace = os.replace
+
+    def after_step(self):
+        def full(source, target):
+            if Path(target).is_relative_to(self.run.folder):
+                no_space()
+            replace(source, target)
+
+        monkeypatch.setattr(files.os, "replace", full)
+
+    monkeypatch.setattr(Keeper, "after_step", after_step)
+
+
+def test_a_disk_that_fills_during_the_training_does_not_lose_it(train_py, small, full_disk, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code, out, err = train_py(*small, "--out", tmp_path / "out")
+    assert code == 1
+    *warnings, last = err.splitlines()
+    failed = {line.split(" could not be written (No space left on device)")[0] for line in warnings}
+    assert failed == {f"train.py: {tmp_path / 'out' / name}" for name in ("metrics.jsonl", "checkpoint.pt", "model.pt")}
+    assert "are classified right after 2 epochs" in out
+    (elsewhere,) = tmp_path.glob("manualgrad-*")
+    assert last == f"train.py: the network and its checkpoint are in {elsewhere} instead: move them to where they can stay"
+
+    monkeypatch.undo()
+    assert len(load_checkpoint(tmp_path / "out").training["results"]) == 0, "the first checkpoint is still there"
+    assert train_py(*small, "--out", tmp_path / "whole")[0] == 0
+    assert_same(elsewhere, tmp_path / "whole")
+
+
+def test_when_nothing_can_be_written_anywhere_the_results_are_at_least_shown(train_py, small, full_disk, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.mkdtemp", no_space)
+    code, out, err = train_py(*small, "--out", tmp_path / "out")
+    assert code == 1
+    assert "are classified right after 2 epochs" in out
+    assert "nor could the network be written to a folder for temporary files (No space left on device)" in err
+
+
+def test_a_folder_deleted_during_the_training_is_made_again(train_py, small, tmp_path, monkeypatch):
+    after_step = Keeper.after_step
+
+    def delete(self):
+        if self.training.step == 3:
+            for file in self.run.folder.iterdir():
+                file.unlink()
+            self.run.folder.rmdir()
+        after_step(self)
+
+    monkeypatch.setattr(Keeper, "after_step", delete)
+    code, _, err = train_py(*small, "--out", tmp_path / "out")
+    assert (code, err) == (0, "")
+    assert len(outcome(tmp_path / "out")[1]) == 2
+
+
+@pytest.mark.parametrize(("every", "saved"), [("1", [1, 2]), ("2", [2]), ("3", []), ("100s", []), ("1e-9s", "each step")])
+def test_a_checkpoint_is_saved_as_often_as_asked(every, saved, train_py, small, tmp_path, monkeypatch):
+    where, save = [], Run.save_checkpoint
+
+    def note(self, training):
+        where.append((len(training.results), training.step))
+        save(self, training)
+
+    monkeypatch.setattr(Run, "save_checkpoint", note)
+    assert train_py(*small, "--save-every", every, "--out", tmp_path / "out")[0] == 0
+    steps = [(epoch, step) for epoch in range(2) for step in range(1, 6)]
+    expected = steps if saved == "each step" else [(epoch, 0) for epoch in saved]
+    assert where == [(0, 0), *expected, (2, 0)], "at the start, as asked, and at the end"
