@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
 __all__ = ["Picture", "read"]
 
 _SIDE = 28
+_CENTRE = 14  # where the centre of mass of MNIST's images is, in pixels counted from 0: the mean over all is 14.0
 _INK = 0.3  # brighter than this, between background and the brightest pixel, is part of the drawing
 
 
@@ -46,7 +47,9 @@ def read(path: Path, length: int = 20) -> Picture:
     """
     try:
         image, done = _grey(path)
-    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, EOFError) as error:
+    except (OSError, Image.DecompressionBombError, SyntaxError, EOFError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # Pillow's own have no number
+            raise
         raise ValueError(f"{path} is no image that can be read") from error
     original = torch.from_numpy(image)
     grey = _bright_on_dark(image, done)
@@ -100,8 +103,8 @@ def _normalized(grey: np.ndarray, length: int, done: list[str]) -> np.ndarray:
     mass = scaled.sum()
     centre_y = (scaled.sum(1) * np.arange(height)).sum() / mass
     centre_x = (scaled.sum(0) * np.arange(width)).sum() / mass
-    top = int(np.clip(round(_SIDE / 2 - 0.5 - centre_y), 0, _SIDE - height))
-    left = int(np.clip(round(_SIDE / 2 - 0.5 - centre_x), 0, _SIDE - width))
+    top = int(np.clip(round(_CENTRE - centre_y), 0, _SIDE - height))
+    left = int(np.clip(round(_CENTRE - centre_x), 0, _SIDE - width))
     x = np.zeros((_SIDE, _SIDE), dtype=np.float32)
     x[top : top + height, left : left + width] = scaled
     done.append(f"the drawing of {cut.shape[1]}×{cut.shape[0]} pixels scaled to {width}×{height}")

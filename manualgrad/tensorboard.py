@@ -33,6 +33,3 @@ class Board:
             if parameter.grad is not None:
                 add(f"gradient norm/{name}", parameter.grad.norm(), result.epoch)
         self.writer.flush()
-
-    def close(self) -> None:
-        self.writer.close()

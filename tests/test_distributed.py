@@ -10,6 +10,10 @@ from models import batch, build
 from torch.testing import assert_close
 
 from manualgrad import audit, nn, swap, swap_report
+from manualgrad.data import Examples
+from manualgrad.processes import ALONE, Processes
+from manualgrad.steps import AutogradStep
+from manualgrad.training import Training, make_network
 
 pytestmark = [
     pytest.mark.long,
@@ -137,6 +141,40 @@ def dtensor_inputs(rank):
     assert_close(*results)
 
 
-@pytest.mark.parametrize("work", [ddp, swap_inside_ddp, compiled_ddp, fsdp, tensor_parallel, dtensor_inputs])
+HOW = {
+    "defaults": {},
+    "adamw": {"optimizer": "adamw", "clip_grad_norm": 0.5, "weight_decay": 0.1},
+    "torch's layers": {"optimizer": "momentum"},
+    "distorted": {},
+}
+
+
+def training(rank):
+    """train.py's training in all its ways, on 32 examples in mini-batches of 31: of the last one, a process has none."""
+    x, labels = torch.rand(32, 9, generator=torch.Generator().manual_seed(0)), torch.arange(32) % 3
+    data = Examples(x, torch.nn.functional.one_hot(labels, 3).float(), labels)
+    for how, options in HOW.items():
+        outcomes = []
+        for processes in (Processes(rank, WORLD), ALONE):
+            torch.manual_seed(0)
+            model = make_network([9, 4, 3], layers="torch" if how == "torch's layers" else "manualgrad")
+            job = Training(
+                model,
+                data,
+                data[:7],
+                epochs=3,
+                batch_size=31,
+                lr=0.1,
+                distort=float(how == "distorted"),
+                generator=torch.Generator().manual_seed(0),
+                take_step=AutogradStep(model, processes=processes, **options),
+                processes=processes,
+            )
+            results = [(result.cost, result.accuracy) for result in job.run()]
+            outcomes.append((results, dict(model.named_parameters())))
+        assert_close(*outcomes)
+
+
+@pytest.mark.parametrize("work", [training, ddp, swap_inside_ddp, compiled_ddp, fsdp, tensor_parallel, dtensor_inputs])
 def test_two_processes_agree_with_one(work, tmp_path):
     in_two_processes(work, tmp_path)
