@@ -11,7 +11,7 @@
 
     torchrun --nproc-per-node=2 train.py                  two processes, which divide each mini-batch
     torchrun --nproc-per-node=2 --max-restarts=3 train.py --out runs/mine
-    torchrun --nnodes=2 --nproc-per-node=8 --rdzv-backend=c10d --rdzv-endpoint=HOST:29500 train.py   (on both machines)
+    torchrun --nnodes=2 --nproc-per-node=8 --rdzv-id=mine --rdzv-backend=c10d --rdzv-endpoint=HOST:29500 train.py
 
 The network is an nn.Sequential of manualgrad's layers; autograd runs their hand-written backward methods. What comes of it
 goes to runs/<time>-<dataset>-<layers>/, or to the folder that --out names: see manualgrad/runs.py.
@@ -121,13 +121,13 @@ def compile_network(model: torch.nn.Module, x: torch.Tensor) -> None:
 # What comes of it
 
 
-def draw(run: Run, training: Training, title: str) -> None:
-    """curve.png, confusion.png and worst.png."""
+def draw(run: Run, training: Training, title: str, those: str) -> None:
+    """curve.png, confusion.png and worst.png, of the test images or `those` tested on instead."""
     if training.results:
         plot_curve(training.results, run.folder / "curve.png", title)
     with torch.no_grad():
         a = training.model(training.test.x)
-    n = f"{len(a):,} test images"
+    n = f"{len(a):,} {those}"
     plot_confusion(training.test, a, run.folder / "confusion.png", f"{title}: {n}")
     plot_worst(training.test, a, run.folder / "worst.png", f"{title}: of {n}, those whose cost is highest")
 
@@ -159,14 +159,14 @@ def import_board() -> type[Board]:
     return Board
 
 
-def report(console: Console, run: Run, training: Training, interrupted: bool) -> None:
+def report(console: Console, run: Run, training: Training, those: str, interrupted: bool) -> None:
     results, n, folder = training.results, len(training.test), escape(str(run.folder))
     if interrupted:
         console.print(f"\nInterrupted in epoch {training.epoch}: the network is saved as it was then.")
         console.print(f"To go on: python train.py --resume {folder}")
     if results:
         seconds = sum(result.seconds for result in results)
-        share = f"[bold]{results[-1].accuracy:.2%}[/] of the {n:,} test images"
+        share = f"[bold]{results[-1].accuracy:.2%}[/] of the {n:,} {those}"
         console.print(f"\n{share} are classified right after {len(results)} epochs and {seconds:.1f} s.")
     if run.folder.is_dir():
         written = sorted(path.name for path in run.folder.iterdir())
@@ -218,7 +218,11 @@ def main() -> int:
         return make_training(chosen, sizes, layers, training_set, test_set, processes)
 
     if chosen.compare:
-        return compare(training_with, picture(folder), title, console)
+        try:
+            return compare(training_with, picture(folder), title, console)
+        except OSError as error:
+            warn(f"{folder / 'compare.png'} could not be written ({error.strerror})")
+            return 1
 
     training = training_with(chosen.layers)
     if checkpoint:
@@ -233,8 +237,8 @@ def main() -> int:
     parameters = sum(p.numel() for p in training.model.parameters())
     where = f"on {settings['device']}" + f", in {processes.size} processes" * (processes.size > 1)
     console.print(f"[bold]{title}[/]: {parameters:,} parameters, {where}")
-    those = "held out of them" if chosen.validation else "to test on"
-    console.print(f"{len(training_set):,} images to train on, {len(test_set):,} {those}\n")
+    those = "held-out images" if chosen.validation else "test images"
+    console.print(f"{len(training_set):,} training images, {len(test_set):,} {those}\n")
     if checkpoint:
         console.print(f"Going on with {escape(str(folder))} in epoch {training.epoch}, after {training.step} steps.\n")
         if processes.first and checkpoint.torch_version != torch.__version__:
@@ -251,8 +255,8 @@ def main() -> int:
     if not keeper:
         return 0
     kept = keeper.finish()
-    kept &= keeper.attempt("curve.png, confusion.png or worst.png", lambda: draw(run, training, title))
-    report(console, run, training, interrupted)
+    kept &= keeper.attempt("curve.png, confusion.png or worst.png", lambda: draw(run, training, title, those))
+    report(console, run, training, those, interrupted)
     return 130 if interrupted else 0 if kept else 1
 
 
@@ -281,7 +285,7 @@ def follow(training: Training, keeper: Keeper | None, console: Console, alone: b
         def show(result: EpochResult) -> None:
             console.print(f"{result.epoch:5}   {result.cost:6.4f}   {result.accuracy:13.2%}   {result.seconds:7.2f}")
 
-        console.print("[dim]epoch     cost   test accuracy   seconds[/]")
+        console.print("[dim]epoch     cost        accuracy   seconds[/]")
         for result in training.results:
             show(result)
         try:

@@ -1,4 +1,4 @@
-"""What train.py's recipes reach: the accuracy on MNIST's test images and the time, each with three seeds; about 35 minutes.
+"""What train.py's recipes reach: the accuracy on MNIST's test images and the time, each with three seeds; half an hour.
 
 python benchmarks/recipes.py [RECIPE ...]
 """

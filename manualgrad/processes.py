@@ -13,8 +13,6 @@ from typing import TypeVar
 import torch
 import torch.distributed
 from torch import Tensor
-from torch.distributed.distributed_c10d import PrefixStore
-from torch.distributed.rendezvous import rendezvous
 
 __all__ = [
     "ALONE",
@@ -74,6 +72,9 @@ def join() -> Processes:
     """This process's place, among those that torchrun started, or alone."""
     processes = Processes(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
     if processes.size > 1:
+        from torch.distributed.distributed_c10d import PrefixStore  # not in every build of torch
+        from torch.distributed.rendezvous import rendezvous
+
         store, rank, size = next(rendezvous("env://"))
         if local_processes() == size:
             # Otherwise processes started anew read in torchrun's store where those before them could be reached (pytorch

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from manualgrad import cli
+from manualgrad.options import options
+from manualgrad.processes import ALONE
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -66,11 +68,22 @@ def test_every_command_that_a_document_names_is_one(document, monkeypatch):
     text = document.read_text(encoding="utf-8")
     commands = {c for c in re.findall(r"`(?:python -m )?manualgrad ([a-z][^`]*)`", text) if c.split()[0] != "check"}
     ran = []
-    for name in ("explain", "chain", "sensitivity", "average", "descent", "derive"):
+    for name in ("explain", "chain", "sensitivity", "average", "descent", "derive", "predict"):
         monkeypatch.setattr(getattr(cli, name), "run", lambda options: ran.append(options) or 0)
     for command in commands:
         assert cli.main(shlex.split(command)) == 0
     assert len(ran) == len(commands)
+
+
+@document
+def test_every_call_of_train_py_that_a_document_shows_is_one(document):
+    """It is parsed, and not run."""
+    text = document.read_text(encoding="utf-8").replace("\\\n", " ")
+    calls = re.findall(r"(?:python|torchrun[^\n`]*?) train\.py([^`\n(#&|]*)", text)
+    assert calls or document.name != "README.md"
+    for call in calls:
+        arguments = [argument for argument in shlex.split(call) if argument not in ("--help", "--resume", "runs/...")]
+        options(arguments, "", ROOT / "recipes", ALONE)
 
 
 def test_every_idea_of_the_notes_has_a_command_or_function_and_a_test():

@@ -63,7 +63,7 @@ def test_processes_that_torchrun_starts_anew_go_on_to_the_result_of_one(train_py
     kill(1, process, folder)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    assert out.count("47 images to train on") == 2, "one process prints, and then the one in its place"
+    assert out.count("47 training images") == 2, "one process prints, and then the one in its place"
     assert "in 2 processes" in out
     assert re.search(r"Going on with .* in epoch \d+, after \d+ steps", out)
     assert_close(outcome(folder), outcome(tmp_path / "one"))

@@ -28,7 +28,7 @@ def test_the_command_trains_the_network_of_the_notes_on_mnist(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout, "no colour and no bar where the output is no terminal"
     assert "784-16-16-10 (sigmoid) on mnist: 13,002 parameters, on " in done.stdout
-    assert "60,000 images to train on, 10,000 to test on" in done.stdout
+    assert "60,000 training images, 10,000 test images" in done.stdout
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name.endswith("-mnist-784-16-16-10")
     assert ":" not in folder.name
@@ -58,7 +58,7 @@ def test_the_command_trains_on_files_of_another_data_set(tmp_path):
     options = ("--dataset", "fashion-mnist", "--data-dir", tmp_path, "--hidden", 12, "--batch-size", 7, "--out", "here")
     done = command(*options, "--activation", "relu", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "200 images to train on, 20 to test on" in done.stdout
+    assert "200 training images, 20 test images" in done.stdout
     assert len((tmp_path / "here" / "metrics.jsonl").read_text().splitlines()) == 30
 
 

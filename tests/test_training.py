@@ -23,6 +23,7 @@ def generator(seed=5):
     return torch.Generator().manual_seed(seed)
 
 
+CPU = torch.device("cpu")
 STEPS = {"autograd": AutogradStep, "backprop": BackpropStep}
 
 
@@ -154,13 +155,15 @@ HOW = {
 }
 
 
-def under_way(how, distort=0.0, processes=None):
+def under_way(how, distort=0.0, device=CPU):
     torch.manual_seed(0)
-    training, test = examples(34, pixels=9), examples(7, pixels=9)
-    model = make_network([9, 4, 3])
+    training, test = examples(34, pixels=9).to(device), examples(7, pixels=9).to(device)
+    model = make_network([9, 4, 3]).to(device)
     take_step = BackpropStep(model) if how is None else AutogradStep(model, **how)
-    options = {"epochs": 3, "batch_size": 10, "lr": 0.1, "generator": generator(), "take_step": take_step, "distort": distort}
-    return Training(model, training, test, **options)
+    random = torch.Generator(device).manual_seed(5)
+    return Training(
+        model, training, test, epochs=3, batch_size=10, lr=0.1, generator=random, take_step=take_step, distort=distort
+    )
 
 
 def outcome(training):
@@ -170,8 +173,8 @@ def outcome(training):
 
 @pytest.mark.parametrize("distort", [0.0, 1.0])
 @pytest.mark.parametrize("how", [*HOW.values(), None], ids=[*HOW, "backprop"])
-def test_a_training_gone_on_with_after_any_step_ends_bit_for_bit_the_same(how, distort):
-    whole, saved = under_way(how, distort), []
+def test_a_training_gone_on_with_after_any_step_ends_bit_for_bit_the_same(how, distort, device):
+    whole, saved = under_way(how, distort, device), []
 
     def save():
         file = io.BytesIO()
@@ -185,8 +188,8 @@ def test_a_training_gone_on_with_after_any_step_ends_bit_for_bit_the_same(how, d
     for epochs, step, file in saved:
         file.seek(0)
         torch.rand(3)  # the default generator has no part in it
-        rest = under_way(how, distort)
-        rest.load_state_dict(torch.load(file, weights_only=True))
+        rest = under_way(how, distort, device)
+        rest.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
         assert (len(rest.results), rest.step) == (epochs, step)
         assert len(list(rest.run())) == 3 - epochs
         (results, parameters), (expected_results, expected) = outcome(rest), outcome(whole)
