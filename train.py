@@ -40,10 +40,13 @@ try:
     from manualgrad.plots.mistakes import plot_confusion, plot_worst
     from manualgrad.processes import Processes, is_lost_connection, join, leave, local_rank
     from manualgrad.runs import Run, default_folder
-    from manualgrad.steps import AutogradStep, BackpropStep
+    from manualgrad.steps import AutogradStep, BackpropStep, Step
     from manualgrad.training import EpochResult, Training, make_network
 except ModuleNotFoundError as error:
     print(f'train.py: {error.name} is missing: pip install "manualgrad[train]"', file=sys.stderr)
+    sys.exit(2)
+except ValueError as error:  # the library that MANUALGRAD_PRODUCT names is none
+    print(f"train.py: {error}", file=sys.stderr)
     sys.exit(2)
 
 if TYPE_CHECKING:
@@ -83,6 +86,18 @@ def make_training(
     model = make_network(sizes, chosen.activation, layers).to(chosen.device)
     if chosen.compile:
         compile_network(model, training.x[: chosen.batch_size])
+    take_step: Step
+    if chosen.engine == "backprop":
+        take_step = BackpropStep(model)
+    else:
+        take_step = AutogradStep(
+            model,
+            optimizer=chosen.optimizer,
+            weight_decay=chosen.weight_decay,
+            clip_grad_norm=chosen.clip_grad_norm,
+            amp=chosen.amp,
+            processes=processes,
+        )
     return Training(
         model,
         training,
@@ -93,17 +108,8 @@ def make_training(
         schedule=chosen.schedule,
         distort=chosen.distort,
         generator=torch.Generator(chosen.device).manual_seed(chosen.seed),
+        take_step=take_step,
         processes=processes,
-        take_step=BackpropStep(model)
-        if chosen.engine == "backprop"
-        else AutogradStep(
-            model,
-            optimizer=chosen.optimizer,
-            weight_decay=chosen.weight_decay,
-            clip_grad_norm=chosen.clip_grad_norm,
-            amp=chosen.amp,
-            processes=processes,
-        ),
     )
 
 
@@ -215,7 +221,8 @@ def main() -> int:
     title = f"{'-'.join(map(str, sizes))} ({chosen.activation}) on {chosen.dataset}"
 
     def training_with(layers: str) -> Training:
-        return make_training(chosen, sizes, layers, training_set, test_set, processes)
+        with console.status("compiling") if chosen.compile else contextlib.nullcontext():
+            return make_training(chosen, sizes, layers, training_set, test_set, processes)
 
     if chosen.compare:
         try:

@@ -31,6 +31,7 @@ class Keeper:
     ) -> None:
         self.run, self.training, self.every, self.warn, self.board = run, training, every, warn, board
         self.saved = time.monotonic()
+        self.said: set[str] = set()
 
     def after_step(self) -> None:
         if isinstance(self.every, float) and time.monotonic() - self.saved >= self.every:
@@ -67,7 +68,10 @@ class Keeper:
         try:
             write()
         except OSError as error:
-            self.warn(f"{self.run.folder / name} could not be written ({error.strerror or error})")
+            message = f"{self.run.folder / name} could not be written ({error.strerror or error})"
+            if message not in self.said:  # which may be so after each epoch
+                self.warn(message)
+            self.said.add(message)
             return False
         return True
 

@@ -211,11 +211,14 @@ def _recipe(parser: _Parser, file: Path) -> tuple[argparse.Namespace, list[str]]
     parser.source = f"{file}: "
     try:
         recipe = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        parser.error(f"it cannot be read ({error.strerror})")
     except ValueError as error:
         parser.error(f"this is no TOML ({error})")
     line: list[str] = []
     for name, value in recipe.items():
-        line += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
+        values = value if isinstance(value, list) else [] if value is True else [value]
+        line += [f"--{name}", *map(str, values)]
     options = parser.parse_args(line)
     parser.source = ""
     return options, [name.replace("-", "_") for name in recipe]

@@ -80,8 +80,9 @@ def join() -> Processes:
             # Otherwise processes started anew read in torchrun's store where those before them could be reached (pytorch
             # issue 135712). On several machines the agents may not have counted the same restarts.
             store = PrefixStore(f"start {restarts()}", store)
-        # gloo for tensors on the CPU, and nccl for those on CUDA
-        torch.distributed.init_process_group(store=store, rank=rank, world_size=size)
+        # Which device a training is on is not known yet: the checkpoint may have to tell, which process 0 reads for all.
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=size)
     return processes
 
 

@@ -73,6 +73,20 @@ def test_what_a_run_keeps_is_json_and_enough_to_go_on_with():
     assert missing == {"out", "resume", "quiet", "compare"}
 
 
+def test_a_recipe_has_lists_numbers_and_switches(tmp_path):
+    (tmp_path / "notes.toml").write_text((RECIPES / "notes.toml").read_text())
+    (tmp_path / "mine.toml").write_text("hidden = []\nlr = 1e-2\ncompile = true\nweight-decay = 0.5")
+    chosen = parsed("--recipe", "mine", recipes=tmp_path)
+    assert (chosen.hidden, chosen.lr, chosen.compile, chosen.weight_decay) == ([], 0.01, True, 0.5)
+
+
+def test_without_the_recipes_train_py_says_what_is_missing(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parsed(recipes=tmp_path)
+    expected = f"train.py: {tmp_path / 'notes.toml'}: it cannot be read (No such file or directory)\n"
+    assert capsys.readouterr().err == expected
+
+
 IN_TWO = {
     "--engine backprop": "torchrun is for --engine autograd: backprop takes plain steps in float32, in one process",
     "--compare": "torchrun does not go with --compare, which trains two networks from the start, in one process",

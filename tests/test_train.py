@@ -238,6 +238,13 @@ def test_the_learning_rate_follows_the_batch_size(train_py, small, tmp_path):
     assert json.loads((tmp_path / "out" / "config.json").read_text())["lr"] == pytest.approx(0.5)
 
 
+def test_a_product_library_that_is_none_is_named(tmp_path):
+    environment = {**os.environ, "MANUALGRAD_PRODUCT": "numpy"}
+    done = subprocess.run([sys.executable, str(TRAIN)], capture_output=True, text=True, env=environment)
+    assert done.returncode == 2
+    assert done.stderr == "train.py: MANUALGRAD_PRODUCT must be 'torch' or 'onednn', and is 'numpy'\n"
+
+
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path):
     (tmp_path / "rich.py").write_text("raise ModuleNotFoundError(\"No module named 'rich'\", name='rich')")
     done = subprocess.run(

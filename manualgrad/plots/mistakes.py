@@ -12,19 +12,26 @@ from torch import Tensor
 from manualgrad.data import CLASSES, Examples
 from manualgrad.plots.style import side
 
-__all__ = ["plot_confusion", "plot_worst"]
+__all__ = ["confusion", "plot_confusion", "plot_worst", "worst"]
 
 _ROWS = 6
 
 
-def plot_confusion(examples: Examples, a: Tensor, path: Path, title: str) -> None:
-    """How many images of each class are taken for each.
-
-    Args:
-        a: [n, 10], the network's outputs for the examples.
-    """
+def confusion(examples: Examples, a: Tensor) -> Tensor:
+    """[10, 10]: how many images of each class (row) are taken for each (column), by the outputs a, [n, 10], for the examples."""
     pairs = examples.labels * CLASSES + a.argmax(1)
-    counts = pairs.bincount(minlength=CLASSES**2).view(CLASSES, CLASSES).cpu()
+    return pairs.bincount(minlength=CLASSES**2).view(CLASSES, CLASSES)
+
+
+def worst(examples: Examples, a: Tensor) -> tuple[list[int], Tensor]:
+    """The 36 examples whose cost C₀ is highest, the worst first, and the costs [n] of all."""
+    costs = (a - examples.y).square().sum(1)
+    return costs.argsort(descending=True)[: _ROWS**2].tolist(), costs
+
+
+def plot_confusion(examples: Examples, a: Tensor, path: Path, title: str) -> None:
+    """The counts of `confusion` as a PNG file, the mistakes in red."""
+    counts = confusion(examples, a).cpu()
     mistakes = counts.clone().fill_diagonal_(0)
     figure = Figure(figsize=(7, 6.6), layout="constrained")
     axes = figure.subplots()
@@ -40,13 +47,8 @@ def plot_confusion(examples: Examples, a: Tensor, path: Path, title: str) -> Non
 
 
 def plot_worst(examples: Examples, a: Tensor, path: Path, title: str) -> None:
-    """The 36 images whose cost C₀ is highest, the worst first.
-
-    Args:
-        a: [n, 10], the network's outputs for the examples.
-    """
-    costs = (a - examples.y).square().sum(1)
-    worst = costs.argsort(descending=True)[: _ROWS**2].tolist()
+    """The images of `worst` as a PNG file."""
+    shown, costs = worst(examples, a)
     width = side(examples.x.shape[1]) or 1
     height = examples.x.shape[1] // width
     figure = Figure(figsize=(9, 10))
@@ -55,7 +57,7 @@ def plot_worst(examples: Examples, a: Tensor, path: Path, title: str) -> None:
     axes = figure.add_axes((0.03, 0.02, 0.94, 0.92))
     axes.set(xlim=(0, _ROWS * 1.2 * width), ylim=(_ROWS * 1.3 * height, 0))
     axes.axis("off")
-    for place, k in enumerate(worst):
+    for place, k in enumerate(shown):
         row, column = divmod(place, _ROWS)
         x, y = (column + 0.1) * 1.2 * width, (row + 0.2) * 1.3 * height
         pixels = examples.x[k].view(height, width).cpu().numpy()

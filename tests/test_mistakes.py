@@ -1,0 +1,39 @@
+"""What the pictures of mistakes show."""
+
+import torch
+
+from manualgrad.data import Examples
+from manualgrad.plots.mistakes import confusion, plot_confusion, plot_worst, worst
+
+
+def examples(labels):
+    labels = torch.tensor(labels)
+    return Examples(torch.rand(len(labels), 784), torch.nn.functional.one_hot(labels, 10).float(), labels)
+
+
+def outputs(*brightest):
+    return torch.nn.functional.one_hot(torch.tensor(brightest), 10) * 0.9
+
+
+def test_a_row_of_the_confusion_is_what_a_class_is_taken_for():
+    counts = confusion(examples([3, 3, 3, 7, 0]), outputs(3, 5, 5, 7, 0))
+    assert counts[3].tolist() == [0, 0, 0, 1, 0, 2, 0, 0, 0, 0]
+    assert counts[7, 7] == counts[0, 0] == 1
+    assert counts.sum() == 5
+
+
+def test_the_worst_are_those_of_the_highest_cost_in_order():
+    data, a = examples([1] * 50), torch.zeros(50, 10)
+    a[:, 1] = torch.linspace(0, 1, 50)[torch.randperm(50)]
+    shown, costs = worst(data, a)
+    assert len(shown) == 36
+    torch.testing.assert_close(costs, (1 - a[:, 1]) ** 2)
+    assert costs[shown].tolist() == sorted(costs.tolist(), reverse=True)[:36]
+
+
+def test_fewer_examples_than_places_are_all_shown(tmp_path):
+    data, a = examples([1, 2, 3]), outputs(1, 2, 4)
+    plot_worst(data, a, tmp_path / "worst.png", "three")
+    plot_confusion(data, a, tmp_path / "confusion.png", "three")
+    assert {path.read_bytes()[:4] for path in tmp_path.iterdir()} == {b"\x89PNG"}
+    assert worst(data, a)[0][0] == 2
