@@ -18,7 +18,7 @@ _ROWS = 6
 
 
 def confusion(examples: Examples, a: Tensor) -> Tensor:
-    """[10, 10]: how many images of each class (row) are taken for each (column), by the outputs a, [n, 10], for the examples."""
+    """[10, 10]: how many images of each class (row) are taken for each (column); a, [n, 10], are the outputs for them."""
     pairs = examples.labels * CLASSES + a.argmax(1)
     return pairs.bincount(minlength=CLASSES**2).view(CLASSES, CLASSES)
 
