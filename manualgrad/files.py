@@ -71,9 +71,9 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def remove_parts(folder: Path) -> None:
-    """Remove what was left in a folder by processes that were killed while they wrote there."""
-    for part in folder.glob("*.part"):
+def remove_parts(path: Path) -> None:
+    """Remove what processes that were killed while they wrote this file left of it."""
+    for part in path.parent.glob(f"{path.name}.*.part"):
         part.unlink(missing_ok=True)
 
 

@@ -11,7 +11,7 @@ worst.png              the test images whose cost is highest
 tensorboard/           the logs for TensorBoard, where they were asked for
 ====================== ================================================================================
 
-Each file is replaced as a whole: who reads one finds the old or the new, also where the writer was killed.
+Each but the pictures and logs is replaced as a whole: who reads one finds the old or the new, also where the writer was killed.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ class Run:
 
     def go_on(self, training: Training) -> None:
         """Bring all files to where the training is."""
-        files.remove_parts(self.folder)
+        for name in (_CHECKPOINT, _PREVIOUS, "config.json", "metrics.jsonl", "model.pt"):
+            files.remove_parts(self.folder / name)
         self.save_checkpoint(training)
         self._write("config.json", json.dumps({**self.config, "versions": _versions()}, indent=2) + "\n")
         self.save_metrics(training.results)
