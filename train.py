@@ -177,6 +177,7 @@ def report(console: Console, run: Run, training: Training, those: str, interrupt
     if run.folder.is_dir():
         written = sorted(path.name for path in run.folder.iterdir())
         console.print(f"{', '.join(written)} are in {folder}")
+    if (run.folder / "model.pt").exists():
         console.print(f"What an image wants of it: manualgrad explain --checkpoint {folder}")
 
 

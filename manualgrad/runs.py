@@ -11,7 +11,7 @@ worst.png              the test images whose cost is highest
 tensorboard/           the logs for TensorBoard, where they were asked for
 ====================== ================================================================================
 
-Each but the pictures and logs is replaced as a whole: who reads one finds the old or the new, also where the writer was killed.
+Each but the logs is replaced as a whole: who reads one finds the old or the new, also where the writer was killed.
 """
 
 from __future__ import annotations

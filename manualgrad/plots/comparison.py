@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from manualgrad.plots.style import save
 from manualgrad.training import EpochResult
 
 __all__ = ["plot_comparison"]
@@ -31,4 +32,4 @@ def plot_comparison(ours: Sequence[EpochResult], theirs: Sequence[EpochResult], 
         else:
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
     axes.legend()
-    figure.savefig(path, dpi=120, format="png")
+    save(figure, path)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from manualgrad.plots.style import save
 from manualgrad.training import EpochResult
 
 __all__ = ["plot_curve"]
@@ -28,7 +29,7 @@ def plot_curve(results: Sequence[EpochResult], path: Path, title: str) -> None:
     _line(right, epochs, [result.accuracy for result in results], _ACCURACY)
     right.set(title=f"Test images classified right: {results[-1].accuracy:.2%} at the end", ylabel="accuracy")
     right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
-    figure.savefig(path, dpi=120)
+    save(figure, path)
 
 
 def _line(axes: Axes, epochs: Sequence[int], values: Sequence[float], color: str) -> None:

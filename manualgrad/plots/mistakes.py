@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from manualgrad.data import CLASSES, Examples
-from manualgrad.plots.style import side
+from manualgrad.plots.style import save, side
 
 __all__ = ["confusion", "plot_confusion", "plot_worst", "worst"]
 
@@ -43,7 +43,7 @@ def plot_confusion(examples: Examples, a: Tensor, path: Path, title: str) -> Non
     axes.set(title=title, xlabel="is taken for", ylabel="image of a", xticks=range(CLASSES), yticks=range(CLASSES))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    figure.savefig(path, dpi=120, format="png")
+    save(figure, path)
 
 
 def plot_worst(examples: Examples, a: Tensor, path: Path, title: str) -> None:
@@ -66,4 +66,4 @@ def plot_worst(examples: Examples, a: Tensor, path: Path, title: str) -> None:
         label, taken_for = int(examples.labels[k]), int(a[k].argmax())
         what = f"{label}, taken for {taken_for}" if label != taken_for else f"{label}, hardly seen"
         axes.text(x, y - 0.02 * height, f"{what}\ncost {costs[k]:.2f}", va="bottom", fontsize=9)
-    figure.savefig(path, dpi=120, format="png")
+    save(figure, path)

@@ -29,4 +29,4 @@ def plot_predictions(names: Sequence[str], pictures: Sequence[Picture], a: Tenso
         bars.set(title=f"is a {best}", ylim=(0, 1), ylabel="activation $a_j$", xticks=range(len(activations)))
         bars.tick_params(length=0)
         bars.grid(axis="y", alpha=0.3)
-    figure.savefig(path, dpi=120, format="png")
+    figure.savefig(path, dpi=80)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
+from matplotlib.figure import Figure
 from torch import Tensor
 
-__all__ = ["DOWN", "UP", "colors", "image", "red_and_blue", "side"]
+from manualgrad import files
+
+__all__ = ["DOWN", "UP", "colors", "image", "red_and_blue", "save", "side"]
 
 UP, DOWN = "tab:red", "tab:blue"
 
@@ -35,3 +40,10 @@ def image(axes: Axes, pixels: Tensor, **options: Any) -> Any:
     axes.set_yticks([])
     width = side(pixels.numel())
     return axes.imshow(pixels.reshape(-1, width or pixels.numel()).numpy(), **options)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """As a PNG file, whole or not at all."""
+    content = io.BytesIO()
+    figure.savefig(content, dpi=120, format="png")
+    files.write(path, content.getvalue())
