@@ -95,9 +95,12 @@ def test_a_stopped_run_goes_on_to_the_same_result(train_py, stopped, tmp_path):
     assert_same(stopped, tmp_path / "whole")
 
 
-def test_a_finished_run_gone_on_with_stays_as_it_is(train_py, stopped, tmp_path):
-    for _ in range(2):
+def test_a_finished_run_gone_on_with_stays_as_it_is_and_gets_what_it_lacks(train_py, stopped, tmp_path):
+    network = (tmp_path / "whole" / "model.pt").read_bytes()
+    for name in ("metrics.jsonl", "model.pt", "config.json"):
+        (tmp_path / "whole" / name).unlink()
         assert train_py("--resume", tmp_path / "whole")[0] == 0
+    assert (tmp_path / "whole" / "model.pt").read_bytes() == network
     assert train_py("--resume", stopped)[0] == 0
     assert_same(stopped, tmp_path / "whole")
 

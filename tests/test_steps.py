@@ -94,6 +94,17 @@ def test_fp16_skips_a_step_whose_gradients_are_not_finite_and_scales_less():
     assert step.state_dict()["scaler"]["scale"] == step.scaler.get_scale()
 
 
+@pytest.mark.parametrize("amp", [None, "bf16", "fp16"])
+def test_the_gradient_is_clipped_as_it_is_and_not_as_it_is_scaled(amp):
+    model = make_network([6, 5, 3])
+    before = torch.nn.utils.parameters_to_vector(model.parameters())
+    step = AutogradStep(model, amp=amp, clip_grad_norm=0.01)
+    x, y = BATCHES[0]
+    step(x, y, 1.0, len(x))
+    moved = torch.nn.utils.parameters_to_vector(model.parameters()) - before
+    assert moved.norm().item() == pytest.approx(0.01, rel=1e-3)
+
+
 EPOCHS = 7
 
 
