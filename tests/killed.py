@@ -40,17 +40,20 @@ def start(*options):
 def main(folder, kills, *options):
     torch.set_num_threads(1)  # a forked process cannot use the threads of another
     moments = random.Random(0)
-    left = []
+    left: list[tuple[int, int]] = []
+    begun = time.monotonic()
     while len(left) < kills:
-        process = start(*(("--resume", folder) if has_checkpoint(Path(folder)) else (*options, "--out", folder)))
-        time.sleep(moments.uniform(0.0, 0.15))
+        process = start(*(("--resume", folder) if left else (*options, "--out", folder)))
+        if not left:
+            while not has_checkpoint(Path(folder)):
+                time.sleep(0.001)
+            until_at_work = time.monotonic() - begun
+        else:
+            time.sleep(moments.uniform(0, 2 * until_at_work + 0.1))  # half of the time before, half of it at work
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
-        if has_checkpoint(Path(folder)):
-            state = load_checkpoint(Path(folder)).training
-            left.append((len(state["results"]), state["step"]))
-        else:
-            assert left == [], "the checkpoint is lost"
+        state = load_checkpoint(Path(folder)).training
+        left.append((len(state["results"]), state["step"]))
     _, status = os.waitpid(start("--resume", folder), 0)
     print(json.dumps({"left": left, "code": os.waitstatus_to_exitcode(status)}))
 

@@ -49,7 +49,7 @@ def test_a_run_killed_at_random_moments_ends_bit_for_bit_as_if_it_had_not_been(t
         1,
     ]
     options += ["--device", "cpu", "--optimizer", "momentum", "--distort", 0.5, "--save-every", "0.01s"]
-    line = [sys.executable, TRAIN.parent / "tests" / "killed.py", tmp_path / "killed", 30, *options]
+    line = [sys.executable, TRAIN.parent / "tests" / "killed.py", tmp_path / "killed", 25, *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([*map(str, line)], capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr
