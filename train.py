@@ -130,7 +130,7 @@ def compile_network(model: torch.nn.Module, x: torch.Tensor) -> None:
 def draw(run: Run, training: Training, title: str, those: str) -> None:
     """curve.png, confusion.png and worst.png, of the test images or `those` tested on instead."""
     if training.results:
-        plot_curve(training.results, run.folder / "curve.png", title)
+        plot_curve(training.results, run.folder / "curve.png", title, those)
     with torch.no_grad():
         a = training.model(training.test.x)
     n = f"{len(a):,} {those}"

@@ -17,8 +17,8 @@ __all__ = ["plot_curve"]
 _COST, _ACCURACY = "tab:red", "tab:blue"
 
 
-def plot_curve(results: Sequence[EpochResult], path: Path, title: str) -> None:
-    """Cost and test accuracy by epoch, side by side, as a PNG file."""
+def plot_curve(results: Sequence[EpochResult], path: Path, title: str, those: str) -> None:
+    """Cost and accuracy on `those` ("test images") by epoch, side by side, as a PNG file."""
     epochs = [result.epoch for result in results]
     figure = Figure(figsize=(10, 4), layout="constrained")
     figure.suptitle(title)
@@ -27,7 +27,7 @@ def plot_curve(results: Sequence[EpochResult], path: Path, title: str) -> None:
     left.set(title="Cost of a training example", ylabel="average of $C_0 = \\sum_j (a_j - y_j)^2$")
     left.set_ylim(bottom=0)
     _line(right, epochs, [result.accuracy for result in results], _ACCURACY)
-    right.set(title=f"Test images classified right: {results[-1].accuracy:.2%} at the end", ylabel="accuracy")
+    right.set(title=f"{those.capitalize()} right: {results[-1].accuracy:.2%} at the end", ylabel="accuracy")
     right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
     save(figure, path)
 
