@@ -1,4 +1,4 @@
-"""Runs train.py over and over, killing it at random moments, until it is through; prints what each kill left, as JSON.
+"""Runs train.py to FOLDER/whole, and to FOLDER/killed, killing it KILLS times; prints what each kill left, as JSON.
 
 python tests/killed.py FOLDER KILLS OPTION...
 """
@@ -21,6 +21,7 @@ TRAIN = Path(__file__).parent.parent / "train.py"
 spec = importlib.util.spec_from_file_location("train", TRAIN)
 train = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(train)
+train.draw = lambda *run: None  # the pictures take longer than the training
 
 
 def start(*options):
@@ -37,8 +38,17 @@ def start(*options):
     return process
 
 
-def main(folder, kills, *options):
+def finish(*options):
+    """The exit code of train.py left to itself."""
+    _, status = os.waitpid(start(*options), 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def main(folders, kills, *options):
     torch.set_num_threads(1)  # a forked process cannot use the threads of another
+    whole = finish(*options, "--out", f"{folders}/whole")
+    folder = f"{folders}/killed"
+    options = (*options, "--save-every", "0.01s")
     moments = random.Random(0)
     left: list[tuple[int, int]] = []
     begun = time.monotonic()
@@ -54,8 +64,7 @@ def main(folder, kills, *options):
         os.waitpid(process, 0)
         state = load_checkpoint(Path(folder)).training
         left.append((len(state["results"]), state["step"]))
-    _, status = os.waitpid(start("--resume", folder), 0)
-    print(json.dumps({"left": left, "code": os.waitstatus_to_exitcode(status)}))
+    print(json.dumps({"left": left, "codes": [whole, finish("--resume", folder, "--save-every", "30s")]}))
 
 
 if __name__ == "__main__":
