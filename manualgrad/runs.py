@@ -21,7 +21,7 @@ import datetime
 import json
 import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,15 +131,20 @@ def load_checkpoint(path: Path) -> Checkpoint:
         RunError: when there is none, or it is damaged; the message names the previous one, where that is whole.
     """
     file = path / _CHECKPOINT if path.is_dir() else path
-    try:
-        state = files.load(file)
-    except OSError as error:
-        raise RunError(f"{file} cannot be read ({error.strerror}){_offer_previous(file)}.") from error
-    except ValueError as error:
-        raise RunError(f"{error}{_offer_previous(file)}.") from error
+    state = _load(file, lambda: _offer_previous(file))
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
         raise RunError(f"{file} is no checkpoint that this version of train.py wrote{_offer_previous(file)}.")
     return Checkpoint(file.parent, state["config"], state["versions"]["torch"], state["training"])
+
+
+def _load(file: Path, advice: Callable[[], str] = str) -> Any:
+    """What torch.save wrote; where that cannot be had, a RunError that ends with the advice."""
+    try:
+        return files.load(file)
+    except OSError as error:
+        raise RunError(f"{file} cannot be read ({error.strerror}){advice()}.") from error
+    except ValueError as error:
+        raise RunError(f"{error}{advice()}.") from error
 
 
 def _offer_previous(file: Path) -> str:
@@ -169,12 +174,7 @@ def load_network(checkpoint: Path) -> tuple[torch.nn.Sequential, dict[str, Any]]
     config = _read_config(weights.with_name("config.json"))
     with torch.device("meta"):  # no memory yet, whatever sizes a damaged file asks for
         network = make_network(config["sizes"], config["activation"])
-    try:
-        state = files.load(weights)
-    except OSError as error:
-        raise RunError(f"{weights} cannot be read ({error.strerror}).") from error
-    except ValueError as error:
-        raise RunError(f"{error}.") from error
+    state = _load(weights)
     wanted = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: list(getattr(tensor, "shape", [])) for name, tensor in state.items()} if isinstance(state, dict) else None
     if found != wanted:
