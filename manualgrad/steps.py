@@ -65,7 +65,7 @@ class AutogradStep:
         self.parameters = list(model.parameters())
         device = self.parameters[0].device
         # One kernel for all parameters on a GPU; on a CPU, a loop over so few of them is quicker than gathering them, but
-        # AdamW's loop reads and writes each five times where its fused kernel does so once.
+        # AdamW's loop goes through each several times where its fused kernel does so once.
         fused = device.type != "cpu" or optimizer == "adamw"
         how: dict[str, Any] = {"weight_decay": weight_decay, "fused": fused, "foreach": False}
         self.optimizer: torch.optim.Optimizer

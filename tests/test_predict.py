@@ -27,6 +27,15 @@ def seen(image, tmp_path, name="image.png", **options):
     return images.read(tmp_path / name, **options)
 
 
+def test_the_centre_of_mass_of_mnists_images_is_where_drawings_are_put():
+    training, _ = data.load()
+    x, places = training.x.view(-1, 28, 28), torch.arange(28.0)
+    for axis in (1, 2):  # the sums of the columns, and of the rows
+        sums = x.sum(axis)
+        centres = (sums * places).sum(1) / sums.sum(1)
+        assert centres.mean().item() == pytest.approx(images._CENTRE, abs=0.01)
+
+
 def test_an_image_of_mnists_is_taken_as_it_is(seven, sevens, tmp_path):
     picture = seen(seven, tmp_path)
     assert torch.equal(picture.x.view(28, 28), sevens[0] / 255)
