@@ -32,16 +32,16 @@ try:
     from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from manualgrad.comparison import compare
-    from manualgrad.data import CLASSES, DataError, Examples, load
-    from manualgrad.keeper import Keeper
-    from manualgrad.options import config, options
-    from manualgrad.plots.curve import plot_curve
-    from manualgrad.plots.mistakes import plot_confusion, plot_worst
-    from manualgrad.processes import Processes, is_lost_connection, join, leave, local_rank
-    from manualgrad.runs import Run, default_folder
-    from manualgrad.steps import AutogradStep, BackpropStep, Step
-    from manualgrad.training import EpochResult, Training, make_network
+    from manualgrad.training.comparison import compare
+    from manualgrad.training.data import CLASSES, DataError, Examples, load
+    from manualgrad.training.keeper import Keeper
+    from manualgrad.training.loop import EpochResult, Training, make_network
+    from manualgrad.training.options import config, options
+    from manualgrad.training.plots.curve import plot_curve
+    from manualgrad.training.plots.mistakes import plot_confusion, plot_worst
+    from manualgrad.training.processes import Processes, is_lost_connection, join, leave, local_rank
+    from manualgrad.training.runs import Run, default_folder
+    from manualgrad.training.steps import AutogradStep, BackpropStep, Step
 except ModuleNotFoundError as error:
     print(f'train.py: {error.name} is missing: pip install "manualgrad[train]"', file=sys.stderr)
     sys.exit(2)
@@ -50,7 +50,7 @@ except ValueError as error:  # the library that MANUALGRAD_PRODUCT names is none
     sys.exit(2)
 
 if TYPE_CHECKING:
-    from manualgrad.tensorboard import Board
+    from manualgrad.training.tensorboard import Board
 
 
 def warn(message: str) -> None:
@@ -159,7 +159,7 @@ def open_run(run: Run, training: Training, new: bool) -> None:
 
 def import_board() -> type[Board]:
     try:
-        from manualgrad.tensorboard import Board
+        from manualgrad.training.tensorboard import Board
     except ModuleNotFoundError as error:
         fail(f'--tensorboard: {error.name} is missing: pip install "manualgrad[tensorboard]"')
     return Board
@@ -206,7 +206,7 @@ class Interruption:
 
 def main() -> int:
     processes = join()
-    chosen, checkpoint = options(sys.argv[1:], __doc__ or "", Path(__file__).parent / "recipes", processes)
+    chosen, checkpoint = options(sys.argv[1:], __doc__ or "", processes)
     console = Console(highlight=False, soft_wrap=True, quiet=chosen.quiet or not processes.first)
     settings = config(chosen)
     Board = import_board() if chosen.tensorboard else None

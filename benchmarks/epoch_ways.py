@@ -9,8 +9,9 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
-from manualgrad import data, nn
-from manualgrad.training import Training, make_network
+from manualgrad import nn
+from manualgrad.training import data
+from manualgrad.training.loop import Training, make_network
 
 
 def tensors() -> Callable[[], float]:

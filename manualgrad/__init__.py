@@ -1,11 +1,11 @@
 """Neural-network layers for PyTorch whose gradients are derived by hand."""
 
 from manualgrad import nn, testing
-from manualgrad.audit import audit
-from manualgrad.backprop import backprop, per_example_grad_norms, per_example_grads, sgd_step, trace
+from manualgrad._audit import audit
+from manualgrad._swap import swap, swap_report, unswap
 from manualgrad.function import Function
-from manualgrad.network import MLP
-from manualgrad.swap import swap, swap_report, unswap
+from manualgrad.network.algorithm import backprop, per_example_grad_norms, per_example_grads, sgd_step, trace
+from manualgrad.network.mlp import MLP
 
 __all__ = [
     "MLP",

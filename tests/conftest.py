@@ -1,12 +1,10 @@
 import importlib.util
 import sys
-from pathlib import Path
 
 import pytest
 import torch
-from test_data import write_dataset
-
-TRAIN = Path(__file__).parent.parent / "train.py"
+from datasets import write_dataset
+from paths import TRAIN
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))]
 

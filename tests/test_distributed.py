@@ -10,10 +10,10 @@ from models import batch, build
 from torch.testing import assert_close
 
 from manualgrad import audit, nn, swap, swap_report
-from manualgrad.data import Examples
-from manualgrad.processes import ALONE, Processes
-from manualgrad.steps import AutogradStep
-from manualgrad.training import Training, make_network
+from manualgrad.training.data import Examples
+from manualgrad.training.loop import Training, make_network
+from manualgrad.training.processes import ALONE, Processes
+from manualgrad.training.steps import AutogradStep
 
 pytestmark = [
     pytest.mark.long,

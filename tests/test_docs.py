@@ -2,15 +2,14 @@
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 from manualgrad import cli
-from manualgrad.options import options
-from manualgrad.processes import ALONE
+from manualgrad.training.options import options
+from manualgrad.training.processes import ALONE
 
-ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BACKPROPAGATION = ROOT / "docs" / "backpropagation.md"
 
@@ -49,7 +48,7 @@ def test_the_lines_that_it_quotes_stand_in_the_package():
 def test_every_test_that_a_document_names_exists(document):
     for row in document.read_text(encoding="utf-8").splitlines():
         module = None
-        for name in re.findall(r"`((?:test_\w+\.py::)?test_\w+)`", row):
+        for name in re.findall(r"`((?:[\w/]*test_\w+\.py::)?test_\w+)`", row):
             module = name.split("::")[0] if "::" in name else module
             assert module, f"{name} without its module"
             source = (ROOT / "tests" / module).read_text(encoding="utf-8")
@@ -83,7 +82,7 @@ def test_every_call_of_train_py_that_a_document_shows_is_one(document):
     assert calls or document.name != "README.md"
     for call in calls:
         arguments = [argument for argument in shlex.split(call) if argument not in ("--help", "--resume", "runs/...")]
-        options(arguments, "", ROOT / "recipes", ALONE)
+        options(arguments, "", ALONE)
 
 
 def test_every_idea_of_the_notes_has_a_command_or_function_and_a_test():
@@ -93,4 +92,4 @@ def test_every_idea_of_the_notes_has_a_command_or_function_and_a_test():
     for idea, command, test in rows:
         assert idea.strip()
         assert "`" in command
-        assert "`test_" in test
+        assert "::test_" in test

@@ -243,7 +243,7 @@ def test_the_report_changes_nothing_and_prints_as_a_table():
         "    1",
         "swap would make hand-written: 1 Linear",
         "    2",
-        "left alone: 1 test_swap.Subclass, a subclass of torch.nn.Linear: its forward may be another",
+        f"left alone: 1 {__name__}.Subclass, a subclass of torch.nn.Linear: its forward may be another",
         "    3",
     ]
 

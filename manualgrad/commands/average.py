@@ -49,8 +49,8 @@ def _wishes(options: argparse.Namespace, looked_at: network.Network, screen: Con
     import torch
 
     from manualgrad.commands.terminal import bar, number, save, table
-    from manualgrad.plots.average import plot_wishes
-    from manualgrad.sensitivity import rank, weight, wishes
+    from manualgrad.teaching.plots.average import plot_wishes
+    from manualgrad.teaching.sensitivity import rank, weight, wishes
 
     model, training = looked_at.model.double(), looked_at.training
     batch = torch.randperm(len(training))[:_EXAMPLES]
@@ -83,9 +83,9 @@ def _wishes(options: argparse.Namespace, looked_at: network.Network, screen: Con
 
 def _only(options: argparse.Namespace, looked_at: network.Network, screen: Console) -> None:
     from manualgrad.commands.terminal import save, table
-    from manualgrad.plots.average import plot_only
-    from manualgrad.sensitivity import listen_to, predictions
-    from manualgrad.training import accuracy
+    from manualgrad.teaching.plots.average import plot_only
+    from manualgrad.teaching.sensitivity import listen_to, predictions
+    from manualgrad.training.loop import accuracy
 
     digit, training, test = options.only_digit, looked_at.training, looked_at.test
     own = training.labels == digit

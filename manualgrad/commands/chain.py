@@ -30,10 +30,10 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     import torch
 
-    from manualgrad.chain import H, chain
     from manualgrad.commands.terminal import console, number, save, table
-    from manualgrad.network import MLP
-    from manualgrad.plots.chain import plot_chain
+    from manualgrad.network.mlp import MLP
+    from manualgrad.teaching.chain import H, chain
+    from manualgrad.teaching.plots.chain import plot_chain
 
     if options.layers > _MOST:
         raise BadInput(f"--layers: up to {_MOST} layers fit on a screen, and not {options.layers}")

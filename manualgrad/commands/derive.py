@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from manualgrad.commands.terminal import console
-    from manualgrad.derivation import derivation
+    from manualgrad.symbolic.derivation import derivation
 
     if options.layers > _MOST:
         raise BadInput(f"--layers: up to {_MOST} layers can be read, and not {options.layers}")

@@ -33,8 +33,8 @@ def run(options: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from manualgrad.commands.terminal import console, save, table
-    from manualgrad.descent import descend, plane
-    from manualgrad.plots.descent import plot_descent
+    from manualgrad.teaching.descent import descend, plane
+    from manualgrad.teaching.plots.descent import plot_descent
 
     screen = console()
     looked_at = network.load(options, screen)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from torch import Tensor
 
-    from manualgrad.explain import Explanation
+    from manualgrad.teaching.explain import Explanation
 
 __all__ = ["add"]
 
@@ -35,8 +35,8 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from manualgrad.commands.terminal import console, save
-    from manualgrad.explain import explain
-    from manualgrad.plots.explain import plot_explanation
+    from manualgrad.teaching.explain import explain
+    from manualgrad.teaching.plots.explain import plot_explanation
 
     screen = console()
     looked_at = network.load(options, screen)
@@ -119,7 +119,7 @@ def _layer_before(e: Explanation) -> Table:
 
 def _steps(e: Explanation) -> Table:
     from manualgrad.commands.terminal import number, table
-    from manualgrad.explain import STEP
+    from manualgrad.teaching.explain import STEP
 
     shown = table(f"What a step of {STEP} times the wishes does to the cost", "<along the wishes of", "predicted", "measured")
     for step in e.steps:

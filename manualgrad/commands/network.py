@@ -14,7 +14,7 @@ from manualgrad.commands.errors import BadInput
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from manualgrad.data import Examples
+    from manualgrad.training.data import Examples
 
 __all__ = ["Network", "add_options", "load", "natural", "positive"]
 
@@ -71,9 +71,9 @@ def load(options: argparse.Namespace, console: Console) -> Network:
     Raises:
         BadInput: when the run or the data cannot be read.
     """
-    from manualgrad.data import CLASSES, DataError
-    from manualgrad.data import load as load_data
-    from manualgrad.runs import RunError, load_network
+    from manualgrad.training.data import CLASSES, DataError
+    from manualgrad.training.data import load as load_data
+    from manualgrad.training.runs import RunError, load_network
 
     if options.checkpoint and options.epochs is not None:
         raise BadInput("--epochs is for a network trained now, and --checkpoint names one that is trained")
@@ -101,7 +101,7 @@ def _trained(epochs: int, training: Examples, test: Examples, console: Console) 
     """The network of the notes, after a short training with a progress bar."""
     from rich.progress import Progress
 
-    from manualgrad.training import Training, make_network
+    from manualgrad.training.loop import Training, make_network
 
     model = make_network(_SIZES)
     layers = "-".join(map(str, _SIZES))

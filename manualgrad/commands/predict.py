@@ -32,10 +32,10 @@ def run(options: argparse.Namespace) -> int:
     from rich.table import Table
 
     from manualgrad.commands.terminal import console, save
-    from manualgrad.data import CLASSES
-    from manualgrad.images import read
-    from manualgrad.plots.predict import plot_predictions
-    from manualgrad.runs import RunError, load_network
+    from manualgrad.training.data import CLASSES
+    from manualgrad.training.images import read
+    from manualgrad.training.plots.predict import plot_predictions
+    from manualgrad.training.runs import RunError, load_network
 
     try:
         model, config = load_network(options.checkpoint)

@@ -28,8 +28,8 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from manualgrad.commands.terminal import console, number, save, table
-    from manualgrad.plots.sensitivity import plot_sensitivity
-    from manualgrad.sensitivity import EPSILON, rank
+    from manualgrad.teaching.plots.sensitivity import plot_sensitivity
+    from manualgrad.teaching.sensitivity import EPSILON, rank
 
     screen = console()
     looked_at = network.load(options, screen)

@@ -1,8 +1,8 @@
 """The calculus: one file a layer, each with its equations, their derivatives, and the code that is those formulas."""
 
-from manualgrad.functions.linear import LinearFunction
-from manualgrad.functions.mse_loss import MSELossFunction
-from manualgrad.functions.relu import ReLUFunction
-from manualgrad.functions.sigmoid import SigmoidFunction
+from manualgrad.functions.activations.relu import ReLUFunction
+from manualgrad.functions.activations.sigmoid import SigmoidFunction
+from manualgrad.functions.linear.linear import LinearFunction
+from manualgrad.functions.losses.mse_loss import MSELossFunction
 
 __all__ = ["LinearFunction", "MSELossFunction", "ReLUFunction", "SigmoidFunction"]

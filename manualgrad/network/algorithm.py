@@ -34,8 +34,9 @@ import torch
 from torch import Tensor
 from torch.nn import Module, Parameter
 
-from manualgrad import product, stack
-from manualgrad.forward_pass import ForwardPass
+from manualgrad import product
+from manualgrad.network import stack
+from manualgrad.network.forward_pass import ForwardPass
 
 __all__ = ["LayerTrace", "Trace", "backprop", "per_example_grad_norms", "per_example_grads", "sgd_step", "trace"]
 

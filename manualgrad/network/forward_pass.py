@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import Flatten, Identity, Module, Sequential
 
-from manualgrad import nn, product, stack
-from manualgrad.network import MLP
+from manualgrad import nn, product
+from manualgrad.network import stack
+from manualgrad.network.mlp import MLP
 
 __all__ = ["ForwardPass"]
 

@@ -19,8 +19,9 @@ from torch.jit import is_scripting  # type: ignore[attr-defined]
 from torch.nn import Module, Sequential
 from torch.nn.modules.module import _has_any_global_hook
 
-from manualgrad import nn, product, stack
+from manualgrad import nn, product
 from manualgrad.functions import LinearFunction, ReLUFunction, SigmoidFunction
+from manualgrad.network import stack
 
 __all__ = ["MLP", "StackFunction"]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import sympy
 from sympy import Expr, Symbol
 
-from manualgrad.notation import superscript
-from manualgrad.symbolic import Derivation, Factor, derive
+from manualgrad.symbolic.expression import Derivation, Factor, derive
+from manualgrad.symbolic.notation import superscript
 
 __all__ = ["Equation", "Section", "derivation"]
 

@@ -17,7 +17,7 @@ from typing import Any
 import sympy
 from sympy import Add, Expr, Function, Integer, Mul, Rational, Symbol
 
-from manualgrad.notation import subscript, superscript
+from manualgrad.symbolic.notation import subscript, superscript
 
 __all__ = ["Derivation", "Factor", "cost_expression", "derive", "sigma", "sigma_prime", "vanishing"]
 

@@ -17,7 +17,7 @@ import torch
 from sympy import Expr
 
 from manualgrad.function import Function
-from manualgrad.symbolic import vanishing
+from manualgrad.symbolic.expression import vanishing
 
 __all__ = ["Proof", "Symbols", "prove", "symbols"]
 

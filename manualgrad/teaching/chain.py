@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import torch
 
-from manualgrad.backprop import trace
-from manualgrad.network import MLP
-from manualgrad.notation import superscript
+from manualgrad.network.algorithm import trace
+from manualgrad.network.mlp import MLP
+from manualgrad.symbolic.notation import superscript
 
 __all__ = ["Chain", "Link", "Parameter", "chain"]
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import Sequential
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from manualgrad.backprop import sgd_step
+from manualgrad.network.algorithm import sgd_step
 
 __all__ = ["Path", "Plane", "descend", "plane"]
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import Sequential
 
-from manualgrad import stack
-from manualgrad.backprop import LayerTrace, Trace, trace
+from manualgrad.network import stack
+from manualgrad.network.algorithm import LayerTrace, Trace, trace
 
 __all__ = ["STEP", "Explanation", "Step", "explain"]
 

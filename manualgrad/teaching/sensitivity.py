@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import Sequential
 
-from manualgrad.backprop import backprop, per_example_grads, sgd_step
+from manualgrad.network.algorithm import backprop, per_example_grads, sgd_step
 
 __all__ = ["EPSILON", "Nudge", "Weight", "listen_to", "predictions", "rank", "weight", "wishes"]
 

@@ -13,9 +13,9 @@ from rich.progress import Progress
 from torch import Tensor
 from torch.testing import assert_close
 
-from manualgrad.plots.comparison import plot_comparison
-from manualgrad.steps import Step
-from manualgrad.training import EpochResult, Training
+from manualgrad.training.loop import EpochResult, Training
+from manualgrad.training.plots.comparison import plot_comparison
+from manualgrad.training.steps import Step
 
 __all__ = ["compare"]
 

@@ -27,14 +27,14 @@ import torch
 from platformdirs import user_cache_path
 from torch import Tensor
 
-from manualgrad import files
+from manualgrad.training import files
 
 __all__ = ["DATASETS", "DataError", "Examples", "load"]
 
 DATASETS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}  # torchvision's classes and folders
 CLASSES = 10
 
-_CHECKOUT = Path(__file__).parent.parent / "data"
+_CHECKOUT = Path(__file__).parent.parent.parent / "data"
 _MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",

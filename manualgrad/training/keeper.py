@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from manualgrad.runs import Run
-from manualgrad.training import Training
+from manualgrad.training.loop import Training
+from manualgrad.training.runs import Run
 
 if TYPE_CHECKING:
-    from manualgrad.tensorboard import Board
+    from manualgrad.training.tensorboard import Board
 
 __all__ = ["Keeper"]
 

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from manualgrad import nn
-from manualgrad.data import Examples
-from manualgrad.distortion import Distortion
-from manualgrad.network import MLP
-from manualgrad.processes import ALONE, Processes
-from manualgrad.steps import AutogradStep, Step
-from manualgrad.swap import unswap
+from manualgrad._swap import unswap
+from manualgrad.network.mlp import MLP
+from manualgrad.training.data import Examples
+from manualgrad.training.distortion import Distortion
+from manualgrad.training.processes import ALONE, Processes
+from manualgrad.training.steps import AutogradStep, Step
 
 __all__ = ["SCHEDULES", "EpochResult", "Training", "accuracy", "make_network"]
 

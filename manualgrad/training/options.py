@@ -12,18 +12,20 @@ from typing import Any, NoReturn
 
 import torch
 
-from manualgrad.data import DATASETS
-from manualgrad.processes import Processes, local_processes, local_rank, restarts, restarts_allowed, shares_stale_store
-from manualgrad.runs import Checkpoint, RunError, has_checkpoint, load_checkpoint
-from manualgrad.steps import AMP, OPTIMIZERS
-from manualgrad.training import SCHEDULES
+from manualgrad.training.data import DATASETS
+from manualgrad.training.loop import SCHEDULES
+from manualgrad.training.processes import Processes, local_processes, local_rank, restarts, restarts_allowed, shares_stale_store
+from manualgrad.training.runs import Checkpoint, RunError, has_checkpoint, load_checkpoint
+from manualgrad.training.steps import AMP, OPTIMIZERS
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-__all__ = ["config", "device", "options"]
+__all__ = ["RECIPES", "config", "device", "options"]
+
+RECIPES = Path(__file__).parent / "recipes"
 
 # What a run is made of, which --resume leaves as it was, and what may change from one part of it to the next.
 _FIXED = (
@@ -105,7 +107,7 @@ def device(text: str) -> torch.device:
 
 
 def options(
-    arguments: Sequence[str], documentation: str, recipes: Path, processes: Processes
+    arguments: Sequence[str], documentation: str, processes: Processes, recipes: Path = RECIPES
 ) -> tuple[argparse.Namespace, Checkpoint | None]:
     """What was asked for, and the checkpoint to go on from, where there is one; exits with 2 where it cannot be done.
 

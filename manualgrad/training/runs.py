@@ -29,9 +29,9 @@ from typing import Any
 import torch
 
 import manualgrad
-from manualgrad import files
-from manualgrad.data import DATASETS
-from manualgrad.training import EpochResult, Training, make_network
+from manualgrad.training import files
+from manualgrad.training.data import DATASETS
+from manualgrad.training.loop import EpochResult, Training, make_network
 
 __all__ = ["Checkpoint", "Run", "RunError", "default_folder", "has_checkpoint", "load_checkpoint", "load_network"]
 

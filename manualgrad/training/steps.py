@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from manualgrad import nn
-from manualgrad.backprop import sgd_step
-from manualgrad.processes import ALONE, Processes
+from manualgrad.network.algorithm import sgd_step
+from manualgrad.training.processes import ALONE, Processes
 
 __all__ = ["AMP", "OPTIMIZERS", "AutogradStep", "BackpropStep", "Step"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from manualgrad.training import EpochResult
+from manualgrad.training.loop import EpochResult
 
 __all__ = ["Board"]
 

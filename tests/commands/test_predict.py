@@ -4,10 +4,10 @@ import numpy
 import pytest
 import torch
 from PIL import Image, ImageDraw, ImageOps
-from test_commands import manualgrad, write_run
+from screens import manualgrad, write_run
 
-from manualgrad import data, images
-from manualgrad.runs import load_network
+from manualgrad.training import data, images
+from manualgrad.training.runs import load_network
 
 
 @pytest.fixture(scope="module")

@@ -142,7 +142,7 @@ def test_an_operator_agrees_on_its_samples_made_sparse(op, layout, device):
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 def test_an_operator_raises_on_every_error_sample(op, device):
     if op.error_inputs_func is None:
-        pytest.skip("this PyTorch has no error samples of it; test_nn_functional.py has ours")
+        pytest.skip("this PyTorch has no error samples of it; nn/test_functional.py has ours")
     for sample in op.error_inputs(device):
         arguments, kwargs = (sample.sample_input.input, *sample.sample_input.args), sample.sample_input.kwargs
         with pytest.raises(sample.error_type):
@@ -175,7 +175,7 @@ def test_a_module_agrees_on_every_sample(module, dtype, training, device):
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
 def test_a_module_raises_on_every_error_sample(module, device):
     if module.module_error_inputs_func is None:
-        pytest.skip("this PyTorch has no error samples of it; test_nn_functional.py has ours")
+        pytest.skip("this PyTorch has no error samples of it; nn/test_functional.py has ours")
     samples = module.module_error_inputs_func(module, device=device, dtype=torch.float32, requires_grad=False, training=True)
     for sample in samples:
         construct, call = sample.module_error_input.constructor_input, sample.module_error_input.forward_input

@@ -15,7 +15,7 @@ import torch
 from torch.testing import assert_close
 
 from manualgrad import MLP, backprop, nn, unswap
-from manualgrad.symbolic import cost_expression
+from manualgrad.symbolic.expression import cost_expression
 
 SIZES = [(1, 1, 1, 1), (2, 3), (4, 3, 2), (5, 1, 4), (3, 4, 4, 4, 2), (784, 30, 10), (784, 16, 16, 10)]
 SEED = 6  # with which no ReLU is dead

@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 import manualgrad
 from manualgrad import MLP, nn
-from manualgrad.network import StackFunction
+from manualgrad.network.mlp import StackFunction
 
 ONE_NODE = {"StackFunction": 1, "MSELossFunction": 1}
 

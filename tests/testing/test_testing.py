@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from broken import BROKEN, CORRECT, Product, SavesAnIntermediate, SinInNumpy, Square, WrongFactor, X, numbers
+from paths import ROOT
 
 import manualgrad.testing
 from manualgrad import functions
@@ -171,7 +172,7 @@ def test_a_report_of_nothing_prints_nothing():
 
 def test_the_readme_shows_what_is_printed():
     """The wrong Function of the README, run as it stands there, prints the report that stands below it."""
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     section = readme[readme.index("## Check a Function") :]
     code, printed = re.search(r"```python\n(.*?)```.*?```\n(.*?)```", section, re.DOTALL).groups()
     torch.manual_seed(0)

@@ -1,6 +1,6 @@
 """Runs train.py to FOLDER/whole, and to FOLDER/killed, killing it KILLS times; prints what each kill left, as JSON.
 
-python tests/killed.py FOLDER KILLS OPTION...
+python tests/training/killed.py FOLDER KILLS OPTION...
 """
 
 import importlib.util
@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 import torch._dynamo  # which the first optimizer would import, each time
 
-from manualgrad.runs import has_checkpoint, load_checkpoint
+from manualgrad.training.runs import has_checkpoint, load_checkpoint
 
-TRAIN = Path(__file__).parent.parent / "train.py"
+TRAIN = Path(__file__).parent.parent.parent / "train.py"
 spec = importlib.util.spec_from_file_location("train", TRAIN)
 train = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(train)

@@ -1,36 +1,16 @@
 """The data: found in the documented order, unpacked where it can be, and never used when damaged."""
 
-import gzip
 import shutil
-import struct
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 import torchvision
+from datasets import write_dataset, write_idx
+from paths import ROOT
 
-from manualgrad import data
-
-ROOT = Path(__file__).parent.parent
-
-
-def write_idx(path, tensor, packed):
-    """A file in the format of MNIST's, of a uint8 tensor."""
-    content = struct.pack(f">{1 + tensor.dim()}I", 0x0800 + tensor.dim(), *tensor.shape) + bytes(tensor.flatten().tolist())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Path(f"{path}.gz").write_bytes(gzip.compress(content)) if packed else path.write_bytes(content)
-
-
-def write_dataset(root, name="FashionMNIST", train=50, test=20, packed=False):
-    """A small data set as torchvision lays it out: an image's brightest row tells its class."""
-    for kind, n in (("train", train), ("t10k", test)):
-        labels = torch.arange(n, dtype=torch.uint8) % 10
-        images = torch.randint(0, 50, (n, 28, 28), dtype=torch.uint8)
-        images[torch.arange(n), 2 * labels.int() + 3] = 255
-        write_idx(root / name / "raw" / f"{kind}-images-idx3-ubyte", images, packed)
-        write_idx(root / name / "raw" / f"{kind}-labels-idx1-ubyte", labels, packed)
+from manualgrad.training import data
 
 
 @pytest.fixture(autouse=True)
@@ -138,7 +118,7 @@ def test_files_without_an_image_are_refused(tmp_path):
 
 
 def test_torchvision_is_imported_to_download_alone():
-    code = "import sys; from manualgrad import data, training, runs; data.load(); print('torchvision' in sys.modules)"
+    code = "import sys; from manualgrad.training import data, loop, runs; data.load(); print('torchvision' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"
 

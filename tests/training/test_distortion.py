@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from manualgrad.distortion import Distortion
+from manualgrad.training.distortion import Distortion
 
 SIDE = 9
 NONE = torch.tensor([[1.0, 0, 0], [0, 1, 0]])

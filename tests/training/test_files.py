@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from manualgrad import files
+from manualgrad.training import files
 
 STATE = {"weight": torch.arange(100.0), "steps": 3}
 

@@ -8,9 +8,9 @@ from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from manualgrad import nn
-from manualgrad.data import Examples
-from manualgrad.steps import AutogradStep, BackpropStep
-from manualgrad.training import Training, accuracy, make_network
+from manualgrad.training.data import Examples
+from manualgrad.training.loop import Training, accuracy, make_network
+from manualgrad.training.steps import AutogradStep, BackpropStep
 
 
 def examples(n, pixels=6, classes=3):

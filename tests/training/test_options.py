@@ -6,17 +6,16 @@ import sys
 
 import pytest
 import torch
-from conftest import TRAIN
-from test_resume import outcome
+from runs import outcome
 
-from manualgrad import comparison, options
-from manualgrad.processes import Processes
+from manualgrad.training import comparison, options
+from manualgrad.training.processes import Processes
 
-RECIPES = TRAIN.parent / "recipes"
+RECIPES = options.RECIPES
 
 
 def parsed(*arguments, recipes=RECIPES, processes=Processes()):  # noqa: B008
-    return options.options([*map(str, arguments)], "documentation", recipes, processes)[0]
+    return options.options([*map(str, arguments)], "documentation", processes, recipes)[0]
 
 
 def test_the_default_is_the_network_of_the_notes():
@@ -228,7 +227,7 @@ def test_tensorboard_is_told_the_numbers_the_gradients_and_the_weights(train_py,
 def test_without_tensorboard_the_extra_is_named(train_py, small, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
-    monkeypatch.delitem(sys.modules, "manualgrad.tensorboard", raising=False)
+    monkeypatch.delitem(sys.modules, "manualgrad.training.tensorboard", raising=False)
     code, _, err = train_py(*small, "--tensorboard", "--out", tmp_path / "out")
     assert code == 2
     assert err == 'train.py: --tensorboard: tensorboard is missing: pip install "manualgrad[tensorboard]"\n'

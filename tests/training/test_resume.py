@@ -9,20 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TRAIN
-from test_data import write_dataset
+from datasets import write_dataset
+from runs import outcome
 
-from manualgrad import files
-from manualgrad.keeper import Keeper
-from manualgrad.runs import Run, load_checkpoint
-
-
-def outcome(folder):
-    """The network, and the metrics but for the time."""
-    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return torch.load(folder / "model.pt", weights_only=True), [
-        (m["epoch"], m["cost"], m["accuracy"], m["lr"]) for m in metrics
-    ]
+from manualgrad.training import files
+from manualgrad.training.keeper import Keeper
+from manualgrad.training.runs import Run, load_checkpoint
 
 
 def assert_same(folder, expected_folder):
@@ -49,7 +41,7 @@ def test_a_run_killed_at_random_moments_ends_bit_for_bit_as_if_it_had_not_been(t
         1,
     ]
     options += ["--device", "cpu", "--optimizer", "momentum", "--distort", 0.5]
-    line = [sys.executable, TRAIN.parent / "tests" / "killed.py", tmp_path, 40, *options]
+    line = [sys.executable, Path(__file__).parent / "killed.py", tmp_path, 40, *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([*map(str, line)], capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -7,9 +7,9 @@ import torch
 from torch.testing import assert_close
 
 from manualgrad import nn
-from manualgrad.audit import audit
-from manualgrad.steps import AutogradStep
-from manualgrad.training import SCHEDULES, make_network
+from manualgrad._audit import audit
+from manualgrad.training.loop import SCHEDULES, make_network
+from manualgrad.training.steps import AutogradStep
 
 BATCHES = [(torch.rand(n, 6), torch.rand(n, 3)) for n in (8, 8, 3, 8)]
 OPTIMIZERS = {

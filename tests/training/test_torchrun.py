@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import TRAIN
-from test_data import write_dataset
-from test_resume import outcome
+from datasets import write_dataset
+from paths import TRAIN
+from runs import outcome
 from torch.testing import assert_close
 
-from manualgrad.runs import has_checkpoint, load_checkpoint
+from manualgrad.training.runs import has_checkpoint, load_checkpoint
 
 pytestmark = [
     pytest.mark.long,

@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from manualgrad.chain import Chain, Link
+from manualgrad.teaching.chain import Chain, Link
 
 __all__ = ["plot_chain"]
 

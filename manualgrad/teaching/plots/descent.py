@@ -7,7 +7,7 @@ from pathlib import Path as File
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from manualgrad.descent import Path, Plane
+from manualgrad.teaching.descent import Path, Plane
 
 __all__ = ["plot_descent"]
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from manualgrad.explain import STEP, Explanation
-from manualgrad.plots.style import DOWN, UP, colors, image, red_and_blue
+from manualgrad.teaching.explain import STEP, Explanation
+from manualgrad.training.plots.style import DOWN, UP, colors, image, red_and_blue
 
 __all__ = ["plot_explanation"]
 

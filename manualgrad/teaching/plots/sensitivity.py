@@ -8,8 +8,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from manualgrad.plots.style import image
-from manualgrad.sensitivity import EPSILON, Nudge
+from manualgrad.teaching.sensitivity import EPSILON, Nudge
+from manualgrad.training.plots.style import image
 
 __all__ = ["plot_sensitivity"]
 

@@ -1,1 +1,1 @@
-"""Pictures, one file for each command that draws one."""
+"""The pictures of a run, and the style of every picture."""

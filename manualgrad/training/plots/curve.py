@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from manualgrad.plots.style import save
-from manualgrad.training import EpochResult
+from manualgrad.training.loop import EpochResult
+from manualgrad.training.plots.style import save
 
 __all__ = ["plot_curve"]
 

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from manualgrad.data import CLASSES, Examples
-from manualgrad.plots.style import save, side
+from manualgrad.training.data import CLASSES, Examples
+from manualgrad.training.plots.style import save, side
 
 __all__ = ["confusion", "plot_confusion", "plot_worst", "worst"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from manualgrad.images import Picture
-from manualgrad.plots.style import image
+from manualgrad.training.images import Picture
+from manualgrad.training.plots.style import image
 
 __all__ = ["plot_predictions"]
 

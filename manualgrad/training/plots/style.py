@@ -11,7 +11,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from manualgrad import files
+from manualgrad.training import files
 
 __all__ = ["DOWN", "UP", "colors", "image", "red_and_blue", "save", "side"]
 

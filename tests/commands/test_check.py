@@ -93,10 +93,3 @@ def test_it_runs_as_a_module(tmp_path):
     assert result.returncode == 1
     assert "FAILED" in result.stdout
     assert result.stderr == ""
-
-
-@pytest.mark.parametrize("arguments", [[], ["check"], ["chekc"]])
-def test_a_command_that_argparse_refuses_exits_with_2(arguments):
-    with pytest.raises(SystemExit) as stopped:
-        main(arguments)
-    assert stopped.value.code == 2

@@ -6,15 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
-from test_data import write_dataset
+from datasets import write_dataset
+from paths import TRAIN
 
-from manualgrad.training import make_network
-
-TRAIN = Path(__file__).parent.parent / "train.py"
+from manualgrad.training.loop import make_network
 
 
 def command(*options, cwd):

@@ -2,8 +2,8 @@
 
 import torch
 
-from manualgrad.data import Examples
-from manualgrad.plots.mistakes import confusion, plot_confusion, plot_worst, worst
+from manualgrad.training.data import Examples
+from manualgrad.training.plots.mistakes import confusion, plot_confusion, plot_worst, worst
 
 
 def examples(labels):

@@ -1,0 +1,1 @@
+"""Weighted sums of the activations before, with weights that are learned."""

@@ -1,0 +1,1 @@
+"""What a network's outputs cost, against what was desired."""

@@ -1,0 +1,1 @@
+"""The training tool: all that train.py puts together."""

@@ -1,0 +1,125 @@
+"""The network that a command looks at: a run's, or one trained on the spot."""
+
+import json
+
+import pytest
+import torch
+from screens import SIZES, is_picture, manualgrad, with_run, write_run
+
+from manualgrad.training import data
+from manualgrad.training.loop import make_network
+
+
+def test_a_checkpoint_is_a_runs_folder_or_its_model(run, capsys, tmp_path):
+    other = write_run(tmp_path / "other [bold]", [784, 40, 10], "relu")  # brackets are rich's markup elsewhere
+    screens = []
+    for checkpoint in (other, other / "model.pt"):
+        options = ("--checkpoint", checkpoint, "--data-dir", tmp_path)
+        code, out, err = manualgrad(capsys, "explain", *options)
+        assert (code, err) == (0, "")
+        assert str(checkpoint) in out.replace("\n", "")
+        screens.append(out.split("\n\n", 1)[1])
+    assert screens[0] == screens[1]
+
+
+def test_the_network_of_a_run_is_the_one_explained(run, capsys):
+    model = make_network(SIZES)
+    model.load_state_dict(torch.load(run / "model.pt", weights_only=True))
+    _, out, _ = manualgrad(capsys, "explain", "--index", 5, *with_run(run))
+    training, _ = data.load("fashion-mnist", run.parent)
+    for a in model(training.x[5]).tolist():
+        assert f"{a:.4f}" in out
+
+
+def test_without_a_checkpoint_a_short_training_comes_first(capsys, tmp_path):
+    code, out, err = manualgrad(capsys, "explain", "--digit", 2)
+    assert (code, err) == (0, "")
+    assert "What training image 5, a 2, wants of 784-16-16-10 after 1 epoch (test accuracy" in " ".join(out.split())
+    assert is_picture(tmp_path / "explain.png")
+
+
+def test_epochs_0_is_the_untrained_network_of_the_notes(capsys):
+    code, out, _ = manualgrad(capsys, "explain", "--epochs", 0)
+    assert code == 0
+    assert "wants of 784-16-16-10, untrained" in out
+
+
+def test_the_same_seed_shows_the_same(run, capsys):
+    screens = {manualgrad(capsys, "average", "--seed", seed, *with_run(run))[1] for seed in (1, 1, 2)}
+    assert len(screens) == 2
+
+
+def without(run, name):
+    (run / name).unlink()
+
+
+def damaged(run, name, content=b"damaged"):
+    (run / name).write_bytes(content)
+
+
+def of_another_shape(run):
+    torch.save(make_network([784, 5, 10]).state_dict(), run / "model.pt")
+
+
+def of_another_data_set(run):
+    (run / "config.json").write_text(json.dumps({"sizes": [4, 3, 10], "activation": "relu", "dataset": "fashion-mnist"}))
+    torch.save(make_network([4, 3, 10]).state_dict(), run / "model.pt")
+
+
+def with_config(**config):
+    def change(run):
+        (run / "config.json").write_text(
+            json.dumps({"sizes": SIZES, "activation": "relu", "dataset": "fashion-mnist"} | config)
+        )
+
+    return change
+
+
+DAMAGE = {
+    "no model": (lambda run: without(run, "model.pt"), "model.pt cannot be read (No such file or directory)."),
+    "no config": (lambda run: without(run, "config.json"), "config.json, with the network's sizes, cannot be read"),
+    "a damaged model": (lambda run: damaged(run, "model.pt"), "model.pt is damaged, or was not written by torch.save."),
+    "half a model": (
+        lambda run: damaged(run, "model.pt", (run / "model.pt").read_bytes()[:5000]),
+        "model.pt is damaged, or was not written by torch.save.",
+    ),
+    "no state_dict": (lambda run: torch.save([1, 2], run / "model.pt"), "does not hold the parameters of a network 784-12-11"),
+    "another shape": (
+        of_another_shape,
+        "does not hold the parameters of a network 784-12-11-10, as config.json beside it says.",
+    ),
+    "no JSON": (lambda run: damaged(run, "config.json"), "config.json is damaged: it is no JSON"),
+    "bytes": (lambda run: damaged(run, "config.json", b"\xff\xfe\x00"), "config.json is damaged: it is no JSON"),
+    "no object": (lambda run: damaged(run, "config.json", b"[]"), "config.json is damaged: its sizes are None."),
+    "no sizes": (with_config(sizes=[784]), "config.json is damaged: its sizes are [784]."),
+    "huge sizes": (with_config(sizes=[784, 10**12, 10]), "does not hold the parameters of a network 784-1000000000000-10"),
+    "no activation": (with_config(activation="tanh"), "config.json is damaged: its activation is 'tanh'."),
+    "no data set": (with_config(activation="sigmoid", dataset="letters"), "config.json is damaged: its dataset is 'letters'."),
+    "another data set": (of_another_data_set, "does not fit fashion-mnist, which has 784 inputs and 10 outputs"),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_run_exits_with_2_and_one_sentence(damage, message, run, capsys, tmp_path):
+    damage(run)
+    code, out, err = manualgrad(capsys, "explain", *with_run(run))
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.startswith("manualgrad: ")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "explain.png").exists()
+
+
+def test_a_run_that_is_not_there_exits_with_2(capsys):
+    code, _, err = manualgrad(capsys, "sensitivity", "--checkpoint", "nowhere")
+    assert code == 2
+    assert "nowhere does not exist" in err
+
+
+def test_data_that_is_not_there_exits_with_2(run, capsys, tmp_path, monkeypatch):
+    def gone(*_):
+        raise data.DataError("It is gone.")
+
+    monkeypatch.setattr(data, "_download", gone)
+    code, _, err = manualgrad(capsys, "explain", "--checkpoint", run, "--data-dir", tmp_path / "empty")
+    assert (code, err) == (2, "manualgrad: It is gone.\n")

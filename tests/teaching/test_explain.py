@@ -1,0 +1,65 @@
+"""What one example wants."""
+
+import copy
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from manualgrad import backprop, sgd_step
+from manualgrad.teaching.explain import STEP, explain
+
+
+@pytest.fixture
+def example():
+    return torch.rand(9).double(), torch.tensor([0.0, 1.0, 0.0]).double()
+
+
+def cost(model, x, y):
+    return (model(x) - y).square().sum(-1).mean().item()
+
+
+def test_an_output_is_wished_towards_its_target_in_proportion_to_the_distance(model, example):
+    x, y = example
+    e = explain(model, x, y, neuron=1)
+    a = model(x).detach()
+    assert_close(e.output_wishes, 2 * (y - a))
+    assert [wish > 0 for wish in e.output_wishes.tolist()] == [False, True, False]
+
+
+def test_a_neuron_has_three_avenues(model, example):
+    e = explain(model, *example, neuron=1)
+    delta, a_prev, W = e.outputs.delta[1], e.outputs.a_prev, model[4].weight.detach()
+    assert_close(torch.tensor(e.bias_wish).double(), -delta)
+    assert_close(e.weight_wishes, -delta * a_prev)  # in proportion to the activations
+    assert_close(e.wishes_before(-1)[1], -delta * W[1])  # in proportion to the weights
+
+
+def test_what_the_neurons_wish_of_the_layer_before_adds_up_to_its_own_wish(model, example):
+    e = explain(model, *example, neuron=1)
+    for l in (1, 2):
+        assert_close(e.wishes_before(l).sum(0), -e.trace.layers[l - 1].dC_da)
+    assert e.first_weight_wishes().shape == (5, 9)
+
+
+def test_the_wishes_are_backprops_negative_gradient(model, example):
+    x, y = example
+    e = explain(model, x, y, neuron=0)
+    backprop(model, x[None], y[None])
+    assert_close(e.weight_wishes, -model[4].weight.grad[0])
+    assert_close(e.first_weight_wishes(), -model[0].weight.grad)
+
+
+def test_a_step_does_what_was_predicted(model, example):
+    x, y = example
+    before = copy.deepcopy(model.state_dict())
+    e = explain(model, x, y, neuron=1)
+    assert len(e.steps) == 4 + 3 + 1
+    for step in e.steps:
+        assert step.predicted != 0
+        assert step.measured == pytest.approx(step.predicted, rel=0.1)
+    assert_close(model.state_dict(), before, rtol=0, atol=0)
+    sgd_step(model, x[None], y[None], STEP)
+    assert cost(model, x, y) - e.trace.cost.item() == pytest.approx(e.steps[-1].measured, rel=1e-9)
+    by_layer = sum(step.predicted for step in e.steps[4:7])
+    assert by_layer == pytest.approx(e.steps[-1].predicted)

@@ -1,0 +1,30 @@
+"""`manualgrad` on the command line: what holds for every command."""
+
+import subprocess
+import sys
+
+import pytest
+from screens import manualgrad
+
+from manualgrad.cli import main
+
+
+def test_every_command_has_help(capsys):
+    for command in ("explain", "chain", "sensitivity", "average", "descent", "derive", "check"):
+        code, out, _ = manualgrad(capsys, command, "--help")
+        assert code == 0
+        assert out.startswith(f"usage: manualgrad {command}")
+
+
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path):
+    hide = "import sys; sys.modules['matplotlib'] = None; from manualgrad.cli import main; sys.exit(main(['chain']))"
+    done = subprocess.run([sys.executable, "-c", hide], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == 'manualgrad: matplotlib is missing: pip install "manualgrad[train]"\n'
+
+
+@pytest.mark.parametrize("arguments", [[], ["check"], ["chekc"]])
+def test_a_command_that_argparse_refuses_exits_with_2(arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
