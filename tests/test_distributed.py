@@ -33,6 +33,7 @@ def _worker(rank, work, store):
     dist.init_process_group("gloo", init_method=store, rank=rank, world_size=WORLD)
     try:
         work(rank)
+        dist.barrier()  # gloo aborts a process that leaves while the other is still at work (as in pytorch pull request 179291)
     finally:
         dist.destroy_process_group()
 
