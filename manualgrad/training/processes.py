@@ -5,6 +5,7 @@ torchrun tells a process through its environment which it is: https://docs.pytor
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,8 +88,10 @@ def join() -> Processes:
 
 
 def leave() -> None:
-    """Take leave of the others, where there are any; without it, NCCL warns."""
+    """Take leave of the others, where there are any, and all together: gloo may abort one that leaves early; NCCL warns."""
     if torch.distributed.is_initialized():
+        with contextlib.suppress(RuntimeError):  # another one is lost: what was trained is whole all the same
+            torch.distributed.barrier()
         torch.distributed.destroy_process_group()
 
 
