@@ -1,5 +1,7 @@
 """nn.functional against torch's: values, gradients and errors."""
 
+import inspect
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -318,5 +320,49 @@ def test_functionalize_has_no_rule_for_any_function_of_pytorchs():
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_jit_script_reads_no_function_of_these():
-    with pytest.raises(torch.jit.frontend.UnsupportedNodeError, match="aren't supported"):
+    with pytest.raises(RuntimeError, match="undefined value SigmoidFunction"):
         torch.jit.script(MF.sigmoid)
+
+
+CALLS = {
+    "linear": {"weight": (4, 3), "input": (2, 3), "bias": (4,)},
+    "sigmoid": {"input": (2, 3)},
+    "relu": {"input": (2, 3)},
+    "mse_loss": {"target": (2, 3), "input": (2, 3)},
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_arguments_go_by_position_and_by_name_in_any_order(name):
+    tensors = {argument: torch.rand(shape, requires_grad=True) for argument, shape in CALLS[name].items()}
+    function = getattr(MF, name)
+    positional = [tensors[argument] for argument in inspect.signature(function).parameters if argument in tensors]
+    by_name, by_position = function(**tensors), function(*positional)
+    assert by_name.grad_fn.name() == by_position.grad_fn.name()
+    assert "Function" in by_name.grad_fn.name()
+    assert_close(by_name, by_position, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_mode_is_handed_the_function_that_was_called_with_the_arguments_as_given(name):
+    seen = []
+
+    class Watch(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            seen.append((function, args, kwargs or {}))
+            return function(*args, **(kwargs or {}))
+
+    tensors = {argument: torch.rand(shape) for argument, shape in CALLS[name].items()}
+    with Watch():
+        getattr(MF, name)(**tensors)
+    function, args, kwargs = seen[0]
+    assert function is getattr(MF, name)
+    assert args == ()
+    assert all(kwargs[argument] is tensor for argument, tensor in tensors.items())
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_that_python_refuses_is_pythons_error(name):
+    tensors = {argument: torch.rand(shape) for argument, shape in CALLS[name].items()}
+    with pytest.raises(TypeError, match="unexpected keyword argument 'bais'"):
+        getattr(MF, name)(**tensors, bais=None)
