@@ -69,7 +69,7 @@ def using(library: Library) -> Iterator[None]:
 
 def linear(x: Tensor, W: Tensor, b: Tensor | None = None, out: Tensor | None = None) -> Tensor:
     """x Wᵀ + b, as torch.nn.functional.linear; of a matrix x, written to `out`, or by oneDNN to an array of its own."""
-    if _may_choose() and _suits(x, W, b):
+    if _suits(x, W, b):
         return _by_onednn(x, W, b)
     if out is None:
         return F.linear(x, W, b)
@@ -78,49 +78,52 @@ def linear(x: Tensor, W: Tensor, b: Tensor | None = None, out: Tensor | None = N
 
 def matmul(A: Tensor, B: Tensor) -> Tensor:
     """A B, as torch.matmul."""
-    if _may_choose() and B.dim() == 2 and _suits(A, B.t()):
+    if _suits(A, B, transposed=True):
         return _by_onednn(A, B.t())
     return A @ B
 
 
 def mm(A: Tensor, B: Tensor, out: Tensor | None = None) -> Tensor:
     """A B of two matrices, as torch.mm; written to `out`, or by oneDNN to an array of its own."""
-    if _may_choose() and _suits(A, B.t()):
+    if _suits(A, B, transposed=True):
         return _by_onednn(A, B.t())
     return torch.mm(A, B, out=out)
 
 
 def addmm_(C: Tensor, A: Tensor, B: Tensor, alpha: float) -> Tensor:
     """C ← C + alpha A B, in place, as Tensor.addmm_."""
-    if _may_choose() and _suits(A, B.t()):
+    if _suits(A, B, transposed=True):
         return C.add_(_by_onednn(A, B.t()), alpha=alpha)
     return C.addmm_(A, B, alpha=alpha)
 
 
 def onednn_has(x: Tensor, inputs: int, outputs: int) -> bool:
     """Whether oneDNN is to multiply a matrix [n, inputs], of x's kind and number of rows n, and one [inputs, outputs]."""
-    return _is_plain(x) and _is_large_enough(2 * len(x) * inputs * outputs)
+    return _is_array(x) and _is_large_enough(2 * len(x) * inputs * outputs) and _is_plain(x)
 
 
 def _by_onednn(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
     return _ONEDNN.default(x, W, b, "none", [], "")
 
 
-def _may_choose() -> bool:
-    return not _dynamo_is_tracing() and _min_flop.get() is not None
+def _suits(x: Tensor, W: Tensor, b: Tensor | None = None, transposed: bool = False) -> bool:
+    """Whether oneDNN is to compute x Wᵀ + b here; with `transposed`, x W.
 
-
-def _suits(x: Tensor, W: Tensor, b: Tensor | None = None) -> bool:
-    """Whether oneDNN is to compute x Wᵀ + b here."""
+    The size comes first: a small product, which takes a few microseconds, waits for the answer. It is asked of arrays alone, as
+    a tracer writes down what the sizes of its tensors are asked.
+    """
     return (
-        _is_plain(x)
-        and _is_plain(W)
-        and (b is None or (_is_plain(b) and b.is_contiguous() and b.shape == W.shape[:1]))
-        and x.dim() >= 2
+        not _dynamo_is_tracing()
+        and _is_array(x)
+        and _is_array(W)
         and W.dim() == 2
-        and x.shape[-1] == W.shape[1]
+        and _is_large_enough(2 * x.numel() * W.shape[1 if transposed else 0])
+        and _is_plain(x)
+        and _is_plain(W)
+        and (b is None or (_is_array(b) and _is_plain(b) and b.is_contiguous() and b.shape == W.shape[:1]))
+        and x.dim() >= 2
+        and x.shape[-1] == W.shape[0 if transposed else 1]
         and (_is_dense(x) and _is_dense(W))
-        and _is_large_enough(2 * x.numel() * W.shape[0])
         and not torch.is_grad_enabled()
         and not _transforms_are_active()
         and not _is_batched(x)
@@ -133,9 +136,12 @@ def _suits(x: Tensor, W: Tensor, b: Tensor | None = None) -> bool:
     )
 
 
+def _is_array(t: Tensor) -> bool:
+    return type(t) is Tensor or type(t) is torch.nn.Parameter
+
+
 def _is_plain(t: Tensor) -> bool:
-    kind = type(t) is Tensor or type(t) is torch.nn.Parameter
-    return kind and t.dtype is torch.float32 and t.device.type == "cpu" and t.layout is torch.strided and not t.is_neg()
+    return t.dtype is torch.float32 and t.device.type == "cpu" and t.layout is torch.strided and not t.is_neg()
 
 
 def _is_large_enough(flop: int) -> bool:

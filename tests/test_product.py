@@ -330,3 +330,15 @@ def test_the_choice_ends_with_the_block_and_is_the_threads_own():
             assert product._min_flop.get() is None
         assert product._min_flop.get() == 0
     assert product._min_flop.get() == before
+
+
+def test_a_small_product_is_asked_no_more_than_its_size(monkeypatch):
+    monkeypatch.setattr(product, "_is_plain", lambda t: pytest.fail("a question more"))
+    token = product._min_flop.set(product.MIN_FLOP)
+    try:
+        with torch.no_grad():
+            product.linear(torch.rand(100, 784), torch.rand(16, 784), torch.rand(16))
+            product.mm(torch.rand(16, 100), torch.rand(100, 784))
+            assert not product.onednn_has(torch.rand(100, 784), 784, 16)
+    finally:
+        product._min_flop.reset(token)
