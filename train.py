@@ -14,7 +14,7 @@
     torchrun --nnodes=2 --nproc-per-node=8 --rdzv-id=mine --rdzv-backend=c10d --rdzv-endpoint=HOST:29500 train.py
 
 The network is an nn.Sequential of manualgrad's layers; autograd runs their hand-written backward methods. What comes of it
-goes to runs/<time>-<dataset>-<layers>/, or to the folder that --out names: see manualgrad/runs.py.
+goes to runs/<time>-<dataset>-<layers>/, or to the folder that --out names: see manualgrad/training/runs.py.
 """
 
 from __future__ import annotations
@@ -40,13 +40,15 @@ try:
     from manualgrad.training.plots.curve import plot_curve
     from manualgrad.training.plots.mistakes import plot_confusion, plot_worst
     from manualgrad.training.processes import Processes, is_lost_connection, join, leave, local_rank
+    from manualgrad.training.program import call, install, program
     from manualgrad.training.runs import Run, default_folder
     from manualgrad.training.steps import AutogradStep, BackpropStep, Step
 except ModuleNotFoundError as error:
-    print(f'train.py: {error.name} is missing: pip install "manualgrad[train]"', file=sys.stderr)
+    where = '-e ".[train]"' if Path(__file__).with_name("pyproject.toml").is_file() else '"manualgrad[train]"'
+    print(f"{Path(sys.argv[0]).name}: {(error.name or '').partition('.')[0]} is missing: pip install {where}", file=sys.stderr)
     sys.exit(2)
 except ValueError as error:  # the library that MANUALGRAD_PRODUCT names is none
-    print(f"train.py: {error}", file=sys.stderr)
+    print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
     sys.exit(2)
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
 
 
 def warn(message: str) -> None:
-    print(f"train.py: {message}", file=sys.stderr)
+    print(f"{program()}: {message}", file=sys.stderr)
 
 
 def fail(message: str) -> NoReturn:
@@ -161,7 +163,7 @@ def import_board() -> type[Board]:
     try:
         from manualgrad.training.tensorboard import Board
     except ModuleNotFoundError as error:
-        fail(f'--tensorboard: {error.name} is missing: pip install "manualgrad[tensorboard]"')
+        fail(f"--tensorboard: {error.name} is missing: {install('tensorboard')}")
     return Board
 
 
@@ -169,7 +171,7 @@ def report(console: Console, run: Run, training: Training, those: str, interrupt
     results, n, folder = training.results, len(training.test), escape(str(run.folder))
     if interrupted:
         console.print(f"\nInterrupted in epoch {training.epoch}: the network is saved as it was then.")
-        console.print(f"To go on: python train.py --resume {folder}")
+        console.print(f"To go on: {call()} --resume {folder}")
     if results:
         seconds = sum(result.seconds for result in results)
         share = f"[bold]{results[-1].accuracy:.2%}[/] of the {n:,} {those}"

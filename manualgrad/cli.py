@@ -6,8 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from manualgrad.commands import average, chain, check, derive, descent, explain, predict, sensitivity
+from manualgrad.commands import average, chain, check, derive, descent, explain, predict, sensitivity, train
 from manualgrad.commands.errors import BadInput
+from manualgrad.training.program import install
 
 __all__ = ["main"]
 
@@ -16,10 +17,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0, 1 where a check found a fault, 2 on bad input, 3 where the tool itself failed."""
     parser = argparse.ArgumentParser(prog="manualgrad", description="Neural-network gradients derived by hand.")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for command in (explain, chain, sensitivity, average, descent, derive, predict, check):
+    for command in (train, explain, chain, sensitivity, average, descent, derive, predict, check):
         command.add(commands)
-    options = parser.parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
+        if arguments[:1] == ["train"]:
+            return train.run(arguments[1:])
+        options = parser.parse_args(arguments)
         return options.run(options)
     except BadInput as problem:
         print(f"manualgrad: {problem}", file=sys.stderr)
@@ -28,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         missing = (error.name or "").partition(".")[0]
         if missing not in ("rich", "matplotlib", "torchvision", "platformdirs", "numpy", "PIL"):
             raise
-        print(f'manualgrad: {missing} is missing: pip install "manualgrad[train]"', file=sys.stderr)
+        print(f"manualgrad: {missing} is missing: {install('train')}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -10,17 +10,27 @@ from manualgrad.cli import main
 
 
 def test_every_command_has_help(capsys):
-    for command in ("explain", "chain", "sensitivity", "average", "descent", "derive", "check"):
+    for command in ("train", "explain", "chain", "sensitivity", "average", "descent", "derive", "check"):
         code, out, _ = manualgrad(capsys, command, "--help")
         assert code == 0
         assert out.startswith(f"usage: manualgrad {command}")
+
+
+@pytest.mark.parametrize(
+    ("command", "hidden"),
+    {"chain": "torchvision platformdirs tensorboard", "derive": "torchvision platformdirs tensorboard matplotlib PIL"}.items(),
+)
+def test_chain_and_derive_need_no_more_than_they_use(command, hidden, tmp_path):
+    hide = f"import sys; sys.modules.update(dict.fromkeys({hidden.split()!r})); from manualgrad.cli import main"
+    done = subprocess.run([sys.executable, "-c", f"{hide}; sys.exit(main([{command!r}]))"], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path):
     hide = "import sys; sys.modules['matplotlib'] = None; from manualgrad.cli import main; sys.exit(main(['chain']))"
     done = subprocess.run([sys.executable, "-c", hide], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr == 'manualgrad: matplotlib is missing: pip install "manualgrad[train]"\n'
+    assert done.stderr == 'manualgrad: matplotlib is missing: pip install -e ".[train]"\n'
 
 
 @pytest.mark.parametrize("arguments", [[], ["check"], ["chekc"]])

@@ -69,6 +69,7 @@ def test_every_command_that_a_document_names_is_one(document, monkeypatch):
     ran = []
     for name in ("explain", "chain", "sensitivity", "average", "descent", "derive", "predict"):
         monkeypatch.setattr(getattr(cli, name), "run", lambda options: ran.append(options) or 0)
+    monkeypatch.setattr(cli.train, "run", lambda arguments: ran.append(options(arguments, "", ALONE)) or 0)
     for command in commands:
         assert cli.main(shlex.split(command)) == 0
     assert len(ran) == len(commands)

@@ -249,4 +249,4 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path):
         [sys.executable, str(TRAIN)], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)}
     )
     assert done.returncode == 2
-    assert done.stderr == 'train.py: rich is missing: pip install "manualgrad[train]"\n'
+    assert done.stderr == 'train.py: rich is missing: pip install -e ".[train]"\n'

@@ -28,6 +28,7 @@ from platformdirs import user_cache_path
 from torch import Tensor
 
 from manualgrad.training import files
+from manualgrad.training.program import install
 
 __all__ = ["DATASETS", "DataError", "Examples", "load"]
 
@@ -168,7 +169,7 @@ def _download(dataset: str, root: Path) -> Path:
         from torchvision import datasets
     except ModuleNotFoundError as error:
         raise DataError(
-            f'{dataset} is not on this machine, and torchvision, which downloads it, neither: pip install "manualgrad[train]".'
+            f"{dataset} is not on this machine, and torchvision, which downloads it, neither: {install('train')}."
         ) from error
     try:
         with _silence():

@@ -15,6 +15,7 @@ import torch
 from manualgrad.training.data import DATASETS
 from manualgrad.training.loop import SCHEDULES
 from manualgrad.training.processes import Processes, local_processes, local_rank, restarts, restarts_allowed, shares_stale_store
+from manualgrad.training.program import as_called, program
 from manualgrad.training.runs import Checkpoint, RunError, has_checkpoint, load_checkpoint
 from manualgrad.training.steps import AMP, OPTIMIZERS
 
@@ -116,7 +117,7 @@ def options(
         documentation: the text around the list of options.
         recipes: the folder of the recipes.
     """
-    parser = _parser(documentation, sorted(path.stem for path in recipes.glob("*.toml")))
+    parser = _parser(as_called(documentation), sorted(path.stem for path in recipes.glob("*.toml")))
     notes, names = _recipe(parser, recipes / "notes.toml")
     parser.set_defaults(**{name: getattr(notes, name) for name in names})
 
@@ -141,9 +142,7 @@ def config(chosen: argparse.Namespace) -> dict[str, Any]:
 
 def _parser(documentation: str, recipes: Sequence[str]) -> _Parser:
     description, _, rest = documentation.partition("\n\n")
-    parser = _Parser(
-        prog="train.py", description=description, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = _Parser(prog=program(), description=description, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
 
     add = parser.add_argument_group("what is trained").add_argument
     add("--recipe", choices=recipes, default="notes", help="the settings of recipes/NAME.toml (%(default)s)")

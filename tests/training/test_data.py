@@ -144,5 +144,5 @@ def test_absent_and_offline_says_where_to_put_the_files(tmp_path, monkeypatch):
 
 def test_absent_and_without_torchvision_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchvision", None)
-    with pytest.raises(data.DataError, match=r'kmnist is not on this machine.*pip install "manualgrad\[train\]"'):
+    with pytest.raises(data.DataError, match=r'kmnist is not on this machine.*pip install -e "\.\[train\]"'):
         data.load("kmnist")

@@ -230,7 +230,7 @@ def test_without_tensorboard_the_extra_is_named(train_py, small, tmp_path, monke
     monkeypatch.delitem(sys.modules, "manualgrad.training.tensorboard", raising=False)
     code, _, err = train_py(*small, "--tensorboard", "--out", tmp_path / "out")
     assert code == 2
-    assert err == 'train.py: --tensorboard: tensorboard is missing: pip install "manualgrad[tensorboard]"\n'
+    assert err == 'train.py: --tensorboard: tensorboard is missing: pip install -e ".[tensorboard]"\n'
     assert not (tmp_path / "out").exists()
 
 

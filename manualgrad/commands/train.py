@@ -1,0 +1,32 @@
+"""`manualgrad train`: train.py for those who installed a wheel, and have no checkout."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["add", "run"]
+
+_PACKAGE = Path(__file__).parent.parent
+_IN_THE_WHEEL = _PACKAGE / "training" / "train.py"  # pyproject.toml puts it there
+_IN_A_CHECKOUT = _PACKAGE.parent / "train.py"
+
+
+def add(commands: Any) -> None:
+    """Its line in `manualgrad --help`; the options are the script's own, which `cli` leaves to it."""
+    commands.add_parser("train", help="train a network on MNIST, as train.py does", add_help=False)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the script as `python train.py` would; only its name in what it prints is another."""
+    sys.argv = ["manualgrad train", *arguments]
+    script = _IN_THE_WHEEL if _IN_THE_WHEEL.is_file() else _IN_A_CHECKOUT
+    spec = importlib.util.spec_from_file_location("train", script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return int(module.main())
