@@ -11,7 +11,7 @@ from typing import Any
 __all__ = ["add", "run"]
 
 _PACKAGE = Path(__file__).parent.parent
-_IN_THE_WHEEL = _PACKAGE / "training" / "train.py"  # pyproject.toml puts it there
+_IN_THE_WHEEL = _PACKAGE / "training" / "train.py"  # hatch_build.py puts it there
 _IN_A_CHECKOUT = _PACKAGE.parent / "train.py"
 
 
@@ -22,11 +22,14 @@ def add(commands: Any) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the script as `python train.py` would; only its name in what it prints is another."""
-    sys.argv = ["manualgrad train", *arguments]
     script = _IN_THE_WHEEL if _IN_THE_WHEEL.is_file() else _IN_A_CHECKOUT
     spec = importlib.util.spec_from_file_location("train", script)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return int(module.main())
+    before, sys.argv = sys.argv, ["manualgrad train", *arguments]
+    try:
+        spec.loader.exec_module(module)
+        return int(module.main())
+    finally:
+        sys.argv = before
