@@ -3,7 +3,8 @@
 A plain `torch.autograd.Function` has to choose. Written as `forward(ctx, ...)` it is fast, but torch.func refuses it;
 written as `forward(...)` with `setup_context` it works under torch.func, but each call costs several times as much
 (pytorch issue 189573); with a `jvp` it has forward mode, but torch.compile refuses it (180284); under torch.compile,
-torch.func drops its rules without a word (192985, 193279); under autocast its backward meets two dtypes and raises.
+torch.func drops its rules without a word (192985, 193279), and forward over forward is 0 (197867); under autocast its backward
+meets two dtypes and raises.
 
 So one class is written, and three are run. When `Function` is subclassed, it makes three plain
 `torch.autograd.Function`s, the *twins*, that call back into the subclass and differ only in what they show PyTorch:
@@ -22,6 +23,7 @@ subclass itself as its attribute `serves`.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -30,12 +32,16 @@ import torch
 from torch.autograd import forward_ad
 from torch.autograd.function import FunctionMeta
 
+from manualgrad._contexts import SavedContext, TracedContext
+from manualgrad._functorch import at_the_level_below, transforms_are_active
+from manualgrad._vmapped import vmap_rule
+
 __all__ = ["Function"]
 
 _PlainFunction = torch.autograd.Function
 
 _autocast_is_on: Callable[[], bool] = torch._C._is_any_autocast_enabled
-_transforms_are_active: Callable[[], bool] = torch._C._are_functorch_transforms_active
+_transforms_are_active = transforms_are_active
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 
 
@@ -192,6 +198,8 @@ def _eager_twin(cls: type[Function]) -> type[_PlainFunction]:
         if defaults:
             args += defaults.get(len(args), ())
         output = compute(*args)
+        if type(output) is not torch.Tensor or output._is_view():
+            output = _of_its_own(output, args)
         setup_context(ctx, args, output)
         return output
 
@@ -204,76 +212,47 @@ def _eager_twin(cls: type[Function]) -> type[_PlainFunction]:
     return twin
 
 
+def _of_its_own(output: Any, inputs: tuple[Any, ...]) -> Any:
+    """The output, or each of them, but not as a view of what the forward computed, which autograd forbids to change in place.
+
+    What is a view of an input stays one.
+    """
+    if isinstance(output, tuple):
+        return tuple(_of_its_own(o, inputs) for o in output)
+    if not isinstance(output, torch.Tensor) or not output._is_view():
+        return output
+    bases = [base for i in inputs if isinstance(i, torch.Tensor) for base in (i, i._base)]
+    return output if any(output._base is base for base in bases) else output.detach()
+
+
 def _save_nothing(ctx: Any, *tensors: Any) -> None:
     pass
 
 
 def _transformed_twin(cls: type[Function]) -> type[_PlainFunction]:
-    back = _backward_of(cls)
+    @functools.wraps(cls.forward)  # PyTorch reads its defaults
+    def forward(*inputs: Any) -> Any:
+        return _of_its_own(cls.forward(*inputs), inputs)
 
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        saving = _SavingContext(ctx)
-        cls.setup_context(saving, inputs, output)
-        saving.save()
-
-    def backward(ctx: Any, *grad_outputs: Any) -> Any:
-        return back(_SavedContext(ctx, ctx.saved_tensors[: ctx.n_for_backward]), *grad_outputs)
-
-    def jvp(ctx: Any, *tangents: Any) -> Any:
-        return cls.jvp(_SavedContext(ctx, ctx.saved_tensors[ctx.n_for_backward :]), *tangents)
-
-    methods: dict[str, Any] = {"forward": cls.forward, "setup_context": setup_context, "backward": backward}
+    methods: dict[str, Any] = {"forward": forward, "setup_context": cls.setup_context}
     if cls.jvp is not _PlainFunction.jvp:
-        methods["jvp"] = jvp
-    has_vmap = cls.vmap is not _PlainFunction.vmap
-    if has_vmap:
+        methods["jvp"] = _jvp_of(cls)
+    if cls.vmap is not _PlainFunction.vmap:
         methods["vmap"] = cls.vmap
-    twin = _twin(cls, **methods)
-    twin.generate_vmap_rule = cls.generate_vmap_rule and not has_vmap
-    return twin
+    elif cls.generate_vmap_rule:
+        methods["vmap"] = vmap_rule(cls, Function)
+    return _twin(cls, **methods)
 
 
-class _ContextView:
-    """A ctx as a subclass of Function sees it: it reads and writes the attributes of the real one."""
+def _jvp_of(cls: type[Function]) -> Callable[..., Any]:
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        def rule(tensors: Any) -> Any:
+            saved, tangents = tensors
+            return cls.jvp(SavedContext(ctx, saved), *tangents)
 
-    def __init__(self, ctx: Any, **attributes: Any) -> None:
-        vars(self).update(attributes, ctx=ctx)
+        return at_the_level_below(rule, (ctx.saved_tensors, tangents))
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.ctx, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self.ctx, name, value)
-
-
-class _SavingContext(_ContextView):
-    """Saves what is saved for backward and for forward mode together, for both.
-
-    Under vmap, PyTorch remembers the batch dimensions of the saved tensors only once, those of the last call, and would
-    read the tensors of the other call by them (`CtxCustomSave` in torch/_functorch/autograd_function.py, from pull request
-    91211). So the two calls must save the same tensors.
-    """
-
-    def __init__(self, ctx: Any) -> None:
-        super().__init__(ctx, for_backward=(), for_forward=())
-
-    def save_for_backward(self, *tensors: Any) -> None:
-        vars(self)["for_backward"] = tensors
-
-    def save_for_forward(self, *tensors: Any) -> None:
-        vars(self)["for_forward"] = tensors
-
-    def save(self) -> None:
-        self.ctx.n_for_backward = len(self.for_backward)
-        self.ctx.save_for_backward(*self.for_backward, *self.for_forward)
-        self.ctx.save_for_forward(*self.for_backward, *self.for_forward)
-
-
-class _SavedContext(_ContextView):
-    """Gives each of the two its own part."""
-
-    def __init__(self, ctx: Any, saved_tensors: tuple[Any, ...]) -> None:
-        super().__init__(ctx, saved_tensors=saved_tensors)
+    return jvp
 
 
 def _compiled_twin(cls: type[Function]) -> type[_PlainFunction]:
@@ -282,7 +261,7 @@ def _compiled_twin(cls: type[Function]) -> type[_PlainFunction]:
     def forward(ctx: Any, *args: Any) -> Any:
         args += defaults.get(len(args), ())
         output = compute(*args)
-        setup_context(_TracedContext(ctx), args, output)
+        setup_context(TracedContext(ctx), args, output)
         return output
 
     # Where no gradient is wanted, Dynamo counts the parameters to tell whether the first of them is a ctx.
@@ -305,40 +284,6 @@ def _backward_of(cls: type[Function]) -> Callable[..., Any]:
         return back(ctx, *grad_outputs)
 
     return backward
-
-
-class _TracedContext:
-    """A ctx as Dynamo can trace it: of its methods it knows the marks and `save_for_backward`, and refuses the others.
-
-    They can be left out: torch.compile has no forward mode, and always gives `backward` tensors, never None.
-    """
-
-    ctx: Any
-
-    def __init__(self, ctx: Any) -> None:
-        object.__setattr__(self, "ctx", ctx)
-
-    def save_for_backward(self, *tensors: Any) -> None:
-        self.ctx.save_for_backward(*tensors)
-
-    def save_for_forward(self, *tensors: Any) -> None:
-        pass
-
-    def set_materialize_grads(self, value: bool) -> None:
-        pass
-
-    def mark_dirty(self, *tensors: Any) -> None:
-        self.ctx.mark_dirty(*tensors)
-
-    def mark_non_differentiable(self, *tensors: Any) -> None:
-        self.ctx.mark_non_differentiable(*tensors)
-
-    @property
-    def needs_input_grad(self) -> Any:
-        return self.ctx.needs_input_grad
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self.ctx, name, value)
 
 
 # torch.compile and torch.func together. Where a transform is active, Dynamo traces into a Function's `forward` and

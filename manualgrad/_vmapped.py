@@ -1,0 +1,139 @@
+"""The vmap rule of a Function: the same Function of a whole batch, with every method run under vmap.
+
+PyTorch can generate such a rule (torch/_functorch/autograd_function.py), which is wrong in two places that this one is not:
+what comes back to an output that is not batched, beside others that are, is counted once for each example; and its `jvp` runs
+with forward mode switched off (pytorch issue 197867). Here a vmapped Function is a Function, of which function.py makes
+all that a further transform needs.
+
+An output that depends on no batched input is one for all examples, and so is what comes back to it. The backward, which is
+linear in what comes back, is run for each example: example 0 hears all of it, and the others hear 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad._contexts import SavedContext, SavingContext
+from manualgrad._functorch import restore_vmap
+
+__all__ = ["vmap_rule"]
+
+
+_PlainFunction = torch.autograd.Function
+
+
+def vmap_rule(cls: Any, Function: Any) -> Any:
+    """The static method `vmap` of a Function `cls`, as PyTorch calls it (docs/stable/notes/extending.func.html).
+
+    Args:
+        Function: the base class of the vmapped ones, manualgrad.Function.
+    """
+    by_in_dims: dict[str, Any] = {}
+
+    def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[Any, Any]:
+        key = f"{in_dims} {info.randomness}"
+        if key not in by_in_dims:
+            by_in_dims[key] = _vmapped(cls, Function, in_dims, info.randomness)
+        *outputs, batch = by_in_dims[key].apply(*inputs)
+        return (tuple(outputs), batch.dims) if batch.is_tuple else (outputs[0], batch.dims[0])
+
+    return vmap
+
+
+class _Batch:
+    """What there is to know of a call: the number of examples, and in which dimension each output has them, or None."""
+
+    def __init__(self, size: int, dims: tuple[int | None, ...], is_tuple: bool) -> None:
+        self.size, self.dims, self.is_tuple = size, dims, is_tuple
+
+
+def _vmapped(cls: Any, Function: Any, in_dims: tuple[Any, ...], randomness: str) -> Any:
+    """`cls` for batches that lie in the inputs' dimensions `in_dims`; its last output is the _Batch, which is no tensor."""
+    attribute = f"_{cls.__name__}_in_a_batch"  # of ctx, which a Function that is vmapped twice shares with the inner one
+
+    def forward(*inputs: Any) -> tuple[Any, ...]:
+        size = next(t.shape[d] for t, d in zip(inputs, in_dims, strict=True) if isinstance(t, Tensor) and d is not None)
+        outputs, dims = restore_vmap(cls.forward, in_dims, size, randomness)(*inputs)
+        is_tuple = isinstance(outputs, tuple)
+        outputs, dims = (outputs, dims) if is_tuple else ((outputs,), (dims,))
+        return (*outputs, _Batch(size, dims, is_tuple))
+
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
+        *outputs, batch = output
+        shapes: list[Any] = []
+        marks: list[tuple[str, list[Tensor]]] = []
+
+        def of_one(its_inputs: tuple[Any, ...], its_outputs: tuple[Any, ...]) -> Any:
+            saving = SavingContext(ctx)
+            cls.setup_context(saving, its_inputs, its_outputs if batch.is_tuple else its_outputs[0])
+            shapes.extend(i.shape if isinstance(i, Tensor) else None for i in its_inputs)
+            pairs = [*zip(its_inputs, inputs, strict=True), *zip(its_outputs, outputs, strict=True)]
+            for method, tensors in saving.marks:
+                marks.append((method, [whole for t in tensors for one, whole in pairs if one is t]))
+            return saving.for_backward, saving.for_forward, None  # of nothing at all, restore_vmap gives no dims
+
+        saved, saved_dims = restore_vmap(of_one, (in_dims, batch.dims), batch.size, randomness)(inputs, tuple(outputs))
+        for_backward, for_forward, _ = saved
+        ctx.save_for_backward(*for_backward)
+        ctx.save_for_forward(*for_forward)
+        for method, tensors in marks:
+            getattr(ctx, method)(*tensors)
+        setattr(ctx, attribute, (batch, shapes, *saved_dims))
+
+    back = cls.backward if cls.vjp is _PlainFunction.vjp else cls.vjp
+
+    def backward(ctx: Any, *grad_outputs: Any) -> tuple[Any, ...]:
+        batch, shapes, saved_dims, *_ = getattr(ctx, attribute)
+
+        def of_one(saved: tuple[Any, ...], grads: tuple[Any, ...]) -> tuple[Any, ...]:
+            found = back(SavedContext(ctx, saved), *grads)
+            found = found if isinstance(found, tuple) else (found,)
+            return tuple(g if g is None or g.shape == s else g.sum_to_size(s) for g, s in zip(found, shapes, strict=True))
+
+        grads = tuple(_to_example_0(g, d, batch.size) for g, d in zip(grad_outputs[:-1], batch.dims, strict=True))
+        grad_dims = tuple(None if g is None else d or 0 for g, d in zip(grads, batch.dims, strict=True))
+        found, dims = restore_vmap(of_one, (saved_dims, grad_dims), batch.size, randomness)(ctx.saved_tensors, grads)
+        return tuple(_as_the_input(g, d, wanted, batch.size) for g, d, wanted in zip(found, dims, in_dims, strict=True))
+
+    def jvp(ctx: Any, *tangents: Any) -> tuple[Any, ...]:
+        batch, _, _, saved_dims, _ = getattr(ctx, attribute)
+
+        def of_one(saved: tuple[Any, ...], its_tangents: tuple[Any, ...]) -> Any:
+            return cls.jvp(SavedContext(ctx, saved), *its_tangents)
+
+        tangent_dims = tuple(None if t is None else d for t, d in zip(tangents, in_dims, strict=True))
+        found, dims = restore_vmap(of_one, (saved_dims, tangent_dims), batch.size, randomness)(ctx.saved_tensors, tangents)
+        found, dims = (found, dims) if batch.is_tuple else ((found,), (dims,))
+        return (*(_as_the_output(t, d, wanted, batch.size) for t, d, wanted in zip(found, dims, batch.dims, strict=True)), None)
+
+    methods: dict[str, Any] = {"forward": forward, "setup_context": setup_context, "backward": backward}
+    if cls.jvp is not _PlainFunction.jvp:
+        methods["jvp"] = jvp
+    attributes = {name: staticmethod(method) for name, method in methods.items()}
+    return type(Function)(f"Vmapped{cls.__name__}", (Function,), {**attributes, "__module__": cls.__module__})
+
+
+def _to_example_0(grad: Tensor | None, dim: int | None, size: int) -> Tensor | None:
+    """What comes back to an output that is one for all examples: all of it for the first, nothing for the others."""
+    if grad is None or dim is not None:
+        return grad
+    return torch.cat([grad.unsqueeze(0), grad.new_zeros(size - 1, *grad.shape)])
+
+
+def _as_the_input(gradient: Tensor | None, dim: int | None, wanted: int | None, size: int) -> Tensor | None:
+    """A gradient with the examples where the input has them; where it has none, all of them hear of it: their sum is its."""
+    if gradient is not None and wanted is None and dim is not None:
+        return gradient.sum(dim)
+    return _as_the_output(gradient, dim, wanted, size)
+
+
+def _as_the_output(t: Tensor | None, dim: int | None, wanted: int | None, size: int) -> Tensor | None:
+    """t, with its examples in `dim`, with them where they are wanted; or, where none are, the first, as all are alike."""
+    if t is None or dim == wanted:
+        return t
+    if dim is None:
+        t, dim = t.expand(size, *t.shape), 0
+    return t.select(dim, 0) if wanted is None else t.movedim(dim, wanted)
