@@ -18,24 +18,36 @@ def add(commands: Any) -> None:
         help="check a custom autograd Function in every way that PyTorch may call it",
         description="Check a custom autograd Function in every way that PyTorch may call it; exits with 1 where it fails.",
     )
-    parser.add_argument("function", metavar="package.module:Function", help="the Function, or any callable around one")
+    parser.add_argument("function", nargs="?", metavar="package.module:Function", help="a Function, a Module, or any callable")
     parser.add_argument(
         "--inputs",
-        required=True,
         metavar="package.module:make_inputs",
         help="a function that returns a tuple of sample arguments, or a list of such tuples",
     )
-    parser.set_defaults(run=run)
+    parser.add_argument("--checks", metavar="NAME,NAME", help="run these alone")
+    parser.add_argument("--list", action="store_true", help="say what each check looks for, and run none")
+    parser.set_defaults(run=run, error=parser.error)
 
 
 def run(options: argparse.Namespace) -> int:
-    from manualgrad.testing import check_function
+    from manualgrad.testing import CHECKS, WHAT, check_function
 
+    if options.list:
+        width = max(map(len, CHECKS))
+        print("\n".join(f"{name:{width}}  {what}" for name, what in WHAT.items()))
+        return 0
+    if options.function is None or options.inputs is None:
+        options.error("package.module:Function and --inputs are needed, or --list")
+    checks = None if options.checks is None else [name.strip() for name in options.checks.split(",")]
     function, make_inputs = _load(options.function), _load(options.inputs)
     if not callable(make_inputs):
         raise BadInput(f"{options.inputs} must be a function that returns the inputs, and is a {type(make_inputs).__name__}")
     try:
-        report = check_function(function, make_inputs(), raise_exception=False)
+        inputs = make_inputs()
+    except Exception as error:
+        raise BadInput(f"{options.inputs} raises {type(error).__name__}: {error}") from error
+    try:
+        report = check_function(function, inputs, checks=checks, raise_exception=False)
     except (TypeError, ValueError) as error:
         raise BadInput(str(error)) from error
     print(report)
@@ -51,8 +63,9 @@ def _load(reference: str) -> Any:
         sys.path.insert(0, "")
     try:
         found = importlib.import_module(module)
-    except ImportError as error:
-        raise BadInput(f"{module} cannot be imported: {error}") from error
+    except Exception as error:  # whatever the module raises
+        what = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        raise BadInput(f"{module} cannot be imported: {what}") from error
     for part in name.split("."):
         if not hasattr(found, part):
             raise BadInput(f"{module} has no {name}")

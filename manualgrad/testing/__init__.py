@@ -10,10 +10,10 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from manualgrad.testing import derivatives, modes, requests, state
+from manualgrad.testing import derivatives, extremes, modes, orders, requests, state
 from manualgrad.testing.subject import Fault, Sample, Skip, Subject, first_line
 
-__all__ = ["CHECKS", "CheckError", "Report", "check_function"]
+__all__ = ["CHECKS", "WHAT", "CheckError", "Report", "check_function"]
 
 _CHECKS: dict[str, Callable[[Subject, Sample], None]] = {
     check.__name__: check
@@ -21,6 +21,7 @@ _CHECKS: dict[str, Callable[[Subject, Sample], None]] = {
         state.forward_is_pure,
         derivatives.backward,
         derivatives.double_backward,
+        orders.third_derivative,
         requests.needs_input_grad,
         requests.undefined_gradients,
         requests.memory_layout,
@@ -31,15 +32,22 @@ _CHECKS: dict[str, Callable[[Subject, Sample], None]] = {
         modes.vmap,
         modes.func_transforms,
         derivatives.forward_ad,
+        orders.forward_over_forward,
         modes.compile,
         modes.autocast,
         modes.meta_device,
         requests.gradient_scale,
+        extremes.extreme_values,
     )
 }
 
 CHECKS = tuple(_CHECKS)
 """The names of the checks, in the order a person would want to hear of them."""
+
+WHAT = {name: (check.__doc__ or "").partition("\n")[0] for name, check in _CHECKS.items()}
+"""What each check looks for, in a line."""
+
+_TOO_MANY_ALIKE = 4  # checks that are skipped for one reason are one line
 
 _BROKEN_TOOL = "NOT CHECKED, the check itself failed: "
 
@@ -48,12 +56,12 @@ class CheckError(AssertionError):
     """A Function failed a check; `report` is the whole Report."""
 
     def __init__(self, report: Report) -> None:
-        super().__init__(f"{report.name} fails {len(report.failures)} of {len(report)} checks\n\n{report}")
+        super().__init__(f"{report.name}: {report.summary}\n\n{report}")
         self.report = report
 
 
 class Report(dict[str, str]):
-    """Check name -> "SUCCESS", "SKIPPED: why", or what was found and how to mend it; `str()` is a table."""
+    """Check name -> "SUCCESS", "SKIPPED: why", or what was found and how to fix it; `str()` is a table."""
 
     name: str = ""
 
@@ -68,15 +76,34 @@ class Report(dict[str, str]):
         """The names of the checks that themselves failed, and so say nothing."""
         return [name for name, text in self.items() if text.startswith(_BROKEN_TOOL)]
 
+    @property
+    def skipped(self) -> list[str]:
+        """The names of the checks that do not apply."""
+        return [name for name, text in self.items() if text.startswith("SKIPPED: ")]
+
     def __str__(self) -> str:
-        width = max(map(len, self), default=0)
+        rows: dict[str, str] = {}
+        for name, text in self.items():
+            shared = [other for other in self.skipped if self[other] == text]
+            if len(shared) < _TOO_MANY_ALIKE:
+                rows[name] = f"FAILED: {text}" if name in self.failures else text
+            elif name == shared[0]:
+                rows[f"{len(shared)} others"] = text
+        width = max(map(len, rows), default=0)
         indent = " " * (width + 2)
         lines = []
-        for name, text in self.items():
-            text = text if name not in self.failures else f"FAILED: {text}"
+        for name, text in rows.items():
             wrapped = [piece for line in text.splitlines() for piece in textwrap.wrap(line, 100, break_long_words=False)]
             lines.append(f"{name:{width}}  " + f"\n{indent}".join(wrapped))
-        return "\n".join(lines)
+        return "\n".join([*lines, "", self.summary]) if lines else ""
+
+    @property
+    def summary(self) -> str:
+        """20 checks: 2 failed (vmap, backward), 1 skipped."""
+        groups = {"failed": self.failures, "could not be done": self.not_checked}
+        parts = [f"{len(names)} {what} ({', '.join(names)})" for what, names in groups.items() if names]
+        parts += [f"{len(self.skipped)} skipped"] if self.skipped else []
+        return f"{len(self)} check{'s' * (len(self) != 1)}: {', '.join(parts) or 'all passed'}"
 
 
 def check_function(
@@ -85,7 +112,8 @@ def check_function(
     """Check a custom autograd Function on sample inputs, in every way that PyTorch may call it.
 
     Args:
-        fn: a `torch.autograd.Function` subclass, its `apply`, or any callable around it. manualgrad's or anybody's.
+        fn: a `torch.autograd.Function` subclass, its `apply`, any callable of tensors, or a `torch.nn.Module`, whose
+            parameters are inputs too. manualgrad's, PyTorch's or anybody's.
         inputs: a tuple of sample arguments, tensors and plain values, or a list of such tuples. The tensors that require
             grad are those the derivative is taken by; where none does, all floating-point and complex ones. They are
             copied, and cast to float64. Choose numbers away from kinks, as for `torch.autograd.gradcheck`.
@@ -93,8 +121,8 @@ def check_function(
         raise_exception: raise a CheckError when a check finds a fault.
 
     Returns:
-        a Report: check name -> "SUCCESS", "SKIPPED: why", or the failure: what was found, on which input, the size of the
-        error, how to mend it and where to read on. All checks run, also when one fails.
+        a Report: check name -> "SUCCESS" (with what was let pass, if anything), "SKIPPED: why", or the failure: what was
+            found, on which input, got and wanted, how to fix it and where to read on. All checks run, also when one fails.
 
     Raises:
         CheckError: when a check finds a fault (an AssertionError, whose text is the report).
@@ -148,20 +176,23 @@ def _first_call(subject: Subject) -> str | None:
 
 def _raises(sample: Sample, error: Exception) -> str:
     mend = "give inputs that the forward takes; they are cast to float64, which finite differences need"
-    return str(Fault(f"the forward raises {first_line(error)} on sample {sample.number}", mend))
+    return str(Fault(f"for the inputs{sample.which} the forward raises {first_line(error)}", mend))
 
 
 def _run(check: Callable[[Subject, Sample], None], subject: Subject) -> str:
     skipped = []
+    subject.allowed.clear()
     for sample in subject.samples:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                check(subject, sample)
+                subject.once(check, sample)
         except Fault as fault:
             return str(fault)
         except Skip as skip:
             skipped.append(str(skip))
         except Exception as error:
             return f"{_BROKEN_TOOL}{first_line(error)}"
-    return f"SKIPPED: {skipped[0]}" if len(skipped) == len(subject.samples) else "SUCCESS"
+    if len(skipped) == len(subject.samples):
+        return f"SKIPPED: {skipped[0]}"
+    return f"SUCCESS, but for {'; '.join(subject.allowed)}" if subject.allowed else "SUCCESS"

@@ -32,7 +32,7 @@ def sound(subject: Subject, sample: Sample) -> Baseline:
     """
     for check in (forward_is_pure, _is_steady):
         try:
-            check(subject, sample)
+            subject.once(check, sample)
         except Fault as fault:
             name = "repeatable" if check is _is_steady else check.__name__
             raise Skip(f"see `{name}`, which finds a fault") from fault
@@ -73,9 +73,7 @@ def forward_is_pure(subject: Subject, sample: Sample) -> None:
     mend = "compute the gradient out of place: others read this tensor too"
     for k, (now, then, version) in enumerate(zip(grads, before, versions, strict=True)):
         if difference(now, then) or now._version != version:
-            raise Fault(
-                f"backward changes grad_output {k} of sample {sample.number} in place, by {difference(now, then):.3g}", mend
-            )
+            raise Fault(f"backward changes grad_output {k}{sample.which} in place, by {difference(now, then):.3g}", mend)
     for now, then, version in saved:
         if difference(now, then) or now._version != version:
             raise Fault(
@@ -178,10 +176,10 @@ def _changes_are_noticed(subject: Subject, sample: Sample, baseline: Baseline, m
 def repeatable(subject: Subject, sample: Sample) -> None:
     """The same twice, bit for bit; in a second backward, in another thread, and whatever the grad mode is."""
     try:
-        forward_is_pure(subject, sample)
+        subject.once(forward_is_pure, sample)
     except Fault as fault:
         raise Skip("see `forward_is_pure`, which finds a fault") from fault
-    _is_steady(subject, sample)
+    subject.once(_is_steady, sample)
     mend = "keep no state in thread-locals or globals: autograd runs the backward in threads of its own"
     first = subject.run(sample)
     expected = first.gradients()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ class Fault(Exception):
     """What is wrong with the Function."""
 
     def __init__(self, found: str, mend: str, see: str = EXTENDING) -> None:
-        super().__init__(f"{found}\nMend: {mend}\nSee {see}")
+        super().__init__(f"{found}\nFix: {mend}\nSee {see}")
 
 
 class Skip(Exception):
@@ -43,11 +44,15 @@ def first_line(error: BaseException) -> str:
 
 @dataclass
 class Sample:
-    """One tuple of inputs; `wanted` are the positions of those that the derivative is taken by."""
+    """One tuple of inputs; `wanted` are the positions of those that the derivative is taken by.
+
+    `names` are the names of the first arguments; `number` is the sample's, or None where there is but one.
+    """
 
     arguments: tuple[Any, ...]
     wanted: tuple[int, ...]
-    number: int
+    number: int | None
+    names: tuple[str, ...] = ()
 
     @property
     def tensors(self) -> dict[int, Tensor]:
@@ -69,8 +74,17 @@ class Sample:
 
         return self.with_tensors({i: cast(t) for i, t in self.tensors.items()})
 
-    def name(self, position: int) -> str:
-        return f"input {position} of sample {self.number}"
+    def name(self, position: int, place: Sequence[int] = ()) -> str:
+        name = self.names[position] if position < len(self.names) else f"input {position}"
+        return f"{name}{list(place) or ''}{self.which}"
+
+    def listed(self, positions: Sequence[int]) -> str:
+        return " and ".join(self.name(i).removesuffix(self.which) for i in positions)
+
+    @property
+    def which(self) -> str:
+        """ " of sample 1", where there are several."""
+        return "" if self.number is None else f" of sample {self.number}"
 
 
 @dataclass
@@ -98,19 +112,57 @@ class Result:
 
 
 class Subject:
-    """A Function, its `apply`, or any callable, with samples of inputs."""
+    """A Function, its `apply`, any callable, or a Module, whose parameters are inputs too; with samples of inputs.
+
+    `allowed` is what a check let pass, and why: it stands in the report.
+    """
 
     def __init__(self, fn: Any, inputs: Any) -> None:
+        self.allowed: dict[str, None] = {}
+        self.padding_idx = getattr(fn, "padding_idx", None)
+        self._outcomes: dict[tuple[Any, Any, tuple[int, ...]], Any] = {}
         if isinstance(fn, type) and issubclass(fn, torch.autograd.Function):
             fn = fn.apply
+        names: tuple[str, ...] = ()
+        samples = _samples(inputs)
+        if isinstance(fn, torch.nn.Module):
+            fn, samples, names = _of_module(fn, samples)
         if not callable(fn):
             raise TypeError(f"check_function: fn must be a Function or a callable, and is a {type(fn).__name__}")
         self.call: Callable[..., Any] = fn
-        owner = getattr(fn, "__self__", None)
-        self.name: str = owner.__name__ if isinstance(owner, type) else getattr(fn, "__name__", type(fn).__name__)
-        self.samples = [_sample(arguments, i) for i, arguments in enumerate(_samples(inputs))]
+        owner: Any = getattr(fn, "__self__", None)
+        is_apply = isinstance(owner, type)
+        self.name: str = owner.__name__ if is_apply else getattr(fn, "__name__", type(fn).__name__)
+        names = names or _parameter_names(owner.forward if is_apply else fn, is_apply)
+        several = len(samples) > 1
+        self.samples = [_sample(arguments, i if several else None, names) for i, arguments in enumerate(samples)]
         self.in_place = False
         self.is_random = False
+
+    def allow(self, what: str) -> None:
+        self.allowed[what] = None
+
+    def holds(self, check: Callable[[Subject, Sample], Any], sample: Sample) -> bool:
+        """Whether a check finds nothing in the sample, nor skips it."""
+        try:
+            self.once(check, sample)
+        except (Fault, Skip):
+            return False
+        return True
+
+    def once(self, check: Callable[[Subject, Sample], Any], sample: Sample) -> Any:
+        """What a check returns or raises, which is computed once for each sample that was given."""
+        if not any(sample is given for given in self.samples):
+            return check(self, sample)
+        key = (check, sample.number, sample.wanted)
+        if key not in self._outcomes:
+            try:
+                self._outcomes[key] = check(self, sample)
+            except (Fault, Skip) as outcome:
+                self._outcomes[key] = outcome
+        if isinstance(self._outcomes[key], Fault | Skip):
+            raise self._outcomes[key]
+        return self._outcomes[key]
 
     def run(self, sample: Sample) -> Result:
         """Call it on fresh copies of the inputs, those wanted being leaves, as users' are."""
@@ -148,7 +200,7 @@ class Subject:
             arguments = [
                 by_position.get(i, a.detach().clone() if isinstance(a, Tensor) else a) for i, a in enumerate(sample.arguments)
             ]
-            outputs = Result({}, (), self.seeded(*arguments)).all_outputs
+            outputs = Result({}, (), (self.seeded if self.is_random else self.call)(*arguments)).all_outputs
             return tuple(outputs[i] for i in positions)
 
         return function
@@ -167,13 +219,52 @@ def _samples(inputs: Any) -> list[tuple[Any, ...]]:
     )
 
 
-def _sample(arguments: tuple[Any, ...], number: int) -> Sample:
-    sample = Sample(arguments, (), number).to(torch.float64)
+def _parameter_names(function: Callable[..., Any], of_function: bool) -> tuple[str, ...]:
+    """The names of the parameters by position, those of a Function's forward without ctx; () where they cannot be told."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return ()
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [p.name for p in parameters if p.kind in positional]
+    return tuple(names[1:] if of_function and names[:1] == ["ctx"] else names)
+
+
+def _of_module(module: torch.nn.Module, samples: list[tuple[Any, ...]]) -> tuple[Any, list[tuple[Any, ...]], tuple[str, ...]]:
+    """The module as a function of its inputs and its parameters, and the samples with these."""
+    parameters = {name: p.detach() for name, p in module.named_parameters()}
+    buffers = {name: b.detach() for name, b in module.named_buffers()}
+    flags = {name: p.requires_grad for name, p in module.named_parameters()}
+
+    def call(*arguments: Any) -> Any:
+        n = len(arguments) - len(parameters) - len(buffers)
+        state = dict(zip([*parameters, *buffers], arguments[n:], strict=True))
+        state |= {name: state[name].clone() for name in buffers}  # what the module changes is its own
+        return torch.func.functional_call(module, state, arguments[:n])
+
+    call.__name__ = type(module).__name__
+    named = _parameter_names(module.forward, False)[: len(samples[0])]
+    names = (*named, *parameters, *buffers) if len(named) == len(samples[0]) else ()
+    any_flagged = any(isinstance(a, Tensor) and a.requires_grad for sample in samples for a in sample)
+    tensors = [p.clone().requires_grad_(flags[name]) for name, p in parameters.items()] + list(buffers.values())
+    flagged = [
+        sample if any_flagged else tuple(a.detach().requires_grad_() if _is_number(a) else a for a in sample)
+        for sample in samples
+    ]
+    return call, [(*sample, *tensors) for sample in flagged], names
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Tensor) and (value.is_floating_point() or value.is_complex())
+
+
+def _sample(arguments: tuple[Any, ...], number: int | None, names: tuple[str, ...]) -> Sample:
+    sample = Sample(arguments, (), number, names).to(torch.float64)
     numbers = [i for i, t in sample.tensors.items() if t.is_floating_point() or t.is_complex()]
     flagged = [i for i in numbers if arguments[i].requires_grad]
     if not numbers:
         raise ValueError(
-            f"check_function: sample {number} of inputs must hold a floating-point or complex tensor, and holds none"
+            f"check_function: sample {number or 0} of inputs must hold a floating-point or complex tensor, and holds none"
         )
     contiguous = {i: t.detach().contiguous() for i, t in sample.tensors.items()}
     return sample.with_tensors(contiguous).wanting(flagged or numbers)

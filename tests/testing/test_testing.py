@@ -24,7 +24,7 @@ def test_a_broken_function_is_found_by_its_check_with_advice_and_by_no_other(fun
     assert not report.not_checked
     found, mend, see = report[check].splitlines()
     assert re.search(advice, mend)
-    assert mend.startswith("Mend: ")
+    assert mend.startswith("Fix: ")
     assert see.startswith("See https://")
     assert re.search(r"\d|ctx\.|raises", found)  # which input, how large, or what was raised
 

@@ -1,0 +1,95 @@
+"""Large, small and shifted numbers, at which a formula overflows, or loses everything to rounding, that is right elsewhere.
+
+The Function itself knows better: in float64, of the same numbers, it overflows much later. Where that result is a number that
+float32 can hold, and in float32 there is nan, inf or 0 in its place, the formula is to blame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from manualgrad.testing.compare import size
+from manualgrad.testing.state import sound
+from manualgrad.testing.subject import Fault, Result, Sample, Skip, Subject, first_line, weights
+
+_FACTORS = (30.0, 100.0, 300.0, 1e3, 1e10, 1e-3, 1e-10)
+_SHIFTS = (30.0, 100.0, 300.0, 1e3, 1e4, 1e5, 1e6)
+_REPRESENTABLE = (1e-30, 1e30)  # well within float32, so that a sum or a product on the way may be as large
+_MATTERS = 1e-3  # of the numbers beside it: below, 0 may be right to within rounding
+_SEE = "https://docs.pytorch.org/docs/stable/notes/numerical_accuracy.html#extremal-values"
+
+
+def extreme_values(subject: Subject, sample: Sample) -> None:
+    """In float32, no nan, inf or 0 where the value or the gradient is a number that float32 holds, as float64 shows."""
+    sound(subject, sample)
+    subject.skip_if_random()
+    if any(t.is_complex() for t in sample.tensors.values()):
+        raise Skip("complex numbers are not moved")
+    try:
+        subject.run(sample.to(torch.float32))
+    except Exception as error:
+        raise Skip(f"the Function does not run in float32, which overflows first: {first_line(error)}") from error
+    for low, positions in _moved(sample):
+        try:
+            narrow, wide = subject.run(low), subject.run(low.to(torch.float64))
+            grads, found = _gradients(narrow), _gradients(wide)
+        except Exception:
+            continue  # these numbers do not suit the Function
+        outputs = [(f"output {k}", o, w) for k, (o, w) in enumerate(zip(narrow.outputs, wide.outputs, strict=True))]
+        if any(not o.detach().isfinite().all() or size([o]) > _REPRESENTABLE[1] for o in wide.outputs):
+            gradients = []  # where the value overflows, so may the gradient
+        else:
+            gradients = [(f"the gradient of {sample.listed([i])}", grads[i], found[i]) for i in found]
+        near = min(1.0, size([low.arguments[i] for i in positions]))
+        for name, got, wanted in outputs:
+            _hold(name, got, wanted, _MATTERS * near, low, positions, sample)
+        for name, gradient, right in gradients:
+            if gradient is not None and right is not None:
+                _hold(name, gradient, right, _MATTERS * max(1.0, size(wide.outputs)), low, positions, sample)
+
+
+def _moved(sample: Sample) -> Iterator[tuple[Sample, tuple[int, ...]]]:
+    """The sample in float32, with one of the inputs or all of them much larger, smaller, or elsewhere."""
+    low = sample.to(torch.float32)
+    wanted = sample.wanted
+    for positions in [(i,) for i in wanted] + ([wanted] if len(wanted) > 1 else []):
+        for sign in (1, -1):
+            for factor in _FACTORS:
+                yield low.with_tensors({i: sign * factor * low.arguments[i] for i in positions}), positions
+            for shift in _SHIFTS:
+                yield low.with_tensors({i: low.arguments[i] + sign * shift for i in positions}), positions
+
+
+def _gradients(result: Result) -> dict[int, Tensor | None]:
+    return result.gradients(weights(result.outputs))
+
+
+def _hold(
+    name: str, got: Tensor, wanted: Tensor, matters: float, low: Sample, positions: Sequence[int], sample: Sample
+) -> None:
+    got, wanted = got.detach().double(), wanted.detach()
+    least, most = _REPRESENTABLE
+    judged = wanted.isfinite() & (wanted.abs() < most) & (wanted.abs() > least)
+    bad = judged & (~got.isfinite() | ((got == 0) & (wanted.abs() >= matters)))
+    if not bad.any():
+        return
+    place = tuple(int(i) for i in bad.nonzero()[0])
+    numbers = " and ".join(f"{sample.listed([i])} = {_shown(low.arguments[i], place)}" for i in positions)
+    raise Fault(
+        f"for {numbers} {name}{list(place) or ''} is {got[place].item():.6g} in float32, where {wanted[place].item():.6g} is "
+        f"right{sample.which and ' (' + sample.which.strip() + ')'}",
+        "rewrite the formula so that nothing on the way overflows or cancels: subtract the maximum before exp, use log1p, "
+        "expm1, logsigmoid or logsumexp, take differences from the mean before squaring",
+        _SEE,
+    )
+
+
+def _shown(t: Tensor, place: Sequence[int]) -> str:
+    """The number in that place, where the input has such, or its first and last numbers."""
+    if len(place) == t.dim() and all(i < n for i, n in zip(place, t.shape, strict=True)):
+        return f"{t[tuple(place)].item():.6g}" + (" and the like" if t.numel() > 1 else "")
+    flat = t.flatten().tolist()
+    return f"[{flat[0]:.6g}, ..., {flat[-1]:.6g}]" if len(flat) > 1 else f"{flat[0]:.6g}"

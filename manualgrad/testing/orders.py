@@ -1,0 +1,182 @@
+"""Checks of higher derivatives, by every nesting of forward and reverse mode, along directions."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import grad, jvp
+
+from manualgrad.testing.compare import size
+from manualgrad.testing.derivatives import RTOL, double_backward, forward_ad
+from manualgrad.testing.differences import derivative, noise_of
+from manualgrad.testing.state import sound
+from manualgrad.testing.subject import (
+    Fault,
+    Sample,
+    Skip,
+    Subject,
+    first_line,
+    own_node,
+    weights,
+)
+
+Directions = tuple[Tensor, ...]
+
+_PLAIN = "https://github.com/pytorch/pytorch/issues/197867"
+_AUTOGRAD = "https://docs.pytorch.org/docs/stable/notes/autograd.html"
+
+
+def forward_over_forward(subject: Subject, sample: Sample) -> None:
+    """The tangent of a tangent, torch.func.jvp of jvp, against finite differences of the tangent; it is never silently 0."""
+    sound(subject, sample)
+    _needs(forward_ad, subject, sample)
+    _only_real(subject, sample)
+    function = subject.of_wanted(sample)
+    inputs = tuple(t.detach() for t in subject.wanted_tensors(sample))
+    v, u = (_direction(inputs, seed) for seed in (10, 11))
+
+    def tangents(*x: Tensor) -> tuple[Tensor, ...]:
+        return jvp(function, x, v)[1]
+
+    try:
+        found = _flat(jvp(tangents, inputs, u)[1])
+    except Exception as error:
+        raise Skip(f"jvp of jvp raises, as it should where it cannot be done: {first_line(error)}") from error
+    curve = _moved(lambda *x: _flat(tangents(*x)), inputs, u)
+    noise = noise_of(curve)
+    if noise is None:
+        return
+    numeric = derivative(curve, noise)
+    wrong = (found - numeric.value).abs() > RTOL * numeric.value.abs().clamp_min(1e-4 * size([found])) + 3 * numeric.error
+    if not wrong.any():
+        return
+    o = int(wrong.nonzero()[0])
+    text = f"{found[o].item():.8g}, and by finite differences {numeric.value[o].item():.8g}"
+    if _is_plain(subject, sample):
+        raise Fault(
+            f"the tangent of a tangent, jvp of jvp, is silently {text}: PyTorch's own fault, of every torch.autograd.Function",
+            "subclass manualgrad.Function, whose jvp runs at every level, or let jacfwd(jacrev(...)) be written for it",
+            _PLAIN,
+        )
+    raise Fault(
+        f"the tangent of a tangent, jvp of jvp, is silently wrong: output element {o} has {text}",
+        "write jvp in differentiable operations on saved inputs and outputs: no .data, detach, numpy or no_grad, and no "
+        "intermediate of the forward",
+        "https://docs.pytorch.org/docs/stable/notes/extending.func.html",
+    )
+
+
+def third_derivative(subject: Subject, sample: Sample) -> None:
+    """Reverse mode thrice, and its mixtures with forward mode, against finite differences of the second derivative."""
+    baseline = sound(subject, sample)
+    _needs(double_backward, subject, sample)
+    _only_real(subject, sample)
+    function = subject.of_wanted(sample)
+    inputs = tuple(t.detach() for t in subject.wanted_tensors(sample))
+    c = weights(baseline.outputs, seed=12)
+    directions = [_direction(inputs, seed) for seed in (13, 14, 15)]
+
+    def cost(*x: Tensor) -> Tensor:
+        return torch.stack([(w * o).sum() for w, o in zip(c, function(*x), strict=True)]).sum()
+
+    def by_autograd(order: int, *x: Tensor) -> Tensor:
+        leaves = tuple(t.detach().requires_grad_() for t in x)
+        value = cost(*leaves)
+        for v in directions[:order]:
+            if not value.requires_grad:
+                return torch.zeros_like(value)
+            first = torch.autograd.grad(value, leaves, create_graph=True, allow_unused=True, materialize_grads=True)
+            value = torch.stack([(g * d).sum() for g, d in zip(first, v, strict=True)]).sum()
+        return value.detach()
+
+    try:
+        found = {"reverse of reverse of reverse": by_autograd(3, *inputs)}
+    except Exception as error:
+        raise Skip(f"differentiating thrice raises, as it should where it cannot be done: {first_line(error)}") from error
+    curve = _moved(lambda *x: by_autograd(2, *x).reshape(1), inputs, directions[2])
+    noise = noise_of(curve)
+    if noise is None:
+        return
+    numeric = derivative(curve, noise)
+    right, doubt = numeric.value.item(), numeric.error.item()
+    found |= _mixed(cost, inputs, directions, twice_forward=subject.holds(forward_over_forward, sample))
+    for word, value in found.items():
+        if abs(value.item() - right) > 1e-6 * abs(right) + 3 * doubt:
+            raise Fault(
+                f"the third derivative along three directions, by {word}, is silently {value.item():.8g}, and by finite "
+                f"differences of the second {right:.8g}",
+                "write backward and jvp in differentiable operations on saved inputs and outputs; a Function that they call "
+                "must be right in second order too",
+                _AUTOGRAD,
+            )
+
+
+def _mixed(
+    cost: Callable[..., Tensor], inputs: Directions, directions: Sequence[Directions], twice_forward: bool
+) -> dict[str, Tensor]:
+    """The same number by every word of torch.func's transforms that does not raise; the last direction is the outermost's."""
+
+    def reverse(f: Callable[..., Tensor], v: Directions) -> Callable[..., Tensor]:
+        def derivative(*x: Tensor) -> Tensor:
+            gradients = grad(f, argnums=tuple(range(len(x))))(*x)
+            return torch.stack([(g * d).sum() for g, d in zip(gradients, v, strict=True)]).sum()
+
+        return derivative
+
+    def forward(f: Callable[..., Tensor], v: Directions) -> Callable[..., Tensor]:
+        return lambda *x: jvp(f, x, v)[1]
+
+    found = {}
+    for word in itertools.product((reverse, forward), repeat=3):
+        if word.count(forward) > 1 and not twice_forward:
+            continue  # forward_over_forward's to say
+        function = cost
+        for transform, v in zip(word, directions, strict=True):
+            function = transform(function, v)
+        try:
+            found[" of ".join(t.__name__ for t in reversed(word)) + " (torch.func)"] = function(*inputs).detach()
+        except Exception:
+            continue  # refused, loudly
+    return found
+
+
+def _needs(check: Callable[[Subject, Sample], None], subject: Subject, sample: Sample) -> None:
+    """A Skip where a lower derivative is not there, or wrong."""
+    try:
+        subject.once(check, sample)
+    except Fault as fault:
+        raise Skip(f"see `{check.__name__}`, which finds a fault") from fault
+
+
+def _only_real(subject: Subject, sample: Sample) -> None:
+    subject.skip_if_random()
+    if any(t.is_complex() for t in sample.tensors.values()) or any(o.is_complex() for o in subject.run(sample).outputs):
+        raise Skip("complex numbers: torch.func's transforms are not defined for them alike")
+
+
+def _is_plain(subject: Subject, sample: Sample) -> bool:
+    """Whether it is a torch.autograd.Function that no other class serves, as manualgrad.Function's do."""
+    node = own_node(subject.run(sample))
+    return node is not None and not hasattr(node._forward_cls, "serves")
+
+
+def _direction(inputs: Sequence[Tensor], seed: int) -> Directions:
+    return tuple(d * t.abs().clamp_min(0.1 * (size([t]) or 1)) for t, d in zip(inputs, weights(inputs, seed), strict=True))
+
+
+def _moved(function: Callable[..., Tensor], inputs: Directions, direction: Directions) -> Callable[[float], Tensor | None]:
+    def curve(t: float) -> Tensor | None:
+        try:
+            return function(*((x + t * d).detach() for x, d in zip(inputs, direction, strict=True)))
+        except Exception:
+            return None  # they do not suit the Function
+
+    return curve
+
+
+def _flat(tensors: Any) -> Tensor:
+    return torch.cat([t.detach().reshape(-1) for t in tensors])
