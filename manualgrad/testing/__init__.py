@@ -56,7 +56,7 @@ class CheckError(AssertionError):
     """A Function failed a check; `report` is the whole Report."""
 
     def __init__(self, report: Report) -> None:
-        super().__init__(f"{report.name}: {report.summary}\n\n{report}")
+        super().__init__(f"{report.name} fails {len(report.failures)} of {len(report)} checks\n\n{report}")
         self.report = report
 
 

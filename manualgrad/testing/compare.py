@@ -35,12 +35,13 @@ def compare(
     mend: str,
     see: str = EXTENDING,
     rtol: float = RTOL,
+    atol: float = 0.0,
 ) -> None:
-    """A Fault where two lists of results differ by more than rtol of the largest number among them."""
+    """A Fault where two lists of results differ by more than rtol of the largest number among them, and atol."""
     scale = max(size(expected), 1e-300)
     for i, (a, b) in enumerate(zip(found, expected, strict=True)):
         error = difference(a, b)
-        if error > rtol * scale:
+        if error > rtol * scale + atol:
             raise Fault(f"{what(i)} is off by {error:.3g}, where the results are up to {scale:.3g}", mend, see)
 
 

@@ -125,8 +125,12 @@ def forward_ad(subject: Subject, sample: Sample) -> None:
             found = _flat(supported(lambda k=k, d=direction: tangents(k, d), doing, mend, see))  # type: ignore[misc]
             if _is_frozen(place, row, found):
                 continue
-            numeric = derivative(_curve(function, inputs, {k: direction}), noise)
+            curve = _curve(function, inputs, {k: direction})
+            numeric = derivative(curve, noise)
             wrong = _wrong(found, numeric, torch.zeros_like(found))
+            if wrong.any():
+                numeric = derivative(curve, noise, finer=True)
+                wrong &= _wrong(found, numeric, torch.zeros_like(found))
             if wrong.any():
                 o = int(wrong.nonzero()[0])
                 text = f"the tangent of output element {o} for {sample.name(sample.wanted[k], place or ())}"
@@ -158,16 +162,19 @@ def _disagreements(
             units.append((None, _everywhere(t, 3, padding_row)))
         for place, direction in units:
             curve = _curve(function, inputs, {k: direction})
-            moved = derivative(curve, noise, good_enough=1e-13 * largest * size([direction]))
-            along = Derivative(w @ moved.value, w.abs() @ moved.error)
+
+            def along(finer: bool, curve: Curve = curve, enough: float = 1e-13 * largest * size([direction])) -> Derivative:
+                moved = derivative(curve, noise, enough, finer)
+                return Derivative(w @ moved.value, w.abs() @ moved.error)
+
             total = (_reals(found[k]) * _reals(direction)).sum()
             if _is_frozen(place, padding_row, total):
                 continue
             doubt = (off * _reals(direction)).abs().sum() * 16
             floor = SMALLEST * largest * size([direction])
-            if _wrong(total, along, doubt, floor).item():
+            if all(_wrong(total, along(finer), doubt, floor).item() for finer in (False, True)):
                 scale = direction.abs().max().item() if place is not None else 1.0
-                yield k, place or (), total.item() / scale, along.value.item() / scale
+                yield k, place or (), total.item() / scale, along(True).value.item() / scale
 
 
 def _wrong(found: Tensor, numeric: Derivative, doubt: Tensor, floor: float | None = None) -> Tensor:

@@ -38,16 +38,17 @@ Curve = Callable[[float], Tensor | None]
 """Of a number t, what is differentiated at t = 0: float64 numbers, always as many; None where it is not defined."""
 
 
-def derivative(curve: Curve, noise: Tensor, good_enough: float = 0.0) -> Derivative:
+def derivative(curve: Curve, noise: Tensor, good_enough: float = 0.0, finer: bool = False) -> Derivative:
     """d curve / dt at t = 0.
 
     Args:
         curve: its t is measured in units of the argument's scale.
         noise: how far its values may be off by rounding.
         good_enough: the error at which no smaller steps are tried.
+        finer: leave out the largest steps, to which what happens on a smaller scale is invisible.
     """
     best = Derivative(torch.zeros_like(noise), torch.full_like(noise, torch.inf))
-    for trial in range(_TRIALS):
+    for trial in range(int(finer), _TRIALS):
         found = _extrapolated(curve, _FIRST_STEP * 2.0 ** (-5 * trial), noise)
         better = found.error < best.error
         best = Derivative(torch.where(better, found.value, best.value), torch.where(better, found.error, best.error))

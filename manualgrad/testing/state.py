@@ -55,15 +55,15 @@ def forward_is_pure(subject: Subject, sample: Sample) -> None:
                     ".data, numpy() and set_ hide from autograd what they share",
                 )
 
-    saved: list[tuple[Tensor, Tensor, int]] = []
+    kept: list[Tensor] = []
 
     def pack(tensor: Tensor) -> Tensor:
-        tensor = tensor.detach()
-        saved.append((tensor, tensor.clone(), tensor._version))
-        return tensor
+        kept.append(tensor.detach())
+        return kept[-1]
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         result = subject.run(sample)
+    saved = [(tensor, tensor.clone(), tensor._version) for tensor in kept]
     grads = weights(result.outputs)
     before, versions = [g.clone() for g in grads], [g._version for g in grads]
     try:

@@ -1,11 +1,13 @@
 """`manualgrad check` on the command line."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 
 from manualgrad.cli import main
+from manualgrad.testing import CHECKS
 
 MODULE = """
 import torch
@@ -33,6 +35,9 @@ def make_inputs():
 def make_nothing():
     return None
 
+def make_trouble():
+    return torch.ones(3) @ torch.ones(4)
+
 number = 3
 """
 
@@ -51,12 +56,12 @@ def check(function="layers_of_mine:Right", inputs="layers_of_mine:make_inputs"):
 
 def test_a_correct_function_exits_with_0(capsys):
     assert check() == 0
-    assert "backward             SUCCESS" in capsys.readouterr().out
+    assert "backward              SUCCESS" in capsys.readouterr().out
 
 
 def test_a_broken_function_exits_with_1_and_says_why(capsys):
     assert check("layers_of_mine:Wrong") == 1
-    assert "backward             FAILED: the gradient of input 0 of sample 0 differs" in capsys.readouterr().out
+    assert "backward              FAILED: the gradient of x[0] is " in capsys.readouterr().out
 
 
 def test_a_check_that_itself_fails_exits_with_3(monkeypatch):
@@ -71,6 +76,10 @@ BAD = {
     "no module": ({"function": "nowhere:F"}, "nowhere cannot be imported: No module named 'nowhere'"),
     "no name": ({"function": "layers_of_mine:F"}, "layers_of_mine has no F"),
     "no function": ({"function": "layers_of_mine:number"}, "fn must be a Function or a callable, and is a int"),
+    "trouble": (
+        {"inputs": "layers_of_mine:make_trouble"},
+        "layers_of_mine:make_trouble raises RuntimeError: inconsistent tensor size",
+    ),
     "no inputs": ({"inputs": "layers_of_mine:make_nothing"}, "inputs must be a tuple of arguments"),
     "inputs no function": (
         {"inputs": "layers_of_mine:number"},
@@ -93,3 +102,19 @@ def test_it_runs_as_a_module(tmp_path):
     assert result.returncode == 1
     assert "FAILED" in result.stdout
     assert result.stderr == ""
+
+
+def test_list_says_what_each_check_looks_for(capsys):
+    assert main(["check", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(CHECKS)
+    assert all(re.search(r"\s{2,}[A-Zt].{20,}", line) for line in lines)
+
+
+def test_checks_named_are_run_alone(capsys):
+    arguments = ["check", "layers_of_mine:Wrong", "--inputs", "layers_of_mine:make_inputs"]
+    assert main([*arguments, "--checks", "vmap, shapes"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 checks: 1 skipped"
+    assert main([*arguments, "--checks", "backward"]) == 1
+    assert main([*arguments, "--checks", "backwards"]) == 2
+    assert "checks must be out of forward_is_pure, " in capsys.readouterr().err

@@ -6,6 +6,8 @@ import numpy
 import torch
 from torch.autograd.function import once_differentiable
 
+from manualgrad import Function, functions
+
 PlainFunction = torch.autograd.Function
 
 
@@ -704,6 +706,304 @@ class SpreadsInf(Square):
         return 2 * x * g + 0 * g.sum()
 
 
+# third_derivative, forward_over_forward, vmap: wrong in nestings alone
+
+
+class Cube(Function):
+    """Correct."""
+
+    @staticmethod
+    def forward(x):
+        return x**3
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 3 * x * x * g
+
+    @staticmethod
+    def jvp(ctx, dx):
+        (x,) = ctx.saved_tensors
+        return 3 * x * x * dx
+
+
+class PlainCube(PlainFunction):
+    """Correct, but for forward over forward, which PyTorch makes 0 (issue 197867)."""
+
+    generate_vmap_rule = True
+    forward, setup_context = staticmethod(Cube.forward), staticmethod(Cube.setup_context)
+    backward, jvp = staticmethod(Cube.backward), staticmethod(Cube.jvp)
+
+
+class JvpDetaches(Cube):
+    @staticmethod
+    def jvp(ctx, dx):
+        (x,) = ctx.saved_tensors
+        return 3 * x.detach() ** 2 * dx
+
+
+class JvpSavesAnIntermediate(Cube):
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        (x,) = inputs
+        ctx.save_for_backward(x)
+        ctx.save_for_forward((x * x).detach())
+
+    @staticmethod
+    def jvp(ctx, dx):
+        (square,) = ctx.saved_tensors
+        return 3 * square * dx
+
+
+class Slope(Cube):
+    """3x², correct but for its second derivative."""
+
+    @staticmethod
+    def forward(x):
+        return 3 * x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 6 * x.detach() * g
+
+    @staticmethod
+    def jvp(ctx, dx):
+        (x,) = ctx.saved_tensors
+        return 6 * x * dx
+
+
+class WrongThird(Cube):
+    """Its backward is right, and so is the backward's; that one's is 0."""
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return Slope.apply(x) * g
+
+
+class SlopeAskedTwice(Slope):
+    """3x², whose jvp is right, and its jvp's is not."""
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 6 * x * g
+
+    @staticmethod
+    def jvp(ctx, dx):
+        (x,) = ctx.saved_tensors
+        return 6 * x.detach() * dx
+
+
+class WrongThirdInForwardMode(Cube):
+    """Forward mode twice over the backward, or over its tangent, drops a term."""
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return SlopeAskedTwice.apply(x) * g
+
+
+class CountsForEachExample(PlainFunction):
+    """PyTorch's generated rule counts what comes back to the second output, the same for all, once for each example."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x, w):
+        return x * w, x * x
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, g, h):
+        x, w = ctx.saved_tensors
+        return g * w + 2 * x * h, g * x
+
+
+# backward, double_backward, forward_ad: wrong by little
+
+
+class RoundedPi(Square):
+    @staticmethod
+    def forward(x):
+        return torch.sin(torch.pi * x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 3.1416 * torch.cos(torch.pi * x) * g
+
+
+class OffByThreeInTenThousand(Square):
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2.0006 * x * g
+
+
+class OneSmallEntryOff(Square):
+    """By a factor of 1 + 1e-6 in the smallest entry, which is 2e-4 of the largest or so."""
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * g * (1 + 1e-6 * (x.abs() < 1e-3).to(x.dtype))
+
+
+class TangentOff(Cube):
+    @staticmethod
+    def jvp(ctx, dx):
+        (x,) = ctx.saved_tensors
+        return 3.000006 * x * x * dx
+
+
+class RoundedConstant(Square):
+    """gelu's tanh form, with √(2/π) rounded to five digits in the backward."""
+
+    @staticmethod
+    def forward(x):
+        return torch.nn.functional.gelu(x, approximate="tanh")
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        t = torch.tanh(0.79788 * (x + 0.044715 * x**3))
+        return (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * 0.79788 * (1 + 3 * 0.044715 * x * x)) * g
+
+
+class SlopeOff(Slope):
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 6.00001 * x * g
+
+
+class SecondDerivativeOff(Cube):
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return SlopeOff.apply(x) * g
+
+
+# extreme_values
+
+
+class SoftplusByLog(Square):
+    @staticmethod
+    def forward(x):
+        return torch.log(1 + x.exp())
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return torch.sigmoid(x) * g
+
+
+class SoftplusByDivision(Square):
+    """Its value is right everywhere, its gradient ∞/∞ for large x."""
+
+    @staticmethod
+    def forward(x):
+        return torch.nn.functional.softplus(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return x.exp() / (1 + x.exp()) * g
+
+
+def softmax_without_its_maximum(x):
+    return x.exp() / x.exp().sum(-1, keepdim=True)
+
+
+def log_of_sigmoid(x):
+    return torch.log(torch.sigmoid(x))
+
+
+def variance_as_a_difference(x):
+    return (x * x).mean(-1) - x.mean(-1) ** 2
+
+
+def tanh_by_exponentials(x):
+    return (x.exp() - (-x).exp()) / (x.exp() + (-x).exp())
+
+
+def log_of_one_and(x):
+    return torch.log(1 + x)
+
+
+# What is let pass, and a fault beside it.
+
+
+def rows(index, weight, padding_idx):
+    return torch.nn.functional.embedding(index, weight, padding_idx)
+
+
+class ForgetsARow(PlainFunction):
+    """Beside the row that padding_idx freezes, row 1 has no gradient."""
+
+    @staticmethod
+    def forward(ctx, index, weight, padding_idx):
+        ctx.save_for_backward(index)
+        ctx.n, ctx.padding_idx = len(weight), padding_idx
+        return weight[index]
+
+    @staticmethod
+    def backward(ctx, g):
+        (index,) = ctx.saved_tensors
+        keep = ((index != ctx.padding_idx) & (index != 1)).to(g.dtype)
+        return None, g.new_zeros(ctx.n, g.shape[-1]).index_add(0, index, g * keep[:, None]), None
+
+
+class TimesATable(PlainFunction):
+    """A forward that makes do with a table of nothing, as some of PyTorch's do, beside a backward that does not. Correct."""
+
+    @staticmethod
+    def forward(ctx, x, w):
+        ctx.save_for_backward(x, w)
+        return x * w if len(w) else x * 1
+
+    @staticmethod
+    def backward(ctx, g):
+        x, w = ctx.saved_tensors
+        return g * w.view(1, x.shape[1]), (g * x).sum(0)
+
+
+class StatisticsInFloat32(PlainFunction):
+    """x less its mean, and the mean, kept in float32 beside half-precision numbers. Correct."""
+
+    @staticmethod
+    def forward(ctx, x):
+        mean = x.to(torch.promote_types(x.dtype, torch.float32)).mean()
+        return (x - mean).to(x.dtype), mean
+
+    @staticmethod
+    def backward(ctx, g, h):
+        return (g - g.mean() + (h / g.numel()).to(g.dtype)).to(g.dtype)
+
+
+class StatisticsAlone(StatisticsInFloat32):
+    """Its only differentiable output is in float32."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.n, ctx.dtype, ctx.shape = x.numel(), x.dtype, x.shape
+        return x.to(torch.promote_types(x.dtype, torch.float32)).mean()
+
+    @staticmethod
+    def backward(ctx, h):
+        return (h / ctx.n).to(ctx.dtype).expand(ctx.shape)
+
+
 # name -> Function, inputs, the check that must find it, words of its advice, and checks that may find the same fault
 X = (numbers(4, 3),)
 XY = (numbers(4, 3), numbers(4, 3).flip(0))
@@ -766,6 +1066,31 @@ BROKEN = [
     (SquaresGradOutput, X, "gradient_scale", "multiply by grad_output, once", set()),
     (ClipsGradOutput, X, "gradient_scale", "multiply by grad_output, once", set()),
     (SpreadsInf, X, "gradient_scale", "do not normalize", set()),
+    # in nestings alone
+    (PlainCube, X, "forward_over_forward", r"subclass manualgrad\.Function", set()),
+    (JvpDetaches, X, "forward_over_forward", "differentiable operations", {"third_derivative"}),
+    (JvpSavesAnIntermediate, X, "forward_over_forward", "intermediate of the forward", {"third_derivative"}),
+    (WrongThird, X, "third_derivative", "differentiable operations", set()),
+    (WrongThirdInForwardMode, X, "third_derivative", "differentiable operations", set()),
+    (CountsForEachExample, XY, "vmap", "vmap rule", set()),
+    # by little
+    (RoundedPi, X, "backward", "derive the gradient again", set()),
+    (OffByThreeInTenThousand, X, "backward", "derive the gradient again", set()),
+    (OneSmallEntryOff, (torch.tensor([1.0, 0.7, 3e-4, -0.5]),), "backward", "derive the gradient again", set()),
+    (RoundedConstant, X, "backward", "derive the gradient again", set()),
+    (TangentOff, X, "forward_ad", "derive jvp again", set()),
+    (SecondDerivativeOff, X, "double_backward", "differentiable operations", set()),
+    # at extreme values
+    (SoftplusByLog, X, "extreme_values", "log1p", set()),
+    (SoftplusByDivision, X, "extreme_values", "overflows", set()),
+    (softmax_without_its_maximum, X, "extreme_values", "subtract the maximum", set()),
+    (log_of_sigmoid, X, "extreme_values", "logsigmoid", set()),
+    (variance_as_a_difference, X, "extreme_values", "before squaring", set()),
+    (tanh_by_exponentials, X, "extreme_values", "overflows", set()),
+    (log_of_one_and, X, "extreme_values", "log1p", set()),
+    # beside what is let pass
+    (ForgetsARow, (torch.tensor([0, 1, 2, 1]), numbers(3, 2), 2), "backward", "derive the gradient again", set()),
+    (StatisticsAlone, X, "dtypes", "keep the dtype", {"autocast"}),
 ]
 
 
@@ -943,7 +1268,6 @@ class MatrixProduct(PlainFunction):
 CORRECT = [
     (SquareInCtxStyle, X),
     (Square, X),
-    (SquareWithJvp, X),
     (SinAndCos, X),
     (NoneForUnused, X),
     (Scaled, [(*X, 3.0, "times", (2, 3)), (*X, 2, "over", None)]),
@@ -959,3 +1283,52 @@ CORRECT = [
     (Dropout, X),
     (MatrixProduct, (numbers(4, 3), numbers(2, 3))),
 ]
+
+# Hard to judge: at kinks, ill-conditioned, steep, large, small, infinite by right.
+
+SIGNED = torch.tensor([[0.0, 1e-6, -1e-4, 2.0], [-3.0, 0.0, 1e-12, -0.5]])
+HARD = {  # by every check but torch.compile's
+    "ReLU at its kink": (functions.ReLUFunction, (SIGNED,)),
+    "abs at its kink": (torch.abs, (SIGNED,)),
+    "max with ties": (lambda x: x.amax(-1), (torch.tensor([[1.0, 1.0, 0.5], [2.0, 2.0 + 1e-9, -1.0]]),)),
+    "clamp at its edge": (lambda x: x.clamp(0.0, 2.0), (SIGNED,)),
+    "large inputs": (Cube, (1e8 * numbers(4, 3),)),
+    "small inputs": (Cube, (1e-8 * numbers(4, 3),)),
+    "inputs of all sizes": (Cube, (torch.tensor([1e-9, 1e-3, 1.0, 1e3, 1e9]),)),
+    "steep": (lambda x: torch.exp(50 * x), X),
+    "oscillating": (lambda x: torch.sin(1000 * x), X),
+    "oscillating fast": (lambda x: torch.sin(x), (1e9 * numbers(4),)),
+    "near the edge of the domain": (lambda x: x.sqrt() + x.log(), (torch.tensor([1e-7, 1e-3, 1.0, 50.0]),)),
+    "near a pole": (torch.reciprocal, (torch.tensor([1e-5, -1e-3, 4.0]),)),
+    "complex": (torch.reciprocal, COMPLEX[:1]),
+    "infinite by right": (torch.exp, X),
+    "stable": (torch.nn.functional.softplus, (10 * SIGNED,)),
+    "integers": (lambda index, weight: weight[index], (torch.tensor([2, 0, 2]), numbers(3, 2))),
+    "views": (lambda x: (x.t(), x[1:], x.reshape(-1)), X),
+    "ill-conditioned": (torch.linalg.inv, (torch.tensor([[1.0, 1.0], [1.0, 1.0 + 1e-6]]),)),
+    "flat": (torch.floor, X),
+}
+
+ROUNDED = {  # in float32 these are 0, which other checks rightly say
+    "rounding hides it": (lambda x: (x + 1e8) - 1e8, X),
+    "rounding hides it altogether": (lambda x: (x + 1e8) - 1e8, (1e-9 * numbers(4),)),
+}
+
+# What the operator rightly does, and a check lets pass: what it says then, and in which check.
+LET_PASS = {
+    "padding": (
+        torch.nn.functional.conv1d,
+        (numbers(2, 2, 4), numbers(3, 2, 3), None, 1, 1),
+        "gradient_scale",
+        "multiplies by a 0",
+    ),
+    "padding_idx": (rows, (torch.tensor([0, 2, 2, 1]), numbers(3, 2), 2), "backward", "row 2, which padding_idx freezes"),
+    "nn.Embedding": (
+        torch.nn.Embedding(4, 2, padding_idx=1),
+        (torch.tensor([0, 1, 3]),),
+        "backward",
+        "row 1, which padding_idx",
+    ),
+    "statistics": (StatisticsInFloat32, X, "dtypes", "output 1, which is float32"),
+    "parameters of size 0": (TimesATable, (numbers(4, 3), numbers(3)), "shapes", "w of size 0, as parameters"),
+}
