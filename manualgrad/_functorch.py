@@ -13,12 +13,19 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-__all__ = ["at_the_level_below", "restore_vmap", "transforms_are_active"]
+__all__ = ["at_the_level_below", "batched_if_random", "restore_vmap", "transforms_are_active"]
 
 transforms_are_active: Callable[[], bool] = torch._C._are_functorch_transforms_active
 
 try:
-    from torch._C._functorch import TransformType, _unwrap_for_grad, _wrap_for_grad
+    from torch._C._functorch import (
+        TransformType,
+        _add_batch_dim,
+        _unwrap_for_grad,
+        _wrap_for_grad,
+        is_batchedtensor,
+        maybe_get_level,
+    )
     from torch._functorch.pyfunctorch import retrieve_current_functorch_interpreter
     from torch._functorch.vmap import restore_vmap
     from torch.autograd.forward_ad import _set_fwd_grad_enabled
@@ -54,3 +61,26 @@ def at_the_level_below(rule: Callable[..., Any], tensors: Any) -> Any:
     with torch.enable_grad(), _set_fwd_grad_enabled(True), interpreter.lower():
         result = rule(unwrapped)
     return tree_map_only(Tensor, lambda t: _wrap_for_grad(t, level), result)
+
+
+def batched_if_random(forward: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The inputs, but with examples where a vmap is on top of which they have none, and the forward draws random numbers.
+
+    PyTorch asks no vmap rule there, so that all examples would share the numbers that they should not, or may not, draw.
+    Whether the forward draws any, another run of it tells, under that vmap: then it is batched after all, or raises.
+    """
+    interpreter: Any = retrieve_current_functorch_interpreter()
+    if interpreter.key() != TransformType.Vmap or interpreter.randomness() == "same":
+        return inputs
+    level = interpreter.level()
+    tensors = [i for i, t in enumerate(inputs) if isinstance(t, Tensor)]
+    if not tensors or any(is_batchedtensor(inputs[i]) and maybe_get_level(inputs[i]) == level for i in tensors):
+        return inputs
+    size = interpreter.batch_size()
+    with torch.no_grad(), interpreter.lower():
+        outputs, dims = restore_vmap(forward, (None,) * len(inputs), size, interpreter.randomness())(*inputs)
+    if not any(isinstance(dim, int) for dim in (dims if isinstance(outputs, tuple) else (dims,))):
+        return inputs
+    first = tensors[0]
+    with_examples = _add_batch_dim(inputs[first].expand(size, *inputs[first].shape), 0, level)
+    return (*inputs[:first], with_examples, *inputs[first + 1 :])

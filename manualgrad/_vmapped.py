@@ -90,7 +90,7 @@ def _vmapped(cls: Any, Function: Any, in_dims: tuple[Any, ...], randomness: str)
 
         def of_one(saved: tuple[Any, ...], grads: tuple[Any, ...]) -> tuple[Any, ...]:
             found = back(SavedContext(ctx, saved), *grads)
-            found = found if isinstance(found, tuple) else (found,)
+            found = found[: len(shapes)] if isinstance(found, tuple) else (found,)  # PyTorch takes more Nones at the end
             return tuple(g if g is None or g.shape == s else g.sum_to_size(s) for g, s in zip(found, shapes, strict=True))
 
         grads = tuple(_to_example_0(g, d, batch.size) for g, d in zip(grad_outputs[:-1], batch.dims, strict=True))

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -33,7 +34,7 @@ from torch.autograd import forward_ad
 from torch.autograd.function import FunctionMeta
 
 from manualgrad._contexts import SavedContext, TracedContext
-from manualgrad._functorch import at_the_level_below, transforms_are_active
+from manualgrad._functorch import at_the_level_below, batched_if_random, transforms_are_active
 from manualgrad._vmapped import vmap_rule
 
 __all__ = ["Function"]
@@ -123,7 +124,7 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
         cls._eager = _eager_twin(cls)
         cls._transformed = _transformed_twin(cls)
         cls._compiled = _compiled_twin(cls)
-        _not_yet_allowed_in_graph.append(cls._transformed)
+        _not_yet_allowed_in_graph.append(weakref.ref(cls._transformed))
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
@@ -148,6 +149,8 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
         if _transforms_are_active() or forward_ad._current_level >= 0:
             if _dynamo_is_tracing():
                 _allow_transformed_twins_in_graph()
+            elif _transforms_are_active() and cls.vmap is _PlainFunction.vmap:
+                args = batched_if_random(cls.forward, args)
             return cls._transformed.apply(*args)
         if _dynamo_is_tracing():
             return cls._compiled.apply(*args)
@@ -219,6 +222,10 @@ def _of_its_own(output: Any, inputs: tuple[Any, ...]) -> Any:
     """
     if isinstance(output, tuple):
         return tuple(_of_its_own(o, inputs) for o in output)
+    if isinstance(output, list):
+        raise TypeError(
+            "the forward of a Function must return a Tensor or a tuple of them, and returns a list, without gradient"
+        )
     if not isinstance(output, torch.Tensor) or not output._is_view():
         return output
     bases = [base for i in inputs if isinstance(i, torch.Tensor) for base in (i, i._base)]
@@ -291,12 +298,14 @@ def _backward_of(cls: type[Function]) -> Callable[..., Any]:
 # that is allowed in the graph is not traced into; but saying so imports torch._dynamo, about 2 s, hence only while
 # Dynamo itself is tracing.
 
-_not_yet_allowed_in_graph: list[type[_PlainFunction]] = []
+_not_yet_allowed_in_graph: list[weakref.ref[type[_PlainFunction]]] = []
 
 
 def _allow_transformed_twins_in_graph() -> None:
     while _not_yet_allowed_in_graph:
-        torch.compiler.allow_in_graph(_not_yet_allowed_in_graph.pop())
+        twin = _not_yet_allowed_in_graph.pop()()
+        if twin is not None:
+            torch.compiler.allow_in_graph(twin)
 
 
 # As torch.compiler.assume_constant_result marks it, without its import: Dynamo calls it for real while it traces.

@@ -1,5 +1,8 @@
 """A Function under vmap: several outputs, of which some are the same for all examples; views; what is marked on ctx."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
@@ -257,3 +260,75 @@ def test_a_subclass_vmapped_in_many_ways_keeps_no_batch_alive():
     vmap(ProductAndCube.apply, (None, 0))(x, w)
     del w
     assert storage.expired()
+
+
+class Dropped(Function):
+    """Draws random numbers."""
+
+    @staticmethod
+    def forward(x):
+        return x * torch.rand_like(x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs, output)
+
+    @staticmethod
+    def backward(ctx, g):
+        x, y = ctx.saved_tensors
+        return g * y / x
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_each_example_draws_as_randomness_says(shared):
+    x = torch.ones(3, 2, dtype=DOUBLE)
+
+    def drawn(randomness):
+        return vmap((lambda _: Dropped.apply(x[0])) if shared else Dropped.apply, randomness=randomness)(x)
+
+    assert len(drawn("different").unique()) == 6
+    assert len(drawn("same").unique()) == 2
+    with pytest.raises(RuntimeError, match="called random operation while in randomness error mode"):
+        drawn("error")
+
+
+def test_random_examples_of_a_shared_input_have_their_own_gradients():
+    x = torch.ones(2, dtype=DOUBLE, requires_grad=True)
+    drawn = vmap(lambda _: Dropped.apply(x), randomness="different")(torch.ones(3))
+    assert_close(torch.autograd.grad(drawn.sum(), x)[0], drawn.detach().sum(0))
+
+
+class MoreNones(Transposed):
+    @staticmethod
+    def backward(ctx, g):
+        return g.t() * ctx.times, None, None, None
+
+
+def test_a_backward_may_return_more_nones_as_in_eager_mode():
+    x = torch.rand(3, 2, 2, requires_grad=True)
+    assert_close(torch.autograd.grad(vmap(lambda x: MoreNones.apply(x, 2))(x).sum(), x)[0], torch.full_like(x, 2))
+
+
+class InAList(Transposed):
+    @staticmethod
+    def forward(x, times):
+        return [x * times]
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, vmap, jacrev, jacfwd])
+def test_a_forward_that_returns_a_list_is_refused(transform):
+    with pytest.raises(TypeError, match="must return a Tensor or a tuple of them, and returns a list"):
+        transform(lambda x: InAList.apply(x, 2))(torch.rand(2, 2, requires_grad=True))
+
+
+def test_a_class_that_is_no_longer_used_is_freed():
+    def one():
+        class Local(Transposed):
+            pass
+
+        vmap(lambda x: Local.apply(x, 2))(torch.rand(3, 2, 2))
+        return weakref.ref(Local)
+
+    local = one()
+    gc.collect()
+    assert local() is None

@@ -175,8 +175,8 @@ def _first_call(subject: Subject) -> str | None:
 
 
 def _raises(sample: Sample, error: Exception) -> str:
-    mend = "give inputs that the forward takes; they are cast to float64, which finite differences need"
-    return str(Fault(f"for the inputs{sample.which} the forward raises {first_line(error)}", mend))
+    fix = "give inputs that the forward takes; they are cast to float64, which finite differences need"
+    return str(Fault(f"for the inputs{sample.which} the forward raises {first_line(error)}", fix))
 
 
 def _run(check: Callable[[Subject, Sample], None], subject: Subject) -> str:

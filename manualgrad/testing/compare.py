@@ -32,7 +32,7 @@ def compare(
     found: Sequence[Tensor | None],
     expected: Sequence[Tensor | None],
     what: Callable[[int], str],
-    mend: str,
+    fix: str,
     see: str = EXTENDING,
     rtol: float = RTOL,
     atol: float = 0.0,
@@ -42,18 +42,18 @@ def compare(
     for i, (a, b) in enumerate(zip(found, expected, strict=True)):
         error = difference(a, b)
         if error > rtol * scale + atol:
-            raise Fault(f"{what(i)} is off by {error:.3g}, where the results are up to {scale:.3g}", mend, see)
+            raise Fault(f"{what(i)} is off by {error:.3g}, where the results are up to {scale:.3g}", fix, see)
 
 
 def gradients_agree(
-    found: dict[int, Tensor | None], expected: dict[int, Tensor | None], sample: Sample, when: str, mend: str, **options: Any
+    found: dict[int, Tensor | None], expected: dict[int, Tensor | None], sample: Sample, when: str, fix: str, **options: Any
 ) -> None:
     positions = list(found)
     compare(
         [found[i] for i in positions],
         [expected[i] for i in positions],
         lambda k: f"{when} the gradient of {sample.name(positions[k])}",
-        mend,
+        fix,
         **options,
     )
 

@@ -18,7 +18,7 @@ from torch import Tensor
 __all__ = ["Derivative", "derivative", "noise_of"]
 
 _FIRST_STEP, _STEPS = 1 / 16, 6  # of the scale
-_TRIALS = 4  # each with steps 2⁻⁵ times those of the one before
+_TRIALS = 6  # each with steps 2⁻⁵ times those of the one before
 _NOISE_STEPS, _NOISE_POINTS = (2.0**-34, 2.0**-24), 12
 _FAR = 2.0**12  # where a function that is rounded to steps is not flat
 _TOLD_APART = 2.0**-18  # the step at which a kink is told from a bend
@@ -38,19 +38,19 @@ Curve = Callable[[float], Tensor | None]
 """Of a number t, what is differentiated at t = 0: float64 numbers, always as many; None where it is not defined."""
 
 
-def derivative(curve: Curve, noise: Tensor, good_enough: float = 0.0, finer: bool = False) -> Derivative:
+def derivative(curve: Curve, noise: Tensor, good_enough: float = 0.0) -> Derivative:
     """d curve / dt at t = 0.
 
     Args:
         curve: its t is measured in units of the argument's scale.
         noise: how far its values may be off by rounding.
         good_enough: the error at which no smaller steps are tried.
-        finer: leave out the largest steps, to which what happens on a smaller scale is invisible.
     """
     best = Derivative(torch.zeros_like(noise), torch.full_like(noise, torch.inf))
-    for trial in range(int(finer), _TRIALS):
+    for trial in range(_TRIALS):
         found = _extrapolated(curve, _FIRST_STEP * 2.0 ** (-5 * trial), noise)
-        better = found.error < best.error
+        contradicts = (found.value - best.value).abs() > 3 * (found.error + best.error)  # larger steps saw another scale
+        better = (found.error < best.error) | contradicts
         best = Derivative(torch.where(better, found.value, best.value), torch.where(better, found.error, best.error))
         if (best.error <= good_enough).all():
             break

@@ -32,7 +32,7 @@ def vmap(subject: Subject, sample: Sample) -> None:
     """torch.vmap gives what a loop over the examples gives, outputs and gradients, over all inputs and over each alone."""
     sound(subject, sample)
     subject.skip_if_random()
-    mend = "write all methods in operations on whole tensors and set generate_vmap_rule = True, or mend the vmap rule"
+    fix = "write all methods in operations on whole tensors and set generate_vmap_rule = True, or correct the vmap rule"
     for in_dims in _in_dims(sample):
         batch = {
             i: torch.stack(
@@ -51,14 +51,14 @@ def vmap(subject: Subject, sample: Sample) -> None:
             continue  # these numbers do not suit the Function
         leaves, arguments = copies(batched)
         vmapped = torch.vmap(subject.call, in_dims=in_dims, randomness="same")
-        found = Result(leaves, arguments, supported(partial(vmapped, *arguments), over, mend))
+        found = Result(leaves, arguments, supported(partial(vmapped, *arguments), over, fix))
         expected = [torch.stack(outputs) for outputs in zip(*(e.all_outputs for e in examples), strict=True)]
-        compare(found.all_outputs, expected, partial("{} output {}".format, over), mend, EXTENDING_FUNC)
+        compare(found.all_outputs, expected, partial("{} output {}".format, over), fix, EXTENDING_FUNC)
         if found.outputs:
             grads = weights(found.outputs)
-            gradients = supported(partial(found.gradients, grads), over, mend)
+            gradients = supported(partial(found.gradients, grads), over, fix)
             looped = _looped_gradients(examples, grads, in_dims)
-            gradients_agree(gradients, looped, sample, over, mend, see=EXTENDING_FUNC)
+            gradients_agree(gradients, looped, sample, over, fix, see=EXTENDING_FUNC)
 
 
 def _looped_gradients(examples: list[Result], grads: list[Tensor], in_dims: tuple[int | None, ...]) -> dict[int, Tensor | None]:
@@ -88,7 +88,7 @@ def func_transforms(subject: Subject, sample: Sample) -> None:
     function, grads = subject.of_wanted(sample), weights(baseline.outputs)
     inputs = tuple(t.detach() for t in subject.wanted_tensors(sample))
     positions = tuple(range(len(inputs)))
-    mend = "write forward without ctx, and setup_context beside it, of which torch.func calls each at its own level"
+    fix = "write forward without ctx, and setup_context beside it, of which torch.func calls each at its own level"
     if any(o.is_complex() for o in baseline.outputs) or any(t.is_complex() for t in inputs):
         raise Skip("complex numbers: torch.func's transforms are not defined for them alike")
 
@@ -96,27 +96,27 @@ def func_transforms(subject: Subject, sample: Sample) -> None:
         return torch.stack([(w * o).sum() for w, o in zip(grads, function(*wanted), strict=True)]).sum()
 
     expected = [baseline.gradients[i] for i in sample.wanted]
-    found = supported(lambda: torch.func.grad(cost, argnums=positions)(*inputs), "torch.func.grad:", mend)
+    found = supported(lambda: torch.func.grad(cost, argnums=positions)(*inputs), "torch.func.grad:", fix)
     compare(
-        found, expected, lambda k: f"by torch.func.grad the gradient of {sample.name(sample.wanted[k])}", mend, EXTENDING_FUNC
+        found, expected, lambda k: f"by torch.func.grad the gradient of {sample.name(sample.wanted[k])}", fix, EXTENDING_FUNC
     )
 
     if not subject.holds(vmap, sample):
         return  # the other transforms are made of vmap
-    rows = supported(lambda: torch.func.jacrev(cost, argnums=positions)(*inputs), "torch.func.jacrev:", mend)
+    rows = supported(lambda: torch.func.jacrev(cost, argnums=positions)(*inputs), "torch.func.jacrev:", fix)
     compare(
-        rows, expected, lambda k: f"by torch.func.jacrev the gradient of {sample.name(sample.wanted[k])}", mend, EXTENDING_FUNC
+        rows, expected, lambda k: f"by torch.func.jacrev the gradient of {sample.name(sample.wanted[k])}", fix, EXTENDING_FUNC
     )
 
     per_example = [torch.stack([t, t]) for t in inputs]
     found = supported(
-        lambda: torch.func.vmap(torch.func.grad(cost, argnums=positions), randomness="same")(*per_example), "vmap(grad):", mend
+        lambda: torch.func.vmap(torch.func.grad(cost, argnums=positions), randomness="same")(*per_example), "vmap(grad):", fix
     )
     compare(
         [g[1] for g in found],
         expected,
         lambda k: f"by vmap(grad) the gradient of {sample.name(sample.wanted[k])}",
-        mend,
+        fix,
         EXTENDING_FUNC,
     )
 
@@ -127,19 +127,19 @@ def func_transforms(subject: Subject, sample: Sample) -> None:
             plain = fw.unpack_dual(dual).tangent
     except Exception:
         return  # no forward mode, or a broken one, which is forward_ad's to say
-    columns = supported(lambda: torch.func.jacfwd(cost, argnums=positions)(*inputs), "torch.func.jacfwd:", mend)
+    columns = supported(lambda: torch.func.jacfwd(cost, argnums=positions)(*inputs), "torch.func.jacfwd:", fix)
     total = torch.stack([(c * v).sum() for c, v in zip(columns, tangents, strict=True)]).sum()
     compare(
         [total],
         [plain if plain is not None else torch.zeros_like(total)],
         lambda k: "by torch.func.jacfwd the derivative along a direction",
-        mend,
+        fix,
         EXTENDING_FUNC,
     )
-    _hessian(subject, sample, cost, mend)
+    _hessian(subject, sample, cost, fix)
 
 
-def _hessian(subject: Subject, sample: Sample, cost: Callable[..., Tensor], mend: str) -> None:
+def _hessian(subject: Subject, sample: Sample, cost: Callable[..., Tensor], fix: str) -> None:
     """torch.func.hessian, forward mode over the backward, along a direction: against autograd's second derivative."""
     if not subject.holds(double_backward, sample):
         return  # there is none, or a wrong one
@@ -151,7 +151,7 @@ def _hessian(subject: Subject, sample: Sample, cost: Callable[..., Tensor], mend
 
     argnums = tuple(range(len(leaves)))
     inputs = [leaf.detach() for leaf in leaves]
-    rows = supported(lambda: torch.func.hessian(cost, argnums=argnums)(*inputs), "torch.func.hessian:", mend)
+    rows = supported(lambda: torch.func.hessian(cost, argnums=argnums)(*inputs), "torch.func.hessian:", fix)
     found = [
         sum(torch.tensordot(v, row[k], v.dim()) for v, row in zip(directions, rows, strict=True)) for k in range(len(leaves))
     ]
@@ -160,7 +160,7 @@ def _hessian(subject: Subject, sample: Sample, cost: Callable[..., Tensor], mend
         found,
         expected or zeros,
         lambda k: f"by torch.func.hessian the second derivative by {sample.name(sample.wanted[k])}",
-        mend,
+        fix,
     )
 
 
@@ -170,7 +170,7 @@ def compile(subject: Subject, sample: Sample) -> None:
     subject.skip_if_random()
     import torch._dynamo
 
-    mend = "let nothing in forward, backward or setup_context depend on Python state that the compiler cannot see"
+    fix = "let nothing in forward, backward or setup_context depend on Python state that the compiler cannot see"
     see = "https://docs.pytorch.org/docs/stable/torch.compiler_troubleshooting.html"
     for which in [sample, *_twice_as_many(sample)]:
         try:
@@ -187,8 +187,8 @@ def compile(subject: Subject, sample: Sample) -> None:
             raise Skip(f"torch.compile refuses it: {first_line(error)}") from error
         finally:
             torch._dynamo.reset()
-        compare([o.detach() for o in result.all_outputs], expected.all_outputs, lambda k: f"compiled, output {k}", mend, see)
-        gradients_agree(found, expected.gradients, which, "compiled,", mend, see=see)
+        compare([o.detach() for o in result.all_outputs], expected.all_outputs, lambda k: f"compiled, output {k}", fix, see)
+        gradients_agree(found, expected.gradients, which, "compiled,", fix, see=see)
     _compiled_grad(subject, sample)
 
 
@@ -247,17 +247,17 @@ def autocast(subject: Subject, sample: Sample) -> None:
         raise
     except Exception as error:
         raise Skip(f"the Function does not run in float32: {first_line(error)}") from error
-    mend = "cast the inputs, and switch autocast off inside: torch.amp.custom_fwd and custom_bwd, or manualgrad.Function"
+    fix = "cast the inputs, and switch autocast off inside: torch.amp.custom_fwd and custom_bwd, or manualgrad.Function"
     see = "https://docs.pytorch.org/docs/stable/notes/amp_examples.html#autocast-and-custom-autograd-functions"
-    with blamed_on_the_function("under autocast the forward", mend, see), torch.autocast("cpu", torch.bfloat16):
+    with blamed_on_the_function("under autocast the forward", fix, see), torch.autocast("cpu", torch.bfloat16):
         result = subject.run(low)
     grads = [w.to(o.dtype) for w, o in zip(weights(expected.outputs), result.outputs, strict=True)]
-    with blamed_on_the_function("the backward of a forward under autocast", mend, see):
+    with blamed_on_the_function("the backward of a forward under autocast", fix, see):
         found = result.gradients(grads)
     for position, gradient in found.items():
         if gradient is not None and gradient.dtype != low.arguments[position].dtype:
-            raise Fault(f"under autocast the gradient of {sample.name(position)} is {gradient.dtype}", mend, see)
-    gradients_agree(found, expected.gradients, sample, "under autocast", mend, see=see, rtol=0.1)
+            raise Fault(f"under autocast the gradient of {sample.name(position)} is {gradient.dtype}", fix, see)
+    gradients_agree(found, expected.gradients, sample, "under autocast", fix, see=see, rtol=0.1)
 
 
 def meta_device(subject: Subject, sample: Sample) -> None:
@@ -266,24 +266,24 @@ def meta_device(subject: Subject, sample: Sample) -> None:
     devices = ["meta", *(["cuda"] if torch.cuda.is_available() else [])]
     for device in devices:
         moved = sample.with_tensors({i: t.to(device) for i, t in sample.tensors.items()})
-        mend = "make tensors on the device of the inputs: device=input.device, torch.zeros_like, input.new_zeros"
-        result = _on_device(partial(subject.run, moved), device, "forward", mend)
+        fix = "make tensors on the device of the inputs: device=input.device, torch.zeros_like, input.new_zeros"
+        result = _on_device(partial(subject.run, moved), device, "forward", fix)
         for k, output in enumerate(result.all_outputs):
             if output.device.type != device:
-                raise Fault(f"output {k} is on {output.device} for inputs on {device}", mend)
-        found = _on_device(result.gradients, device, "backward", mend)
+                raise Fault(f"output {k} is on {output.device} for inputs on {device}", fix)
+        found = _on_device(result.gradients, device, "backward", fix)
         for position, gradient, tensor in raw_gradients(subject, moved):
             if gradient.device != tensor.device:
-                raise Fault(f"the gradient of {sample.name(position)} is on {gradient.device} for an input on {device}", mend)
+                raise Fault(f"the gradient of {sample.name(position)} is on {gradient.device} for an input on {device}", fix)
         if device != "meta" and not subject.is_random:  # each device draws its own numbers
             on_cpu = {i: None if g is None else g.cpu() for i, g in found.items()}
-            gradients_agree(on_cpu, baseline.gradients, sample, f"on {device}", mend)
+            gradients_agree(on_cpu, baseline.gradients, sample, f"on {device}", fix)
 
 
-def _on_device(call: Callable[[], Any], device: str, method: str, mend: str) -> Any:
+def _on_device(call: Callable[[], Any], device: str, method: str, fix: str) -> Any:
     try:
         return call()
     except Exception as error:
         if "device" in str(error) and "cpu" in str(error) and "convert" not in str(error):
-            raise Fault(f"{method} on {device} raises {first_line(error)}", mend) from error
+            raise Fault(f"{method} on {device} raises {first_line(error)}", fix) from error
         raise Skip(f"{method} does not run on {device}: {first_line(error)}") from error

@@ -12,7 +12,7 @@ from torch.func import grad, jvp
 
 from manualgrad.testing.compare import size
 from manualgrad.testing.derivatives import RTOL, double_backward, forward_ad
-from manualgrad.testing.differences import derivative, noise_of
+from manualgrad.testing.differences import Derivative, derivative, noise_of
 from manualgrad.testing.state import sound
 from manualgrad.testing.subject import (
     Fault,
@@ -37,23 +37,22 @@ def forward_over_forward(subject: Subject, sample: Sample) -> None:
     _only_real(subject, sample)
     function = subject.of_wanted(sample)
     inputs = tuple(t.detach() for t in subject.wanted_tensors(sample))
-    v, u = (_direction(inputs, seed) for seed in (10, 11))
 
-    def tangents(*x: Tensor) -> tuple[Tensor, ...]:
-        return jvp(function, x, v)[1]
+    for own_scale in (False, True):
+        v, u = (_direction(inputs, seed, own_scale) for seed in (10, 11))
 
-    try:
-        found = _flat(jvp(tangents, inputs, u)[1])
-    except Exception as error:
-        raise Skip(f"jvp of jvp raises, as it should where it cannot be done: {first_line(error)}") from error
-    curve = _moved(lambda *x: _flat(tangents(*x)), inputs, u)
-    noise = noise_of(curve)
-    if noise is None:
-        return
-    numeric = derivative(curve, noise)
-    wrong = (found - numeric.value).abs() > RTOL * numeric.value.abs().clamp_min(1e-4 * size([found])) + 3 * numeric.error
-    if not wrong.any():
-        return
+        def tangents(*x: Tensor, v: Directions = v) -> tuple[Tensor, ...]:
+            return jvp(function, x, v)[1]
+
+        try:
+            found = _flat(jvp(tangents, inputs, u)[1])
+        except Exception as error:
+            raise Skip(f"jvp of jvp raises, as it should where it cannot be done: {first_line(error)}") from error
+        numeric = _along(lambda *x, f=tangents: _flat(f(*x)), inputs, u)
+        floor = 1e-4 * size([found])
+        wrong = (found - numeric.value).abs() > RTOL * numeric.value.abs().clamp_min(floor) + 3 * numeric.error
+        if not wrong.any():
+            return
     o = int(wrong.nonzero()[0])
     text = f"{found[o].item():.8g}, and by finite differences {numeric.value[o].item():.8g}"
     if _is_plain(subject, sample):
@@ -78,12 +77,11 @@ def third_derivative(subject: Subject, sample: Sample) -> None:
     function = subject.of_wanted(sample)
     inputs = tuple(t.detach() for t in subject.wanted_tensors(sample))
     c = weights(baseline.outputs, seed=12)
-    directions = [_direction(inputs, seed) for seed in (13, 14, 15)]
 
     def cost(*x: Tensor) -> Tensor:
         return torch.stack([(w * o).sum() for w, o in zip(c, function(*x), strict=True)]).sum()
 
-    def by_autograd(order: int, *x: Tensor) -> Tensor:
+    def by_autograd(order: int, directions: Sequence[Directions], *x: Tensor) -> Tensor:
         leaves = tuple(t.detach().requires_grad_() for t in x)
         value = cost(*leaves)
         for v in directions[:order]:
@@ -93,27 +91,29 @@ def third_derivative(subject: Subject, sample: Sample) -> None:
             value = torch.stack([(g * d).sum() for g, d in zip(first, v, strict=True)]).sum()
         return value.detach()
 
-    try:
-        found = {"reverse of reverse of reverse": by_autograd(3, *inputs)}
-    except Exception as error:
-        raise Skip(f"differentiating thrice raises, as it should where it cannot be done: {first_line(error)}") from error
-    curve = _moved(lambda *x: by_autograd(2, *x).reshape(1), inputs, directions[2])
-    noise = noise_of(curve)
-    if noise is None:
-        return
-    numeric = derivative(curve, noise)
-    right, doubt = numeric.value.item(), numeric.error.item()
-    if subject.holds(forward_ad, sample):
-        found |= _mixed(cost, inputs, directions, twice_forward=subject.holds(forward_over_forward, sample))
-    for word, value in found.items():
-        if abs(value.item() - right) > 1e-6 * abs(right) + 3 * doubt:
-            raise Fault(
-                f"the third derivative along three directions, by {word}, is silently {value.item():.8g}, and by finite "
-                f"differences of the second {right:.8g}",
-                "write backward and jvp in differentiable operations on saved inputs and outputs; a Function that they call "
-                "must be right in second order too",
-                _AUTOGRAD,
-            )
+    for own_scale in (False, True):
+        directions = [_direction(inputs, seed, own_scale) for seed in (13, 14, 15)]
+        try:
+            found = {"reverse of reverse of reverse": by_autograd(3, directions, *inputs)}
+        except Exception as error:
+            raise Skip(f"differentiating thrice raises, as it should where it cannot be done: {first_line(error)}") from error
+        numeric = _along(lambda *x, d=directions: by_autograd(2, d, *x).reshape(1), inputs, directions[2])
+        right, doubt = numeric.value.item(), numeric.error.item()
+        if subject.holds(forward_ad, sample):
+            found |= _mixed(cost, inputs, directions, twice_forward=subject.holds(forward_over_forward, sample))
+        wrong = {
+            word: value.item() for word, value in found.items() if abs(value.item() - right) > 1e-6 * abs(right) + 3 * doubt
+        }
+        if not wrong:
+            return
+    word, value = next(iter(wrong.items()))
+    raise Fault(
+        f"the third derivative along three directions, by {word}, is silently {value:.8g}, and by finite differences of the "
+        f"second {right:.8g}",
+        "write backward and jvp in differentiable operations on saved inputs and outputs; a Function that they call must be "
+        "right in second order too",
+        _AUTOGRAD,
+    )
 
 
 def _mixed(
@@ -165,8 +165,23 @@ def _is_plain(subject: Subject, sample: Sample) -> bool:
     return node is not None and not hasattr(node._forward_cls, "serves")
 
 
-def _direction(inputs: Sequence[Tensor], seed: int) -> Directions:
-    return tuple(d * t.abs().clamp_min(0.1 * (size([t]) or 1)) for t, d in zip(inputs, weights(inputs, seed), strict=True))
+def _direction(inputs: Sequence[Tensor], seed: int, own_scale: bool) -> Directions:
+    """Each entry moved in proportion to itself, or, where it is small, to the others; with `own_scale`, to itself alone."""
+    directions = []
+    for t, d in zip(inputs, weights(inputs, seed), strict=True):
+        largest = size([t]) or 1.0
+        directions.append(d * torch.where(t == 0, 0.1 * largest, t.abs().clamp_min(0 if own_scale else 0.1 * largest)))
+    return tuple(directions)
+
+
+def _along(function: Callable[..., Tensor], inputs: Directions, direction: Directions) -> Derivative:
+    """Its derivative along a direction; with an infinite error where it cannot be told."""
+    curve = _moved(function, inputs, direction)
+    noise = noise_of(curve)
+    if noise is None:
+        here = function(*inputs)
+        return Derivative(torch.zeros_like(here), torch.full_like(here, torch.inf))
+    return derivative(curve, noise)
 
 
 def _moved(function: Callable[..., Tensor], inputs: Directions, direction: Directions) -> Callable[[float], Tensor | None]:

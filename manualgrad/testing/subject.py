@@ -18,8 +18,8 @@ EXTENDING_FUNC = "https://docs.pytorch.org/docs/stable/notes/extending.func.html
 class Fault(Exception):
     """What is wrong with the Function."""
 
-    def __init__(self, found: str, mend: str, see: str = EXTENDING) -> None:
-        super().__init__(f"{found}\nFix: {mend}\nSee {see}")
+    def __init__(self, found: str, fix: str, see: str = EXTENDING) -> None:
+        super().__init__(f"{found}\nFix: {fix}\nSee {see}")
 
 
 class Skip(Exception):
@@ -27,14 +27,14 @@ class Skip(Exception):
 
 
 @contextmanager
-def blamed_on_the_function(doing: str, mend: str, see: str = EXTENDING) -> Iterator[None]:
+def blamed_on_the_function(doing: str, fix: str, see: str = EXTENDING) -> Iterator[None]:
     """What the Function raises inside is a fault of the Function's; what a check raises elsewhere is one of the check's."""
     try:
         yield
     except (Fault, Skip):
         raise
     except Exception as error:
-        raise Fault(f"{doing} raises {first_line(error)}", mend, see) from error
+        raise Fault(f"{doing} raises {first_line(error)}", fix, see) from error
 
 
 def first_line(error: BaseException) -> str:
@@ -125,6 +125,7 @@ class Subject:
             fn = fn.apply
         names: tuple[str, ...] = ()
         samples = _samples(inputs)
+        self.is_module = isinstance(fn, torch.nn.Module)
         if isinstance(fn, torch.nn.Module):
             fn, samples, names = _of_module(fn, samples)
         if not callable(fn):
@@ -313,6 +314,7 @@ def own_node(result: Result) -> Any:
 
 
 UNSUPPORTED = {  # what PyTorch says, and what it means
+    "Batching rule not implemented": "PyTorch has no vmap rule for it",
     "must override the setup_context": "it has no setup_context, which torch.func needs",
     "does not have vmap support": "it has neither generate_vmap_rule = True nor a vmap method",
     "implement the jvp": "it has no jvp, which forward mode needs",
@@ -320,7 +322,7 @@ UNSUPPORTED = {  # what PyTorch says, and what it means
 }
 
 
-def supported(call: Callable[[], Any], doing: str, mend: str, see: str = EXTENDING_FUNC) -> Any:
+def supported(call: Callable[[], Any], doing: str, fix: str, see: str = EXTENDING_FUNC) -> Any:
     """The result of the call; a Skip where the Function does not claim to support it, a Fault where it raises otherwise."""
     try:
         return call()
@@ -328,4 +330,4 @@ def supported(call: Callable[[], Any], doing: str, mend: str, see: str = EXTENDI
         for words, reason in UNSUPPORTED.items():
             if words in str(error):
                 raise Skip(reason) from error
-        raise Fault(f"{doing} the Function raises {first_line(error)}", mend, see) from error
+        raise Fault(f"{doing} the Function raises {first_line(error)}", fix, see) from error

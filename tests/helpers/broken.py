@@ -1051,7 +1051,7 @@ BROKEN = [
     (AsksForTheGradMode, X, "repeatable", "grad mode in backward", {"double_backward"}),
     (square_unless_without_grad, X, "repeatable", "grad mode in forward", set()),
     (DrawsInBackward, X, "repeatable", "no counter", set()),
-    (WrongVmapRule, X, "vmap", "mend the vmap rule", set()),
+    (WrongVmapRule, X, "vmap", "correct the vmap rule", set()),
     (ReadsANumber, X, "vmap", "operations on whole tensors", set()),
     (RecomputesByAutograd, X, "func_transforms", "setup_context", set()),
     (OtherwiseInTransforms, X, "func_transforms", "setup_context", set()),

@@ -41,9 +41,9 @@ def test_a_broken_function_is_found_by_its_check_with_advice_and_by_no_other(fun
     assert check in report.failures
     assert set(report.failures) <= {check} | also
     assert not report.not_checked
-    found, mend, see = report[check].splitlines()
-    assert re.search(advice, mend)
-    assert mend.startswith("Fix: ")
+    found, fix, see = report[check].splitlines()
+    assert re.search(advice, fix)
+    assert fix.startswith("Fix: ")
     assert see.startswith("See https://")
     assert re.search(r"\d|ctx\.|raises|with x", found)  # which input, how large, or what was raised
 
