@@ -73,6 +73,9 @@ def swap_report(model: Module) -> SwapReport:
     return report
 
 
+_FUNCTIONS = "Functions and operators that a forward calls (F.relu, x + y) are no modules: audit(output) counts them."
+
+
 @dataclass
 class SwapReport:
     """The layers of a model by what `swap` does with them; `str()` is a table.
@@ -94,7 +97,8 @@ class SwapReport:
             for text in dict.fromkeys(group.values()):
                 names = [name or "(the model itself)" for name in group if group[name] == text]
                 lines += [f"{title}: {len(names)} {text}", *(f"    {name}" for name in names)]
-        return "\n".join(lines) or "no Linear, Sigmoid, ReLU or MSELoss in this model"
+        lines = lines or ["no Linear, Sigmoid, ReLU or MSELoss in this model"]
+        return "\n".join([*lines, "", _FUNCTIONS])
 
 
 def _layers(function: str, model: Any) -> Iterator[tuple[str, Module]]:

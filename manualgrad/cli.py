@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from manualgrad.commands import average, chain, check, derive, descent, explain, predict, sensitivity, train
 from manualgrad.commands.errors import BadInput
+from manualgrad.commands.network import check_picture
 from manualgrad.training.program import install
 
 __all__ = ["main"]
@@ -24,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if arguments[:1] == ["train"]:
             return train.run(arguments[1:])
         options = parser.parse_args(arguments)
+        if "out" in options:
+            options.out = check_picture(options.out)
         return options.run(options)
     except BadInput as problem:
         print(f"manualgrad: {problem}", file=sys.stderr)

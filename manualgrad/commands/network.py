@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from manualgrad.training.data import Examples
 
-__all__ = ["Network", "add_options", "load", "natural", "positive"]
+__all__ = ["Network", "add_options", "check_picture", "load", "natural", "positive"]
 
 _SIZES, _BATCH_SIZE = [784, 16, 16, 10], 100
 
@@ -63,6 +63,30 @@ def add_options(parser: argparse.ArgumentParser, picture: str, epochs: int = 1) 
 
 def add_picture(parser: argparse.ArgumentParser, picture: str) -> None:
     parser.add_argument("--out", type=Path, default=Path(picture), metavar="FILE", help=f"the picture ({picture})")
+
+
+def check_picture(path: Path) -> Path:
+    """The file that a picture will be written to: known, before any work is done, to be one that can be.
+
+    Raises:
+        BadInput: when its ending is no format of a picture's, or it cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    path = path if path.suffix else path.with_name(f"{path.name}.png")
+    formats = FigureCanvasAgg.get_supported_filetypes()
+    if path.suffix[1:].lower() not in formats:
+        raise BadInput(f"--out: {path} cannot be written (it must end in one of .{', .'.join(sorted(formats))}).")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        there = path.exists()
+        with path.open("ab"):
+            pass
+        if not there:
+            path.unlink()
+    except OSError as error:
+        raise BadInput(f"--out: {path} cannot be written ({error.strerror}).") from error
+    return path
 
 
 def load(options: argparse.Namespace, console: Console) -> Network:

@@ -3,6 +3,8 @@
 import pytest
 from screens import is_picture, manualgrad, with_run
 
+import manualgrad.commands.network as commands_network
+
 COMMANDS = {
     "explain": (["explain", "--digit", 3], "What training image 3, a 3, wants of 784-12-11-10"),
     "explain one": (["explain", "--index", 14], "What training image 14, a 4, wants of"),
@@ -39,7 +41,10 @@ BAD = {
     "no such digit": (["average", "--only-digit", 11], "--only-digit: no training image has the label 11"),
     "few": (["descent", "--examples", 20], "--examples: must be from 21 to 300, and is 20"),
     "no folder": (["explain", "--out", "run/model.pt/here.png"], "--out: run/model.pt/here.png cannot be written"),
-    "no picture": (["explain", "--out", "here.docx"], "--out: here.docx cannot be written (Format 'docx' is not supported"),
+    "no picture": (
+        ["explain", "--out", "here.docx"],
+        "--out: here.docx cannot be written (it must end in one of .",
+    ),
 }
 
 
@@ -55,3 +60,20 @@ def test_a_chain_longer_than_a_screen_is_refused(command, capsys):
     code, _, err = manualgrad(capsys, command, "--layers", 9)
     assert code == 2
     assert "--layers: up to 8 layers" in err
+
+
+@pytest.mark.parametrize("command", ["explain", "sensitivity", "average", "descent"])
+def test_a_picture_that_cannot_be_written_is_refused_before_any_work(command, run, capsys, monkeypatch):
+    monkeypatch.setattr(commands_network, "load", lambda *_: pytest.fail("it worked"))
+    for out in ("here.docx", "run/model.pt/here.png"):
+        code, _, err = manualgrad(capsys, command, *with_run(run), "--out", out)
+        assert code == 2
+        assert f"--out: {out} cannot be written" in err
+    assert not list(run.parent.glob("here*"))
+
+
+def test_a_picture_without_an_ending_is_a_png_and_is_named_in_full(capsys, tmp_path):
+    code, out, _ = manualgrad(capsys, "chain", "--out", "here")
+    assert code == 0
+    assert out.splitlines()[-1] == "The picture: here.png"
+    assert [path.name for path in tmp_path.iterdir()] == ["here.png"]
