@@ -67,7 +67,8 @@ def batched_if_random(forward: Callable[..., Any], inputs: tuple[Any, ...]) -> t
     """The inputs, but with examples where a vmap is on top of which they have none, and the forward draws random numbers.
 
     PyTorch asks no vmap rule there, so that all examples would share the numbers that they should not, or may not, draw.
-    Whether the forward draws any, another run of it tells, under that vmap: then it is batched after all, or raises.
+    Whether the forward draws any, another run of it tells, under that vmap: then it is batched after all, or raises. That run
+    leaves the generators as they were.
     """
     interpreter: Any = retrieve_current_functorch_interpreter()
     if interpreter.key() != TransformType.Vmap or interpreter.randomness() == "same":
@@ -77,7 +78,8 @@ def batched_if_random(forward: Callable[..., Any], inputs: tuple[Any, ...]) -> t
     if not tensors or any(is_batchedtensor(inputs[i]) and maybe_get_level(inputs[i]) == level for i in tensors):
         return inputs
     size = interpreter.batch_size()
-    with torch.no_grad(), interpreter.lower():
+    devices = {inputs[i].get_device() for i in tensors if inputs[i].is_cuda}
+    with torch.no_grad(), interpreter.lower(), torch.random.fork_rng(devices):
         outputs, dims = restore_vmap(forward, (None,) * len(inputs), size, interpreter.randomness())(*inputs)
     if not any(isinstance(dim, int) for dim in (dims if isinstance(outputs, tuple) else (dims,))):
         return inputs

@@ -292,6 +292,18 @@ def test_each_example_draws_as_randomness_says(shared):
         drawn("error")
 
 
+@pytest.mark.parametrize("randomness", ["same", "different"])
+@pytest.mark.parametrize("in_dim", [0, None])
+def test_the_numbers_drawn_are_those_that_torchs_operations_draw(in_dim, randomness):
+    x = torch.ones(3, 2, dtype=DOUBLE)
+    results = []
+    for function in (Dropped.apply, Dropped.forward):
+        torch.manual_seed(4)
+        results.append(vmap(lambda x, _, f=function: f(x), (in_dim, 0), randomness=randomness)(x, x))
+        results.append(torch.rand(1))
+    assert_close(results[:2], results[2:])
+
+
 def test_random_examples_of_a_shared_input_have_their_own_gradients():
     x = torch.ones(2, dtype=DOUBLE, requires_grad=True)
     drawn = vmap(lambda _: Dropped.apply(x), randomness="different")(torch.ones(3))
