@@ -69,7 +69,7 @@ def _extrapolated(curve: Curve, step: float, noise: Tensor) -> Derivative:
             row = []
             continue
         before, row = row, [difference]
-        rounding = 4 * noise / h
+        rounding = torch.where(difference == 0, 0, 4 * noise / h)  # what is not reached is not rounded
         for j, upper in enumerate(before):
             row.append(row[j] + (row[j] - upper) / (4.0 ** (j + 1) - 1))
             off = torch.maximum((row[-1] - row[j]).abs(), (row[-1] - upper).abs()) + rounding

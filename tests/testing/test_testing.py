@@ -69,6 +69,13 @@ def test_a_correct_function_that_is_hard_to_judge_is_not_accused(function, input
     assert not report.not_checked
 
 
+def test_what_finite_differences_cannot_tell_is_said():
+    report = check_function(functions.ReLUFunction, (torch.tensor([1.0, 0.0, 2.0]) - 1e-9,), checks="backward")
+    assert report["backward"] == "SUCCESS"  # an entry of 0 is told apart
+    report = check_function(lambda x: (x + 1e8) - 1e8, (torch.tensor([1e-9]),), checks=["backward"])
+    assert report["backward"].startswith("SUCCESS, but for x[0], by which finite differences cannot tell a millionth here")
+
+
 DERIVATIVES = ["backward", "double_backward", "third_derivative", "forward_ad", "forward_over_forward"]
 
 
