@@ -1,10 +1,10 @@
 """Derivatives by differences, as exact as float64 has them, and how exact that is.
 
 Central differences at steps h, h/2, h/4, ... err by a series in h²; Richardson's extrapolation cancels its terms one after the
-other, so that steps may be large, and rounding small beside them (Ridders, 1982, "Accurate computation of F′(x)
-and F′(x) F″(x)").
-Of all extrapolations the one whose neighbours agree best is taken, and their distance is how far it may be off: large where a
-kink, a pole or the edge of the domain is near, or where the function itself is rounded more than it could be.
+other, so that steps may be large, and rounding small beside them (Ridders, 1982, "Accurate computation of F′(x) and
+F′(x) F″(x)", Advances in Engineering Software 4). Of all extrapolations the one whose neighbours agree best is taken, and
+their distance is how far it may be off: large where a kink, a pole or the edge of the domain is near, or where the function
+itself is rounded.
 """
 
 from __future__ import annotations
