@@ -47,8 +47,9 @@ def derivative(curve: Curve, noise: Tensor, good_enough: float = 0.0) -> Derivat
         good_enough: the error at which no smaller steps are tried.
     """
     best = Derivative(torch.zeros_like(noise), torch.full_like(noise, torch.inf))
+    rounded = torch.where(_still(curve), 0, noise)
     for trial in range(_TRIALS):
-        found = _extrapolated(curve, _FIRST_STEP * 2.0 ** (-5 * trial), noise)
+        found = _extrapolated(curve, _FIRST_STEP * 2.0 ** (-5 * trial), rounded)
         contradicts = (found.value - best.value).abs() > 3 * (found.error + best.error)  # larger steps saw another scale
         better = (found.error < best.error) | contradicts
         best = Derivative(torch.where(better, found.value, best.value), torch.where(better, found.error, best.error))
@@ -56,6 +57,14 @@ def derivative(curve: Curve, noise: Tensor, good_enough: float = 0.0) -> Derivat
             break
     unknown = _kinks(curve, noise) | _steps(curve, best.value)
     return Derivative(best.value, torch.where(unknown, torch.inf, best.error + 4 * _EPS * best.value.abs()))
+
+
+def _still(curve: Curve) -> Tensor:
+    """Where a curve does not move at all, and so is not rounded otherwise."""
+    here, after, before = curve(0.0), curve(_FIRST_STEP), curve(-_FIRST_STEP)
+    if here is None or after is None or before is None:
+        return torch.zeros((), dtype=torch.bool)
+    return (after == here) & (before == here)
 
 
 def _extrapolated(curve: Curve, step: float, noise: Tensor) -> Derivative:
@@ -69,7 +78,7 @@ def _extrapolated(curve: Curve, step: float, noise: Tensor) -> Derivative:
             row = []
             continue
         before, row = row, [difference]
-        rounding = torch.where(difference == 0, 0, 4 * noise / h)  # what is not reached is not rounded
+        rounding = 4 * noise / h
         for j, upper in enumerate(before):
             row.append(row[j] + (row[j] - upper) / (4.0 ** (j + 1) - 1))
             off = torch.maximum((row[-1] - row[j]).abs(), (row[-1] - upper).abs()) + rounding
@@ -98,12 +107,12 @@ def _kinks(curve: Curve, noise: Tensor) -> Tensor:
 
 
 def _steps(curve: Curve, slope: Tensor) -> Tensor:
-    """Where a curve is flat near by, but not further away: its rounding hides its slope."""
+    """Where a curve is flat near by, and further away goes up or down in steps: its rounding hides its slope."""
     flat = slope == 0
     if not flat.any():
         return flat
-    values = [value for value in (curve(t) for t in (0.0, -_FAR, _FAR)) if value is not None]
-    return flat & (torch.stack(values) != values[0]).any(0) if values else flat
+    there, beside, beyond = (curve(t) for t in (_FAR, _FAR * (1 + 2.0**-30), 1.37 * _FAR))
+    return flat if there is None or beside is None or beyond is None else flat & (there == beside) & (there != beyond)
 
 
 def noise_of(curve: Curve) -> Tensor | None:
