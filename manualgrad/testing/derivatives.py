@@ -133,6 +133,7 @@ def forward_ad(subject: Subject, sample: Sample) -> None:
     if noise is None:
         return
     row = _padding_row(subject, sample)
+    doubt = torch.tensor(16 * _ROUNDED * size(function(*inputs)))  # of tangents that cancel
     for k, t in enumerate(inputs):
         doing = f"forward mode for {sample.name(sample.wanted[k])}:"
         for place, direction in ((None, _everywhere(t, 6, row)), *_units(t)):
@@ -140,11 +141,11 @@ def forward_ad(subject: Subject, sample: Sample) -> None:
             if _is_frozen(place, row, found):
                 continue
             numeric = derivative(_curve(function, inputs, {k: direction}), noise, GOOD_ENOUGH * size([found]))
-            wrong = _wrong(found, numeric, torch.zeros_like(found))
+            wrong = _wrong(found, numeric, doubt)
             if wrong.any():
                 direction = _by_its_own_scale(direction, t)
                 found, numeric = _flat(tangents(k, direction)), _closely(_curve(function, inputs, {k: direction}), noise)
-                wrong &= _wrong(found, numeric, torch.zeros_like(found))
+                wrong &= _wrong(found, numeric, doubt)
             if wrong.any():
                 o = int(wrong.nonzero()[0])
                 text = f"the tangent of output element {o} for {sample.name(sample.wanted[k], place or ())}"
