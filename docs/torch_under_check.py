@@ -2,7 +2,7 @@
 
     python docs/torch_under_check.py
 
-Takes about three minutes. Every accusation must be among the faults of `torch_faults.py`, each a program that shows it; one
+Every accusation must be among the faults of `torch_faults.py`, each a program that shows it; one
 that is not ends the script with exit code 1, as it is a false alarm, or a fault that nobody has looked into.
 """
 

@@ -37,14 +37,15 @@ def backward(subject: Subject, sample: Sample) -> None:
     inputs = [t.detach() for t in subject.wanted_tensors(sample)]
     grads = weights(result.outputs)
 
-    def gradients(*at: Tensor) -> tuple[Tensor, ...]:
+    def gradients(*at: Tensor, sign: int = 1) -> tuple[Tensor, ...]:
         leaves = [t.detach().requires_grad_() for t in at]
-        return torch.autograd.grad(function(*leaves), leaves, grads, allow_unused=True, materialize_grads=True)
+        signed = [sign * g for g in grads]
+        return torch.autograd.grad(function(*leaves), leaves, signed, allow_unused=True, materialize_grads=True)
 
     untold: list[tuple[int, tuple[int, ...]]] = []
     row = _padding_row(subject, sample)
     for k, entry, found, numeric in _disagreements(gradients, function, inputs, grads, untold, row):
-        negative = torch.autograd.grad(*_call(function, inputs), [-g for g in grads], allow_unused=True, materialize_grads=True)
+        negative = gradients(*inputs, sign=-1)
         if size([a + b for a, b in zip(gradients(*inputs), negative, strict=True)]) > 1e-9 * size(negative):
             return  # not linear in grad_output: gradient_scale's to say
         raise Fault(
@@ -61,11 +62,6 @@ def _allow(subject: Subject, sample: Sample, untold: Sequence[tuple[int, tuple[i
         more = f" and {len(untold) - 1} more" if len(untold) > 1 else ""
         what = f"{sample.name(sample.wanted[k], place)}{more}, by which finite differences cannot tell a millionth here"
         subject.allow(f"{what}: a kink is near, or rounding hides it")
-
-
-def _call(function: Outputs, inputs: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], list[Tensor]]:
-    leaves = [t.detach().requires_grad_() for t in inputs]
-    return function(*leaves), leaves
 
 
 def double_backward(subject: Subject, sample: Sample) -> None:
