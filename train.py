@@ -132,12 +132,12 @@ def compile_network(model: torch.nn.Module, x: torch.Tensor) -> None:
 def draw(run: Run, training: Training, title: str, those: str) -> None:
     """curve.png, confusion.png and worst.png, of the test images or `those` tested on instead."""
     if training.results:
-        plot_curve(training.results, run.folder / "curve.png", title, those)
+        plot_curve(training.results, title, those, run.folder / "curve.png")
     with torch.no_grad():
         a = training.model(training.test.x)
     n = f"{len(a):,} {those}"
-    plot_confusion(training.test, a, run.folder / "confusion.png", f"{title}: {n}")
-    plot_worst(training.test, a, run.folder / "worst.png", f"{title}: of {n}, those whose cost is highest")
+    plot_confusion(training.test, a, f"{title}: {n}", run.folder / "confusion.png")
+    plot_worst(training.test, a, f"{title}: of {n}, those whose cost is highest", run.folder / "worst.png")
 
 
 def picture(folder: Path) -> Path:

@@ -78,7 +78,7 @@ def _wishes(options: argparse.Namespace, looked_at: network.Network, screen: Con
         f"{up} want it higher, {int((nudges < 0).sum())} lower. A nudge is {size:.4g} long on average, "
         f"and the average nudge, which descent takes, is {number(mean)}."
     )
-    save(options.out, lambda path: plot_wishes(nudges, labels, path, title))
+    save(options.out, lambda path: plot_wishes(nudges, labels, title, path))
 
 
 def _only(options: argparse.Namespace, looked_at: network.Network, screen: Console) -> None:
@@ -107,4 +107,4 @@ def _only(options: argparse.Namespace, looked_at: network.Network, screen: Conso
     for name, (counts, right) in seen.items():
         shown.add_row(name, f"{right:.1%}", f"{int(counts[digit]) / len(test):.1%}")
     screen.print(shown)
-    save(options.out, lambda path: plot_only(digit, seen, path, title))
+    save(options.out, lambda path: plot_only(digit, seen, title, path))

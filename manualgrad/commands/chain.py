@@ -60,6 +60,6 @@ def run(options: argparse.Namespace) -> int:
         products.add_row(f"∂C₀/∂{parameter.name}", product, number(parameter.product), number(parameter.difference))
     screen.print(products)
     screen.print("Two more factors for each layer back.")
-    save(options.out, lambda path: plot_chain(c, path, f"The chain rule, one neuron a layer: x = {_X}, y = {_Y:g}"))
+    save(options.out, lambda path: plot_chain(c, f"The chain rule, one neuron a layer: x = {_X}, y = {_Y:g}", path))
     screen.print(f"The picture: {options.out}", soft_wrap=True, markup=False)
     return 0

@@ -71,6 +71,6 @@ def run(options: argparse.Namespace) -> int:
     there = next(i for i, cost in enumerate(careful.costs) if cost <= quick.costs[-1] or i == len(careful.costs) - 1)
     times = careful.examples[there] / quick.examples[-1]
     screen.print(f"For the cost that mini-batches end with, all examples a step take {times:,.0f} times as many examples.")
-    save(options.out, lambda path: plot_descent(paths, mapped, path, title))
+    save(options.out, lambda path: plot_descent(paths, mapped, title, path))
     screen.print(f"The picture: {options.out}", soft_wrap=True, markup=False)
     return 0

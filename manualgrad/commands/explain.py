@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     screen.print(f"A nudge to q is −∂C₀/∂q; C₀ = Σ (a − y)² = {e.trace.cost.item():.4f} is this image's cost.\n")
     for part in (_outputs(e), _avenues(e), _layer_before(e), _steps(e)):
         screen.print(part)
-    save(options.out, lambda path: plot_explanation(e, path, title))
+    save(options.out, lambda path: plot_explanation(e, title, path))
     screen.print(f"The picture, back to the first layer's weights: {options.out}", soft_wrap=True, markup=False)
     return 0
 

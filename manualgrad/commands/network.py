@@ -97,7 +97,7 @@ def load(options: argparse.Namespace, console: Console) -> Network:
     """
     from manualgrad.training.data import CLASSES, DataError
     from manualgrad.training.data import load as load_data
-    from manualgrad.training.runs import RunError, load_network
+    from manualgrad.training.runs import RunError, load_network, run_name
 
     if options.checkpoint and options.epochs is not None:
         raise BadInput("--epochs is for a network trained now, and --checkpoint names one that is trained")
@@ -115,7 +115,7 @@ def load(options: argparse.Namespace, console: Console) -> Network:
         model, name = _trained(options.default_epochs if options.epochs is None else options.epochs, training, test, console)
     else:
         sizes, wanted = config["sizes"], [training.x.shape[1], CLASSES]
-        name = f"{'-'.join(map(str, sizes))} of {options.checkpoint}"
+        name = f"{'-'.join(map(str, sizes))} of {run_name(options.checkpoint)}"
         if [sizes[0], sizes[-1]] != wanted:
             raise BadInput(f"{name} does not fit {dataset}, which has {wanted[0]} inputs and {wanted[1]} outputs")
     return Network(model, name, training, test)

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from manualgrad.training.data import CLASSES
     from manualgrad.training.images import read
     from manualgrad.training.plots.predict import plot_predictions
-    from manualgrad.training.runs import RunError, load_network
+    from manualgrad.training.runs import RunError, load_network, run_name
 
     try:
         model, config = load_network(options.checkpoint)
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         a = model(torch.stack([picture.x for picture in pictures]))
 
     screen = console()
-    title = f"What {'-'.join(map(str, sizes))} of {options.checkpoint} takes them for"
+    title = f"What {'-'.join(map(str, sizes))} of {run_name(options.checkpoint)} takes them for"
     screen.print(title, style="bold", markup=False, soft_wrap=True)
     shown = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False, header_style="dim")  # ten activations fit on 80 columns
     shown.add_column("image", no_wrap=True)
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
         height, width = picture.original.shape
         screen.print(f"{path.name}, {width}×{height}: {', '.join(picture.done)}", markup=False, soft_wrap=True)
     names = [path.name for path in options.images]
-    save(options.out, lambda path: plot_predictions(names[:_SHOWN], pictures[:_SHOWN], a[:_SHOWN], path, title))
+    save(options.out, lambda path: plot_predictions(names[:_SHOWN], pictures[:_SHOWN], a[:_SHOWN], title, path))
     first = f", with the first {_SHOWN} of them" if len(pictures) > _SHOWN else ""
     screen.print(f"The picture{first}: {options.out}", soft_wrap=True, markup=False)
     return 0

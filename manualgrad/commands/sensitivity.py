@@ -55,6 +55,6 @@ def run(options: argparse.Namespace) -> int:
         )
     shown.caption = "W3\\[2,5] joins neuron 5 of layer 2 to neuron 2 of layer 3; layer 0 is the image."
     screen.print(shown)
-    save(options.out, lambda path: plot_sensitivity(gradients, nudges, path, title))
+    save(options.out, lambda path: plot_sensitivity(gradients, nudges, title, path))
     screen.print(f"The picture: {options.out}", soft_wrap=True, markup=False)
     return 0

@@ -36,7 +36,7 @@ def bar(value: float, largest: float, width: int = 16) -> str:
     return f"[{'red' if value > 0 else 'blue'}]{'↑' if value > 0 else '↓'}{'█' * length}[/]" if length else ""
 
 
-def save(path: Path, draw: Callable[[Path], None]) -> None:
+def save(path: Path, draw: Callable[[Path], object]) -> None:
     """Draw a picture into `path`, whose folder is made."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

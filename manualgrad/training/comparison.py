@@ -76,7 +76,7 @@ def compare(make: Callable[[str], Training], picture: Path, title: str, console:
     seconds, theirs_seconds = (sum(result.seconds for result in training.results) for training in trainings.values())
     ratio = seconds / theirs_seconds
     console.print(f"Time: {seconds:.1f} s with manualgrad's layers, {theirs_seconds:.1f} s with torch.nn's, {ratio:.2f} times.")
-    plot_comparison(ours.results, theirs.results, picture, title)
+    plot_comparison(ours.results, theirs.results, title, picture)
     console.print(f"The curves: {escape(str(picture))}")
     return 0 if steps_agree and accuracies_agree else 1
 

@@ -33,7 +33,7 @@ from manualgrad.training import files
 from manualgrad.training.data import DATASETS
 from manualgrad.training.loop import EpochResult, Training, make_network
 
-__all__ = ["Checkpoint", "Run", "RunError", "default_folder", "has_checkpoint", "load_checkpoint", "load_network"]
+__all__ = ["Checkpoint", "Run", "RunError", "default_folder", "has_checkpoint", "load_checkpoint", "load_network", "run_name"]
 
 _CHECKPOINT, _PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 _FORMAT = "manualgrad checkpoint 1"
@@ -47,6 +47,12 @@ def default_folder(dataset: str, sizes: Sequence[int]) -> Path:
     """runs/<time>-<dataset>-<layers>, without a colon, which file names on Windows cannot have."""
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     return Path("runs") / f"{now}-{dataset}-{'-'.join(map(str, sizes))}"
+
+
+def run_name(path: Path) -> str:
+    """What pictures and tables call a run: the name of its folder, given that, or a file in it."""
+    whole = path.resolve()
+    return (whole if whole.is_dir() else whole.parent).name
 
 
 def has_checkpoint(folder: Path) -> bool:

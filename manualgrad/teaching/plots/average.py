@@ -8,10 +8,12 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from manualgrad.training.plots.style import save
+
 __all__ = ["plot_only", "plot_wishes"]
 
 
-def plot_wishes(wishes: Tensor, labels: Tensor, path: Path, title: str) -> None:
+def plot_wishes(wishes: Tensor, labels: Tensor, title: str, path: Path | None = None) -> Figure:
     """A bar for each example, by digit, and their mean."""
     order = labels.argsort(stable=True)
     wishes, labels = wishes[order], labels[order]
@@ -32,10 +34,10 @@ def plot_wishes(wishes: Tensor, labels: Tensor, path: Path, title: str) -> None:
     axes.set(xlabel="examples, by digit", ylabel="nudge wanted, $-\\partial C_k/\\partial w$", xticks=[])
     axes.set_xlim(-0.7, len(wishes) - 0.3)
     axes.legend()
-    figure.savefig(path, dpi=80)
+    return save(figure, path)
 
 
-def plot_only(digit: int, seen: dict[str, tuple[Tensor, float]], path: Path, title: str) -> None:
+def plot_only(digit: int, seen: dict[str, tuple[Tensor, float]], title: str, path: Path | None = None) -> Figure:
     """How often each output wins on the test images: a panel for each network, name -> (counts, accuracy)."""
     figure = Figure(figsize=(14, 4.6), layout="constrained")
     figure.suptitle(title, fontsize=14)
@@ -44,4 +46,4 @@ def plot_only(digit: int, seen: dict[str, tuple[Tensor, float]], path: Path, tit
         axes.bar(range(len(counts)), counts.tolist(), color=["tab:red" if d == digit else "0.6" for d in range(len(counts))])
         axes.set(title=f"{name}\n{accuracy:.1%} right", xlabel="classified as", xticks=range(len(counts)))
     panels[0].set_ylabel("test images")
-    figure.savefig(path, dpi=80)
+    return save(figure, path)

@@ -10,12 +10,14 @@ from matplotlib.figure import Figure
 
 from manualgrad.teaching.chain import Chain, Link
 
+from manualgrad.training.plots.style import save
+
 __all__ = ["plot_chain"]
 
 _UP = str.maketrans("⁽⁾⁰¹²³⁴⁵⁶⁷⁸⁹", "()0123456789")
 
 
-def plot_chain(c: Chain, path: Path, title: str) -> None:
+def plot_chain(c: Chain, title: str, path: Path | None = None) -> Figure:
     nodes = [*c.values.items(), ("C₀", c.cost)]
     figure = Figure(figsize=(2.15 * len(nodes), 6.4), layout="constrained")
     figure.suptitle(title, fontsize=14)
@@ -55,7 +57,7 @@ def plot_chain(c: Chain, path: Path, title: str) -> None:
         fontsize=13,
         linespacing=2.2,
     )
-    figure.savefig(path, dpi=80)
+    return save(figure, path)
 
 
 def _node(axes: Axes, at: tuple[float, float], name: str, value: float, gradient: float | None) -> None:

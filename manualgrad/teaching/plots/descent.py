@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 
 from manualgrad.teaching.descent import Path, Plane
 
+from manualgrad.training.plots.style import save
+
 __all__ = ["plot_descent"]
 
 _COLORS = ["tab:orange", "tab:blue"]
 
 
-def plot_descent(paths: dict[str, Path], plane: Plane, file: File, title: str) -> None:
+def plot_descent(paths: dict[str, Path], plane: Plane, title: str, file: File | None = None) -> Figure:
     figure = Figure(figsize=(16, 8.5), layout="constrained")
     figure.suptitle(title, fontsize=14)
     grid = figure.add_gridspec(2, 2, width_ratios=[1, 1.35])
@@ -26,7 +28,7 @@ def plot_descent(paths: dict[str, Path], plane: Plane, file: File, title: str) -
         axes.grid(alpha=0.3)
         axes.legend(title="each step on")
     _map(figure.add_subplot(grid[:, 1]), figure, list(paths), plane)
-    figure.savefig(file, dpi=80)
+    return save(figure, file)
 
 
 def _map(axes: Axes, figure: Figure, names: list[str], plane: Plane) -> None:

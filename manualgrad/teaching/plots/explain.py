@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from manualgrad.teaching.explain import STEP, Explanation
-from manualgrad.training.plots.style import DOWN, UP, colors, image, red_and_blue
+from manualgrad.training.plots.style import DOWN, UP, colors, image, red_and_blue, save
 
 __all__ = ["plot_explanation"]
 
@@ -24,7 +24,7 @@ _NEURON = "neuron $k$ of the layer before"
 _SHOWN = 16  # first-layer neurons at most; with more, those with the strongest wishes
 
 
-def plot_explanation(e: Explanation, path: Path, title: str) -> None:
+def plot_explanation(e: Explanation, title: str, path: Path | None = None) -> Figure:
     backwards = range(len(e.trace.layers) - 1, 0, -1)
     heights = [4.2, 4.8, *(4.2 for _ in backwards), 5.6]
     figure = Figure(figsize=(17, sum(heights)), layout="constrained")
@@ -39,7 +39,7 @@ def plot_explanation(e: Explanation, path: Path, title: str) -> None:
     left, right = next(rows).subfigures(1, 2, width_ratios=[2, 1])
     _first_weights(left, e)
     _steps(right, e)
-    figure.savefig(path, dpi=75)
+    return save(figure, path)
 
 
 def _heading(figure: SubFigure, text: str) -> None:

@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from manualgrad.teaching.sensitivity import EPSILON, Nudge
-from manualgrad.training.plots.style import image
+from manualgrad.training.plots.style import image, save
 
 __all__ = ["plot_sensitivity"]
 
 _SHOWN = 16
 
 
-def plot_sensitivity(gradients: list[Tensor], nudges: list[Nudge], path: Path, title: str) -> None:
+def plot_sensitivity(gradients: list[Tensor], nudges: list[Nudge], title: str, path: Path | None = None) -> Figure:
     """The weights of each layer by rank, predicted and measured changes, and the first layer's derivatives as pictures."""
     figure = Figure(figsize=(15, 9.5), layout="constrained")
     figure.suptitle(title, fontsize=14)
@@ -43,7 +43,7 @@ def plot_sensitivity(gradients: list[Tensor], nudges: list[Nudge], path: Path, t
     right.grid(alpha=0.3)
     right.legend()
     _first_layer(rows[1], gradients[0])
-    figure.savefig(path, dpi=80)
+    return save(figure, path)
 
 
 def _first_layer(figure: Any, gradient: Tensor) -> None:

@@ -14,7 +14,7 @@ from manualgrad.training.plots.style import save
 __all__ = ["plot_comparison"]
 
 
-def plot_comparison(ours: Sequence[EpochResult], theirs: Sequence[EpochResult], path: Path, title: str) -> None:
+def plot_comparison(ours: Sequence[EpochResult], theirs: Sequence[EpochResult], title: str, path: Path | None = None) -> Figure:
     """Cost, test accuracy and time by epoch, of manualgrad's layers and of torch.nn's, as a PNG file."""
     figure = Figure(figsize=(13, 4), layout="constrained")
     figure.suptitle(title)
@@ -32,4 +32,4 @@ def plot_comparison(ours: Sequence[EpochResult], theirs: Sequence[EpochResult], 
         else:
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
     axes.legend()
-    save(figure, path)
+    return save(figure, path)

@@ -17,7 +17,7 @@ __all__ = ["plot_curve"]
 _COST, _ACCURACY = "tab:red", "tab:blue"
 
 
-def plot_curve(results: Sequence[EpochResult], path: Path, title: str, those: str) -> None:
+def plot_curve(results: Sequence[EpochResult], title: str, those: str, path: Path | None = None) -> Figure:
     """Cost and accuracy on `those` ("test images") by epoch, side by side, as a PNG file."""
     epochs = [result.epoch for result in results]
     figure = Figure(figsize=(10, 4), layout="constrained")
@@ -29,7 +29,7 @@ def plot_curve(results: Sequence[EpochResult], path: Path, title: str, those: st
     _line(right, epochs, [result.accuracy for result in results], _ACCURACY)
     right.set(title=f"{those.capitalize()} right: {results[-1].accuracy:.2%} at the end", ylabel="accuracy")
     right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
-    save(figure, path)
+    return save(figure, path)
 
 
 def _line(axes: Axes, epochs: Sequence[int], values: Sequence[float], color: str) -> None:

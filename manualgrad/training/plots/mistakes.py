@@ -29,7 +29,7 @@ def worst(examples: Examples, a: Tensor) -> tuple[list[int], Tensor]:
     return costs.argsort(descending=True)[: _ROWS**2].tolist(), costs
 
 
-def plot_confusion(examples: Examples, a: Tensor, path: Path, title: str) -> None:
+def plot_confusion(examples: Examples, a: Tensor, title: str, path: Path | None = None) -> Figure:
     """The counts of `confusion` as a PNG file, the mistakes in red."""
     counts = confusion(examples, a).cpu()
     mistakes = counts.clone().fill_diagonal_(0)
@@ -43,10 +43,10 @@ def plot_confusion(examples: Examples, a: Tensor, path: Path, title: str) -> Non
     axes.set(title=title, xlabel="is taken for", ylabel="image of a", xticks=range(CLASSES), yticks=range(CLASSES))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    save(figure, path)
+    return save(figure, path)
 
 
-def plot_worst(examples: Examples, a: Tensor, path: Path, title: str) -> None:
+def plot_worst(examples: Examples, a: Tensor, title: str, path: Path | None = None) -> Figure:
     """The images of `worst` as a PNG file."""
     shown, costs = worst(examples, a)
     width = side(examples.x.shape[1]) or 1
@@ -66,4 +66,4 @@ def plot_worst(examples: Examples, a: Tensor, path: Path, title: str) -> None:
         label, taken_for = int(examples.labels[k]), int(a[k].argmax())
         what = f"{label}, taken for {taken_for}" if label != taken_for else f"{label}, hardly seen"
         axes.text(x, y - 0.02 * height, f"{what}\ncost {costs[k]:.2f}", va="bottom", fontsize=9)
-    save(figure, path)
+    return save(figure, path)

@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from manualgrad.training.images import Picture
-from manualgrad.training.plots.style import image
+from manualgrad.training.plots.style import image, save
 
 __all__ = ["plot_predictions"]
 
 
-def plot_predictions(names: Sequence[str], pictures: Sequence[Picture], a: Tensor, path: Path, title: str) -> None:
+def plot_predictions(
+    names: Sequence[str], pictures: Sequence[Picture], a: Tensor, title: str, path: Path | None = None
+) -> Figure:
     """Each image, what the network is given of it, and the activations [n, 10] of its outputs."""
     figure = Figure(figsize=(9, 0.6 + 2.2 * len(pictures)), layout="constrained")
     figure.suptitle(title)
@@ -29,4 +31,4 @@ def plot_predictions(names: Sequence[str], pictures: Sequence[Picture], a: Tenso
         bars.set(title=f"is a {best}", ylim=(0, 1), ylabel="activation $a_j$", xticks=range(len(activations)))
         bars.tick_params(length=0)
         bars.grid(axis="y", alpha=0.3)
-    figure.savefig(path, dpi=80)
+    return save(figure, path)

@@ -1,4 +1,7 @@
-"""What the pictures have in common: red is up, blue is down."""
+"""What the pictures have in common: their width, their colours, and how they are written.
+
+Every plot function takes a path last, and returns its Figure, which a notebook shows: the path is None there.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,21 @@ from torch import Tensor
 
 from manualgrad.training import files
 
-__all__ = ["DOWN", "UP", "colors", "image", "red_and_blue", "save", "side"]
+__all__ = ["DOWN", "SERIES", "UP", "UP_AND_DOWN", "WIDTH", "colors", "image", "red_and_blue", "save", "side"]
 
-UP, DOWN = "tab:red", "tab:blue"
+WIDTH = 10  # inches: what a page of 830 pixels shows of it has letters of 10 points 11 pixels high
+_DPI = 150
+
+# The ends of ColorBrewer's RdBu, which people who confuse red and green tell apart (https://colorbrewer2.org).
+UP, DOWN = "#ca0020", "#0571b0"
+UP_AND_DOWN = "Red: up. Blue: down."
+
+# For what has no direction. Okabe and Ito's orange, green and purple (https://jfly.uni-koeln.de/color/).
+SERIES = ("#e69f00", "#009e73", "#cc79a7", "0.35")
 
 
 def colors(values: Tensor) -> list[str]:
+    """UP for each value above 0, DOWN for the others."""
     return [UP if value > 0 else DOWN for value in values.tolist()]
 
 
@@ -42,8 +54,15 @@ def image(axes: Axes, pixels: Tensor, **options: Any) -> Any:
     return axes.imshow(pixels.reshape(-1, width or pixels.numel()).numpy(), **options)
 
 
-def save(figure: Figure, path: Path) -> None:
-    """As a PNG file, whole or not at all."""
-    content = io.BytesIO()
-    figure.savefig(content, dpi=120, format="png")
-    files.write(path, content.getvalue())
+def save(figure: Figure, path: Path | None) -> Figure:
+    """Write the figure, whole or not at all, in the format that the path ends in; and return it.
+
+    Raises:
+        OSError: when it cannot be written.
+        ValueError: when matplotlib has no such format.
+    """
+    if path is not None:
+        content = io.BytesIO()
+        figure.savefig(content, dpi=_DPI, format=path.suffix[1:])
+        files.write(path, content.getvalue())
+    return figure

@@ -33,7 +33,7 @@ def test_the_worst_are_those_of_the_highest_cost_in_order():
 
 def test_fewer_examples_than_places_are_all_shown(tmp_path):
     data, a = examples([1, 2, 3]), outputs(1, 2, 4)
-    plot_worst(data, a, tmp_path / "worst.png", "three")
-    plot_confusion(data, a, tmp_path / "confusion.png", "three")
+    plot_worst(data, a, "three", tmp_path / "worst.png")
+    plot_confusion(data, a, "three", tmp_path / "confusion.png")
     assert {path.read_bytes()[:4] for path in tmp_path.iterdir()} == {b"\x89PNG"}
     assert worst(data, a)[0][0] == 2
