@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from manualgrad.teaching.chain import Chain, Link
-
 from manualgrad.training.plots.style import save
 
 __all__ = ["plot_chain"]

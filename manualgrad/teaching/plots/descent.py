@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from manualgrad.teaching.descent import Path, Plane
-
 from manualgrad.training.plots.style import save
 
 __all__ = ["plot_descent"]
