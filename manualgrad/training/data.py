@@ -1,13 +1,12 @@
 """MNIST, Fashion-MNIST and KMNIST as tensors on the training device.
 
-The files are looked for in this order:
+The files lie in the folder asked for (`--data-dir`), under `MNIST/raw/`, `FashionMNIST/raw/` or `KMNIST/raw/`, unpacked or
+gzip-compressed. Where no folder is asked for, they are looked for in the checkout's `data/`, which has MNIST, and then in the
+user's cache folder.
 
-1. the folder asked for (`--data-dir`), under `MNIST/raw/`, `FashionMNIST/raw/` or `KMNIST/raw/`, unpacked or gzip-compressed;
-2. for MNIST, the checkout's `data/`;
-3. the user's cache folder.
-
-torchvision downloads what is nowhere, to the folder asked for, or else to the cache folder. It is imported for that alone, as
-its import, which brings torch._dynamo, takes seconds.
+torchvision downloads what is not there, to the folder asked for, or else to the cache folder; but not MNIST where it lies on
+this machine, as then the folder is the wrong one. It is imported for that alone, as its import, which brings torch._dynamo,
+takes seconds.
 """
 
 from __future__ import annotations
@@ -81,7 +80,7 @@ def load(dataset: str = "mnist", data_dir: Path | None = None) -> tuple[Examples
         data_dir: where torchvision's folders lie, or are to be downloaded to.
 
     Raises:
-        DataError: when a file is damaged, or missing and cannot be downloaded.
+        DataError: when a file is damaged, or missing and cannot be downloaded, or when `data_dir` lacks MNIST.
     """
     folder = _raw(_find(dataset, data_dir), dataset)
     images, labels, test_images, test_labels = (
@@ -106,17 +105,25 @@ def _raw(root: Path, dataset: str) -> Path:
 def _find(dataset: str, data_dir: Path | None) -> Path:
     """The root below which the four unpacked files lie."""
     cache = user_cache_path("manualgrad")
-    places = [(data_dir, _raw(data_dir, dataset))] if data_dir else []
-    places += [(_CHECKOUT, _CHECKOUT)] if dataset == "mnist" else []
-    places += [(cache, _raw(cache, dataset))]
-    for root, packed in places:
-        if all(_is_there(_raw(root, dataset) / file, packed / f"{file}.gz") for file in _FILES):
-            return _unpack(dataset, root, packed)
-    return _download(dataset, data_dir or cache)
+    places = {_CHECKOUT: _CHECKOUT} if dataset == "mnist" else {}  # to where their packed files lie
+    places[cache] = _raw(cache, dataset)
+    there = [root for root, packed in places.items() if not _missing(dataset, root, packed)]
+    if data_dir is None:
+        return _unpack(dataset, there[0], places[there[0]]) if there else _download(dataset, cache)
+    missing = _missing(dataset, data_dir, _raw(data_dir, dataset))
+    if not missing:
+        return _unpack(dataset, data_dir, _raw(data_dir, dataset))
+    if there and dataset == "mnist":
+        raise DataError(
+            f"--data-dir: {_raw(data_dir, dataset)} has no {missing[0]}, gzip-compressed or not; "
+            f"without --data-dir, MNIST is read from {there[0]}."
+        )
+    return _download(dataset, data_dir)
 
 
-def _is_there(unpacked: Path, packed: Path) -> bool:
-    return unpacked.is_file() or packed.is_file()
+def _missing(dataset: str, root: Path, packed: Path) -> list[str]:
+    """The files that are neither unpacked below the root nor packed in the other folder."""
+    return [file for file in _FILES if not (_raw(root, dataset) / file).is_file() and not (packed / f"{file}.gz").is_file()]
 
 
 def _unpack(dataset: str, root: Path, packed: Path) -> Path:

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -58,8 +59,29 @@ def test_a_read_only_checkout_is_unpacked_to_the_cache(checkout, cache, monkeypa
     assert len(list(cache.glob("*/MNIST/raw/*"))) == 4
 
 
-def test_mnist_that_is_not_in_the_folder_asked_for_comes_from_the_checkout(checkout, tmp_path):
-    assert len(data.load("mnist", tmp_path / "empty")[1]) == 10_000
+def test_a_folder_asked_for_that_lacks_mnist_is_an_error_where_mnist_lies_elsewhere(checkout, tmp_path):
+    with pytest.raises(data.DataError) as raised:
+        data.load("mnist", tmp_path / "empty")
+    raw = tmp_path / "empty" / "MNIST" / "raw"
+    assert str(raised.value) == (
+        f"--data-dir: {raw} has no train-images-idx3-ubyte, gzip-compressed or not; "
+        f"without --data-dir, MNIST is read from {checkout}."
+    )
+    assert not (tmp_path / "empty").exists()
+
+
+@pytest.mark.parametrize(("dataset", "name"), [("mnist", "MNIST"), ("fashion-mnist", "FashionMNIST")])
+def test_what_must_be_downloaded_is_put_into_the_folder_asked_for(dataset, name, cache, tmp_path, monkeypatch):
+    def download(root, train, download):
+        write_dataset(Path(root), name)
+
+    monkeypatch.setattr(data, "_CHECKOUT", tmp_path / "no checkout")
+    monkeypatch.setattr(data, "_MD5", dict.fromkeys(data._MD5))
+    monkeypatch.setattr(torchvision.datasets, name, download)
+    if dataset != "mnist":
+        write_dataset(cache, name, train=30)
+    assert len(data.load(dataset, tmp_path / "new" / "folder")[0]) == 50
+    assert (tmp_path / "new" / "folder" / name).is_dir()
 
 
 def test_the_folder_asked_for_comes_first(checkout, cache, tmp_path):
