@@ -7,7 +7,7 @@
     python train.py --dataset fashion-mnist --hidden 100
     python train.py --engine backprop                     the same steps without autograd, in half the time
     python train.py --compare                             beside torch.nn's own layers
-    python train.py --resume runs/...                     go on with a run that was stopped, or killed
+    python train.py --resume runs/...                     resume a run that was stopped, or killed
 
     torchrun --nproc-per-node=2 train.py                  two processes, which divide each mini-batch
     torchrun --nproc-per-node=2 --max-restarts=3 train.py --out runs/mine
@@ -41,8 +41,9 @@ try:
     from manualgrad.training.plots.mistakes import plot_confusion, plot_worst
     from manualgrad.training.processes import Processes, is_lost_connection, join, leave, local_rank
     from manualgrad.training.program import call, install, program
-    from manualgrad.training.runs import Run, default_folder
+    from manualgrad.training.runs import Checkpoint, Run, default_folder
     from manualgrad.training.steps import AutogradStep, BackpropStep, Step
+    from manualgrad.training.trouble import Watch
 except ModuleNotFoundError as error:
     where = '-e ".[train]"' if Path(__file__).with_name("pyproject.toml").is_file() else '"manualgrad[train]"'
     print(f"{Path(sys.argv[0]).name}: {(error.name or '').partition('.')[0]} is missing: pip install {where}", file=sys.stderr)
@@ -152,9 +153,9 @@ def picture(folder: Path) -> Path:
 
 def open_run(run: Run, training: Training, new: bool) -> None:
     try:
-        run.start(training) if new else run.go_on(training)
+        run.start(training) if new else run.resume(training)
     except FileExistsError as error:
-        fail(f"--out: {error}, which would be lost: name another folder, or go on with it: --resume {run.folder}.")
+        fail(f"--out: {error}, which would be lost: name another folder, or resume it: --resume {run.folder}.")
     except OSError as error:
         fail(f"{'--out' if new else '--resume'}: {run.folder} cannot be written to ({error.strerror}).")
 
@@ -167,15 +168,19 @@ def import_board() -> type[Board]:
     return Board
 
 
-def report(console: Console, run: Run, training: Training, those: str, interrupted: bool) -> None:
+def report(console: Console, run: Run, training: Training, those: str, interrupted: bool, trouble: str) -> None:
     results, n, folder = training.results, len(training.test), escape(str(run.folder))
     if interrupted:
         console.print(f"\nInterrupted in epoch {training.epoch}: the network is saved as it was then.")
-        console.print(f"To go on: {call()} --resume {folder}")
+        console.print(f"To resume: {call()} --resume {folder}")
     if results:
         seconds = sum(result.seconds for result in results)
         share = f"[bold]{results[-1].accuracy:.2%}[/] of the {n:,} {those}"
-        console.print(f"\n{share} are classified right after {len(results)} epochs and {seconds:.1f} s.")
+        console.print(f"\n{share} are classified right after {epochs(len(results))} and {seconds:.1f} s.")
+    if trouble:
+        console.print(f"[bold]It has not learned what it could:[/] {trouble}.")
+    if not training.is_finite():
+        console.print("The network is not written; checkpoint.pt is of before that.")
     if run.folder.is_dir():
         written = sorted(path.name for path in run.folder.iterdir())
         console.print(f"{', '.join(written)} are in {folder}")
@@ -183,8 +188,31 @@ def report(console: Console, run: Run, training: Training, those: str, interrupt
         console.print(f"What an image wants of it: manualgrad explain --checkpoint {folder}")
 
 
+def epochs(n: int) -> str:
+    return f"{n} epoch{'s' * (n != 1)}"
+
+
+def resumption(training: Training, checkpoint: Checkpoint) -> str:
+    """Where a run is resumed, and what becomes of it where its length is another now."""
+    folder, was = escape(str(checkpoint.folder)), checkpoint.config["epochs"]
+    if training.epoch > training.epochs:
+        return f"{folder} is finished, after {epochs(training.epochs)}; to train it further, say --epochs N with a larger N."
+    place = f"in epoch {training.epoch}, after {training.step} of its {training.steps_per_epoch} steps"
+    if training.step == 0:
+        place = f"at the start of epoch {training.epoch}"
+    if training.epochs == was:
+        return f"Resuming {folder} {place}."
+    then = f"The run of {epochs(was)} becomes one of {training.epochs}"
+    if training.schedule == "constant":
+        return f"Resuming {folder} {place}. {then}, with the result, bit for bit, of one that began so."
+    return (
+        f"Resuming {folder} {place}. {then}: from here on the learning rates are the {training.schedule} schedule's for "
+        f"{epochs(training.epochs)}, so that the result is not that of a run that began so."
+    )
+
+
 class Interruption:
-    """Ctrl-C, taken where a step is over, so that what is saved then can be gone on with; the second one is taken at once."""
+    """Ctrl-C, taken where a step is over, so that what is saved then can be resumed; the second one is taken at once."""
 
     def __enter__(self) -> Interruption:
         self.asked_for = False
@@ -201,6 +229,11 @@ class Interruption:
     def take(self) -> None:
         if self.asked_for:
             raise KeyboardInterrupt
+
+
+def learning_rate(chosen: argparse.Namespace) -> str:
+    reason = chosen.lr_is_chosen_for
+    return f"learning rate {chosen.lr:.3g}" + (f", chosen for {reason}; --lr sets it" if reason else "")
 
 
 # The job
@@ -227,9 +260,11 @@ def main() -> int:
         with console.status("compiling") if chosen.compile else contextlib.nullcontext():
             return make_training(chosen, sizes, layers, training_set, test_set, processes)
 
+    watch = Watch(test_set.labels, settings)
     if chosen.compare:
+        console.print(f"[bold]{title}[/], manualgrad's layers beside torch.nn's\n{learning_rate(chosen)}\n")
         try:
-            return compare(training_with, picture(folder), title, console)
+            return compare(training_with, picture(folder), title, console, watch)
         except OSError as error:
             warn(f"{folder / 'compare.png'} could not be written ({error.strerror})")
             return 1
@@ -248,29 +283,31 @@ def main() -> int:
     where = f"on {settings['device']}" + f", in {processes.size} processes" * (processes.size > 1)
     console.print(f"[bold]{title}[/]: {parameters:,} parameters, {where}")
     those = "held-out images" if chosen.validation else "test images"
-    console.print(f"{len(training_set):,} training images, {len(test_set):,} {those}\n")
+    console.print(f"{len(training_set):,} training images, {len(test_set):,} {those}")
+    console.print(f"{learning_rate(chosen)}\n")
     if checkpoint:
-        console.print(f"Going on with {escape(str(folder))} in epoch {training.epoch}, after {training.step} steps.\n")
+        console.print(f"{resumption(training, checkpoint)}\n")
         if processes.first and checkpoint.torch_version != torch.__version__:
             warn(f"the run began with torch {checkpoint.torch_version}, this is {torch.__version__}: the last bits may differ")
 
     try:
-        interrupted = follow(training, keeper, console, alone=processes.size == 1)
+        interrupted = follow(training, keeper, watch, console, alone=processes.size == 1)
     except RuntimeError as error:
         if not is_lost_connection(error):
             raise
-        warn(f"process {processes.rank} lost another one, so that the training ends here; go on by --resume {folder}")
+        warn(f"process {processes.rank} lost another one, so that the training ends here: --resume {folder} resumes it")
         return 1
     leave()
     if not keeper:
         return 0
     kept = keeper.finish()
-    kept &= keeper.attempt("curve.png, confusion.png or worst.png", lambda: draw(run, training, title, those))
-    report(console, run, training, those, interrupted)
-    return 130 if interrupted else 0 if kept else 1
+    if training.is_finite():
+        kept &= keeper.attempt("curve.png, confusion.png or worst.png", lambda: draw(run, training, title, those))
+    report(console, run, training, those, interrupted, watch.trouble(training.results))
+    return 130 if interrupted else 0 if kept and training.is_finite() else 1
 
 
-def follow(training: Training, keeper: Keeper | None, console: Console, alone: bool) -> bool:
+def follow(training: Training, keeper: Keeper | None, watch: Watch, console: Console, alone: bool) -> bool:
     """Train, showing how far it is and what comes of each epoch; whether Ctrl-C ended it."""
     columns = (
         TextColumn("epoch {task.fields[epoch]} of {task.fields[epochs]}"),
@@ -303,6 +340,9 @@ def follow(training: Training, keeper: Keeper | None, console: Console, alone: b
                 show(result)
                 if keeper:
                     keeper.after_epoch()
+                    trouble = watch.trouble(training.results)
+                    if trouble and not watch.trouble(training.results[:-1]):
+                        warn(trouble)
         except KeyboardInterrupt:
             if not interruption:
                 raise  # in the middle of a step, of which the other processes have not heard

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from datasets import write_dataset
 from paths import TRAIN
 
 from manualgrad.training.loop import make_network
+from manualgrad.training.runs import load_checkpoint
 
 
 def command(*options, cwd):
@@ -132,6 +134,10 @@ BAD_OPTIONS = {
     "--threads 0": "'0' is not a whole number above 0",
     "--validation 0": "'0' is not a whole number above 0",
     "--recipe cake": "invalid choice: 'cake'",
+    "--resume ''": "argument --resume: a folder is wanted, and this is no name of one: ''",
+    "--out ''": "argument --out: a folder is wanted, and this is no name of one: ''",
+    "--data-dir ''": "argument --data-dir: a folder is wanted, and this is no name of one: ''",
+    "--data-dir nowhere": "--data-dir: nowhere/MNIST/raw has no train-images-idx3-ubyte, gzip-compressed or not",
     "--resume runs/nowhere": "cannot be read (No such file or directory)",
     "--momentum 0.9": "unrecognized arguments: --momentum",
 }
@@ -139,7 +145,7 @@ BAD_OPTIONS = {
 
 @pytest.mark.parametrize(("options", "sentence"), BAD_OPTIONS.items(), ids=BAD_OPTIONS)
 def test_a_bad_option_ends_in_one_sentence_and_exit_code_2(options, sentence, train_py, tmp_path):
-    code, out, err = train_py(*options.split())
+    code, out, err = train_py(*shlex.split(options))
     assert code == 2
     assert out == ""
     assert sentence in err
@@ -231,9 +237,49 @@ def test_a_machine_that_cannot_compile_is_told_so_before_anything_is_written(tra
     assert not (tmp_path / "out").exists()
 
 
-def test_the_learning_rate_follows_the_batch_size(train_py, small, tmp_path):
-    train_py(*small, "--out", tmp_path / "out")
-    assert json.loads((tmp_path / "out" / "config.json").read_text())["lr"] == pytest.approx(0.5)
+def test_a_learning_rate_that_was_chosen_is_printed_with_the_reason(train_py, small, tmp_path):
+    _, out, _ = train_py(*small, "--hidden", 500, "--out", tmp_path / "out")
+    reason = "chosen for sigmoid layers of up to 500 neurons and mini-batches of 10; --lr sets it"
+    assert f"learning rate 0.16, {reason}\n" in out
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["lr"] == pytest.approx(0.16)
+    assert "learning rate 3\n" in train_py(*small, "--lr", 3, "--out", tmp_path / "given")[1]
+
+
+WORSE = {
+    "relu in large steps": (
+        ("--activation", "relu", "--lr", 1000),
+        "no better than a guess: try --lr 0.1, which is the default",
+    ),
+    "a deep network of sigmoids": (("--hidden", *[16] * 9, "--lr", 1e-9), "or --optimizer adamw, or --activation relu"),
+}
+
+
+@pytest.mark.parametrize(("options", "said"), WORSE.values(), ids=WORSE)
+def test_a_training_that_does_not_train_says_so_once_and_in_the_last_lines(options, said, train_py, small, tmp_path, watched):
+    code, out, err = train_py(*small, *options, "--epochs", 4, "--out", tmp_path / "out")
+    assert code == 0
+    assert err.startswith("train.py: after epoch 1 the accuracy is ")
+    assert said in err
+    assert err.count("\n") == 1
+    assert "It has not learned what it could: after epoch 4 the accuracy is " in out
+
+
+@pytest.fixture
+def watched(train_py, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(train_py.train, "draw", lambda *run: None)
+
+
+def test_a_cost_that_is_no_number_ends_the_training_and_leaves_the_checkpoint_before_it(train_py, small, tmp_path, watched):
+    lost = ("--activation", "relu", "--lr", 1e30, "--epochs", 9, "--out", tmp_path / "out", "--save-every", "1e-9s")
+    code, out, err = train_py(*small, *lost)
+    assert code == 1
+    assert "after epoch 1 the cost is no longer a number: try --lr 0.1, which is the default here" in err
+    assert "The network is not written; checkpoint.pt is of before that." in out
+    assert not (tmp_path / "out" / "model.pt").exists()
+    assert len((tmp_path / "out" / "metrics.jsonl").read_text().splitlines()) == 1
+    network = load_checkpoint(tmp_path / "out").training["model"]
+    assert all(tensor.isfinite().all() for tensor in network.values())
 
 
 def test_a_product_library_that_is_none_is_named(tmp_path):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from manualgrad.training.data import Examples
 
-__all__ = ["Network", "add_options", "check_picture", "load", "natural", "positive"]
+__all__ = ["Network", "add_options", "check_picture", "load", "natural", "positive", "run_path"]
 
 _SIZES, _BATCH_SIZE = [784, 16, 16, 10], 100
 
@@ -42,14 +42,20 @@ def natural(text: str) -> int:
 
 
 def positive(text: str) -> int:
-    if natural(text) == 0:
-        raise argparse.ArgumentTypeError("0 is not a whole number above 0")
+    if not text.isdecimal() or not 0 < int(text) < 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+def run_path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("a run's folder or its model.pt is wanted, and not ''")
+    return Path(text)
 
 
 def add_options(parser: argparse.ArgumentParser, picture: str, epochs: int = 1) -> None:
     parser.set_defaults(default_epochs=epochs)
-    parser.add_argument("--checkpoint", type=Path, metavar="RUN", help="a run's folder or model.pt (train a network now)")
+    parser.add_argument("--checkpoint", type=run_path, metavar="RUN", help="a run's folder or model.pt (train a network now)")
     parser.add_argument(
         "--epochs",
         type=natural,
@@ -126,14 +132,14 @@ def _trained(epochs: int, training: Examples, test: Examples, console: Console) 
     from rich.progress import Progress
 
     from manualgrad.training.loop import Training, make_network
+    from manualgrad.training.rates import default_rate
 
     model = make_network(_SIZES)
     layers = "-".join(map(str, _SIZES))
     if epochs == 0:
         return model, f"{layers}, untrained"
-    job = Training(
-        model, training, test, epochs=epochs, batch_size=_BATCH_SIZE, lr=0.05 * _BATCH_SIZE, generator=torch.default_generator
-    )
+    lr, _ = default_rate(_SIZES[1:-1], "sigmoid", _BATCH_SIZE, "sgd")
+    job = Training(model, training, test, epochs=epochs, batch_size=_BATCH_SIZE, lr=lr, generator=torch.default_generator)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task(f"training {layers}", total=epochs * job.steps_per_epoch)
         *_, last = job.run(after_step=lambda: progress.advance(bar))

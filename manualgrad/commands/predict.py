@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from manualgrad.commands.errors import BadInput
-from manualgrad.commands.network import add_picture
+from manualgrad.commands.network import add_picture, run_path
 
 __all__ = ["add"]
 
@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
         description="Classify image files of any size, in colour or grey, dark on light or light on dark.",
     )
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="a PNG, JPEG, ... file that shows one digit")
-    parser.add_argument("--checkpoint", type=Path, required=True, metavar="RUN", help="a run's folder or model.pt")
+    parser.add_argument("--checkpoint", type=run_path, required=True, metavar="RUN", help="a run's folder or model.pt")
     add_picture(parser, "predict.png")
     parser.set_defaults(run=run)
 

@@ -16,6 +16,7 @@ from torch.testing import assert_close
 from manualgrad.training.loop import EpochResult, Training
 from manualgrad.training.plots.comparison import plot_comparison
 from manualgrad.training.steps import Step
+from manualgrad.training.trouble import Watch
 
 __all__ = ["compare"]
 
@@ -43,12 +44,13 @@ class _Recorded:
         self.step.load_state_dict(state)
 
 
-def compare(make: Callable[[str], Training], picture: Path, title: str, console: Console) -> int:
+def compare(make: Callable[[str], Training], picture: Path, title: str, console: Console, watch: Watch) -> int:
     """Train with both, an epoch of the one and then of the other, and show cost, accuracy and time side by side.
 
     Args:
         make: a training, from "manualgrad" or "torch"; both from the same seed.
-        picture: where the curves are drawn.
+        picture: where the curves are drawn; title: above them.
+        watch: says what is wrong with a training.
 
     Returns:
         0 where the costs of the first 100 steps agree within `torch.testing.assert_close`, and the final accuracies within
@@ -60,7 +62,6 @@ def compare(make: Callable[[str], Training], picture: Path, title: str, console:
     trainings = {layers: make(layers) for layers in ("manualgrad", "torch")}
     recorded = {layers: _Recorded(training.take_step) for layers, training in trainings.items()}
     ours, theirs = trainings.values()
-    console.print(f"[bold]{title}[/], manualgrad's layers beside torch.nn's\n")
     console.print("[dim]epoch      cost   torch.nn   accuracy   torch.nn   seconds   torch.nn[/]")
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("", total=2 * ours.epochs * ours.steps_per_epoch)
@@ -76,6 +77,9 @@ def compare(make: Callable[[str], Training], picture: Path, title: str, console:
     seconds, theirs_seconds = (sum(result.seconds for result in training.results) for training in trainings.values())
     ratio = seconds / theirs_seconds
     console.print(f"Time: {seconds:.1f} s with manualgrad's layers, {theirs_seconds:.1f} s with torch.nn's, {ratio:.2f} times.")
+    for layers, training in trainings.items():
+        if trouble := watch.trouble(training.results):
+            console.print(f"[red]With the layers of {layers}, {trouble}.[/]")
     plot_comparison(ours.results, theirs.results, title, picture)
     console.print(f"The curves: {escape(str(picture))}")
     return 0 if steps_agree and accuracies_agree else 1

@@ -1,4 +1,4 @@
-"""Keeps the files of a run up to date while the training goes on, which nothing that fails here stops."""
+"""Keeps the files of a run up to date while the training runs, which nothing that fails here stops."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ __all__ = ["Keeper"]
 class Keeper:
     """Writes the metrics of a run after each epoch, and a checkpoint whenever one is due.
 
+    A network whose cost is no longer a number is not written: the checkpoint stays as it was before.
+
     Args:
         every: how often that is: a number of epochs (an int) or of seconds (a float).
         warn: is told, in a sentence, what could not be written.
@@ -35,28 +37,30 @@ class Keeper:
 
     def after_step(self) -> None:
         if isinstance(self.every, float) and time.monotonic() - self.saved >= self.every:
-            self._save_checkpoint()
+            self._save_finite()
 
     def after_epoch(self) -> None:
         self.attempt("metrics.jsonl", lambda: self.run.save_metrics(self.training.results))
         if self.board:
             self.board.add(self.training.results[-1], self.training.model)
         if isinstance(self.every, int) and len(self.training.results) % self.every == 0:
-            self._save_checkpoint()
+            self._save_finite()
 
     def finish(self) -> bool:
         """Write the network, and the last checkpoint; where the folder does not take them, into one for temporary files.
 
         Returns:
-            Whether the run's folder has both.
+            Whether the run's folder has both, or there is no network to write.
         """
+        if not self.training.is_finite():
+            return True
         kept = self._save_checkpoint()
         if self.attempt("model.pt", lambda: self.run.save_model(self.training.model)) and kept:
             return True
         try:
             elsewhere = Run(Path(tempfile.mkdtemp(prefix="manualgrad-")), self.run.config)
             elsewhere.save_model(self.training.model)
-            elsewhere.go_on(self.training)
+            elsewhere.resume(self.training)
         except OSError as error:
             self.warn(f"nor could the network be written to a folder for temporary files ({error.strerror})")
         else:
@@ -74,6 +78,10 @@ class Keeper:
             self.said.add(message)
             return False
         return True
+
+    def _save_finite(self) -> None:
+        if self.training.is_finite():
+            self._save_checkpoint()
 
     def _save_checkpoint(self) -> bool:
         done = self.attempt("checkpoint.pt", lambda: self.run.save_checkpoint(self.training))

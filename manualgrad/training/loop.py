@@ -22,6 +22,8 @@ from manualgrad.training.steps import AutogradStep, Step
 
 __all__ = ["SCHEDULES", "EpochResult", "Training", "accuracy", "make_network"]
 
+_EVALUATED = 10_000  # examples at once
+
 
 def make_network(sizes: Sequence[int], activation: str = "sigmoid", layers: str = "manualgrad") -> torch.nn.Sequential:
     """Linear layers of these sizes, each followed by its activation: `activation`, and after the last one sigmoid.
@@ -32,7 +34,25 @@ def make_network(sizes: Sequence[int], activation: str = "sigmoid", layers: str 
         layers: whose: "manualgrad", or "torch" for torch.nn's; the same seed gives both the same parameters.
     """
     network = nn.Sequential(*MLP(sizes, [*[activation] * (len(sizes) - 2), "sigmoid"]))
+    if activation == "sigmoid":
+        for l in range(0, len(network) - 2, 2):
+            _initialize(network[l], a_prev=0.5 if l else 0.0)
     return network if layers == "manualgrad" else unswap(network)
+
+
+@torch.no_grad()
+def _initialize(hidden: Any, a_prev: float) -> None:
+    """Random weights that let what tells two examples apart through a layer of sigmoids: Glorot and Bengio's.
+
+    A sigmoid passes on a quarter of a small difference, and nn.Linear's own weights, of variance 1/(3 inputs), 1/√3 of it:
+    after three layers a three-hundredth is left, all examples look alike, and descent stays where it is. Weights from
+    U(−r, r) with r = 4 √(6 / (inputs + outputs)) pass on all of it, forward and backward (Glorot and Bengio, 2010,
+    "Understanding the difficulty of training deep feedforward neural networks", equation 16; 4 is 1/σ′(0)). The biases put z
+    at 0, where the sigmoid is steepest, for inputs of `a_prev` (the black background, or half active neurons).
+    """
+    W, b = hidden.weight, hidden.bias
+    torch.nn.init.xavier_uniform_(W, gain=4)
+    b.copy_(-a_prev * W.sum(1))
 
 
 # What the learning rate of epoch e (0, 1, ...) of E is multiplied by. Those of torch.optim.lr_scheduler need an optimizer.
@@ -55,6 +75,9 @@ class EpochResult:
         accuracy: the share of the test examples that are classified right afterwards, from 0 to 1.
         seconds: the time the epoch took, its test included.
         lr: the learning rate of the epoch.
+        training_accuracy: the share of training examples, of as many as there are test examples, that are then classified
+            right; nan where an older version wrote the result. They are shown as they are, also where training distorts them.
+        test_cost: the average cost of a test example afterwards; nan likewise.
     """
 
     epoch: int
@@ -62,6 +85,8 @@ class EpochResult:
     accuracy: float
     seconds: float
     lr: float
+    training_accuracy: float = math.nan
+    test_cost: float = math.nan
 
 
 class Training:
@@ -69,7 +94,7 @@ class Training:
 
     In each epoch the examples are shuffled anew, and the learning rate is `lr` times the schedule's factor. Whenever
     `after_step` is called, and between epochs, `state_dict` holds all that the rest depends on: a Training made alike that
-    loads it goes on to the same result, bit for bit. Nothing in a step waits for the device.
+    loads it resumes to the same result, bit for bit. Nothing in a step waits for the device.
 
     Args:
         model: with its parameters on the device of the examples.
@@ -121,7 +146,10 @@ class Training:
         return math.ceil(len(self.training) / self.batch_size)
 
     def run(self, after_step: Callable[[], None] = lambda: None) -> Iterator[EpochResult]:
-        """Do what is left of the training, and yield the result of each epoch when it is over."""
+        """Do what is left of the training, and yield the result of each epoch when it is over.
+
+        It ends early with an epoch whose cost is not a number, which no later step would change.
+        """
         while self.epoch <= self.epochs:
             if self.step == 0:
                 self._cost_sum.zero_()
@@ -134,16 +162,26 @@ class Training:
                 self._cost_sum.add_(self.processes.add_up(cost), alpha=len(batch))
                 self.step += 1
                 after_step()
+            test_cost, right = _evaluate(self.model, self.test, self.processes)
+            _, training_accuracy = _evaluate(self.model, self.training[: len(self.test)], self.processes)
             result = EpochResult(
                 epoch=self.epoch,
                 cost=self._cost_sum.item() / len(self.training),
-                accuracy=accuracy(self.model, self.test, self.processes),
+                accuracy=right,
                 seconds=time.perf_counter() - self._start,
                 lr=rate,
+                training_accuracy=training_accuracy,
+                test_cost=test_cost,
             )
             self.results.append(result)
             self.step = 0
             yield result
+            if not math.isfinite(result.cost):
+                return
+
+    def is_finite(self) -> bool:
+        """Whether the epoch's cost and all parameters are numbers; this waits for the device."""
+        return all(bool(tensor.isfinite().all()) for tensor in (self._cost_sum, *self.model.parameters()))
 
     def _shuffle(self) -> None:
         self._random_before_shuffle = self.generator.get_state()
@@ -184,16 +222,18 @@ class Training:
         self.generator.set_state(state["random"])
 
 
+def accuracy(model: torch.nn.Module, examples: Examples) -> float:
+    """The share of the examples whose brightest output is the right one."""
+    return _evaluate(model, examples, ALONE)[1]
+
+
 @torch.no_grad()
-def accuracy(
-    model: torch.nn.Module,
-    examples: Examples,
-    processes: Processes = ALONE,
-    batch_size: int = 10_000,
-) -> float:
-    """The share of the examples whose brightest output is the right one; the processes divide them among themselves."""
-    right = torch.zeros((), device=examples.x.device)
-    x, labels = processes.share(examples.x), processes.share(examples.labels)
-    for some_x, some_labels in zip(x.split(batch_size), labels.split(batch_size), strict=True):
-        right += (model(some_x).argmax(1) == some_labels).sum()
-    return processes.add_up(right).item() / len(examples)
+def _evaluate(model: torch.nn.Module, examples: Examples, processes: Processes) -> tuple[float, float]:
+    """The average cost of an example, and the share of them that are classified right; the processes divide the examples."""
+    found = torch.zeros(2, device=examples.x.device)
+    shares = (processes.share(tensor).split(_EVALUATED) for tensor in (examples.x, examples.y, examples.labels))
+    for x, y, labels in zip(*shares, strict=True):
+        a = model(x)
+        found += torch.stack([(a - y).square().sum(), (a.argmax(1) == labels).sum()])
+    cost, right = processes.add_up(found) / len(examples)
+    return cost.item(), right.item()

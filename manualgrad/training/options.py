@@ -1,4 +1,4 @@
-"""The options of train.py: the command line over a recipe over recipes/notes.toml; or over the run that it goes on with."""
+"""The options of train.py: the command line over a recipe over recipes/notes.toml; or over the run that it resumes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import math
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,6 +16,7 @@ from manualgrad.training.data import DATASETS
 from manualgrad.training.loop import SCHEDULES
 from manualgrad.training.processes import Processes, local_processes, local_rank, restarts, restarts_allowed, shares_stale_store
 from manualgrad.training.program import as_called, program
+from manualgrad.training.rates import default_rate
 from manualgrad.training.runs import Checkpoint, RunError, has_checkpoint, load_checkpoint
 from manualgrad.training.steps import AMP, OPTIMIZERS
 
@@ -30,17 +31,10 @@ RECIPES = Path(__file__).parent / "recipes"
 
 # What a run is made of, which --resume leaves as it was, and what may change from one part of it to the next.
 _FIXED = (
-    *("recipe", "hidden", "activation", "layers", "engine", "epochs", "batch_size", "lr", "optimizer", "schedule"),
+    *("recipe", "hidden", "activation", "layers", "engine", "batch_size", "lr", "optimizer", "schedule"),
     *("weight_decay", "clip_grad_norm", "distort", "amp", "compile", "threads", "seed", "device", "dataset", "validation"),
 )
-_FREE = ("save_every", "tensorboard", "data_dir")
-
-# The notes' rate is 5 for mini-batches of 100, whose cost is their average; momentum adds up ten steps.
-_LR: dict[str, Callable[[int], float]] = {
-    "sgd": lambda batch_size: 0.05 * batch_size,
-    "momentum": lambda batch_size: 0.005 * batch_size,
-    "adamw": lambda batch_size: 0.001,
-}
+_FREE = ("epochs", "save_every", "tensorboard", "data_dir")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -94,6 +88,12 @@ def every(text: str) -> int | float:
     raise ArgumentTypeError(f"{text!r} is neither a number of epochs, such as 1, nor one of seconds, such as 30s")
 
 
+def folder_name(text: str) -> Path:
+    if not text:
+        raise ArgumentTypeError("a folder is wanted, and this is no name of one: ''")
+    return Path(text)
+
+
 def device(text: str) -> torch.device:
     """auto, cpu, cuda, cuda:N or mps, as far as this machine has it."""
     if text == "auto":
@@ -110,7 +110,7 @@ def device(text: str) -> torch.device:
 def options(
     arguments: Sequence[str], documentation: str, processes: Processes, recipes: Path = RECIPES
 ) -> tuple[argparse.Namespace, Checkpoint | None]:
-    """What was asked for, and the checkpoint to go on from, where there is one; exits with 2 where it cannot be done.
+    """What was asked for, and the checkpoint to resume from, where there is one; exits with 2 where it cannot be done.
 
     Args:
         arguments: the command line.
@@ -126,10 +126,13 @@ def options(
     if checkpoint is None:
         recipe, _ = _recipe(parser, recipes / f"{asked.recipe}.toml")
         chosen = parser.parse_args(arguments, recipe)
+        chosen.lr_is_chosen_for = ""
         if chosen.lr is None:
-            chosen.lr = _LR[chosen.optimizer](chosen.batch_size)
+            chosen.lr, chosen.lr_is_chosen_for = default_rate(
+                chosen.hidden, chosen.activation, chosen.batch_size, chosen.optimizer
+            )
     else:
-        chosen = _go_on(parser, arguments, checkpoint)
+        chosen = _resumed(parser, arguments, checkpoint)
     _check(parser, chosen, processes)
     return chosen, checkpoint
 
@@ -150,7 +153,7 @@ def _parser(documentation: str, recipes: Sequence[str]) -> _Parser:
     add("--activation", choices=["sigmoid", "relu"], help="of the hidden layers (%(default)s)")
     add("--layers", choices=["manualgrad", "torch"], default="manualgrad", help="whose layers (%(default)s)")
     add("--dataset", choices=list(DATASETS), default="mnist", help="the images (%(default)s)")
-    add("--data-dir", type=Path, metavar="DIR", help="where torchvision's folders MNIST/raw/, ... lie or are to be put")
+    add("--data-dir", type=folder_name, metavar="DIR", help="where torchvision's folders MNIST/raw/, ... lie or are to be put")
     add("--validation", type=positive_int, metavar="N", help="hold out the last N training images, and test on them instead")
     add("--seed", type=seed, default=0, metavar="N", help="of all that is random (%(default)s)")
 
@@ -162,7 +165,7 @@ def _parser(documentation: str, recipes: Sequence[str]) -> _Parser:
         "--lr",
         type=positive,
         metavar="X",
-        help="learning rate at the start (0.05 x batch size; with momentum, a tenth of it; with adamw, 0.001)",
+        help="learning rate at the start (chosen for the network, the batch size and the optimizer, and printed)",
     )
     add("--schedule", choices=list(SCHEDULES), help="of the learning rate, from epoch to epoch (%(default)s)")
     add("--weight-decay", type=not_negative, default=0.0, metavar="X", help="as the optimizer understands it (%(default)s)")
@@ -188,8 +191,13 @@ def _parser(documentation: str, recipes: Sequence[str]) -> _Parser:
     add("--compile", action="store_true", help="torch.compile the network, which takes a while at the start")
 
     add = parser.add_argument_group("what comes of it").add_argument
-    add("--out", type=Path, metavar="DIR", help="folder for the results (runs/<time>-<dataset>-<layers>)")
-    add("--resume", type=Path, metavar="DIR", help="go on with the run in this folder, with its settings")
+    add("--out", type=folder_name, metavar="DIR", help="folder for the results (runs/<time>-<dataset>-<layers>)")
+    add(
+        "--resume",
+        type=folder_name,
+        metavar="DIR",
+        help="resume the run in this folder, with its settings; more --epochs train it further",
+    )
     add(
         "--save-every",
         type=every,
@@ -228,7 +236,7 @@ def _recipe(parser: _Parser, file: Path) -> tuple[argparse.Namespace, list[str]]
 def _checkpoint(parser: _Parser, asked: argparse.Namespace, processes: Processes) -> Checkpoint | None:
     """That of --resume, or, where torchrun has started the processes anew, that of --out."""
     if asked.resume and asked.out:
-        parser.error("--out is for a new run: one that is gone on with stays in its folder")
+        parser.error("--out is for a new run: one that is resumed stays in its folder")
     if restarts_allowed() and not asked.resume and not asked.out:
         parser.error("--out is needed with torchrun's --max-restarts: there a process started anew finds the checkpoint")
     if restarts_allowed() and shares_stale_store():
@@ -247,10 +255,10 @@ def _checkpoint(parser: _Parser, asked: argparse.Namespace, processes: Processes
         parser.error(f"--resume: {error}")
 
 
-def _go_on(parser: _Parser, arguments: Sequence[str], checkpoint: Checkpoint) -> argparse.Namespace:
+def _resumed(parser: _Parser, arguments: Sequence[str], checkpoint: Checkpoint) -> argparse.Namespace:
     """The run's settings; the command line may repeat them, and change those that are free."""
     was = checkpoint.config
-    chosen = argparse.Namespace(**{name: was[name] for name in (*_FIXED, *_FREE)})
+    chosen = argparse.Namespace(**{name: was[name] for name in (*_FIXED, *_FREE)}, lr_is_chosen_for="")
     chosen.data_dir = Path(chosen.data_dir) if chosen.data_dir else None
     try:
         chosen.device = device(chosen.device)
@@ -261,7 +269,10 @@ def _go_on(parser: _Parser, arguments: Sequence[str], checkpoint: Checkpoint) ->
     for name in _FIXED:
         if now[name] != was[name]:
             option = "--" + name.replace("_", "-")
-            parser.error(f"{option}: the run in {checkpoint.folder} has {was[name]}, and is gone on with as it began")
+            parser.error(f"{option}: the run in {checkpoint.folder} has {was[name]}, and is resumed as it began")
+    begun = len(checkpoint.training["results"]) + (checkpoint.training["step"] > 0)
+    if chosen.epochs < begun:
+        parser.error(f"--epochs: the run in {checkpoint.folder} is in epoch {begun} already, and {chosen.epochs} are too few")
     return chosen
 
 

@@ -2,7 +2,7 @@
 
 ====================== ================================================================================
 config.json            the settings, the seed and the versions
-metrics.jsonl          a line an epoch: epoch, cost, accuracy, seconds, lr
+metrics.jsonl          a line an epoch: epoch, cost, accuracy, seconds, lr, training_accuracy, test_cost
 checkpoint.pt          all that the rest of the training depends on; checkpoint.previous.pt is the one before
 model.pt               the state_dict, on the CPU, with the keys of the Sequential: "0.weight", "0.bias", "2.weight", ...
 curve.png              cost and accuracy by epoch
@@ -81,9 +81,9 @@ class Run:
         """
         if has_checkpoint(self.folder) or (self.folder / "config.json").exists():
             raise FileExistsError(f"{self.folder} already holds a run")
-        self.go_on(training)
+        self.resume(training)
 
-    def go_on(self, training: Training) -> None:
+    def resume(self, training: Training) -> None:
         """Bring all files to where the training is."""
         for name in (_CHECKPOINT, _PREVIOUS, "config.json", "metrics.jsonl", "model.pt"):
             files.remove_parts(self.folder / name)

@@ -26,7 +26,7 @@ class Board:
     def add(self, result: EpochResult, model: torch.nn.Module) -> None:
         """The gradients are those of the epoch's last step (`sgd_step` leaves none), as long as the optimizer saw them."""
         add = self.writer.add_scalar
-        for name in ("cost", "accuracy", "lr", "seconds"):
+        for name in ("cost", "test_cost", "accuracy", "training_accuracy", "lr", "seconds"):
             add(name, getattr(result, name), result.epoch)
         for name, parameter in model.named_parameters():
             self.writer.add_histogram(name, parameter.detach(), result.epoch)

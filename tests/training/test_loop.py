@@ -7,7 +7,9 @@ import torch
 from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
+import manualgrad
 from manualgrad import nn
+from manualgrad.training import loop
 from manualgrad.training.data import Examples
 from manualgrad.training.loop import Training, accuracy, make_network
 from manualgrad.training.steps import AutogradStep, BackpropStep
@@ -39,6 +41,28 @@ def test_the_layers_are_the_hand_written_ones():
 
 def test_a_network_without_hidden_layers_is_one_linear_layer_and_a_sigmoid():
     assert [type(layer) for layer in make_network([4, 2], "relu")] == [nn.Linear, nn.Sigmoid]
+
+
+def spread(network):
+    """How far apart random images are in the last hidden layer, beside how far apart they are at first."""
+    x = torch.rand(500, 784)
+    return network[:-2](x).std(0).mean() / network[:2](x).std(0).mean()
+
+
+def test_what_tells_images_apart_gets_through_many_layers_of_sigmoids():
+    torch.manual_seed(0)
+    sizes = [784, *[16] * 6, 10]
+    assert spread(make_network(sizes)) > 0.3
+    assert spread(torch.nn.Sequential(*manualgrad.MLP(sizes))) < 1e-3, "as nn.Linear's own weights would have it"
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "relu"])
+def test_both_kinds_of_layers_have_the_same_initial_parameters_from_a_seed(activation):
+    networks = []
+    for layers in ("manualgrad", "torch"):
+        torch.manual_seed(3)
+        networks.append(make_network([784, 20, 30, 10], activation, layers).state_dict())
+    assert all(torch.equal(networks[0][name], networks[1][name]) for name in networks[0])
 
 
 @pytest.mark.parametrize("engine", STEPS)
@@ -87,14 +111,16 @@ def test_after_step_finds_the_epoch_and_its_steps_counted():
     assert (training.epoch, training.step) == (3, 0)
 
 
-def test_accuracy_is_the_share_of_right_answers_whatever_the_batch_size():
+def test_accuracy_is_the_share_of_right_answers_however_many_are_looked_at_at_once(monkeypatch):
     data = examples(10)
     right = torch.nn.Linear(6, 3, bias=False)
     with torch.no_grad():
         right.weight.copy_(torch.eye(3, 6))
     assert accuracy(right, data) == 1
     wrong = Examples(data.x, data.y, torch.cat([data.labels[:7], (data.labels[7:] + 1) % 3]))
-    assert accuracy(right, wrong) == accuracy(right, wrong, batch_size=3) == 0.7
+    assert accuracy(right, wrong) == pytest.approx(0.7)
+    monkeypatch.setattr(loop, "_EVALUATED", 3)
+    assert accuracy(right, wrong) == pytest.approx(0.7)
 
 
 class Operators(TorchDispatchMode):
@@ -109,7 +135,7 @@ class Operators(TorchDispatchMode):
 
 @pytest.mark.parametrize("engine", STEPS)
 def test_no_step_reads_a_number_back_from_the_device(engine):
-    """A sync would show as _local_scalar_dense; the two at the end of the epoch are the cost and the accuracy."""
+    """A sync would show as _local_scalar_dense: those at the end of the epoch are the costs and the accuracies."""
     counts, model = [], make_network([6, 4, 3])
     how = {"epochs": 1, "batch_size": 10, "lr": 1.0, "take_step": STEPS[engine](model)}
     training = Training(model, examples(50), examples(5), generator=generator(), **how)
@@ -120,7 +146,7 @@ def test_no_step_reads_a_number_back_from_the_device(engine):
     with Operators() as operators:
         list(training.run(note))
     assert counts == [0] * 5
-    assert sum("_local_scalar_dense" in name for name in operators.names) == 2
+    assert sum("_local_scalar_dense" in name for name in operators.names) == 5
     assert any("addmm" in name for name in operators.names)
 
 
@@ -205,7 +231,8 @@ def test_the_images_of_an_epoch_are_distorted_and_those_of_the_test_are_not():
     training = under_way({}, distort=1.0)
     training.model.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     next(training.run())
-    *batches, test = seen
+    *batches, test, trained_on = seen
     assert torch.equal(test, training.test.x)
+    assert torch.equal(trained_on, training.training.x[:7])
     originals = {tuple(x.tolist()) for x in training.training.x}
     assert not any(tuple(x.tolist()) in originals for batch in batches for x in batch)

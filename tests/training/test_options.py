@@ -9,7 +9,9 @@ import torch
 from runs import outcome
 
 from manualgrad.training import comparison, options
+from manualgrad.training.options import tomllib
 from manualgrad.training.processes import Processes
+from manualgrad.training.rates import default_rate
 
 RECIPES = options.RECIPES
 
@@ -34,10 +36,18 @@ def test_the_command_line_goes_before_the_recipe_and_the_recipe_before_the_notes
     assert parsed("--recipe", "nielsen-30", "--hidden", 5, 4, "--epochs", 2).epochs == 2
 
 
-@pytest.mark.parametrize(("optimizer", "lr"), {"sgd": 0.5, "momentum": 0.05, "adamw": 0.001}.items())
-def test_the_learning_rate_suits_the_optimizer_and_the_batch_size(optimizer, lr):
-    assert parsed("--optimizer", optimizer, "--batch-size", 10).lr == pytest.approx(lr)
-    assert parsed("--optimizer", optimizer, "--lr", 3).lr == 3
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adamw"])
+def test_a_learning_rate_that_is_not_given_is_the_default_one(optimizer):
+    chosen = parsed("--optimizer", optimizer, "--batch-size", 10, "--hidden", 100)
+    assert (chosen.lr, chosen.lr_is_chosen_for) == default_rate([100], "sigmoid", 10, optimizer)
+    given = parsed("--optimizer", optimizer, "--lr", 3)
+    assert (given.lr, given.lr_is_chosen_for) == (3, "")
+
+
+def test_the_recipes_name_their_learning_rates_but_for_that_of_the_notes():
+    named = {path.stem: "lr" in tomllib.loads(path.read_text()) for path in RECIPES.glob("*.toml")}
+    assert named == {"notes": False, "nielsen-30": True, "nielsen-100": True, "best": True}
+    assert {parsed("--recipe", f"nielsen-{n}").lr for n in (30, 100)} == {0.5}
 
 
 @pytest.mark.parametrize("recipe", [path.stem for path in RECIPES.glob("*.toml")])
@@ -63,13 +73,13 @@ def test_a_bad_recipe_is_named_with_what_is_wrong_in_it(recipe, tmp_path, capsys
     assert f"train.py: {tmp_path / 'mine.toml'}: {BAD_RECIPES[recipe]}" in capsys.readouterr().err
 
 
-def test_what_a_run_keeps_is_json_and_enough_to_go_on_with():
+def test_what_a_run_keeps_is_json_and_enough_to_resume_it():
     chosen = parsed("--data-dir", "here", "--device", "cpu")
     kept = options.config(chosen)
     assert json.loads(json.dumps(kept)) == kept
     assert kept["device"] == "cpu"
     missing = set(vars(chosen)) - set(kept)
-    assert missing == {"out", "resume", "quiet", "compare"}
+    assert missing == {"out", "resume", "quiet", "compare", "lr_is_chosen_for"}
 
 
 def test_a_recipe_has_lists_numbers_and_switches(tmp_path):
@@ -153,7 +163,7 @@ def test_a_process_started_anew_before_the_first_checkpoint_starts_the_run(train
     before = outcome(tmp_path / "out")[1]
     code, out, _ = train_py(*small, "--out", tmp_path / "out")
     assert code == 0
-    assert "Going on with" in out
+    assert f"{tmp_path / 'out'} is finished, after 2 epochs" in out
     assert outcome(tmp_path / "out")[1] == before
 
 
@@ -216,7 +226,7 @@ def test_tensorboard_is_told_the_numbers_the_gradients_and_the_weights(train_py,
     log = EventAccumulator(str(tmp_path / "out" / "tensorboard"), size_guidance={"histograms": 0})
     log.Reload()
     parameters, metrics = outcome(tmp_path / "out")
-    numbers = {"cost", "accuracy", "lr", "seconds"}
+    numbers = {"cost", "test_cost", "accuracy", "training_accuracy", "lr", "seconds"}
     assert set(log.Tags()["scalars"]) == numbers | {f"gradient norm/{name}" for name in parameters}
     assert set(log.Tags()["histograms"]) == set(parameters)
     assert [(e.step, e.value) for e in log.Scalars("cost")] == [(m[0], pytest.approx(m[1])) for m in metrics]

@@ -1,4 +1,4 @@
-"""train.py stopped, killed, gone on with, and short of a place to write to: nothing that it had is lost."""
+"""train.py stopped, killed, resumed, and short of a place to write to: nothing that it had is lost."""
 
 import json
 import os
@@ -70,19 +70,19 @@ def stopped(train_py, small, tmp_path, monkeypatch):
         code, out, err = train_py(*small, "--out", tmp_path / "out")
     assert (code, err) == (130, "")
     assert "Interrupted in epoch 2: the network is saved as it was then." in out
-    assert f"To go on: python train.py --resume {tmp_path / 'out'}" in out
+    assert f"To resume: python train.py --resume {tmp_path / 'out'}" in out
     return tmp_path / "out"
 
 
-def test_a_stopped_run_goes_on_to_the_same_result(train_py, stopped, tmp_path):
+def test_a_stopped_run_is_resumed_to_the_same_result(train_py, stopped, tmp_path):
     assert len((stopped / "metrics.jsonl").read_text().splitlines()) == 1
     code, out, err = train_py("--resume", stopped)
     assert (code, err) == (0, "")
-    assert "in epoch 2, after 2 steps" in out
+    assert f"Resuming {stopped} in epoch 2, after 2 of its 5 steps.\n" in out
     assert_same(stopped, tmp_path / "whole")
 
 
-def test_a_finished_run_gone_on_with_stays_as_it_is_and_gets_what_it_lacks(train_py, stopped, tmp_path):
+def test_a_finished_run_that_is_resumed_stays_as_it_is_and_gets_what_it_lacks(train_py, stopped, tmp_path):
     network = (tmp_path / "whole" / "model.pt").read_bytes()
     for name in ("metrics.jsonl", "model.pt", "config.json"):
         (tmp_path / "whole" / name).unlink()
@@ -100,16 +100,53 @@ def test_metrics_later_than_the_checkpoint_are_dropped(train_py, stopped, tmp_pa
 
 
 def test_the_settings_are_the_runs_and_may_be_repeated_but_not_changed(train_py, small, stopped, tmp_path):
-    for options in (("--epochs", 9), ("--lr", 1), ("--hidden", 3), ("--compile",), ("--seed", 5)):
+    for options in (("--batch-size", 9), ("--lr", 1), ("--hidden", 3), ("--compile",), ("--seed", 5)):
         code, out, err = train_py("--resume", stopped, *options)
         assert (code, out) == (2, "")
         assert f"train.py: {options[0]}: the run in {stopped} has " in err
-        assert err.endswith("and is gone on with as it began\n")
+        assert err.endswith("and is resumed as it began\n")
     code, _, err = train_py("--resume", stopped, "--out", tmp_path / "other")
     assert code == 2
     assert "--out is for a new run" in err
     assert train_py("--resume", stopped, *small, "--save-every", 1)[0] == 0
     assert_same(stopped, tmp_path / "whole")
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_finished_run_is_trained_further(schedule, train_py, small, tmp_path):
+    """As one that began so long, where the schedule does not depend on the length; else it is said that it is not."""
+    settings = (*small, "--schedule", schedule)
+    assert train_py(*settings, "--epochs", 4, "--out", tmp_path / "whole")[0] == 0
+    assert train_py(*settings, "--out", tmp_path / "out")[0] == 0
+    code, out, _ = train_py("--resume", tmp_path / "out", "--epochs", 4)
+    assert code == 0
+    assert f"Resuming {tmp_path / 'out'} at the start of epoch 3. The run of 2 epochs becomes one of 4" in out
+    (_, metrics), (_, expected) = outcome(tmp_path / "out"), outcome(tmp_path / "whole")
+    assert [m[3] for m in metrics[2:]] == [m[3] for m in expected[2:]], "the learning rates of the new length"
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["epochs"] == 4
+    if schedule == "constant":
+        assert "with the result, bit for bit, of one that began so" in out
+        assert_same(tmp_path / "out", tmp_path / "whole")
+    else:
+        assert "the learning rates are the cosine schedule's for 4 epochs, so that the result is not that of a run" in out
+        assert metrics != expected
+
+
+def test_a_run_trained_further_is_resumed_in_its_new_length(train_py, small, stopped, tmp_path, monkeypatch):
+    assert train_py("--resume", stopped, "--epochs", 5)[0] == 0
+    before = outcome(stopped)[1]
+    code, out, _ = train_py("--resume", stopped)
+    assert f"{stopped} is finished, after 5 epochs; to train it further, say --epochs N with a larger N." in out
+    assert (code, outcome(stopped)[1]) == (0, before)
+
+
+def test_a_run_cannot_be_made_shorter_than_it_is(train_py, stopped):
+    code, _, err = train_py("--resume", stopped, "--epochs", 1)
+    assert (code, err) == (2, f"train.py: --epochs: the run in {stopped} is in epoch 2 already, and 1 are too few\n")
+
+
+def test_one_epoch_is_one_epoch(train_py, small, tmp_path):
+    assert "are classified right after 1 epoch and " in train_py(*small, "--epochs", 1, "--out", tmp_path / "out")[1]
 
 
 def test_the_data_may_have_moved(train_py, stopped, tmp_path):
@@ -170,7 +207,7 @@ def test_a_folder_without_a_run_is_named(train_py, tmp_path):
     assert err == f"train.py: --resume: {tmp_path / 'checkpoint.pt'} cannot be read (No such file or directory).\n"
 
 
-def test_a_run_of_another_torch_is_gone_on_with_and_said_to_be_one(train_py, stopped):
+def test_a_run_of_another_torch_is_resumed_and_said_to_be_one(train_py, stopped):
     state = files.load(stopped / "checkpoint.pt")
     state["versions"]["torch"] = "1.0"
     files.save(stopped / "checkpoint.pt", state)

@@ -56,7 +56,7 @@ def is_process(path, rank, folder):
     return f"RANK={rank}".encode() in environment and str(folder).encode() in line
 
 
-def test_processes_that_torchrun_starts_anew_go_on_to_the_result_of_one(train_py, options, tmp_path):
+def test_processes_that_torchrun_starts_anew_resume_to_the_result_of_one(train_py, options, tmp_path):
     assert train_py(*options, "--out", tmp_path / "one")[0] == 0
     folder = tmp_path / "two"
     process = torchrun("--max-restarts=1", TRAIN, *options, "--save-every", "0.05s", "--out", folder, tmp_path=tmp_path)
@@ -65,12 +65,12 @@ def test_processes_that_torchrun_starts_anew_go_on_to_the_result_of_one(train_py
     assert process.returncode == 0, err
     assert out.count("47 training images") == 2, "one process prints, and then the one in its place"
     assert "in 2 processes" in out
-    assert re.search(r"Going on with .* in epoch \d+, after \d+ steps", out)
+    assert re.search(r"Resuming .* (in|at the start of) epoch \d+", out)
     assert_close(outcome(folder), outcome(tmp_path / "one"))
     assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".jsonl", *[".png"] * 3, *[".pt"] * 3]
 
 
-def test_a_killed_process_ends_all_and_leaves_a_checkpoint_to_go_on_from(train_py, options, tmp_path):
+def test_a_killed_process_ends_all_and_leaves_a_checkpoint_to_resume_from(train_py, options, tmp_path):
     assert train_py(*options, "--out", tmp_path / "one")[0] == 0
     folder = tmp_path / "two"
     process = torchrun(TRAIN, *options, "--save-every", "0.05s", "--out", folder, tmp_path=tmp_path)

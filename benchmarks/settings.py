@@ -1,0 +1,99 @@
+"""What train.py's default learning rate leads to, for many networks, mini-batches and optimizers; 20 minutes.
+
+python benchmarks/settings.py [EPOCHS]
+
+Prints the accuracy on MNIST's test images after a few epochs (3), in brackets where train.py warns; exits with 1 where a
+training ends no better than a guess without a warning, or where the two engines do not train alike.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import multiprocessing
+import sys
+from typing import Any
+
+import torch
+from measure import HERE, show, table
+from rich.console import Console
+from rich.progress import track
+
+from manualgrad.training.data import load
+from manualgrad.training.options import config, options
+from manualgrad.training.processes import ALONE
+from manualgrad.training.trouble import Watch
+
+NETWORKS = ((), (16,), (16, 16), (100,), (100, 100), (16, 16, 16, 16), (500, 300))
+BATCH_SIZES = (10, 100, 300, 1000)
+HOW = {
+    "sgd": (),
+    "the same by backprop": ("--engine", "backprop"),
+    "momentum": ("--optimizer", "momentum"),
+    "adamw": ("--optimizer", "adamw"),
+}
+GUESS = 0.12  # MNIST's most frequent digit is a 1, in 11.35% of the test images
+ALIKE = 0.01  # two engines' accuracies; their last bits differ, and with them, step by step, all else
+
+Setting = tuple[str, tuple[int, ...], int, str]
+
+
+def accuracy(setting: Setting, epochs: int) -> tuple[float, str]:
+    """After these epochs, and what train.py would have said against the training."""
+    activation, hidden, batch_size, how = setting
+    line = ["--activation", activation, "--batch-size", batch_size, "--epochs", epochs, "--threads", 1, *HOW[how]]
+    chosen, _ = options([*map(str, line), "--hidden", *map(str, hidden)], "", ALONE)
+    training_set, test_set = DATA
+    training = TRAIN.make_training(chosen, [784, *hidden, 10], chosen.layers, training_set, test_set, ALONE)
+    *_, last = training.run()
+    return last.accuracy, Watch(test_set.labels, config(chosen)).trouble(training.results)
+
+
+def prepare() -> None:
+    """What each of two processes needs: one thread, the images, and train.py."""
+    global DATA, TRAIN
+    torch.set_num_threads(1)
+    DATA = load()
+    spec = importlib.util.spec_from_file_location("train", HERE.parent / "train.py")
+    assert spec is not None
+    assert spec.loader is not None
+    TRAIN = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(TRAIN)
+
+
+def measure(work: tuple[Setting, int]) -> tuple[Setting, float, str]:
+    return work[0], *accuracy(*work)
+
+
+def main() -> int:
+    epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    settings = [
+        (activation, hidden, batch_size, how)
+        for activation, hidden, batch_size, how in itertools.product(("sigmoid", "relu"), NETWORKS, BATCH_SIZES, HOW)
+        if hidden or activation == "sigmoid"  # without hidden layers there is nothing to activate
+    ]
+    found: dict[Setting, tuple[float, str]] = {}
+    with multiprocessing.get_context("spawn").Pool(2, prepare) as pool:
+        work = pool.imap_unordered(measure, [(setting, epochs) for setting in settings])
+        for setting, right, trouble in track(work, "training", len(settings), console=Console(stderr=True), transient=True):
+            found[setting] = right, trouble
+    rows = table(f"Test accuracy after {epochs} epochs, in brackets where there is a warning", "", "batch", *HOW)
+    for activation, hidden, batch_size in dict.fromkeys(setting[:3] for setting in settings):
+        name = f"{'-'.join(map(str, hidden))} {activation}" if hidden else "no hidden layer"
+        cells = (found[activation, hidden, batch_size, how] for how in HOW)
+        rows.add_row(name, str(batch_size), *(f"({right:.1%})" if trouble else f"{right:.1%}" for right, trouble in cells))
+    show(rows)
+    silent = [setting for setting, (right, trouble) in found.items() if right < GUESS and not trouble]
+    apart = {setting[:3]: engines(found, setting) for setting in settings if setting[3] == "sgd"}
+    print(f"\nNo better than a guess, without a word: {len(silent)} of {len(settings)}{''.join(f'; {s}' for s in silent)}")
+    print(f"The engines' accuracies differ by {max(apart.values()):.2%} at most, {max(apart, key=apart.__getitem__)}")
+    return int(bool(silent) or max(apart.values()) > ALIKE)
+
+
+def engines(found: dict[Setting, tuple[float, str]], setting: Any) -> float:
+    other = (*setting[:3], "the same by backprop")
+    return abs(found[setting][0] - found[other][0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

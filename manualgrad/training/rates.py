@@ -1,0 +1,45 @@
+"""The learning rate of a training that is given none.
+
+The cost of a mini-batch is the average of its examples' costs. Two things limit the rate at which descent may follow its
+gradient, and the lower limit holds:
+
+- **Noise.** The gradient of a mini-batch of B examples is a guess at that of all of them, and the better the larger B is: the
+  rate may grow with B (Goyal et al., 2017, "Accurate, Large Minibatch SGD", section 2.1). The notes' is 5 for B = 100.
+- **Curvature.** In a bowl of curvature λ, descent at a rate above 2/λ climbs. The quadratic cost is steepest along the
+  weights of one neuron, where λ is in proportion to Σ_k a_k², the activations that these weights carry, and so to the
+  number n of neurons in the layer before. No mini-batch is large enough to help against that.
+
+How the two limits follow from B and n was measured with benchmarks/settings.py, which measures it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["default_rate"]
+
+_FEW = 16  # neurons: fewer allow no higher rate, as the noise of what they say is greater
+_PIXELS = 160  # Σ x² of an image is 100 (MNIST) to 160 (Fashion-MNIST), as that of so many active neurons
+
+
+def default_rate(hidden: Sequence[int], activation: str, batch_size: int, optimizer: str) -> tuple[float, str]:
+    """The learning rate, and what it is chosen for, in words.
+
+    Args:
+        hidden: the sizes of the hidden layers.
+        activation: theirs, "sigmoid" or "relu".
+        batch_size: the examples of a mini-batch.
+        optimizer: "sgd", "momentum" or "adamw".
+    """
+    n = max(*hidden, _FEW) if hidden else _PIXELS
+    layers = f"{activation} layers of up to {max(hidden)} neurons" if hidden else "a network without hidden layers"
+    batches = f"mini-batches of {batch_size}"
+    if optimizer == "adamw":  # It moves each weight by the rate, however long the gradient is: z by n times that.
+        return min(max(0.05 / n, 0.001), 0.003), f"{layers} and AdamW"
+    if activation == "sigmoid" or not hidden:
+        rate = min(0.05 * batch_size, 80 / n)
+    else:  # The length of a is the same for every n at the start, by nn.Linear's initial weights; it has no bound later.
+        rate = min(0.01 * batch_size, 0.5)
+    if optimizer == "momentum":  # Each step is taken again 0.9, 0.81, ... times as long: ten times, all told.
+        return rate / 10, f"{layers}, {batches} and momentum"
+    return rate, f"{layers} and {batches}"

@@ -1,0 +1,70 @@
+"""What is said of a training that does not train, and that nothing is said of one that does."""
+
+import math
+
+import pytest
+import torch
+
+from manualgrad.training.loop import EpochResult
+from manualgrad.training.trouble import Watch
+
+SETTINGS = {"hidden": [16, 16], "activation": "sigmoid", "batch_size": 100, "optimizer": "sgd", "engine": "autograd", "lr": 5.0}
+
+
+def watch(**settings):
+    return Watch(torch.arange(10).repeat(10), SETTINGS | settings)
+
+
+def results(*pairs):
+    return [EpochResult(epoch, cost, accuracy, 1.0, 5.0) for epoch, (cost, accuracy) in enumerate(pairs, 1)]
+
+
+WELL = {
+    "it learns": [(0.3, 0.9), (0.1, 0.93), (0.09, 0.94)],
+    "it has learned all that it can": [(0.1, 0.95)] * 9,
+    "it is slow at first": [(0.91, 0.2), (0.88, 0.22), (0.86, 0.25), (0.84, 0.3)],
+    "no epoch": [],
+    "it stumbles": [(0.3, 0.9), (0.35, 0.7), (0.3, 0.9), (0.2, 0.91)],
+}
+
+
+@pytest.mark.parametrize("pairs", WELL.values(), ids=WELL)
+def test_nothing_is_said_of_a_training_that_trains(pairs):
+    assert watch().trouble(results(*pairs)) == ""
+
+
+BADLY = {
+    "not a number": ([(0.3, 0.9), (math.nan, 0.1)], "after epoch 2 the cost is no longer a number: try "),
+    "infinite": ([(math.inf, 0.1)], "after epoch 1 the cost is no longer a number: try "),
+    "a guess": ([(0.9, 0.1135)], "after epoch 1 the accuracy is 11.3%, no better than a guess: try "),
+    "fallen": ([(0.3, 0.9), (1.5, 0.1)], "the accuracy has fallen from 90.0% and is 10.0%, no better than a guess: try "),
+    "no progress": ([(1.4, 0.28)] * 4, "after epoch 4 the cost is 1.400, and has made no progress in 3 epochs: try "),
+}
+
+
+@pytest.mark.parametrize(("pairs", "said"), BADLY.values(), ids=BADLY)
+def test_a_training_that_fails_is_told_apart(pairs, said):
+    assert said in watch().trouble(results(*pairs))
+
+
+def test_three_epochs_without_progress_need_one_before_them():
+    assert watch().trouble(results(*[(1.4, 0.28)] * 3)) == ""
+
+
+def test_the_guess_is_that_of_the_test_labels():
+    two_classes = Watch(torch.tensor([0, 0, 0, 1]), SETTINGS)
+    assert (two_classes.accuracy, two_classes.cost) == (0.75, pytest.approx(0.375))
+
+
+@pytest.mark.parametrize(
+    ("settings", "remedies"),
+    [
+        ({"lr": 5.0}, "--lr 1, or --optimizer adamw"),
+        ({"lr": 300.0}, "--lr 5, which is the default here, or --optimizer adamw"),
+        ({"lr": 1e-4, "optimizer": "adamw"}, "--lr 0.003, which is the default here"),
+        ({"engine": "backprop"}, "--lr 1"),
+        ({"hidden": [9] * 5}, "--lr 1, or --optimizer adamw, or --activation relu"),
+    ],
+)
+def test_what_to_try_depends_on_what_was_asked_for(settings, remedies):
+    assert watch(**settings).trouble(results((0.9, 0.1))).endswith(f": try {remedies}")
