@@ -36,7 +36,7 @@ BAD = {
     "no number": (["explain", "--index", "-1"], "argument --index: '-1' is not a whole number of 0 or more"),
     "trained twice": (["explain", "--epochs", 3], "--epochs is for a network trained now, and --checkpoint names one"),
     "too many": (["sensitivity", "--examples", 301], "--examples: there are 300 training examples, and not 301"),
-    "none": (["sensitivity", "--examples", 0], "argument --examples: 0 is not a whole number above 0"),
+    "none": (["sensitivity", "--examples", 0], "argument --examples: '0' is not a whole number above 0"),
     "no weight": (["average", "--weight", "W9[0,0]"], "--weight: the network has the layers 1 to 3, and no W9[0,0]"),
     "no such digit": (["average", "--only-digit", 11], "--only-digit: no training image has the label 11"),
     "few": (["descent", "--examples", 20], "--examples: must be from 21 to 300, and is 20"),

@@ -116,6 +116,21 @@ def test_a_run_that_is_not_there_exits_with_2(capsys):
     assert "nowhere does not exist" in err
 
 
+@pytest.mark.parametrize("command", ["explain", "sensitivity", "average", "descent"])
+def test_a_checkpoint_without_a_name_is_refused(command, capsys):
+    code, _, err = manualgrad(capsys, command, "--checkpoint", "")
+    assert code == 2
+    assert err.endswith("argument --checkpoint: a run's folder or its model.pt is wanted, and not ''\n")
+
+
+@pytest.mark.parametrize("number", ["abc", "0", "-1", "1.5", str(2**63)])
+@pytest.mark.parametrize("option", ["chain --layers", "derive --layers", "sensitivity --examples", "descent --steps"])
+def test_what_must_be_above_0_is_said_to_be_so(option, number, capsys):
+    code, _, err = manualgrad(capsys, *option.split(), number)
+    assert code == 2
+    assert f"{number!r} is not a whole number above 0" in err
+
+
 def test_data_that_is_not_there_exits_with_2(run, capsys, tmp_path, monkeypatch):
     def gone(*_):
         raise data.DataError("It is gone.")
