@@ -50,6 +50,9 @@ class _FunctionMeta(FunctionMeta):
     """A metaclass only for its type: where `type(cls) is FunctionMeta`, Dynamo ignores an overridden `apply`."""
 
 
+_Policy = Literal["lower", "float32", "widest"] | None
+
+
 class Function(_PlainFunction, metaclass=_FunctionMeta):
     """Base class of layers with a hand-written derivative; a `torch.autograd.Function` that works in every mode.
 
@@ -68,7 +71,9 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
     Class attributes:
         autocast: what happens to the floating-point inputs under `torch.autocast` (float64 is never cast):
             `"lower"` casts them to autocast's dtype, as PyTorch does for matrix products; `"float32"` to float32, as it
-            does for losses; None leaves them as they come. `forward`, `backward` and `jvp` run with autocast off.
+            does for losses; `"widest"` to float32 where one of them is, and else to autocast's dtype, as for `torch.cat`; None
+            leaves them as they come. A dict has one of these for each type of device, as PyTorch's own lists differ:
+            `{"cuda": "float32"}` leaves them as they come elsewhere. `forward`, `backward` and `jvp` run with autocast off.
         generate_vmap_rule: as with `torch.autograd.Function`, but True by default.
 
     Raises:
@@ -98,7 +103,7 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
         tensor(6.)
     """
 
-    autocast: ClassVar[Literal["lower", "float32"] | None] = None
+    autocast: ClassVar[_Policy | dict[str, _Policy]] = None
     generate_vmap_rule = True
 
     _eager: ClassVar[type[_PlainFunction]] = _PlainFunction
@@ -324,14 +329,15 @@ def _autocast_is_on_for(device_type: str) -> bool:
     return torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type)
 
 
-def _cast(args: tuple[Any, ...], policy: str | None, device_type: str) -> tuple[Any, ...]:
+def _cast(args: tuple[Any, ...], policy: _Policy | dict[str, _Policy], device_type: str) -> tuple[Any, ...]:
+    if isinstance(policy, dict):
+        policy = policy.get(device_type)
     if policy is None:
         return args
-    dtype = torch.float32 if policy == "float32" else torch.get_autocast_dtype(device_type)
-
-    def cast(a: Any) -> Any:
-        if isinstance(a, torch.Tensor) and a.is_floating_point() and a.dtype != torch.float64:
-            return a.to(dtype)
-        return a
-
-    return tuple(cast(a) for a in args)
+    castable = [isinstance(a, torch.Tensor) and a.is_floating_point() and a.dtype != torch.float64 for a in args]
+    any_float32 = any(is_castable and a.dtype == torch.float32 for a, is_castable in zip(args, castable, strict=True))
+    if policy == "float32" or (policy == "widest" and any_float32):
+        dtype = torch.float32
+    else:
+        dtype = torch.get_autocast_dtype(device_type)
+    return tuple(a.to(dtype) if is_castable else a for a, is_castable in zip(args, castable, strict=True))

@@ -187,7 +187,18 @@ class Recorded(Function):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize(("policy", "expected"), [("lower", None), ("float32", torch.float32), (None, torch.float32)])
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ("lower", None),
+        ("float32", torch.float32),
+        ("widest", torch.float32),
+        (None, torch.float32),
+        ({"cpu": "lower", "cuda": "float32"}, None),
+        ({"cuda": "lower"}, torch.float32),
+    ],
+    ids=str,
+)
 def test_autocast_casts_by_policy_and_is_off_inside(policy, expected, dtype, monkeypatch):
     monkeypatch.setattr(Recorded, "autocast", policy)
     Recorded.met = []
@@ -201,6 +212,25 @@ def test_autocast_casts_by_policy_and_is_off_inside(policy, expected, dtype, mon
         assert dtypes == [expected or dtype] * 2
         assert not autocast
     assert x.grad.dtype == W.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtypes", [("half", "half"), ("half", "float"), ("float", "double"), ("half", "double")])
+def test_the_widest_dtype_is_torch_cats(dtypes):
+    class Cat(Function):
+        autocast = "widest"
+
+        @staticmethod
+        def forward(x, y):
+            return torch.cat([x, y])
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+    half = torch.bfloat16
+    x, y = (torch.rand(3, dtype=half if name == "half" else getattr(torch, name)) for name in dtypes)
+    with torch.autocast("cpu", half):
+        assert Cat.apply(x, y).dtype == torch.cat([x, y]).dtype
 
 
 def test_autocast_leaves_float64_and_other_devices_alone(monkeypatch):
