@@ -46,20 +46,23 @@ def run(options: argparse.Namespace) -> int:
 
     screen = console()
     screen.print(f"[bold]{'-'.join('1' * (options.layers + 1))}: one neuron a layer, z = w a + b, a = σ(z)[/]")
-    values = ", ".join(f"{name} = {value:.4f}" for name, value in c.values.items()).replace("-", "−")
-    screen.print(f"{values}\nC₀ = (a − y)² = {c.cost:.4f} with y = {c.y:g}\n")
+    values = ", ".join(f"{name} = {number(value)}" for name, value in c.values.items())
+    screen.print(f"{values}\nC₀ = (a − y)² = {number(c.cost)} with y = {c.y:g}\n")
 
     factors = table("The factors", "<factor", "<formula", "value")
     for link in dict.fromkeys(link for parameter in c.parameters for link in reversed(parameter.links)):
         factors.add_row(f"∂{link.of}/∂{link.by}", link.formula, number(link.value))
     screen.print(factors)
 
-    products = table("Their products", "<", "<product of its factors", "is", f"difference, h = {H:g}")
+    products = table("Their products", "<", "<product of its factors", "is", f"difference,\nh = {H:g}")
     for parameter in c.parameters:
-        product = " · ".join(f"{link.value:.3g}" for link in parameter.links).replace("-", "−")
+        product = " · ".join(number(link.value) for link in parameter.links)
         products.add_row(f"∂C₀/∂{parameter.name}", product, number(parameter.product), number(parameter.difference))
     screen.print(products)
-    screen.print("Two more factors for each layer back.")
+    if options.layers == 1:
+        screen.print("Three factors each; every further layer back adds two (--layers 2).")
+    else:
+        screen.print("Two more factors for each layer back.")
     save(options.out, lambda path: plot_chain(c, f"The chain rule, one neuron a layer: x = {_X}, y = {_Y:g}", path))
     screen.print(f"The picture: {options.out}", soft_wrap=True, markup=False)
     return 0

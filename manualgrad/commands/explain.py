@@ -10,13 +10,13 @@ from manualgrad.commands.errors import BadInput
 
 if TYPE_CHECKING:
     from rich.table import Table
-    from torch import Tensor
 
     from manualgrad.teaching.explain import Explanation
 
 __all__ = ["add"]
 
 _STRONGEST = 6
+_FIRST = 100  # training images of a digit
 
 
 def add(commands: Any) -> None:
@@ -26,7 +26,12 @@ def add(commands: Any) -> None:
         description="What one training example wants each weight, bias and activation to do, as tables and as a picture.",
     )
     example = parser.add_mutually_exclusive_group()
-    example.add_argument("--digit", type=network.natural, metavar="D", help="the first training image of a D (2)")
+    example.add_argument(
+        "--digit",
+        type=network.natural,
+        metavar="D",
+        help=f"of the first {_FIRST} training images of a D, the one whose outputs have the strongest wishes (2)",
+    )
     example.add_argument("--index", type=network.natural, metavar="N", help="training image N, counted from 0")
     parser.add_argument("--neuron", type=network.natural, metavar="J", help="the output to look at closely (the label's)")
     network.add_options(parser, "explain.png")
@@ -40,15 +45,21 @@ def run(options: argparse.Namespace) -> int:
 
     screen = console()
     looked_at = network.load(options, screen)
-    index = _index(options, looked_at.training.labels)
     training = looked_at.training
+    index, why = _example(options, looked_at)
     label, outputs = int(training.labels[index]), training.y.shape[1]
     neuron = label if options.neuron is None else options.neuron
     if neuron >= outputs:
         raise BadInput(f"--neuron: the network has the outputs 0 to {outputs - 1}, and not {neuron}")
     e = explain(looked_at.model.double(), training.x[index].double(), training.y[index].double(), neuron)
+    if not e.trace.cost.isfinite():
+        raise BadInput(
+            f"training image {index} has the cost {e.trace.cost.item()} in {looked_at.name}: nothing can be said of it"
+        )
     title = f"What training image {index}, a {label}, wants of {looked_at.name}"
     screen.print(title, style="bold", markup=False)
+    if why:
+        screen.print(why)
     screen.print(f"A nudge to q is −∂C₀/∂q; C₀ = Σ (a − y)² = {e.trace.cost.item():.4f} is this image's cost.\n")
     for part in (_outputs(e), _avenues(e), _layer_before(e), _steps(e)):
         screen.print(part)
@@ -57,17 +68,22 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _index(options: argparse.Namespace, labels: Tensor) -> int:
-    n = len(labels)
+def _example(options: argparse.Namespace, looked_at: network.Network) -> tuple[int, str]:
+    """The training image asked for; and of a digit, why it is this one."""
+    from manualgrad.teaching.explain import most_to_see
+
+    training = looked_at.training
     if options.index is not None:
-        if options.index >= n:
-            raise BadInput(f"--index: the training images are 0 to {n - 1}, and not {options.index}")
-        return int(options.index)
+        if options.index >= len(training):
+            raise BadInput(f"--index: the training images are 0 to {len(training) - 1}, and not {options.index}")
+        return options.index, ""
     digit = 2 if options.digit is None else options.digit
-    found = (labels == digit).nonzero()
+    found = (training.labels == digit).nonzero()[:_FIRST, 0]
     if not len(found):
-        raise BadInput(f"--digit: no training image has the label {digit}; there are 0 to {int(labels.max())}")
-    return int(found[0])
+        raise BadInput(f"--digit: no training image has the label {digit}; there are 0 to {int(training.labels.max())}")
+    row, wishes = most_to_see(looked_at.model, training.x[found], training.y[found])
+    first = f"Of the first {len(found)} training images of a {digit}"
+    return int(found[row]), f"{first}, its outputs have the strongest wishes, Σ |∂C₀/∂z| = {wishes:.4f}."
 
 
 def _outputs(e: Explanation) -> Table:

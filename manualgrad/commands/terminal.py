@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from manualgrad.commands.errors import BadInput
+from manualgrad.teaching.number import number
 
 __all__ = ["bar", "console", "number", "save", "table"]
 
@@ -23,11 +24,6 @@ def table(title: str, *columns: str) -> Table:
     for column in columns:
         made.add_column(column.lstrip("<"), justify="left" if column.startswith("<") else "right")
     return made
-
-
-def number(value: float) -> str:
-    """With its sign and four digits: +0.1234, −1.234e-05."""
-    return f"{value:+#.4g}".replace("-", "−", 1) if value < 0 else f"{value:+#.4g}"
 
 
 def bar(value: float, largest: float, width: int = 16) -> str:

@@ -49,6 +49,19 @@ class Chain:
     cost: float
     parameters: list[Parameter]
 
+    @property
+    def longest(self) -> Parameter:
+        """w⁽¹⁾, which is the furthest back."""
+        return self.parameters[-2]
+
+    @property
+    def derivatives(self) -> dict[str, float]:
+        """∂C₀/∂q of the cost and of every quantity back to z⁽¹⁾, in that order: each is the one before times one factor."""
+        found = {"C₀": 1.0}
+        for link in reversed(self.longest.links[1:]):
+            found[link.by] = found[link.of] * link.value
+        return found
+
 
 def chain(model: MLP, x: float, y: float) -> Chain:
     """Every factor of every derivative of the cost C₀ = (a⁽ᴸ⁾ − y)².

@@ -19,9 +19,10 @@ from torch.nn import Sequential
 from manualgrad.network import stack
 from manualgrad.network.algorithm import LayerTrace, Trace, trace
 
-__all__ = ["STEP", "Explanation", "Step", "explain"]
+__all__ = ["STEP", "Explanation", "Step", "explain", "most_to_see"]
 
 STEP = 0.01  # times a wish: short enough for the first order to foretell what it does
+_SHOWN = 16  # neurons of a layer, at most
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,15 @@ class Explanation:
         assert layer.W is not None
         return -layer.delta[:, None] * layer.W.detach()
 
+    def shown(self, l: int) -> list[int]:
+        """The neurons of layer l that a picture has room for, in order: every output; of other layers the 16 with the
+        strongest wishes, |delta|, which are those that go on to the layer before.
+        """
+        layer = self.trace.layers[l]
+        if layer is self.outputs:
+            return list(range(len(layer.a)))
+        return layer.delta.abs().argsort(descending=True, stable=True)[:_SHOWN].sort().values.tolist()
+
 
 def explain(model: Sequential, x: Tensor, y: Tensor, neuron: int) -> Explanation:
     """What the example x, with the desired outputs y, wants of the model.
@@ -100,6 +110,19 @@ def explain(model: Sequential, x: Tensor, y: Tensor, neuron: int) -> Explanation
     explanation = Explanation(x, y, neuron, trace(model, x[None], y[None]).average(), [])
     explanation.steps.extend(_steps(explanation, model))
     return explanation
+
+
+def most_to_see(model: Sequential, x: Tensor, y: Tensor) -> tuple[int, float]:
+    """The example whose outputs have the strongest wishes, Σ_j |delta_j|: not right yet, nor so sure that sigmoid is flat.
+
+    Args:
+        x: [n, pixels]; y: [n, outputs].
+
+    Returns:
+        its row, and that sum.
+    """
+    sums = [trace(model, x[k : k + 1], y[k : k + 1]).layers[-1].delta.abs().sum().item() for k in range(len(x))]
+    return max(enumerate(sums), key=lambda pair: pair[1])
 
 
 def _steps(e: Explanation, model: Sequential) -> list[Step]:

@@ -34,7 +34,7 @@ def test_the_network_of_a_run_is_the_one_explained(run, capsys):
 def test_without_a_checkpoint_a_short_training_comes_first(capsys, tmp_path):
     code, out, err = manualgrad(capsys, "explain", "--digit", 2)
     assert (code, err) == (0, "")
-    assert "What training image 5, a 2, wants of 784-16-16-10 after 1 epoch (test accuracy" in " ".join(out.split())
+    assert "a 2, wants of 784-16-16-10 after 1 epoch (test accuracy" in " ".join(out.split())
     assert is_picture(tmp_path / "explain.png")
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from manualgrad import MLP
+from manualgrad import MLP, trace
 from manualgrad.teaching.chain import chain
 
 
@@ -28,3 +28,14 @@ def test_the_links_of_a_chain_join():
         assert parameter.links[-1].of == "C₀"
     assert list(c.values) == ["a⁽⁰⁾", "z⁽¹⁾", "a⁽¹⁾", "z⁽²⁾", "a⁽²⁾"]
     assert c.cost == pytest.approx((c.values["a⁽²⁾"] - 1) ** 2)
+
+
+def test_every_derivative_is_the_one_before_times_a_factor():
+    model = MLP([1, 1, 1, 1], dtype=torch.float64)
+    c = chain(model, 0.7, 1.0)
+    assert c.longest.name == "w⁽¹⁾"
+    assert list(c.derivatives) == ["C₀", "a⁽³⁾", "z⁽³⁾", "a⁽²⁾", "z⁽²⁾", "a⁽¹⁾", "z⁽¹⁾"]
+    layers = trace(model, torch.tensor([[0.7]]).double(), torch.tensor([[1.0]]).double()).layers
+    for layer, a, z in zip(layers, ("a⁽¹⁾", "a⁽²⁾", "a⁽³⁾"), ("z⁽¹⁾", "z⁽²⁾", "z⁽³⁾"), strict=True):
+        assert c.derivatives[a] == pytest.approx(layer.dC_da.item())
+        assert c.derivatives[z] == pytest.approx(layer.delta.item())

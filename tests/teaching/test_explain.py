@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from manualgrad import backprop, sgd_step
-from manualgrad.teaching.explain import STEP, explain
+from manualgrad import MLP, backprop, sgd_step
+from manualgrad.teaching.explain import STEP, explain, most_to_see
 
 
 @pytest.fixture
@@ -63,3 +63,25 @@ def test_a_step_does_what_was_predicted(model, example):
     assert cost(model, x, y) - e.trace.cost.item() == pytest.approx(e.steps[-1].measured, rel=1e-9)
     by_layer = sum(step.predicted for step in e.steps[4:7])
     assert by_layer == pytest.approx(e.steps[-1].predicted)
+
+
+def test_of_many_neurons_the_16_with_the_strongest_wishes_are_shown_and_every_output():
+    model = MLP([9, 40, 5, 20], dtype=torch.float64)
+    e = explain(model, torch.rand(9).double(), torch.eye(20).double()[3], neuron=3)
+    shown, delta = e.shown(0), e.trace.layers[0].delta.abs()
+    assert len(shown) == 16
+    assert shown == sorted(shown)
+    assert delta[shown].min() >= max(delta[k] for k in range(40) if k not in shown)
+    assert e.shown(1) == list(range(5))
+    assert e.shown(2) == list(range(20))
+
+
+def test_the_example_with_most_to_see_has_outputs_that_are_wrong_and_can_still_be_moved():
+    model = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Sigmoid()).double()
+    torch.nn.init.eye_(model[0].weight)
+    torch.nn.init.zeros_(model[0].bias)
+    right, flat, undecided = [9.0, -9.0, -9.0], [-9.0, 9.0, 9.0], [-1.0, 1.0, 0.0]
+    x, y = torch.tensor([right, flat, undecided, right]).double(), torch.tensor([[1.0, 0.0, 0.0]]).double().expand(4, 3)
+    row, wishes = most_to_see(model, x, y)
+    assert row == 2
+    assert wishes == pytest.approx(explain(model, x[2], y[2], neuron=0).outputs.delta.abs().sum().item())

@@ -2,148 +2,206 @@
 
 from __future__ import annotations
 
+import functools
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from manualgrad.teaching.explain import STEP, Explanation
-from manualgrad.training.plots.style import DOWN, UP, colors, image, red_and_blue, save
+from manualgrad.teaching.number import number
+from manualgrad.teaching.plots.network import HEIGHT, plot_network, sign_color
+from manualgrad.training.plots.style import DOWN, SERIES, UP, UP_AND_DOWN, WIDTH, colors, image, red_and_blue, save
 
 __all__ = ["plot_explanation"]
 
 _LEGEND = (
-    "Red: a nudge up. Blue: a nudge down. "
-    "A nudge to $q$ is $-\\partial C_0/\\partial q$, $C_0$ being the cost of this image alone."
+    "A nudge to $q$ is $-\\partial C_0/\\partial q$, $C_0$ being the cost of this image alone; "
+    f"$\\delta = \\partial C_0/\\partial z$. {UP_AND_DOWN}"
 )
-_NEURON = "neuron $k$ of the layer before"
-_SHOWN = 16  # first-layer neurons at most; with more, those with the strongest wishes
+_GREY = "0.6"
+_BETWEEN = 0.25  # inches, between the panels
+_ROW = 0.2  # inches, of a heat map
+_SMALL_IMAGES = 8  # in a row
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """Its height in inches, its heading, and what draws it."""
+
+    height: float
+    heading: str
+    draw: Callable[[SubFigure, Explanation], None]
 
 
 def plot_explanation(e: Explanation, title: str, path: Path | None = None) -> Figure:
-    backwards = range(len(e.trace.layers) - 1, 0, -1)
-    heights = [4.2, 4.8, *(4.2 for _ in backwards), 5.6]
-    figure = Figure(figsize=(17, sum(heights)), layout="constrained")
-    figure.suptitle(f"{title}\n{_LEGEND}", fontsize=15)
-    rows: Any = iter(figure.subfigures(len(heights), 1, height_ratios=heights, hspace=0.02, squeeze=False).flat)
-    left, right = next(rows).subfigures(1, 2, width_ratios=[1, 2.6])
-    _example(left, e)
-    _outputs(right, e)
-    _avenues(next(rows), e)
-    for l in backwards:
-        _layer_before(next(rows), e, l)
-    left, right = next(rows).subfigures(1, 2, width_ratios=[2, 1])
-    _first_weights(left, e)
-    _steps(right, e)
+    """Numbered panels, from the network as a whole to what steps along the wishes do; among them one for each hidden layer."""
+    title = textwrap.fill(title, 90)
+    panels = _panels(e)
+    heights = [0.5 + 0.2 * title.count("\n"), *(panel.height for panel in panels)]
+    figure = Figure(figsize=(WIDTH, sum(heights) + _BETWEEN * len(panels)))
+    figure.set_layout_engine("constrained", hspace=0, h_pad=0.06)
+    hspace = _BETWEEN * len(heights) / sum(heights)
+    top, *rows = figure.subfigures(len(heights), 1, height_ratios=heights, hspace=hspace, squeeze=False)[:, 0]
+    top.text(0.5, 0.9, title, fontsize=12, ha="center", va="top", parse_math=False)
+    top.text(0.5, 0, _LEGEND, ha="center", va="bottom")
+    for i, (row, panel) in enumerate(zip(rows, panels, strict=True), 1):
+        row.suptitle(f"{i}  {panel.heading}", fontsize=12, fontweight="bold", x=0.01, ha="left")
+        panel.draw(row, e)
     return save(figure, path)
 
 
-def _heading(figure: SubFigure, text: str) -> None:
-    figure.suptitle(text, fontsize=13, fontweight="bold", x=0.01, ha="left")
-
-
-def _example(figure: SubFigure, e: Explanation) -> None:
-    _heading(figure, "1  The example")
-    axes = figure.subplots()
-    image(axes, e.x, cmap="gray_r")
-    axes.set_xlabel(f"cost $C_0 = \\sum_j (a_j - y_j)^2$ = {e.trace.cost.item():.3f}", fontsize=12)
+def _panels(e: Explanation) -> list[_Panel]:
+    backwards = range(len(e.trace.layers) - 1, 0, -1)
+    first = "Back at the first layer: the nudges of its weights, a picture for each neuron" + _some(e, 0, ",\n")
+    return [
+        _Panel(HEIGHT, "The network, shown the image: activations go forward, wishes come back", plot_network),
+        _Panel(3.4, "What it wants of each output: a nudge in proportion to the distance from the target", _outputs),
+        _Panel(
+            4.6, f"Output {e.neuron} by itself has three avenues: its bias, its weights, the activations before it", _avenues
+        ),
+        *(
+            _Panel(
+                2.8 + _ROW * len(e.shown(l)),
+                f"What every {_name(e, l)} wishes of the activations of layer {l}, added up",
+                functools.partial(_wishes_before, l=l),
+            )
+            for l in backwards
+        ),
+        _Panel(1.5 + 1.4 * _rows_of_images(e), first, _first_weights),
+        _Panel(1.4 + 0.4 * len(e.steps), f"What {STEP} times these nudges do to the cost", _steps),
+    ]
 
 
 def _outputs(figure: SubFigure, e: Explanation) -> None:
-    _heading(figure, "2  What it wants of each output: a nudge in proportion to the distance from the target")
     left, right = figure.subplots(1, 2)
     digits = range(len(e.y))
-    left.bar(digits, e.outputs.a.tolist(), color="0.6", label="activation $a_j$")
+    left.bar(digits, e.outputs.a.tolist(), color=_GREY, label="activation $a_j$")
     left.hlines(e.y.tolist(), [d - 0.4 for d in digits], [d + 0.4 for d in digits], color="black", label="target $y_j$")
     for digit, a, y in zip(digits, e.outputs.a.tolist(), e.y.tolist(), strict=True):
         if abs(y - a) > 0.02:
             arrow = {"arrowstyle": "-|>", "color": UP if y > a else DOWN, "lw": 2}
             left.annotate("", xy=(digit, y), xytext=(digit, a), arrowprops=arrow)
-    left.set(xlabel="output (digit)", ylabel="activation", ylim=(-0.05, 1.08))
-    left.legend(loc="upper right" if e.y.argmax() < 6 else "upper left")
-    _bars(right, e.output_wishes, "nudge wished, $-\\partial C_0/\\partial a_j = 2\\,(y_j - a_j)$", "output (digit)")
-    for axes in (left, right):
-        axes.set_xticks(list(digits))
+    left.set(xlabel="output $j$", ylabel="activation", ylim=(-0.05, 1.08), xticks=digits)
+    left.legend(loc="upper right" if e.y.argmax() < len(e.y) / 2 else "upper left")
+    _bars(right, e.output_wishes, digits, colors(e.output_wishes))
+    right.set(xlabel="output $j$", ylabel="nudge, $-\\partial C_0/\\partial a_j = 2\\,(y_j - a_j)$")
 
 
 def _avenues(figure: SubFigure, e: Explanation) -> None:
-    j = e.neuron
-    _heading(figure, f"3  Output {j} by itself has three avenues: its bias, its weights, and the activations before it")
-    ((bias, weights, before), (unused, a, W)) = figure.subplots(2, 3, width_ratios=[0.35, 1, 1])
-    unused.remove()
-    bias.bar([0], [e.bias_wish], color=colors(torch.tensor([e.bias_wish])), width=0.5)
-    bias.set(title="its bias", xlim=(-1, 1), ylabel=f"$-\\partial C_0/\\partial b_{{{j}}}$", xticks=[])
+    """Above the wishes, below what they are in proportion to."""
+    j, W = e.neuron, e.outputs.W
+    assert W is not None
+    ((bias, weights, before), (empty, a, w)) = figure.subplots(2, 3, width_ratios=[0.36, 1, 1])
+    empty.set_axis_off()
+    bias.bar([0], [e.bias_wish], color=_up_or_down(e.bias_wish), width=0.5)
     bias.axhline(0, color="black", lw=0.8)
-    _bars(weights, e.weight_wishes, f"$-\\partial C_0/\\partial W_{{{j}k}}$")
-    weights.set_title("nudges of its weights: in proportion to ...")
-    _bars(a, e.outputs.a_prev, "$a_k$", _NEURON, "0.6")
-    a.set_title("... the activations they come from")
-    _bars(before, e.wishes_before(-1)[j], f"$-\\delta_{{{j}}} W_{{{j}k}}$")
-    before.set_title("nudges of the activations before: in proportion to ...")
-    _bars(W, _W(e)[j], f"$W_{{{j}k}}$", _NEURON, "0.6")
-    W.set_title("... its weights")
+    bias.set(xlim=(-1, 1), ylabel=f"$-\\partial C_0/\\partial b_{{{j}}}$", xticks=[])
+    bias.set_title("its bias", fontsize=10)
+    draw = functools.partial(_neurons_before if len(e.trace.layers) > 1 else _pixels, e)
+    draw(weights, e.weight_wishes, f"$-\\partial C_0/\\partial W_{{{j}k}}$", _up_or_down)
+    weights.set_title("its weights: in proportion to ...", fontsize=10)
+    draw(a, e.outputs.a_prev, "$a_k$", _grey)
+    a.set_title("... the activations they come from", fontsize=10)
+    draw(before, e.wishes_before(-1)[j], f"$-\\delta_{{{j}}} W_{{{j}k}}$", _up_or_down)
+    before.set_title("the activations before: in proportion to ...", fontsize=10)
+    draw(w, W[j].detach(), f"$W_{{{j}k}}$", sign_color)
+    w.set_title("... its weights", fontsize=10)
+    if len(e.trace.layers) > 1:
+        for axes in (a, w):
+            axes.set_xlabel(f"neuron of layer {len(e.trace.layers) - 1}, $k$" + _some(e, -2, ",\n"))
 
 
-def _layer_before(figure: SubFigure, e: Explanation, l: int) -> None:
-    wishes, last = e.wishes_before(l), l == len(e.trace.layers) - 1
-    name = "output" if last else f"neuron of layer {l + 1}"
-    number, then = ("4  ", "here the next layer back begins") if last else ("    ", "and so on, backwards")
-    _heading(figure, f"{number}What every {name} wishes of the activations of layer {l}, added up: {then}")
-    table, total = figure.subplots(1, 2, width_ratios=[1.35, 1])
-    shown = table.imshow(wishes.numpy(), aspect="auto", interpolation="nearest", **red_and_blue(wishes))
-    table.set(xlabel=_NEURON, ylabel=f"{name}, $j$", title="a row each")
-    figure.colorbar(shown, ax=table, label="$-\\delta_j W_{jk}$")
-    _bars(total, wishes.sum(0), "$-\\partial C_0/\\partial a_k$", _NEURON)
-    total.set_title("their sum")
-    for axes, count in ((table.yaxis, wishes.shape[0]), (table.xaxis, wishes.shape[1])):
-        if count <= 32:
-            axes.set_ticks(range(count))
+def _neurons_before(e: Explanation, axes: Axes, values: Tensor, symbol: str, color: Callable[[float], str]) -> None:
+    ks = e.shown(-2)
+    _bars(axes, values[ks], ks, [color(value) for value in values[ks].tolist()])
+    axes.tick_params(axis="x", rotation=90 if ks[-1] > 99 else 0)
+    axes.set_ylabel(symbol)
+
+
+def _pixels(e: Explanation, axes: Axes, values: Tensor, symbol: str, color: Callable[[float], str]) -> None:
+    """As an image, in shades of the colours of bars."""
+    shades = {_grey: {"cmap": "gray"}, sign_color: red_and_blue(values) | {"cmap": "BrBG_r"}}
+    drawn = image(axes, values, **shades.get(color, red_and_blue(values)))
+    axes.figure.colorbar(drawn, ax=axes, label=symbol)
+
+
+def _wishes_before(figure: SubFigure, e: Explanation, l: int) -> None:
+    """A row for each neuron of layer l + 1, or each output; below, their sum."""
+    js, ks, wishes = e.shown(l), e.shown(l - 1), e.wishes_before(l)
+    shown, total = wishes[js][:, ks], wishes.sum(0)[ks]
+    (table, bar), (below, empty) = figure.subplots(2, 2, width_ratios=[1, 0.02], height_ratios=[_ROW * len(js), 1.2])
+    empty.set_axis_off()
+    drawn = table.imshow(shown.numpy(), aspect="auto", interpolation="nearest", **red_and_blue(shown))
+    table.set(ylabel=f"{_name(e, l)}, $j$" + _some(e, l, ",\n"), xticks=range(len(ks)), xticklabels=[])
+    table.set_yticks(range(len(js)), [str(j) for j in js])
+    figure.colorbar(drawn, cax=bar, label="$-\\delta_j W_{jk}$")
+    _bars(below, total, ks, colors(total))
+    rows = "rows" if len(js) == len(wishes) else f"{len(wishes)} rows"
+    below.set_title(f"the sum of all {rows}: the nudges wished of layer {l}", fontsize=10)
+    below.set(ylabel="$-\\partial C_0/\\partial a_k$", xlabel=f"neuron of layer {l}, $k$" + _some(e, l - 1))
 
 
 def _first_weights(figure: SubFigure, e: Explanation) -> None:
-    wishes, delta = e.first_weight_wishes(), e.trace.layers[0].delta
-    shown = delta.abs().argsort(descending=True)[:_SHOWN].sort().values.tolist()
-    some = "" if len(shown) == len(delta) else f" (the {_SHOWN} of {len(delta)} neurons that wish most)"
-    _heading(figure, f"5  Back at the first layer: the nudges of its weights, a picture for each neuron{some}")
-    columns = min(8, len(shown))
-    grid = figure.subplots(-(-len(shown) // columns), columns, squeeze=False)
+    js, rows, wishes = e.shown(0), _rows_of_images(e), e.first_weight_wishes()
+    grid = figure.subplots(rows, -(-len(js) // rows), squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
-    for axes, neuron in zip(grid.flat, shown, strict=False):
+    for axes, j in zip(grid.flat, js, strict=False):
         axes.set_axis_on()
-        drawn = image(axes, wishes[neuron], **red_and_blue(wishes[shown]))
-        axes.set_title(f"neuron {neuron}", fontsize=10)
-    figure.colorbar(drawn, ax=grid, location="bottom", shrink=0.6, aspect=40, label="nudge wished of the pixel's weight")
+        drawn = image(axes, wishes[j], **red_and_blue(wishes[js]))
+        axes.set_title(f"neuron {j}", fontsize=10)
+    label = "nudge of the weight of pixel $k$, $-\\partial C_0/\\partial W_{jk} = -\\delta_j\\,x_k$"
+    figure.colorbar(drawn, ax=grid, location="bottom", shrink=0.6, aspect=40, label=label)
+
+
+def _rows_of_images(e: Explanation) -> int:
+    return -(-len(e.shown(0)) // _SMALL_IMAGES)
 
 
 def _steps(figure: SubFigure, e: Explanation) -> None:
-    _heading(figure, f"6  What {STEP} times these nudges do to the cost")
-    axes = figure.subplots()
+    axes, table = figure.subplots(1, 2, width_ratios=[1, 0.42], sharey=True)
     rows = range(len(e.steps))
-    axes.barh(
-        [r - 0.2 for r in rows], [s.predicted for s in e.steps], 0.4, color="0.75", label="predicted, $\\nabla C\\cdot$step"
-    )
-    axes.barh([r + 0.2 for r in rows], [s.measured for s in e.steps], 0.4, color="tab:green", label="measured")
+    predicted, measured = [s.predicted for s in e.steps], [s.measured for s in e.steps]
+    axes.barh([r - 0.2 for r in rows], predicted, 0.4, color="0.75", label="predicted, $\\nabla C_0\\cdot$step")
+    axes.barh([r + 0.2 for r in rows], measured, 0.4, color=SERIES[1], label="measured")
     axes.axvline(0, color="black", lw=0.8)
-    axes.invert_yaxis()
-    axes.set_yticks(list(rows), [s.along.replace(", as", ",\nas").replace("biases of", "biases\nof") for s in e.steps])
+    axes.set_ylim(len(e.steps) - 0.4, -0.6)
+    axes.set_yticks(list(rows), [step.along.replace(", as", ",\nas") for step in e.steps])
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.set(xlabel="change of this example's cost")
+    axes.set(xlabel="change of this example's cost", ylabel="a step along the wishes of")
+    table.set_axis_off()
+    for x, heading, values in ((0.46, "predicted", predicted), (0.96, "measured", measured)):
+        for y, text in ((-0.85, heading), *enumerate(map(number, values))):
+            table.text(x, y, text, ha="right", va="center")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
 
-def _bars(axes: Axes, values: Tensor, ylabel: str, xlabel: str = "", color: str | None = None) -> None:
-    axes.bar(range(len(values)), values.tolist(), color=color or colors(values))
+def _bars(axes: Axes, values: Tensor, ks: Sequence[int], color: list[str]) -> None:
+    axes.bar(range(len(ks)), values.tolist(), color=color)
     axes.axhline(0, color="black", lw=0.8)
-    axes.set(ylabel=ylabel, xlabel=xlabel)
-    if len(values) <= 32:
-        axes.set_xticks(range(len(values)))
+    axes.set_xlim(-0.5, len(ks) - 0.5)
+    axes.set_xticks(range(len(ks)), [str(k) for k in ks])
 
 
-def _W(e: Explanation) -> Tensor:
-    assert e.outputs.W is not None
-    return e.outputs.W.detach()
+def _up_or_down(wish: float) -> str:
+    return UP if wish > 0 else DOWN
+
+
+def _grey(_: float) -> str:
+    return _GREY
+
+
+def _name(e: Explanation, l: int) -> str:
+    return "output" if l == len(e.trace.layers) - 1 else f"neuron of layer {l + 1}"
+
+
+def _some(e: Explanation, l: int, before: str = ", ") -> str:
+    """Words that say which neurons of a layer are shown, where it isn't all of them."""
+    shown, n = len(e.shown(l)), len(e.trace.layers[l].a)
+    return "" if shown == n else f"{before}the {shown} of {n} with the strongest wishes, $|\\delta|$"
