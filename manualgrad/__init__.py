@@ -2,6 +2,7 @@
 
 from manualgrad import nn, testing
 from manualgrad._audit import audit
+from manualgrad._by_hand import by_hand
 from manualgrad._swap import swap, swap_report, unswap
 from manualgrad.function import Function
 from manualgrad.network.algorithm import backprop, per_example_grad_norms, per_example_grads, sgd_step, trace
@@ -12,6 +13,7 @@ __all__ = [
     "Function",
     "audit",
     "backprop",
+    "by_hand",
     "nn",
     "per_example_grad_norms",
     "per_example_grads",

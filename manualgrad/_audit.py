@@ -39,7 +39,7 @@ def audit(tensor: Tensor) -> Audit:
         name = node.name().rpartition("::")[2]
         if _is_hand_written(node):
             result.manual[re.sub(r"^(Vmapped)*|Backward$", "", name)] += 1
-        elif _is_no_arithmetic(name):
+        elif _is_no_arithmetic(name) or _is_made_by_hand(node, name):
             result.other[name] += 1
         else:
             result.native[name] += 1
@@ -53,7 +53,7 @@ class Audit:
     Attributes:
         manual: arithmetic whose derivative is hand-written: Functions, manualgrad's or another's.
         native: arithmetic whose derivative is PyTorch's own.
-        other: no arithmetic: views, copies and casts, and the accumulation into `.grad`.
+        other: no arithmetic: views whose backward adds nothing up, copies and casts, and the accumulation into `.grad`.
     """
 
     manual: Counter[str] = field(default_factory=Counter)
@@ -76,6 +76,8 @@ class Audit:
                 title = ""
         manual, arithmetic = self.manual.total(), self.manual.total() + self.native.total()
         lines.append(f"{manual} of {arithmetic} arithmetic nodes are hand-written: {self.coverage:.1%}")
+        if self.native["CompiledFunctionBackward"]:
+            lines.append("A compiled region is one node, whoever wrote its derivatives: audit the model uncompiled.")
         return "\n".join(lines)
 
 
@@ -99,12 +101,22 @@ def _is_hand_written(node: Any) -> bool:
     return not function.__module__.startswith("torch.") or function.__module__ == "torch._functorch.autograd_function"
 
 
+def _is_made_by_hand(node: Any, name: str) -> bool:
+    """Whether an in-place operation on a view, which PyTorch records as CopySlices, was by_hand's: a copy into the view."""
+    return name == "CopySlices" and "by_hand" in node.metadata
+
+
+_REPEATING_VIEWS = ("expand", "unfold", "as_strided")  # an element may stand in several places: their gradients are added up
+
+
 @cache
 def _is_no_arithmetic(name: str) -> bool:
     if name in ("AccumulateGrad", "CloneBackward0", "CopyBackwards", "ToCopyBackward0", "UnsafeViewBackward0"):
         return True
     # A view is what the operator's schema says is one: TransposeBackward0 is the node of aten::transpose.
     operator = re.sub(r"(?<!^)(?=[A-Z])", "_", re.sub(r"Backward.*$", "", name)).lower()
+    if operator in _REPEATING_VIEWS:
+        return False
     packets = (getattr(torch.ops.aten, name, None) for name in (operator, f"_{operator}"))
     return any(
         getattr(packet, overload).is_view

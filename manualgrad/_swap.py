@@ -73,7 +73,10 @@ def swap_report(model: Module) -> SwapReport:
     return report
 
 
-_FUNCTIONS = "Functions and operators that a forward calls (F.relu, x + y) are no modules: audit(output) counts them."
+_FUNCTIONS = (
+    "Functions and operators that a forward calls (F.relu, x + y) are no modules: audit(output) counts them, "
+    "and `with manualgrad.by_hand():` differentiates them by hand."
+)
 
 
 @dataclass

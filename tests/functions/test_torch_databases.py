@@ -5,11 +5,10 @@ The databases are those that the torch wheel carries for its own tests, torch.te
 
 import pytest
 import torch
-from torch.autograd import forward_ad
+from samples import assert_same
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.common_modules import module_db
-from torch.utils._pytree import tree_leaves, tree_map
 
 from manualgrad import nn
 
@@ -21,7 +20,6 @@ NAMES = {
 }
 OPS = [op for op in op_db if op.name in NAMES]
 MODULES = [module for module in module_db if module.name in ("nn.Linear", "nn.Sigmoid", "nn.ReLU", "nn.MSELoss")]
-HALF = (torch.float16, torch.bfloat16)
 LAYOUTS = [torch.sparse_coo, torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc]
 
 pytestmark = pytest.mark.filterwarnings("default:Using a target size")
@@ -29,80 +27,6 @@ pytestmark = pytest.mark.filterwarnings("default:Using a target size")
 op_and_dtype = pytest.mark.parametrize(
     ("op", "dtype"), [pytest.param(op, dtype, id=f"{op.name}-{dtype}") for op in OPS for dtype in sorted(op.dtypes, key=str)]
 )
-
-
-def requires_grad(value):
-    return isinstance(value, torch.Tensor) and value.requires_grad
-
-
-def copy_of(tree):
-    return tree_map(lambda v: v.detach().clone().requires_grad_(v.requires_grad) if isinstance(v, torch.Tensor) else v, tree)
-
-
-def random_like(t):
-    return torch.randn(t.shape, dtype=torch.complex128 if t.is_complex() else torch.float64).to(t)
-
-
-def derivatives(call, tree, gradient, tangents):
-    """The value and its gradients, for the given gradient of the value; the second gradients and forward mode's tangent."""
-    value = call(tree)
-    if not value.requires_grad:
-        return [value], []
-    inputs = [t for t in tree_leaves(tree) if requires_grad(t)]
-    gradient = gradient.clone().requires_grad_()
-    first = torch.autograd.grad(value, inputs, gradient, create_graph=True)
-    second = torch.autograd.grad(first, [*inputs, gradient], tangents, allow_unused=True, materialize_grads=True)
-    with forward_ad.dual_level():
-        primals = iter(tangents)
-        dual = tree_map(lambda v: forward_ad.make_dual(v, next(primals)) if requires_grad(v) else v, tree)
-        tangent = forward_ad.unpack_dual(call(dual)).tangent
-    return [value, *first], [*second, tangent]
-
-
-def assert_same(ours, theirs, tree):
-    gradient = random_like(theirs(tree).detach())
-    tangents = [random_like(t) for t in tree_leaves(tree) if requires_grad(t)]
-    first, others = derivatives(ours, copy_of(tree), gradient, tangents)
-    expected_first, expected_others = derivatives(theirs, copy_of(tree), gradient, tangents)
-    exact_first = None
-    for i, (result, expected) in enumerate(zip(first, expected_first, strict=True)):
-        if (
-            expected.is_cuda
-            and expected.dtype in HALF
-            and not torch.allclose(result, expected, equal_nan=True, **default_tolerance(expected))
-        ):
-            # torch's float16 mse_loss rounds each of its factors on CUDA: there, ours must be the closer to float64's.
-            exact_first = exact_first or derivatives(theirs, widened(tree), gradient.double(), doubled(tangents))[0]
-            assert (result - exact_first[i]).abs().max() <= (expected - exact_first[i]).abs().max()
-        else:
-            assert_close(result, expected, equal_nan=True)
-    for result, expected in zip(others, expected_others, strict=True):
-        assert_close(result, expected, **tolerance(expected, [*expected_first, *expected_others]), equal_nan=True)
-
-
-def default_tolerance(expected):
-    rtol, atol = torch.testing._comparison.default_tolerances(expected)
-    return {"rtol": rtol, "atol": atol}
-
-
-def doubled(tree):
-    return tree_map(lambda v: v.double() if isinstance(v, torch.Tensor) and v.is_floating_point() else v, tree)
-
-
-def widened(tree):
-    """A copy in float64, its leaves requiring grad as before."""
-    return tree_map(
-        lambda v, wide: wide.detach().requires_grad_(v.requires_grad) if isinstance(v, torch.Tensor) else v, tree, doubled(tree)
-    )
-
-
-def tolerance(expected, results):
-    """The default one; for sums in half precision, of terms of either sign, in proportion to the largest number around."""
-    if expected.dtype not in HALF:
-        return {}
-    eps = 2 * torch.finfo(expected.dtype).eps
-    largest = max((t.detach().nan_to_num(0, 0, 0).abs().max().item() for t in results if t.numel()), default=0)
-    return {"rtol": eps, "atol": eps * largest}
 
 
 @op_and_dtype

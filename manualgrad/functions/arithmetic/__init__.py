@@ -1,0 +1,1 @@
+"""Sums, products and the elementary functions of tensors."""

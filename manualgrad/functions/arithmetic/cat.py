@@ -1,0 +1,54 @@
+"""Tensors joined along a dimension.
+
+Each element of each tensor is one element of y, so that its derivative is that element's: with g = ∂C/∂y,
+
+    ∂C/∂x⁽ⁱ⁾ = the part of g at the places of x⁽ⁱ⁾
+
+Forward mode joins the tangents.
+
+Shapes: x⁽ⁱ⁾ [..., n_i, ...] to y [..., Σ n_i, ...]. PyTorch lets a tensor [0] be joined to any others, where it adds nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad.function import Function
+from manualgrad.functions._form import fitted, form
+
+__all__ = ["CatFunction"]
+
+
+class CatFunction(Function):
+    """x⁽¹⁾, x⁽²⁾, ... joined along dimension dim; `CatFunction.apply(dim, *tensors)`."""
+
+    autocast = "widest"
+
+    @staticmethod
+    def forward(dim: int, *tensors: Tensor) -> Tensor:
+        return torch.cat(tensors, dim)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.dim, *tensors = inputs
+        ctx.forms, ctx.dtype = [form(x) for x in tensors], output.dtype
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        gradients: list[Tensor | None] = []
+        start = 0
+        for x, x_needs_grad in zip(ctx.forms, ctx.needs_input_grad[1:], strict=True):
+            n = x.shape[ctx.dim] if len(x.shape) == g.dim() else 0
+            part = g.narrow(ctx.dim, start, n)
+            gradients.append(fitted(part if n else part.reshape(x.shape), x) if x_needs_grad else None)
+            start += n
+        return None, *gradients
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensor:
+        like = next(t for t in tangents if t is not None)
+        whole = [like.new_zeros(x.shape) if t is None else t for t, x in zip(tangents, ctx.forms, strict=True)]
+        return torch.cat(whole, ctx.dim).to(ctx.dtype)

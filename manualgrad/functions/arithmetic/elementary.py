@@ -1,0 +1,156 @@
+"""The elementary functions: each class states f and f′, and holds them as code."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from manualgrad.functions._elementwise import Elementwise
+
+__all__ = [
+    "CosFunction",
+    "ErfFunction",
+    "ExpFunction",
+    "Expm1Function",
+    "Log1pFunction",
+    "LogFunction",
+    "ReciprocalFunction",
+    "RsqrtFunction",
+    "SinFunction",
+    "SqrtFunction",
+    "SquareFunction",
+]
+
+
+class ExpFunction(Elementwise):
+    """y = eˣ, y′ = y."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return torch.exp(x)
+
+    @staticmethod
+    def dy_dx(y: Tensor) -> Tensor:
+        return y
+
+
+class Expm1Function(Elementwise):
+    """y = eˣ − 1, y′ = eˣ = y + 1."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return torch.expm1(x)
+
+    @staticmethod
+    def dy_dx(y: Tensor) -> Tensor:
+        return y + 1
+
+
+class LogFunction(Elementwise):
+    """y = log x. x = eʸ, dx/dy = eʸ = x."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return torch.log(x)
+
+    @staticmethod
+    def dx_dy(x: Tensor) -> Tensor:
+        return x
+
+
+class Log1pFunction(Elementwise):
+    """y = log (1 + x). x = eʸ − 1, dx/dy = eʸ = 1 + x."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return torch.log1p(x)
+
+    @staticmethod
+    def dx_dy(x: Tensor) -> Tensor:
+        return 1 + x
+
+
+class SqrtFunction(Elementwise):
+    """y = √x. x = y², dx/dy = 2 y."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return torch.sqrt(x)
+
+    @staticmethod
+    def dx_dy(y: Tensor) -> Tensor:
+        return 2 * y
+
+
+class RsqrtFunction(Elementwise):
+    """y = x^(−1/2), y′ = −1/2 x^(−3/2) = −y³/2."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return torch.rsqrt(x)
+
+    @staticmethod
+    def dy_dx(y: Tensor) -> Tensor:
+        return -0.5 * y.pow(3)
+
+
+class ReciprocalFunction(Elementwise):
+    """y = 1/x, y′ = −1/x² = −y²."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return torch.reciprocal(x)
+
+    @staticmethod
+    def dy_dx(y: Tensor) -> Tensor:
+        return -y * y
+
+
+class SquareFunction(Elementwise):
+    """y = x², y′ = 2 x."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return torch.square(x)
+
+    @staticmethod
+    def dy_dx(x: Tensor) -> Tensor:
+        return 2 * x
+
+
+class SinFunction(Elementwise):
+    """y = sin x, y′ = cos x."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return torch.sin(x)
+
+    @staticmethod
+    def dy_dx(x: Tensor) -> Tensor:
+        return torch.cos(x)
+
+
+class CosFunction(Elementwise):
+    """y = cos x, y′ = −sin x."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return torch.cos(x)
+
+    @staticmethod
+    def dy_dx(x: Tensor) -> Tensor:
+        return -torch.sin(x)
+
+
+class ErfFunction(Elementwise):
+    """y = 2/√π ∫₀ˣ e^(−t²) dt, and by the fundamental theorem of calculus y′ = 2/√π e^(−x²)."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return torch.erf(x)
+
+    @staticmethod
+    def dy_dx(x: Tensor) -> Tensor:
+        return 2 / math.sqrt(math.pi) * torch.exp(-x * x)

@@ -1,0 +1,78 @@
+"""The power y = aᵇ, element by element; a or b may be a number.
+
+With g = ∂C/∂y, and from y = e^(b log a):
+
+    ∂C/∂a = ∂y/∂a · g = b aᵇ⁻¹ g              0 where b is 0, as y = 1 whatever a is
+    ∂C/∂b = ∂y/∂b · g = aᵇ log a · g = y log a · g   0 where a is 0 and b ≥ 0, as y does not change with b there
+
+each summed over the copies that broadcasting made. Complex numbers: the factors enter the backward conjugated (see linear.py).
+
+Forward mode: dy = b aᵇ⁻¹ da + y log a db.
+
+Shapes: a and b broadcast against each other to y; each gradient has its input's shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad.function import Function
+from manualgrad.functions._form import conj, fitted, form
+
+__all__ = ["PowFunction"]
+
+
+class PowFunction(Function):
+    """aᵇ; `PowFunction.apply(a, b)`, one of them a Tensor, the other a Tensor or a number."""
+
+    @staticmethod
+    def forward(a: Any, b: Any) -> Tensor:
+        return torch.pow(a, b)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, Any], output: Tensor) -> None:
+        a, b = inputs
+        ctx.a, ctx.b, ctx.y = form(a), form(b), form(output)
+        ctx.numbers = tuple(None if isinstance(t, Tensor) else t for t in inputs)
+        tensors = tuple(t if isinstance(t, Tensor) else None for t in inputs)
+        ctx.save_for_backward(*tensors, output if ctx.needs_input_grad[1] else None)
+        ctx.save_for_forward(*tensors, output)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        a, b, y = _operands(ctx)
+        a_needs_grad, b_needs_grad = ctx.needs_input_grad
+        dC_da = fitted(_times_dy_da(g, a, b, conj), ctx.a) if a_needs_grad else None
+        dC_db = fitted(_times_dy_db(g, a, b, y, conj), ctx.b) if b_needs_grad else None
+        return dC_da, dC_db
+
+    @staticmethod
+    def jvp(ctx: Any, da: Tensor | None, db: Tensor | None) -> Tensor:
+        a, b, y = _operands(ctx)
+        terms = [] if da is None else [_times_dy_da(da, a, b)]
+        terms += [] if db is None else [_times_dy_db(db, a, b, y)]
+        return sum(terms[1:], terms[0]).to(ctx.y.dtype)
+
+
+def _operands(ctx: Any) -> tuple[Any, Any, Any]:
+    """a, b, those that are numbers too, and y."""
+    a, b, y = ctx.saved_tensors
+    return ctx.numbers[0] if a is None else a, ctx.numbers[1] if b is None else b, y
+
+
+def _times_dy_da(t: Tensor, a: Tensor, b: Any, factor: Callable[[Tensor], Tensor] = lambda factor: factor) -> Tensor:
+    """t b aᵇ⁻¹, the factor perhaps conjugated; where b is 0, 0 whatever t is, and whatever is differentiated next."""
+    if not isinstance(b, Tensor):
+        return torch.zeros_like(t) if b == 0 else t * factor(b * a.pow(b - 1))
+    return torch.where(b == 0, 0, t * factor(b * a.pow(torch.where(b == 0, 1, b - 1))))
+
+
+def _times_dy_db(t: Tensor, a: Any, b: Tensor, y: Tensor, factor: Callable[[Tensor], Tensor] = lambda factor: factor) -> Tensor:
+    """t y log a, likewise; where a is 0 and b ≥ 0, 0."""
+    a = a if isinstance(a, Tensor) else torch.scalar_tensor(a, dtype=y.dtype, device=y.device)
+    flat = (a == 0) & (b.real >= 0)
+    return torch.where(flat, 0, t * factor(y * torch.where(flat, 1, a).log()))

@@ -1,0 +1,74 @@
+"""The sum and the mean over some dimensions, y = Σ x and y = Σ x / M, M numbers being added up.
+
+With g = ∂C/∂y, each x_i occurs in one y with the factor 1, or 1/M:
+
+    ∂C/∂x_i = ∂y/∂x_i · g = g        for the sum
+    ∂C/∂x_i = g / M                  for the mean
+
+Forward mode: dy = Σ dx, or Σ dx / M.
+
+Shapes: x [..., M, ...] to y without the dimensions that are added up, or with 1 in their place (`keepdim`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad.function import Function
+
+__all__ = ["MeanFunction", "SumFunction"]
+
+
+class SumFunction(Function):
+    """Σ x; `SumFunction.apply(x, dims, keepdim)`, with dims a tuple of numbers from 0."""
+
+    @staticmethod
+    def forward(x: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
+        return torch.sum(x, dims, keepdim) if dims else x.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, tuple[int, ...], bool], output: Tensor) -> None:
+        x, ctx.dims, ctx.keepdim = inputs
+        ctx.shape = x.shape
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
+        return _repeated(g, ctx), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
+        return torch.sum(dx, ctx.dims, ctx.keepdim) if ctx.dims else dx.clone()
+
+
+class MeanFunction(Function):
+    """Σ x / M; `MeanFunction.apply(x, dims, keepdim)`, with dims a tuple of numbers from 0."""
+
+    @staticmethod
+    def forward(x: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
+        return torch.mean(x, dims, keepdim) if dims else x.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, tuple[int, ...], bool], output: Tensor) -> None:
+        x, ctx.dims, ctx.keepdim = inputs
+        ctx.shape = x.shape
+        ctx.M = math.prod([x.shape[d] for d in ctx.dims])
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
+        return _repeated(g / ctx.M, ctx), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
+        return torch.mean(dx, ctx.dims, ctx.keepdim) if ctx.dims else dx.clone()
+
+
+def _repeated(g: Tensor, ctx: Any) -> Tensor:
+    """g for each of the numbers that were added up."""
+    if not ctx.keepdim:
+        for d in sorted(ctx.dims):
+            g = g.unsqueeze(d)
+    return g.expand(ctx.shape)

@@ -1,0 +1,71 @@
+"""The matrix product and what is added to it, Z = β M + α A B, with numbers α and β.
+
+With delta = ∂C/∂Z, and as in matmul.py:
+
+    ∂C/∂M = β delta        ∂C/∂A = α delta Bᵀ        ∂C/∂B = α Aᵀ delta
+
+summed over the copies that broadcasting made of M. Complex numbers: A, B, α and β enter the backward conjugated.
+
+Forward mode, by the product rule: dZ = β dM + α (dA B + A dB).
+
+Shapes: A [n, m], B [m, p] and Z [n, p]; or each with the same dimension of examples before these; or A [n, m], B [m], Z [n].
+M broadcasts to Z.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad import product
+from manualgrad.function import Function
+from manualgrad.functions._form import conj, fitted, form
+
+__all__ = ["AddmmFunction"]
+
+_FUSED: dict[tuple[int, int], Any] = {
+    (2, 2): torch.addmm,
+    (3, 3): torch.baddbmm,
+    (2, 1): torch.addmv,
+}  # rounded once where they are in half precision
+
+
+class AddmmFunction(Function):
+    """β M + α A B; `AddmmFunction.apply(M, A, B, beta, alpha)`."""
+
+    autocast = "lower"
+
+    @staticmethod
+    def forward(M: Tensor, A: Tensor, B: Tensor, beta: Any, alpha: Any) -> Tensor:
+        return _FUSED[A.dim(), B.dim()](M, A, B, beta=beta, alpha=alpha)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Any, Any], output: Tensor) -> None:
+        M, A, B, ctx.beta, ctx.alpha = inputs
+        ctx.M, ctx.shape = form(M), output.shape
+        _, A_needs_grad, B_needs_grad, *_ = ctx.needs_input_grad
+        ctx.save_for_backward(A if B_needs_grad else None, B if A_needs_grad else None)
+        ctx.save_for_forward(A, B)
+
+    @staticmethod
+    def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, ...]:
+        A, B = ctx.saved_tensors
+        M_needs_grad, A_needs_grad, B_needs_grad, *_ = ctx.needs_input_grad
+        dC_dM = dC_dA = dC_dB = None
+        if M_needs_grad:
+            dC_dM = fitted(conj(ctx.beta) * delta, ctx.M)
+        if A_needs_grad:
+            dC_dA = conj(ctx.alpha) * (delta[:, None] * B.conj() if B.dim() == 1 else product.matmul(delta, B.mH))
+        if B_needs_grad:
+            dC_dB = conj(ctx.alpha) * product.matmul(A.mH, delta)
+        return dC_dM, dC_dA, dC_dB, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dM: Tensor | None, dA: Tensor | None, dB: Tensor | None, *_: None) -> Tensor:
+        A, B = ctx.saved_tensors
+        terms = [] if dM is None else [(ctx.beta * dM).expand(ctx.shape)]
+        terms += [] if dA is None else [ctx.alpha * (dA @ B)]
+        terms += [] if dB is None else [ctx.alpha * (A @ dB)]
+        return sum(terms[1:], terms[0])

@@ -1,0 +1,85 @@
+"""The matrix product Z = A B of matrices, or of batches of them that broadcast against each other.
+
+    Z_ij = Σ_k A_ik B_kj
+
+With delta = ∂C/∂Z, and as in linear.py, each quantity reaches the cost through the Z_ij in which it occurs:
+
+    ∂C/∂A_ik = Σ_j ∂Z_ij/∂A_ik · delta_ij = Σ_j B_kj delta_ij        ∂C/∂A = delta Bᵀ
+    ∂C/∂B_kj = Σ_i ∂Z_ij/∂B_kj · delta_ij = Σ_i A_ik delta_ij        ∂C/∂B = Aᵀ delta
+
+each summed over the batches for which broadcasting repeated it. Complex numbers: A and B enter the backward conjugated.
+
+Forward mode, by the product rule: dZ = dA B + A dB.
+
+Shapes: A [..., n, m]; B [..., m, p]; Z and delta [..., n, p].
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import Tensor
+
+from manualgrad import product
+from manualgrad.function import Function
+from manualgrad.functions._form import fitted, form
+
+__all__ = ["MatmulFunction"]
+
+
+class MatmulFunction(Function):
+    """A B; `MatmulFunction.apply(A, B)`."""
+
+    autocast = "lower"
+
+    @staticmethod
+    def forward(A: Tensor, B: Tensor) -> Tensor:
+        return product.matmul(A, B)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        A, B = inputs
+        ctx.A, ctx.B = form(A), form(B)
+        A_needs_grad, B_needs_grad = ctx.needs_input_grad
+        ctx.save_for_backward(A if B_needs_grad else None, B if A_needs_grad else None)
+        ctx.save_for_forward(A, B)
+
+    @staticmethod
+    def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        A, B = ctx.saved_tensors
+        A_needs_grad, B_needs_grad = ctx.needs_input_grad
+        dC_dA = dC_dB = None
+        if A_needs_grad and _is_one_matrix(ctx.A):
+            dC_dA = product.mm(_columns(delta), _columns(B).mH).view(ctx.A.shape)
+        elif A_needs_grad:
+            dC_dA = fitted(product.matmul(delta, B.mH), ctx.A)
+        if B_needs_grad and _is_one_matrix(ctx.B):
+            dC_dB = product.mm(_rows(A).mH, _rows(delta)).view(ctx.B.shape)
+        elif B_needs_grad:
+            dC_dB = fitted(product.matmul(A.mH, delta), ctx.B)
+        return dC_dA, dC_dB
+
+    @staticmethod
+    def jvp(ctx: Any, dA: Tensor | None, dB: Tensor | None) -> Tensor:
+        A, B = ctx.saved_tensors
+        if dA is None:
+            return A @ dB
+        return dA @ B if dB is None else dA @ B + A @ dB
+
+
+# One matrix for a whole batch of others: its gradient is the sum of theirs, which a single product adds up.
+
+
+def _is_one_matrix(of: Any) -> bool:
+    return math.prod(of.shape[:-2]) == 1
+
+
+def _rows(t: Tensor) -> Tensor:
+    """[..., n, m] as a matrix, the batch's rows below one another."""
+    return t if t.dim() == 2 else t.reshape(math.prod(t.shape[:-1]), t.shape[-1])
+
+
+def _columns(t: Tensor) -> Tensor:
+    """[..., n, m] as a matrix [n, -1], the batch's columns beside one another."""
+    return t if t.dim() == 2 else t.movedim(-2, 0).reshape(t.shape[-2], math.prod(t.shape) // max(t.shape[-2], 1))

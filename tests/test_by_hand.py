@@ -1,0 +1,430 @@
+"""`with by_hand():` what is differentiated inside is so by hand, and nothing else is other than torch's."""
+
+import itertools
+import threading
+from contextlib import nullcontext
+
+import pytest
+import torch
+import torch.nn.functional as F
+from samples import assert_same, copy_of
+from torch.autograd import forward_ad
+from torch.func import grad, jacfwd, jacrev, jvp, vjp, vmap
+from torch.testing import assert_close
+from torch.testing._internal.common_methods_invocations import op_db
+from torch.utils.checkpoint import CheckpointError, checkpoint
+
+import manualgrad
+from manualgrad import Function, _by_hand, audit, by_hand, swap
+
+DOUBLE = torch.float64
+
+ARITHMETIC = "add sub rsub mul div true_divide pow __radd__ __rsub__ __rmul__ __rdiv__ __rpow__ neg"
+ELEMENTARY = "exp expm1 log log1p sqrt rsqrt reciprocal square sin cos erf"
+PRODUCTS = "matmul __rmatmul__ mm bmm mv dot addmm baddbmm addmv"
+OTHERS = "sum mean cat stack nn.functional.linear nn.functional.relu sigmoid nn.functional.mse_loss"
+NAMES = " ".join((ARITHMETIC, ELEMENTARY, PRODUCTS, OTHERS)).split()
+OPS = [op for op in op_db if op.name in NAMES and op.variant_test_name not in ("floor_rounding", "trunc_rounding")]
+
+pytestmark = pytest.mark.filterwarnings("default:Using a target size")
+
+
+def inside(function):
+    def call(*args, **kwargs):
+        with by_hand():
+            return function(*args, **kwargs)
+
+    return call
+
+
+def test_each_operator_of_the_catalogue_is_among_torchs_samples():
+    assert {op.name for op in OPS} == set(NAMES)
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.complex128, torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name + op.variant_test_name)
+def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
+    if dtype not in op.supported_backward_dtypes(device.type):
+        pytest.skip(f"torch's own has no gradient of {dtype}")
+    for sample in op.sample_inputs(device, dtype, requires_grad=True):
+        tree = ((sample.input, *sample.args), sample.kwargs)
+        value = inside(op)(*copy_of(tree)[0], **sample.kwargs)
+        if value is NotImplemented:
+            continue  # as Python asks an operator's other operand then
+        if value.requires_grad:
+            assert not audit(value).native
+        is_power = op.name in ("pow", "__rpow__")  # whose second derivatives at 0 are nan in torch
+        assert_same(lambda t: inside(op)(*t[0], **t[1]), lambda t: op(*t[0], **t[1]), tree, may_know_better=is_power)
+
+
+@pytest.mark.parametrize("op", [op for op in OPS if op.error_inputs_func], ids=lambda op: op.name + op.variant_test_name)
+def test_an_operator_raises_torchs_error_on_every_error_sample(op, device):
+    for sample in op.error_inputs(device.type):
+        arguments, kwargs = (sample.sample_input.input, *sample.sample_input.args), sample.sample_input.kwargs
+        arguments = [a.requires_grad_() if isinstance(a, torch.Tensor) and a.is_floating_point() else a for a in arguments]
+        found, expected = (outcome(lambda f=f: f(*arguments, **kwargs)) for f in (inside(op), op))  # noqa: B023
+        assert found == expected if op.name not in EXPLAINED else found[0] == expected[0]
+
+
+EXPLAINED = ("nn.functional.linear", "nn.functional.relu", "sigmoid", "nn.functional.mse_loss")  # ours name the argument
+
+
+def outcome(call):
+    """The type of the value, or the error with its text."""
+    try:
+        return (type(call()),)
+    except Exception as error:
+        return type(error), str(error)
+
+
+OUT_OF_PLACE = {
+    "+": lambda x, y: x + y + 1 + (2 + x),
+    "-": lambda x, y: x - y - 1 - (2 - x),
+    "*": lambda x, y: x * y * 2 * (3 * x),
+    "/": lambda x, y: x / y / 2 + 1 / x,
+    "**": lambda x, y: x**2 + x**y + 2**x + x**0,
+    "-x": lambda x, y: -x,
+    "@": lambda x, y: x @ y.mT,
+    "add with alpha": lambda x, y: torch.add(x, y, alpha=3),
+    "sum over dims": lambda x, y: x.sum((0, 2)) + y.mean(1, keepdim=True).sum(),
+    "cat of broadcast": lambda x, y: torch.cat([x, y, x[:, :1]], 1),
+    "a number by keyword": lambda x, y: torch.mul(input=x, other=3.0),
+    "einsum is torch's own": None,
+}
+
+
+@pytest.mark.parametrize("function", [f for f in OUT_OF_PLACE.values() if f], ids=[n for n, f in OUT_OF_PLACE.items() if f])
+def test_an_expression_has_torchs_values_and_derivatives(function):
+    x, y = (torch.rand(2, 3, 4, dtype=DOUBLE, requires_grad=True) for _ in range(2))
+    assert not audit(inside(function)(x, y) if function(x, y).requires_grad else x + 1).native
+    assert torch.equal(inside(function)(x, y), function(x, y))
+    torch.autograd.gradcheck(inside(function), (x, y), check_forward_ad=True, check_batched_grad=True)
+    torch.autograd.gradgradcheck(inside(function), (x, y), check_fwd_over_rev=True)
+
+
+IN_PLACE = {
+    "+=": lambda x, y: x.__iadd__(y),
+    "-=": lambda x, y: x.__isub__(y),
+    "*=": lambda x, y: x.__imul__(y),
+    "/=": lambda x, y: x.__itruediv__(y),
+    "**=": lambda x, y: x.__ipow__(2),
+    "add_": lambda x, y: x.add_(y, alpha=2),
+    "mul_ by a number": lambda x, y: x.mul_(3),
+    "neg_": lambda x, y: x.neg_(),
+    "relu_": lambda x, y: x.relu_(),
+    "F.relu": lambda x, y: F.relu(x, inplace=True),
+    "sigmoid_": lambda x, y: x.sigmoid_(),
+}
+
+
+@pytest.mark.parametrize("view", [False, True])
+@pytest.mark.parametrize("change", IN_PLACE.values(), ids=IN_PLACE)
+def test_an_operation_in_place_stays_in_place_also_on_a_view(change, view):
+    results = []
+    for block in (by_hand, nullcontext):
+        torch.manual_seed(0)
+        x, y = (torch.rand(3, 4, dtype=DOUBLE, requires_grad=True) for _ in range(2))
+        with block():
+            whole = x * 2
+            changed = whole[1:] if view else whole
+            version = changed._version
+            result = change(changed, y[1:] if view else y)
+            loss = (whole * whole).sum()
+        assert result is changed
+        assert changed._version == version + 1
+        results.append((whole, *torch.autograd.grad(loss, (x, y), allow_unused=True, materialize_grads=True)))
+        if block is by_hand:
+            assert not audit(loss).native
+    assert_close(*results)
+
+
+def test_torchs_own_operation_on_a_view_is_still_arithmetic():
+    x = torch.rand(3, requires_grad=True)
+    z = x * 2
+    z[1:].atan_()
+    assert audit(z).native["CopySlices"] == 1
+
+
+ERRORS = {
+    "a leaf": lambda: torch.rand(3, requires_grad=True).add_(1),
+    "a shape that does not broadcast": lambda: torch.rand(3, requires_grad=True) + torch.rand(4),
+    "a result that does not fit": lambda: (torch.rand(1, requires_grad=True) * 1).add_(torch.rand(3)),
+    "no operand": lambda: torch.rand(3, requires_grad=True) + "a",
+    "an integer in place": lambda: torch.arange(3).add_(torch.rand(3, requires_grad=True)),
+    "a boolean": lambda: torch.rand(3, requires_grad=True) - torch.ones(3, dtype=torch.bool) * True,
+    "out": lambda: torch.add(torch.rand(3, requires_grad=True), 1, out=torch.empty(3)),
+    "a dimension": lambda: torch.rand(3, requires_grad=True).sum(5),
+    "a dimension twice": lambda: torch.rand(3, requires_grad=True).sum((0, 0)),
+    "matrices": lambda: torch.rand(3, 4, requires_grad=True) @ torch.rand(3, 4),
+    "cat": lambda: torch.cat([torch.rand(3, 4, requires_grad=True), torch.rand(3)]),
+    "nothing to stack": lambda: torch.stack([]),
+}
+
+
+@pytest.mark.parametrize("wrong", ERRORS.values(), ids=ERRORS)
+def test_what_is_wrong_is_said_by_torch(wrong):
+    assert outcome(inside(wrong)) == outcome(wrong)
+
+
+class Wrong(Function):
+    """sin, whose derivative is claimed to be 7."""
+
+    @staticmethod
+    def forward(x):
+        return torch.sin(x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, g):
+        return 7 * g
+
+    @staticmethod
+    def jvp(ctx, dx):
+        return 7 * dx
+
+
+@pytest.fixture
+def wrong_sin(monkeypatch):
+    monkeypatch.setitem(_by_hand._CATALOGUE, torch.sin, Wrong.apply)
+
+
+LETTERS = {"f": jacfwd, "r": jacrev, "v": lambda f: lambda x: vmap(f)(x.expand(2, *x.shape))}
+WORDS = ["".join(word) for n in (1, 2, 3) for word in itertools.product("frv", repeat=n) if set(word) != {"v"}]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_wrong_rule_shows_in_each_nesting(word, wrong_sin):
+    """The first derivative is 7 wherever it is taken, and a second one of it is 0."""
+    function = inside(torch.sin)
+    for letter in reversed(word):
+        function = LETTERS[letter](function)
+    value = function(torch.tensor(0.3, dtype=DOUBLE))
+    assert_close(value, torch.full_like(value, 7 if sum(letter != "v" for letter in word) == 1 else 0))
+
+
+@pytest.mark.parametrize("around", [True, False])
+def test_a_transform_inside_or_around_the_block_runs_the_rule(around, wrong_sin):
+    x = torch.rand(3, dtype=DOUBLE)
+    with by_hand() if around else nullcontext():
+        sin = torch.sin if around else inside(torch.sin)
+        assert_close(vmap(grad(sin))(x), torch.full_like(x, 7))
+        assert_close(jvp(sin, (x,), (x,))[1], 7 * x)
+        assert_close(vjp(sin, x)[1](x)[0], 7 * x)
+        with forward_ad.dual_level():
+            assert_close(forward_ad.unpack_dual(sin(forward_ad.make_dual(x, x))).tangent, 7 * x)
+
+
+@pytest.mark.parametrize("around", [True, False])
+def test_torch_compile_runs_the_rule_and_takes_the_whole_graph(around, wrong_sin):
+    x = torch.rand(3, requires_grad=True)
+    compiled = torch.compile(torch.sin if around else by_hand()(lambda x: torch.sin(x)), fullgraph=True, backend="aot_eager")
+    with by_hand() if around else nullcontext():
+        y = compiled(x)
+    y.sum().backward()
+    assert_close(x.grad, torch.full_like(x, 7))
+
+
+def test_what_is_not_differentiated_is_torchs_own(wrong_sin, monkeypatch):
+    monkeypatch.setattr(Wrong, "apply", lambda *_: pytest.fail("a Function"))
+    with by_hand():
+        torch.sin(torch.rand(3))
+        with torch.no_grad():
+            torch.sin(torch.rand(3, requires_grad=True))
+        with torch.inference_mode():
+            torch.sin(torch.rand(3))
+
+
+def test_what_has_no_rule_is_torchs_own_and_audit_names_it():
+    with by_hand():
+        y = torch.atan(torch.rand(3, requires_grad=True) * 2)
+    assert audit(y).native == {"AtanBackward0": 1}
+    assert audit(y).manual == {"MulFunction": 1}
+
+
+def test_as_a_decorator_each_call_is_a_block():
+    @by_hand()
+    def double(x, *, twice=2):
+        """Twice."""
+        return x * twice
+
+    x = torch.rand(3, requires_grad=True)
+    assert audit(double(x)).coverage == 1
+    assert audit(x * 2).coverage == 0
+    assert double.__doc__ == "Twice."
+
+
+def test_blocks_nest_and_end_with_an_exception():
+    x = torch.rand(3, requires_grad=True)
+    with by_hand():
+        with by_hand():
+            assert audit(x * 2).coverage == 1
+        assert audit(x * 2).coverage == 1
+    with pytest.raises(ZeroDivisionError), by_hand():
+        raise ZeroDivisionError
+    assert audit(x * 2).coverage == 0
+
+
+def test_the_mode_belongs_to_its_thread():
+    x, found = torch.rand(3, requires_grad=True), []
+    with by_hand():
+        thread = threading.Thread(target=lambda: found.append(audit(x * 2).coverage))
+        thread.start()
+        thread.join()
+    assert found == [0]
+
+
+def test_a_subclass_that_overrides_torchs_functions_is_given_torchs_own():
+    class Own(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            seen.append(func)
+            return super().__torch_function__(func, types, args, kwargs or {})
+
+    seen = []
+    x = torch.rand(3, requires_grad=True).as_subclass(Own)
+    with by_hand():
+        assert type(x * 2) is Own
+    assert torch.Tensor.mul in seen or torch.Tensor.__mul__ in seen
+
+
+@pytest.mark.parametrize("make", [lambda t: t.to_sparse(), lambda t: t.to_mkldnn()], ids=["sparse", "mkldnn"])
+def test_what_is_no_plain_array_is_given_torchs_own(make):
+    x = make(torch.rand(3, 4)).requires_grad_()
+    with by_hand():
+        assert not audit(x * 2).manual
+
+
+def test_torchs_compositions_in_python_are_seen_through():
+    attention = torch.nn.MultiheadAttention(8, 2)
+    x = torch.rand(5, 3, 8, requires_grad=True)
+    with by_hand():
+        y, _ = attention(x, x, x, need_weights=True)
+    assert audit(y).manual["LinearFunction"] == 2
+    assert_close(y, attention(x, x, x)[0])
+
+
+MODEL_DTYPES = ((torch.float32, torch.float32), (torch.float32, torch.bfloat16), (torch.bfloat16, torch.bfloat16))
+
+
+@pytest.mark.parametrize("dtypes", MODEL_DTYPES, ids=str)
+def test_under_autocast_the_dtypes_are_torchs(dtypes):
+    def dtypes_of(block):
+        x, y = (torch.rand(4, 4, dtype=dtype, requires_grad=True) for dtype in dtypes)
+        with torch.autocast("cpu", torch.bfloat16), block():
+            results = x + y, x * y, x / y, torch.cat([x, y]), torch.stack([x, y]), x @ y, x.sum(), x.mean(), x.exp(), x**2
+            results += (torch.addmm(x, x, y), F.mse_loss(x, y))
+        gradients = [torch.autograd.grad(r.float().sum(), (x, y), allow_unused=True) for r in results]
+        return [r.dtype for r in results], [[g if g is None else g.dtype for g in pair] for pair in gradients]
+
+    assert dtypes_of(by_hand) == dtypes_of(nullcontext)
+
+
+def test_saved_tensor_hooks_see_what_is_saved():
+    packed = []
+    x = torch.rand(3, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: packed.append(t) or t, lambda t: t), by_hand():
+        y = x.exp()
+    y.sum().backward()
+    assert_close(x.grad, y.detach())
+    assert len(packed) == 1
+
+
+def network():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU(), torch.nn.Linear(4, 4)).double()
+
+
+def checkpointed(how, f, x):
+    if how == "inside":
+        return checkpoint(by_hand()(f), x, use_reentrant=False)
+    if how == "inside the reentrant":
+        return checkpoint(by_hand()(f), x, use_reentrant=True)
+    with by_hand():
+        return checkpoint(f, x, use_reentrant=False, context_fn=lambda: (nullcontext(), by_hand()))
+
+
+@pytest.mark.parametrize("how", ["inside", "inside the reentrant", "by context_fn"])
+def test_what_checkpoint_computes_again_is_by_hand_too(how, wrong_sin):
+    model, x = network(), torch.rand(3, 4, dtype=DOUBLE, requires_grad=True)
+    y = checkpointed(how, lambda t: torch.sin(model(t)), x)
+    (gradient,) = torch.autograd.grad(y.sum(), x) if how != "inside the reentrant" else (y.sum().backward(), x.grad)[1:]
+    (expected,) = torch.autograd.grad((7 * model(x)).sum(), x)
+    assert_close(gradient, expected)
+
+
+@pytest.mark.parametrize("f", [torch.sin, torch.relu, torch.sigmoid, lambda t: t * t, lambda t: t + 1 + t.exp()])
+def test_what_checkpoint_would_compute_again_by_torchs_own_raises(f):
+    """Also where as many tensors of the same shapes would be saved."""
+    x = torch.rand(3, requires_grad=True)
+    with by_hand():
+        y = checkpoint(f, x, use_reentrant=False)
+    with pytest.raises(CheckpointError):
+        y.sum().backward()
+    with by_hand(), pytest.raises(RuntimeError, match="enter by_hand inside the checkpointed function"):
+        checkpoint(f, x, use_reentrant=True)
+
+
+def test_without_the_block_checkpoint_is_as_ever():
+    x = torch.rand(3, requires_grad=True)
+    checkpoint(torch.sin, x, use_reentrant=False).sum().backward()
+    assert_close(x.grad, x.detach().cos())
+
+
+def test_graphs_that_are_saved_hold_torchs_operators():
+    model, x = swap(network()), torch.rand(3, 4, dtype=DOUBLE)
+    with by_hand():
+        exported = torch.export.export(model, (x,))
+        traced = torch.jit.trace(model, (x,))
+        symbolic = torch.fx.symbolic_trace(lambda t: torch.relu(t) + 1)
+    targets = [str(node.target) for node in exported.graph.nodes if node.op == "call_function"]
+    assert targets == ["aten.linear.default", "aten.relu.default", "aten.linear.default"]
+    assert "PythonOp" not in str(traced.inlined_graph)
+    assert next(node.target for node in symbolic.graph.nodes if node.op == "call_function") is torch.relu
+    assert_close(traced(x), model(x))
+
+
+def test_a_gradient_recorded_outside_has_its_values_and_torchs_derivative(wrong_sin):
+    x = torch.rand(3, dtype=DOUBLE, requires_grad=True)
+    with by_hand():
+        y = (x * x).sum()
+    (g,) = torch.autograd.grad(y, x, create_graph=True)
+    assert_close(g, 2 * x)
+    assert not audit(g.sum()).manual
+    assert_close(torch.autograd.grad(g.sum(), x)[0], torch.full_like(x, 2))
+
+
+def test_an_optimizers_step_inside_is_as_outside():
+    parameter = torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.Adam([parameter], lr=0.1)
+    with by_hand():
+        (parameter * 2).sum().backward()
+        optimizer.step()
+    assert_close(parameter.detach(), torch.full((3,), 0.9))
+
+
+def test_a_grad_scaler_works_with_it():
+    scaler, parameter = torch.amp.GradScaler("cpu", init_scale=8.0), torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.SGD([parameter], lr=0.1)
+    with by_hand():
+        scaler.scale((parameter * 2).sum()).backward()
+    scaler.step(optimizer)
+    assert_close(parameter.detach(), torch.full((3,), 0.8))
+
+
+def test_swap_report_names_it():
+    assert "manualgrad.by_hand()" in str(manualgrad.swap_report(network())).splitlines()[-1]
+
+
+def test_audit_says_that_a_compiled_region_is_one_node():
+    y = torch.compile(network(), backend="aot_eager")(torch.rand(3, 4, dtype=DOUBLE))
+    assert str(audit(y)).endswith("audit the model uncompiled.")
+
+
+@pytest.mark.parametrize(
+    "view", [lambda x: x.expand(2, 3), lambda x: x.unfold(0, 2, 1), lambda x: x.as_strided((2, 2), (1, 1))]
+)
+def test_a_view_that_repeats_is_arithmetic(view):
+    assert audit(view(torch.rand(3, requires_grad=True))).native
