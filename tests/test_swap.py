@@ -246,14 +246,14 @@ def test_the_report_changes_nothing_and_prints_as_a_table():
         f"left alone: 1 {__name__}.Subclass, a subclass of torch.nn.Linear: its forward may be another",
         "    3",
         "",
-        "Functions and operators that a forward calls (F.relu, x + y) are no modules: audit(output) counts them.",
+        "Functions and operators that a forward calls (F.relu, x + y) are no modules: audit(output) counts them, and `with manualgrad.by_hand():` differentiates them by hand.",
     ]
 
 
 def test_a_report_of_nothing_says_so():
     first, _, last = str(swap_report(torch.nn.Conv1d(1, 1, 1))).splitlines()
     assert first == "no Linear, Sigmoid, ReLU or MSELoss in this model"
-    assert last.endswith("audit(output) counts them.")
+    assert last.endswith("`with manualgrad.by_hand():` differentiates them by hand.")
 
 
 @pytest.mark.parametrize("function", [swap, unswap, swap_report])
