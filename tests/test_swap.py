@@ -246,7 +246,8 @@ def test_the_report_changes_nothing_and_prints_as_a_table():
         f"left alone: 1 {__name__}.Subclass, a subclass of torch.nn.Linear: its forward may be another",
         "    3",
         "",
-        "Functions and operators that a forward calls (F.relu, x + y) are no modules: audit(output) counts them, and `with manualgrad.by_hand():` differentiates them by hand.",
+        "Functions and operators that a forward calls (F.relu, x + y) are no modules: audit(output) counts them, "
+        "and `with manualgrad.by_hand():` differentiates them by hand.",
     ]
 
 
