@@ -15,7 +15,7 @@ from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import CheckpointFunction
 
-from manualgrad import _operators as ours
+from manualgrad._calls import arithmetic as ours
 from manualgrad.nn import functional
 
 __all__ = ["by_hand"]

@@ -1,8 +1,4 @@
-"""torch's functions of arithmetic and products of matrices, by hand: torch's signatures over the Functions.
-
-Each returns NotImplemented for a call that is not for a Function, which torch's own then answers: one that writes to `out`, or
-whose operand is no tensor or number. What is wrong with a call torch's own says, too.
-"""
+"""Arithmetic and products of matrices."""
 
 from __future__ import annotations
 
