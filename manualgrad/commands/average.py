@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add"]
 
-_EXAMPLES, _STEPS, _LR = 100, 1000, 5.0
+_EXAMPLES, _STEPS, _HEARD = 100, 500, 10_000  # _HEARD: of the training examples, those whose cost chooses the rate
 
 
 def add(commands: Any) -> None:
@@ -26,8 +26,11 @@ def add(commands: Any) -> None:
         "what becomes of a network that listens to one digit alone.",
     )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--weight", metavar="W3[2,5]", help="layer 3, to neuron 2, from neuron 5 (the most sensitive one)")
+    what.add_argument("--weight", metavar="W3[2,5]", help="layer 3, to neuron 2, from neuron 5 (one of which many want much)")
     what.add_argument("--only-digit", type=network.natural, metavar="D", help="train on images of this digit alone")
+    parser.add_argument(
+        "--lr", type=network.rate, metavar="X", help="for --only-digit, the learning rate (the highest good one for all digits)"
+    )
     network.add_options(parser, "average.png")
     parser.set_defaults(run=run)
 
@@ -35,8 +38,11 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     from manualgrad.commands.terminal import console
 
+    if options.lr is not None and options.only_digit is None:
+        raise BadInput("--lr is the learning rate of --only-digit; nothing is trained without that")
     screen = console()
     looked_at = network.load(options, screen)
+    network.check_cost(looked_at)
     if options.only_digit is None:
         _wishes(options, looked_at, screen)
     else:
@@ -50,21 +56,24 @@ def _wishes(options: argparse.Namespace, looked_at: network.Network, screen: Con
 
     from manualgrad.commands.terminal import bar, number, save, table
     from manualgrad.teaching.plots.average import plot_wishes
-    from manualgrad.teaching.sensitivity import rank, weight, wishes
+    from manualgrad.teaching.sensitivity import most_wanted, weight, wishes
 
     model, training = looked_at.model.double(), looked_at.training
     batch = torch.randperm(len(training))[:_EXAMPLES]
     x, y, labels = training.x[batch].double(), training.y[batch].double(), training.labels[batch]
+    why = ""
     if options.weight is None:
-        named = rank(model, x, y, [1])[1][0].weight
+        named, longest = most_wanted(model, x, y)
+        why = f"Half of them want {longest:.4g} of it or more, up or down: more than of any other weight.\n"
     else:
         try:
             named = weight(options.weight, model)
         except ValueError as error:
             raise BadInput(f"--weight: {error}") from error
     nudges = wishes(model, x, y, named)
-    title = f"What {_EXAMPLES} examples want of {named} in {looked_at.name}"
-    screen.print(title, style="bold", markup=False)
+    title = f"What {_EXAMPLES} examples want of {named}"
+    screen.print(f"{title} in {looked_at.name}", style="bold", markup=False)
+    screen.print(why, end="")
     shown = table("The nudges wanted, digit by digit", "digit", "examples", "least", "mean", "most", "<mean")
     means = [nudges[labels == d].mean().item() for d in range(10) if (labels == d).any()]
     for digit in labels.unique().tolist():
@@ -78,11 +87,14 @@ def _wishes(options: argparse.Namespace, looked_at: network.Network, screen: Con
         f"{up} want it higher, {int((nudges < 0).sum())} lower. A nudge is {size:.4g} long on average, "
         f"and the average nudge, which descent takes, is {number(mean)}."
     )
-    save(options.out, lambda path: plot_wishes(nudges, labels, title, path))
+    save(options.out, lambda path: plot_wishes(nudges, labels, f"{title}\n{looked_at.name}", path))
 
 
 def _only(options: argparse.Namespace, looked_at: network.Network, screen: Console) -> None:
+    from rich.progress import Progress
+
     from manualgrad.commands.terminal import save, table
+    from manualgrad.teaching.descent import RATES, boldest, cost
     from manualgrad.teaching.plots.average import plot_only
     from manualgrad.teaching.sensitivity import listen_to, predictions
     from manualgrad.training.loop import accuracy
@@ -92,19 +104,31 @@ def _only(options: argparse.Namespace, looked_at: network.Network, screen: Conso
     if not own.any():
         raise BadInput(f"--only-digit: no training image has the label {digit}")
 
-    def listening(x: Tensor, y: Tensor) -> Sequential:
-        return listen_to(looked_at.model, x, y, steps=_STEPS, batch_size=_EXAMPLES, lr=_LR)
+    def listening(x: Tensor, y: Tensor, lr: float) -> Sequential:
+        return listen_to(looked_at.model, x, y, steps=_STEPS, batch_size=_EXAMPLES, lr=lr, seed=options.seed)
 
+    rates = RATES if options.lr is None else (options.lr,)
+    with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
+        tracked = progress.track(rates, description="learning rates")
+        on_all = {lr: listening(training.x, training.y, lr) for lr in tracked}
+    heard = training[:_HEARD]
+    lr = boldest({lr: cost(model, heard.x, heard.y) for lr, model in on_all.items()})
     networks = {
         "before": looked_at.model,
-        f"after {_STEPS} steps on all digits": listening(training.x, training.y),
-        f"after {_STEPS} steps on {digit}s alone": listening(training.x[own], training.y[own]),
+        f"after {_STEPS} steps on all digits": on_all[lr],
+        f"after {_STEPS} steps on {digit}s alone": listening(training.x[own], training.y[own], lr),
     }
     seen = {name: (predictions(model, test.x), accuracy(model, test)) for name, model in networks.items()}
-    title = f"A network that listens to {digit}s alone: {looked_at.name}"
-    screen.print(title, style="bold", markup=False)
+    title = f"A network that listens to {digit}s alone"
+    screen.print(f"{title}: {looked_at.name}", style="bold", markup=False)
+    of = f": of {', '.join(f'{tried:g}' for tried in rates)}, the highest at which learning from all digits ends within 5% of "
+    why = f"{of}the lowest cost (--lr takes another)" if options.lr is None else ""
+    screen.print(f"Learning rate {lr:g}{why}.")
     shown = table(f"The {len(test):,} test images", "<network", "right", f"called a {digit}")
     for name, (counts, right) in seen.items():
         shown.add_row(name, f"{right:.1%}", f"{int(counts[digit]) / len(test):.1%}")
     screen.print(shown)
-    save(options.out, lambda path: plot_only(digit, seen, title, path))
+    before, all_digits, _ = (right for _, right in seen.values())
+    if all_digits < before - 0.02:
+        screen.print("At this learning rate it gets worse with all digits, too.")
+    save(options.out, lambda path: plot_only(digit, seen, f"{title}\n{looked_at.name}", path))

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from manualgrad.commands import network
 from manualgrad.commands.errors import BadInput
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.progress import Progress
+
+    from manualgrad.teaching.descent import Path
+
 __all__ = ["add"]
 
-_BATCH_SIZE, _LR, _PLACES, _GRID = 20, 3.0, 250, 36
+_BATCH_SIZE, _PLACES, _GRID = 20, 100, 25
 
 
 def add(commands: Any) -> None:
@@ -25,6 +32,9 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--examples", type=network.positive, default=10_000, metavar="N", help="the first N training examples (10000)"
     )
+    parser.add_argument(
+        "--lr", type=network.rate, metavar="X", help="the learning rate of both (the one that takes mini-batches lowest)"
+    )
     network.add_options(parser, "descent.png", epochs=0)
     parser.set_defaults(run=run)
 
@@ -33,44 +43,67 @@ def run(options: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from manualgrad.commands.terminal import console, save, table
-    from manualgrad.teaching.descent import descend, plane
+    from manualgrad.teaching.descent import RATES, descend, plane
     from manualgrad.teaching.plots.descent import plot_descent
 
     screen = console()
     looked_at = network.load(options, screen)
-    n, training = options.examples, looked_at.training
+    network.check_cost(looked_at)
+    n, steps, training = options.examples, options.steps, looked_at.training
     if not _BATCH_SIZE < n <= len(training):
         raise BadInput(f"--examples: must be from {_BATCH_SIZE + 1} to {len(training)}, and is {n}")
     model, x, y = looked_at.model, training.x[:n], training.y[:n]
-    sizes = {f"{_BATCH_SIZE} random examples": _BATCH_SIZE, f"all {n:,} examples": n}
-    paths = {}
+    walk = partial(descend, model, x, y, steps=steps, seed=options.seed)
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
-        for name, batch_size in sizes.items():
-            bar = progress.add_task(name, total=options.steps)
-            paths[name] = descend(
-                model,
-                x,
-                y,
-                steps=options.steps,
-                batch_size=batch_size,
-                lr=_LR,
-                record=max(1, options.steps // _PLACES),
-                after_step=partial(progress.advance, bar),
-            )
+        lr = options.lr or _lowest(walk, steps, progress)
+        paths = {}
+        for name, size in {f"{_BATCH_SIZE} random examples": _BATCH_SIZE, f"all {n:,} examples": n}.items():
+            after_step = partial(progress.advance, progress.add_task(name, total=steps))
+            paths[name] = walk(lr=lr, batch_size=size, record=max(1, steps // _PLACES), after_step=after_step)
         bar = progress.add_task("map of the cost", total=_GRID)
-        few = slice(0, 2000)
-        mapped = plane(model, list(paths.values()), x[few], y[few], _GRID, partial(progress.advance, bar))
-    title = f"Two ways down from {looked_at.name}, {options.steps} steps each"
+        mapped = plane(model, list(paths.values()), x, y, _GRID, partial(progress.advance, bar))
+    if not mapped.costs.isfinite().all():
+        raise BadInput(f"--lr: at {lr:g} descent leads beyond all numbers; take a lower rate")
+    title, what = f"Two ways down from {looked_at.name}", f"{steps} steps each, at learning rate {lr:g}"
     screen.print(title, style="bold", markup=False)
+    why = f": of {', '.join(f'{tried:g}' for tried in RATES)}, the one at which mini-batches end lowest (--lr takes another)"
+    screen.print(f"{what}{'' if options.lr else why}.")
     shown = table("", "<each step on", "cost at first", "at last", "examples seen", "seconds")
     for name, path in paths.items():
         costs = f"{path.costs[0]:.4f}", f"{path.costs[-1]:.4f}"
         shown.add_row(name, *costs, f"{path.examples[-1]:,}", f"{path.seconds[-1]:.2f}")
     screen.print(shown)
-    quick, careful = paths.values()
-    there = next(i for i, cost in enumerate(careful.costs) if cost <= quick.costs[-1] or i == len(careful.costs) - 1)
-    times = careful.examples[there] / quick.examples[-1]
-    screen.print(f"For the cost that mini-batches end with, all examples a step take {times:,.0f} times as many examples.")
-    save(options.out, lambda path: plot_descent(paths, mapped, title, path))
+    screen.print(_outcome(*paths.values()))
+    save(options.out, lambda path: plot_descent(paths, mapped, f"{title}\n{what}", path))
     screen.print(f"The picture: {options.out}", soft_wrap=True, markup=False)
     return 0
+
+
+def _lowest(walk: Callable[..., Path], steps: int, progress: Progress) -> float:
+    """The learning rate that takes mini-batches lowest: the walk is done with each, as no look at the start foretells its end.
+
+    The rate at which one step from there leads lowest is far too high for a network that is nearly trained: its gradient is
+    small beside what a mini-batch's adds to it.
+    """
+    from manualgrad.teaching.descent import RATES, lowest
+
+    tried = progress.track(RATES, description="learning rates")
+    return lowest({lr: walk(lr=lr, batch_size=_BATCH_SIZE, record=steps).costs[-1] for lr in tried})
+
+
+def _outcome(quick: Path, careful: Path) -> str:
+    """What came of both, in a sentence."""
+    quick_fell, careful_fell = (path.costs[-1] < path.costs[0] for path in (quick, careful))
+    if not quick_fell and not careful_fell:
+        return "Neither ends lower than it began."
+    if not quick_fell:
+        return "Mini-batches end no lower than they began; full descent does."
+    if not careful_fell:
+        return "Full descent ends no lower than it began; mini-batches do."
+    there = next((i for i, cost in enumerate(careful.costs) if cost <= quick.costs[-1]), None)
+    seen, needed = quick.examples[-1], careful.examples[-1 if there is None else there]
+    times = f": {needed / seen:,.0f} times as many" if needed >= 2 * seen else ""
+    first = f"Mini-batches end at {quick.costs[-1]:.4f}, having seen {seen:,} examples."
+    if there is None:
+        return f"{first} Full descent is not down there yet, having seen {needed:,}{times}."
+    return f"{first} Full descent gets there having seen {needed:,}{times}."

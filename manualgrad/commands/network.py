@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from manualgrad.training.data import Examples
 
-__all__ = ["Network", "add_options", "check_picture", "load", "natural", "positive", "run_path"]
+__all__ = ["Network", "add_options", "check_cost", "check_picture", "load", "natural", "positive", "rate", "run_path"]
 
 _SIZES, _BATCH_SIZE = [784, 16, 16, 10], 100
 
@@ -45,6 +46,18 @@ def positive(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 2**63:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+def rate(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    if value > torch.finfo(torch.float32).max:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than float32 holds")
+    return value
 
 
 def run_path(text: str) -> Path:
@@ -125,6 +138,20 @@ def load(options: argparse.Namespace, console: Console) -> Network:
         if [sizes[0], sizes[-1]] != wanted:
             raise BadInput(f"{name} does not fit {dataset}, which has {wanted[0]} inputs and {wanted[1]} outputs")
     return Network(model, name, training, test)
+
+
+def check_cost(looked_at: Network) -> None:
+    """That the network has a cost.
+
+    Raises:
+        BadInput: when it is no finite number, as that of a network whose training ran away.
+    """
+    from manualgrad.teaching.descent import cost
+
+    few = looked_at.training[:100]
+    found = cost(looked_at.model, few.x, few.y)
+    if not math.isfinite(found):
+        raise BadInput(f"the cost of {looked_at.name} is {found}: nothing can be said of its derivatives")
 
 
 def _trained(epochs: int, training: Examples, test: Examples, console: Console) -> tuple[torch.nn.Sequential, str]:

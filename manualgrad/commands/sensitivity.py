@@ -33,28 +33,30 @@ def run(options: argparse.Namespace) -> int:
 
     screen = console()
     looked_at = network.load(options, screen)
+    network.check_cost(looked_at)
     training = looked_at.training
     if options.examples > len(training):
         raise BadInput(f"--examples: there are {len(training)} training examples, and not {options.examples}")
     x, y = training.x[: options.examples].double(), training.y[: options.examples].double()
     gradients, nudges = rank(looked_at.model.double(), x, y, _RANKS)
-    title = f"{looked_at.name}: the cost of the first {options.examples:,} training examples"
-    screen.print(title, style="bold", markup=False)
+    title = f"The cost of the first {options.examples:,} training examples"
+    screen.print(f"{looked_at.name}: {title.lower()}", style="bold", markup=False)
     first = nudges[0]
-    other = next((n for n in nudges if n.rank >= 3000), nudges[-1])
-    times = abs(first.derivative / other.derivative) if other.derivative else float("inf")
-    screen.print(f"C is {times:.0f} times more sensitive to {first.weight} than to {other.weight}.\n", markup=False)
+    other = next((n for n in reversed(nudges) if n.rank <= 3000 and n.derivative), None)
+    if other is None:
+        screen.print("C is sensitive to no weight: every derivative is 0.\n")
+    else:
+        times = f"{abs(first.derivative / other.derivative):,.0f}"
+        screen.print(f"C is {times} times more sensitive to {first.weight} than to {other.weight}.\n", markup=False)
     shown = table(
         f"The weights by rank, and a nudge of each by ε = {EPSILON}",
         *("rank", "<weight", "∂C/∂w", "times less", "C changes by ε ∂C/∂w", "measured"),
     )
     for n in nudges:
-        less = abs(first.derivative / n.derivative) if n.derivative else float("inf")
-        shown.add_row(
-            f"{n.rank:,}", str(n.weight), number(n.derivative), f"{less:.3g}", number(n.predicted), number(n.measured)
-        )
+        less = f"{abs(first.derivative / n.derivative):.3g}" if n.derivative else "∞"
+        shown.add_row(f"{n.rank:,}", str(n.weight), number(n.derivative), less, number(n.predicted), number(n.measured))
     shown.caption = "W3\\[2,5] joins neuron 5 of layer 2 to neuron 2 of layer 3; layer 0 is the image."
     screen.print(shown)
-    save(options.out, lambda path: plot_sensitivity(gradients, nudges, title, path))
+    save(options.out, lambda path: plot_sensitivity(gradients, nudges, f"{title}\n{looked_at.name}", path))
     screen.print(f"The picture: {options.out}", soft_wrap=True, markup=False)
     return 0

@@ -8,6 +8,7 @@ with care.
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,12 +20,14 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from manualgrad.network.algorithm import sgd_step
 
-__all__ = ["Path", "Plane", "descend", "plane"]
+__all__ = ["RATES", "Path", "Plane", "boldest", "cost", "descend", "lowest", "plane"]
+
+RATES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01)  # each about a third of the one before
 
 
 @dataclass(frozen=True)
 class Path:
-    """What descent passed, at every `record`th step from the start on.
+    """What descent passed: the start, the first step, every `record`th one and the last.
 
     Attributes:
         examples: the examples seen by then. seconds: the time spent on steps by then. costs: the cost of all examples there.
@@ -40,19 +43,20 @@ class Path:
 
 @dataclass(frozen=True)
 class Plane:
-    """The cost on the plane that lies closest to some paths: through their mean, along their two principal directions.
+    """The cost on the plane through the start of two paths and their ends.
+
+    It has the start at (0, 0), the second path's end to the right of it, at (u, 0), and the first one's above that line. What
+    lies between leaves the plane, and has the coordinates of the nearest place in it.
 
     Attributes:
         paths: [places, 2] of each path, its coordinates on the plane.
         across, up: [grid], the coordinates at which the cost is known. costs: [grid, grid], row by row upwards.
-        share: of the paths' squared distance from their mean, what lies in the plane, from 0 to 1.
     """
 
     paths: list[Tensor]
     across: Tensor
     up: Tensor
     costs: Tensor
-    share: float
 
 
 def descend(
@@ -64,27 +68,43 @@ def descend(
     batch_size: int,
     lr: float,
     record: int,
+    seed: int = 0,
     after_step: Callable[[], None] = lambda: None,
 ) -> Path:
-    """Descent from the model's parameters, which stay as they are, on random batches; on all of x, if that many."""
+    """Descent from the model's parameters, which stay as they are, on random batches; on all of x, if that many.
+
+    The same seed takes the same batches, whatever the rate.
+    """
     model = copy.deepcopy(model)
-    examples, seconds, costs, points = [0], [0.0], [_cost(model, x, y)], [_point(model)]
+    generator = torch.Generator(x.device).manual_seed(seed)
+    examples, seconds, costs, points = [0], [0.0], [cost(model, x, y)], [_point(model)]
     spent = 0.0
     for step in range(1, steps + 1):
         start = time.perf_counter()
         if batch_size < len(x):
-            batch = torch.randint(len(x), (batch_size,), device=x.device)
+            batch = torch.randint(len(x), (batch_size,), device=x.device, generator=generator)
             sgd_step(model, x[batch], y[batch], lr)
         else:
             sgd_step(model, x, y, lr)
         spent += time.perf_counter() - start
-        if step % record == 0 or step == steps:
+        if step == 1 or step % record == 0 or step == steps:
             examples.append(step * batch_size)
             seconds.append(spent)
-            costs.append(_cost(model, x, y))
+            costs.append(cost(model, x, y))
             points.append(_point(model))
         after_step()
     return Path(batch_size, examples, seconds, costs, torch.stack(points))
+
+
+def lowest(ends: dict[float, float]) -> float:
+    """The learning rate whose descent ended lowest, of rate -> cost at the end."""
+    return min(ends, key=lambda lr: ends[lr] if math.isfinite(ends[lr]) else math.inf)
+
+
+def boldest(ends: dict[float, float]) -> float:
+    """The highest learning rate whose descent ended within 5% of the lowest cost."""
+    least = ends[lowest(ends)]
+    return max((lr for lr, end in ends.items() if end <= 1.05 * least), default=min(ends))
 
 
 def _point(model: Sequential) -> Tensor:
@@ -94,26 +114,31 @@ def _point(model: Sequential) -> Tensor:
 def plane(
     model: Sequential, paths: list[Path], x: Tensor, y: Tensor, grid: int, after_row: Callable[[], None] = lambda: None
 ) -> Plane:
-    """The cost of these examples on the plane that lies closest to the paths, at grid × grid places."""
-    points = torch.cat([path.points for path in paths])
-    centre = points.mean(0)
-    _, singular, directions = torch.linalg.svd(points - centre, full_matrices=False)
-    directions = directions[:2]
-    found = [(path.points - centre) @ directions.T for path in paths]
+    """The cost of these examples on the plane through two paths' start and ends, at grid × grid places."""
+    start, directions = _directions(paths)
+    found = [(path.points - start) @ directions.T for path in paths]
     both = torch.cat(found)
-    margin = 0.15 * (both.max(0).values - both.min(0).values)
+    margin = (0.2 * (both.max(0).values - both.min(0).values)).clamp_min(1e-6)  # something, where descent does not move
     low, high = both.min(0).values - margin, both.max(0).values + margin
     across, up = (torch.linspace(low[i].item(), high[i].item(), grid) for i in range(2))
     model, costs = copy.deepcopy(model), torch.empty(grid, grid)
     for row, v in enumerate(up.tolist()):
         for column, u in enumerate(across.tolist()):
-            vector_to_parameters(centre + u * directions[0] + v * directions[1], model.parameters())
-            costs[row, column] = _cost(model, x, y)
+            vector_to_parameters(start + u * directions[0] + v * directions[1], model.parameters())
+            costs[row, column] = cost(model, x, y)
         after_row()
-    share = singular[:2].square().sum() / singular.square().sum()
-    return Plane(found, across, up, costs, share.item())
+    return Plane(found, across, up, costs)
+
+
+def _directions(paths: list[Path]) -> tuple[Tensor, Tensor]:
+    """The start, and [2, parameters]: the direction from it to the second end, and, at right angles, towards the first."""
+    start = paths[0].points[0]
+    Q, R = torch.linalg.qr(torch.stack([path.points[-1] - start for path in reversed(paths)], dim=1))
+    towards = torch.where(R.diagonal() < 0, -1.0, 1.0)
+    return start, (Q * towards).T
 
 
 @torch.no_grad()
-def _cost(model: Sequential, x: Tensor, y: Tensor) -> float:
+def cost(model: Sequential, x: Tensor, y: Tensor) -> float:
+    """The average cost of these examples."""
     return (model(x) - y).square().sum().item() / len(x)

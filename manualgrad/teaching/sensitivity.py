@@ -17,7 +17,7 @@ from torch.nn import Sequential
 
 from manualgrad.network.algorithm import backprop, per_example_grads, sgd_step
 
-__all__ = ["EPSILON", "Nudge", "Weight", "listen_to", "predictions", "rank", "weight", "wishes"]
+__all__ = ["EPSILON", "Nudge", "Weight", "listen_to", "most_wanted", "predictions", "rank", "weight", "wishes"]
 
 EPSILON = 0.01  # the nudge by which predictions are tried
 
@@ -98,11 +98,33 @@ def wishes(model: Sequential, x: Tensor, y: Tensor, named: Weight) -> Tensor:
     return -per_example_grads(model, x, y)[name][:, named.j, named.k]
 
 
-def listen_to(model: Sequential, x: Tensor, y: Tensor, *, steps: int, batch_size: int, lr: float) -> Sequential:
-    """A copy of the model after so many steps of descent on random mini-batches of these examples alone."""
+def most_wanted(model: Sequential, x: Tensor, y: Tensor) -> tuple[Weight, float]:
+    """The weight of which half of the examples want a longer nudge than of any other, and how long that is at least.
+
+    This is where their wishes are the most spread out: the weight whose mean nudge is longest is often one of which a few
+    examples want much, and the others nothing.
+    """
+    grads, W = per_example_grads(model, x, y), _weights(model)
+    # Neuron by neuron, since |dC_dW| of a layer is as large as all the examples' gradients.
+    medians = [
+        dC_dW_j.abs().median(0).values
+        for name, p in model.named_parameters()
+        if p.dim() == 2
+        for dC_dW_j in grads[name].unbind(1)
+    ]
+    longest, position = torch.cat(medians).max(0)
+    return _unflattened(int(position), W), longest.item()
+
+
+def listen_to(model: Sequential, x: Tensor, y: Tensor, *, steps: int, batch_size: int, lr: float, seed: int = 0) -> Sequential:
+    """A copy of the model after so many steps of descent on random mini-batches of these examples alone.
+
+    The same seed takes the same batches, whatever the rate.
+    """
     trained = copy.deepcopy(model)
+    generator = torch.Generator(x.device).manual_seed(seed)
     for _ in range(steps):
-        batch = torch.randint(len(x), (batch_size,), device=x.device)
+        batch = torch.randint(len(x), (batch_size,), device=x.device, generator=generator)
         sgd_step(trained, x[batch], y[batch], lr)
     return trained
 

@@ -6,7 +6,7 @@ from screens import is_picture, manualgrad, with_run
 import manualgrad.commands.network as commands_network
 
 COMMANDS = {
-    "explain": (["explain", "--digit", 3], "What training image 3, a 3, wants of 784-12-11-10"),
+    "explain": (["explain", "--digit", 3], "a 3, wants of 784-12-11-10"),
     "explain one": (["explain", "--index", 14], "What training image 14, a 4, wants of"),
     "explain a neuron": (["explain", "--index", 14, "--neuron", 9], "Output 9 alone: bias"),
     "sensitivity": (["sensitivity", "--examples", 200], "times more sensitive to W"),

@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from manualgrad import backprop
-from manualgrad.teaching.sensitivity import EPSILON, Weight, listen_to, predictions, rank, weight, wishes
+from manualgrad.teaching.sensitivity import EPSILON, Weight, listen_to, most_wanted, predictions, rank, weight, wishes
 
 
 def cost(model, x, y):
@@ -51,6 +51,19 @@ def test_the_average_wish_is_the_nudge_that_descent_takes(model):
     assert_close(found[4], -alone)
 
 
+def test_of_the_most_wanted_weight_half_of_the_examples_want_more_than_of_any_other(model):
+    x, y = batch()
+    named, longest = most_wanted(model, x, y)
+    medians = {
+        str(Weight(l, j, k)): wishes(model, x, y, Weight(l, j, k)).abs().median().item()
+        for l, p in enumerate((p for p in model.parameters() if p.dim() == 2), 1)
+        for j in range(p.shape[0])
+        for k in range(p.shape[1])
+    }
+    assert longest == max(medians.values()) == medians[str(named)]
+    assert (wishes(model, x, y, named).abs() >= longest).sum() >= 10
+
+
 def test_a_weight_is_named_by_layer_neuron_and_neuron_before(model):
     named = weight("W3[2,0]", model)
     assert (named.l, named.j, named.k) == (3, 2, 0)
@@ -80,3 +93,10 @@ def test_a_network_that_listens_to_one_class_calls_everything_that(model):
     trained = listen_to(model, x, y, steps=200, batch_size=20, lr=1.0)
     assert predictions(trained, x).tolist() == [0, 0, 200]
     assert_close(model.state_dict(), before, rtol=0, atol=0)
+
+
+def test_a_seed_takes_the_same_mini_batches(model):
+    x, y = batch()
+    first, again, other = (listen_to(model, x, y, steps=5, batch_size=4, lr=1.0, seed=seed)[0].weight for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)

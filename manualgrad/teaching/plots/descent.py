@@ -2,46 +2,93 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path as File
 
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from manualgrad.teaching.descent import Path, Plane
-from manualgrad.training.plots.style import save
+from manualgrad.training.plots.style import SERIES, WIDTH, heading, save
 
 __all__ = ["plot_descent"]
 
-_COLORS = ["tab:orange", "tab:blue"]
+_LEVELS = 25
 
 
 def plot_descent(paths: dict[str, Path], plane: Plane, title: str, file: File | None = None) -> Figure:
-    figure = Figure(figsize=(16, 8.5), layout="constrained")
-    figure.suptitle(title, fontsize=14)
-    grid = figure.add_gridspec(2, 2, width_ratios=[1, 1.35])
-    for row, (label, quantity) in enumerate((("examples seen", "examples"), ("seconds spent on steps", "seconds"))):
-        axes = figure.add_subplot(grid[row, 0])
-        for (name, path), color in zip(paths.items(), _COLORS, strict=True):
-            axes.semilogx(getattr(path, quantity)[1:], path.costs[1:], color=color, label=name, marker=".", ms=3)
-        axes.set(title=f"Cost against {label}", xlabel=label, ylabel="cost of all examples")
-        axes.grid(alpha=0.3)
-        axes.legend(title="each step on")
-    _map(figure.add_subplot(grid[:, 1]), figure, list(paths), plane)
+    """The cost by examples seen and by time, and below both paths over the map.
+
+    Args:
+        paths: "20 random examples" -> the path whose steps are each on these; the quick one, then the careful one.
+    """
+    figure = Figure(figsize=(WIDTH, 10), layout="constrained")
+    heading(figure, title)
+    grid = figure.add_gridspec(2, 2, height_ratios=[1, 1.7])
+    left = figure.add_subplot(grid[0, 0])
+    right = figure.add_subplot(grid[0, 1], sharey=left)
+    _costs(left, paths, [path.examples for path in paths.values()])
+    left.set(title="Cost by examples seen", xlabel="examples seen", ylabel="cost of all examples")
+    _costs(right, paths, [path.seconds for path in paths.values()])
+    right.set(title="Cost by time", xlabel="seconds spent on steps")
+    right.tick_params(labelleft=False)
+    _map(figure.add_subplot(grid[1, :]), figure, paths, plane)
+    figure.legend(*left.get_legend_handles_labels(), title="each step on", loc="outside lower center", ncols=2)
     return save(figure, file)
 
 
-def _map(axes: Axes, figure: Figure, names: list[str], plane: Plane) -> None:
+def _costs(axes: Axes, paths: dict[str, Path], spent: Sequence[Sequence[float]]) -> None:
+    """The axis has 0 and a log scale; a step's cost is there once it has been taken, and until then the line is level."""
+    for (name, path), x, color in zip(paths.items(), spent, SERIES, strict=False):
+        axes.step(x, path.costs, where="post", color=color, lw=1.8, label=name)
+        axes.plot(x[-1], path.costs[-1], "*", color=color, ms=13, mec="black", mew=0.6)
+    axes.plot(0, path.costs[0], "o", color="white", mec="black", ms=8, clip_on=False, zorder=3)
+    first, last = min(x[1] for x in spent), max(x[-1] for x in spent)
+    powers = range(math.ceil(math.log10(first)), math.floor(math.log10(last)) + 1)
+    axes.set_xscale("symlog", linthresh=first, linscale=0.4)
+    axes.set_xticks([0, *(10.0**power for power in powers[:: 2 if len(powers) > 4 else 1])])
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
+    axes.minorticks_off()
+    axes.set_xlim(left=0)
+    axes.grid(alpha=0.3)
+
+
+def _map(axes: Axes, figure: Figure, paths: dict[str, Path], plane: Plane) -> None:
+    low = max(plane.costs.min().item(), 1e-12)
+    ratio = max(plane.costs.max().item() / low, 1.001)  # the levels must differ, also where the cost does not
+    levels = [0.9999 * low * (1.0002 * ratio) ** (i / (_LEVELS - 1)) for i in range(_LEVELS)]
     grid = plane.across.numpy(), plane.up.numpy(), plane.costs.numpy()
-    shown = axes.contourf(*grid, levels=25, cmap="Greys_r")
-    axes.contour(*grid, levels=25, colors="white", linewidths=0.4)
-    figure.colorbar(shown, ax=axes, label="cost", shrink=0.8)
-    for name, places, color in zip(names, plane.paths, _COLORS, strict=True):
-        axes.plot(*places.T.tolist(), color=color, lw=1.6, marker=".", ms=4, label=name)
-        axes.plot(*places[-1].tolist(), "*", color=color, ms=17, mec="white")
-    axes.plot(*plane.paths[0][0].tolist(), "o", color="white", mec="black", ms=10, label="the start")
+    shown = axes.contourf(*grid, levels=levels, norm=LogNorm(), cmap="Greys_r")
+    axes.contour(*grid, levels=levels, colors="white", linewidths=0.4)
+    figure.colorbar(shown, ax=axes, label="cost of all examples", ticks=levels[::4], format="%.4f", shrink=0.9)
+    for places, color in zip(plane.paths, SERIES, strict=False):
+        axes.plot(*places.T.tolist(), color=color, lw=2, marker=".", ms=3)
+        axes.plot(*places[-1].tolist(), "*", color=color, ms=17, mec="black", mew=0.8)
+    axes.plot(0, 0, "o", color="white", mec="black", ms=10)
+    quick, careful = paths.values()
+    (across, up), right = plane.paths[0][-1].tolist(), plane.paths[1][-1, 0].item()
+    lower = -13 if right > 0.3 * (plane.across[-1] - plane.across[0]) else -36  # where the end lies beside the start
+    _label(axes, f"start: cost {quick.costs[0]:.4f}", 0, 0, -13)
+    _label(axes, f"end: cost {quick.costs[-1]:.4f}", across, up, 13)
+    _label(axes, f"end: cost {careful.costs[-1]:.4f}", right, 0, lower)
     axes.set(
-        title=f"Both paths over a map of the cost (the plane holds {plane.share:.0%} of their variance)",
-        xlabel="first principal direction of the paths",
-        ylabel="second principal direction",
+        title="Both paths over a map of the cost, on the plane through the start and both ends.\n"
+        "In between, the paths leave it: they are drawn at the nearest place on it",
+        xlabel="from the start towards the end of the path on all examples",
+        ylabel="at right angles to that, towards the other end",
     )
-    axes.legend(loc="best", title="each step on")
+
+
+def _label(axes: Axes, text: str, across: float, up: float, points: int) -> None:
+    """So many points above a place, or below it."""
+    axes.annotate(
+        text,
+        (across, up),
+        xytext=(0, points),
+        textcoords="offset points",
+        ha="center",
+        va="bottom" if points > 0 else "top",
+        bbox={"boxstyle": "round,pad=0.25", "fc": "white", "ec": "0.6"},
+    )

@@ -6,6 +6,7 @@ Every plot function takes a path last, and returns its Figure, which a notebook 
 from __future__ import annotations
 
 import io
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from manualgrad.training import files
 
-__all__ = ["DOWN", "SERIES", "UP", "UP_AND_DOWN", "WIDTH", "colors", "image", "red_and_blue", "save", "side"]
+__all__ = ["DOWN", "SERIES", "UP", "UP_AND_DOWN", "WIDTH", "colors", "heading", "image", "red_and_blue", "save", "side"]
 
 WIDTH = 10  # inches: what a page of 830 pixels shows of it has letters of 10 points 11 pixels high
 _DPI = 150
@@ -32,6 +33,11 @@ SERIES = ("#e69f00", "#009e73", "#cc79a7", "0.35")
 def colors(values: Tensor) -> list[str]:
     """UP for each value above 0, DOWN for the others."""
     return [UP if value > 0 else DOWN for value in values.tolist()]
+
+
+def heading(figure: Figure, title: str) -> None:
+    """Above all of it, in lines that fit."""
+    figure.suptitle("\n".join(textwrap.fill(line, 80) for line in title.splitlines()), fontsize=13)
 
 
 def side(pixels: int) -> int | None:
