@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import CheckpointFunction
 
 from manualgrad._calls import arithmetic as ours
+from manualgrad._calls import dropout, movement, statistics
 from manualgrad.nn import functional
 
 __all__ = ["by_hand"]
@@ -242,6 +243,34 @@ _CATALOGUE: dict[Any, Callable[..., Any]] = {
 }
 for _name in ("exp", "log", "sqrt", "rsqrt", "reciprocal", "square", "sin", "cos"):
     _CATALOGUE |= dict.fromkeys((getattr(torch, _name), getattr(T, _name)), getattr(ours, _name))
+_CATALOGUE |= {
+    **dict.fromkeys((torch.abs, torch.absolute, T.abs, T.absolute, T.__abs__), movement.abs),
+    **dict.fromkeys((torch.clamp, torch.clip, T.clamp, T.clip), movement.clamp),
+    **dict.fromkeys((torch.clamp_min, T.clamp_min), movement.clamp_min),
+    **dict.fromkeys((torch.clamp_max, T.clamp_max), movement.clamp_max),
+    **dict.fromkeys((torch.maximum, T.maximum), movement.maximum),
+    **dict.fromkeys((torch.minimum, T.minimum), movement.minimum),
+    torch.where: movement.where,
+    T.where: movement.where_method,
+    **dict.fromkeys((torch.masked_fill, T.masked_fill), movement.masked_fill),
+    T.expand: movement.expand,
+    T.expand_as: movement.expand_as,
+    torch._C._nn.pad: movement.pad,
+    F.pad: movement.pad,
+    **dict.fromkeys((torch.flip, T.flip), movement.flip),
+    **dict.fromkeys((torch.roll, T.roll), movement.roll),
+    **dict.fromkeys((torch.gather, T.gather), movement.gather),
+    **dict.fromkeys((torch.index_select, T.index_select), movement.index_select),
+    T.__getitem__: movement.getitem,
+    **dict.fromkeys((torch.var, T.var), statistics.var),
+    **dict.fromkeys((torch.std, T.std), statistics.std),
+    **dict.fromkeys((torch.logsumexp, T.logsumexp, torch.special.logsumexp), statistics.logsumexp),
+    **dict.fromkeys((torch.addcmul, T.addcmul), statistics.addcmul),
+    **dict.fromkeys((torch.addcdiv, T.addcdiv), statistics.addcdiv),
+    **dict.fromkeys((torch.lerp, T.lerp), statistics.lerp),
+    torch.dropout: dropout.dropout,
+    torch.feature_dropout: dropout.feature_dropout,
+}
 _IN_PLACE: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((T.add_, T.__iadd__), _without_a_copy(ours.add)),
     **dict.fromkeys((T.sub_, T.subtract_, T.__isub__), _without_a_copy(ours.sub)),

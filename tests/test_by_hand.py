@@ -23,8 +23,12 @@ ARITHMETIC = "add sub rsub mul div true_divide pow __radd__ __rsub__ __rmul__ __
 ELEMENTARY = "exp expm1 log log1p sqrt rsqrt reciprocal square sin cos erf"
 PRODUCTS = "matmul __rmatmul__ mm bmm mv dot addmm baddbmm addmv"
 OTHERS = "sum mean cat stack nn.functional.linear nn.functional.relu sigmoid nn.functional.mse_loss"
-NAMES = " ".join((ARITHMETIC, ELEMENTARY, PRODUCTS, OTHERS)).split()
-OPS = [op for op in op_db if op.name in NAMES and op.variant_test_name not in ("floor_rounding", "trunc_rounding")]
+CHOICES = "abs clamp clamp_min clamp_max maximum minimum where masked_fill"
+MOVEMENTS = "expand expand_as nn.functional.pad flip roll gather index_select __getitem__"
+STATISTICS = "var std logsumexp addcmul addcdiv lerp"
+NAMES = " ".join((ARITHMETIC, ELEMENTARY, PRODUCTS, OTHERS, CHOICES, MOVEMENTS, STATISTICS)).split()
+NOT_YET = ("floor_rounding", "trunc_rounding", "reflect", "replicate", "replicate_negative", "circular")
+OPS = [op for op in op_db if op.name in NAMES and op.variant_test_name not in NOT_YET]
 
 pytestmark = pytest.mark.filterwarnings("default:Using a target size")
 
@@ -166,6 +170,57 @@ def test_what_is_wrong_is_said_by_torch(wrong):
     assert outcome(inside(wrong)) == outcome(wrong)
 
 
+INDICES = {
+    "a tensor": (torch.tensor([2, 0, 2]),),
+    "two tensors": (torch.tensor([2, 0]), torch.tensor([1, 1])),
+    "a list": ([2, 0],),
+    "a mask": (torch.tensor([True, False, True]),),
+    "a mask of two dimensions": (torch.arange(12).view(3, 4) % 5 == 0,),
+    "after a slice": (slice(1, None), torch.tensor([3, 0, 0])),
+    "after an ellipsis": (Ellipsis, torch.tensor([3, 0, 0])),
+    "with a new dimension": (None, torch.tensor([2, 0]), slice(None, None, 2)),
+    "with a number": (1, torch.tensor([2, 0])),
+    "apart": (torch.tensor([2, 0]), slice(None), torch.tensor([1, 4])),
+    "before an ellipsis": (torch.tensor([[2, 0], [1, 1]]), Ellipsis, 2),
+}
+
+
+@pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
+def test_an_index_with_tensors_in_it_picks_what_torch_picks(index):
+    x = torch.rand(3, 4, 5, dtype=DOUBLE, requires_grad=True)
+    y = inside(lambda: x[index if len(index) > 1 else index[0]])()
+    assert not audit(y).native
+    expected = x[index if len(index) > 1 else index[0]]
+    assert torch.equal(y, expected)
+    g = torch.rand_like(y)
+    assert_close(torch.autograd.grad(y, x, g), torch.autograd.grad(expected, x, g))
+
+
+DROPOUTS = [F.dropout, F.dropout2d, lambda x: F.dropout1d(x.flatten(2)), torch.nn.Dropout(0.3), torch.nn.Dropout3d(0.3)]
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("drop", DROPOUTS)
+def test_dropout_draws_torchs_numbers_from_the_same_seed(drop, memory_format):
+    x = torch.rand(6, 5, 4, 4, dtype=DOUBLE).to(memory_format=memory_format).requires_grad_()
+    results = []
+    for block in (by_hand, nullcontext):
+        torch.manual_seed(3)
+        with block():
+            y = drop(x)
+        results.append((y, *torch.autograd.grad((y * y).sum(), x)))
+        if block is by_hand:
+            assert not audit(y).native
+    assert all(map(torch.equal, *results))
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0])
+def test_dropout_of_nothing_and_of_all(p):
+    x = torch.rand(6, 5, requires_grad=True)
+    assert torch.equal(inside(F.dropout)(x, p), F.dropout(x, p))
+    assert torch.equal(inside(F.dropout)(x, 0.5, training=False), x)
+
+
 class Wrong(Function):
     """sin, whose derivative is claimed to be 7."""
 
@@ -203,6 +258,43 @@ def test_a_wrong_rule_shows_in_each_nesting(word, wrong_sin):
         function = LETTERS[letter](function)
     value = function(torch.tensor(0.3, dtype=DOUBLE))
     assert_close(value, torch.full_like(value, 7 if sum(letter != "v" for letter in word) == 1 else 0))
+
+
+P = torch.linspace(0.3, 1.2, 6, dtype=DOUBLE)
+NESTED = {
+    "add": lambda p: p + 2 * p[0],
+    "sub": lambda p: 1 - p - p[1],
+    "mul": lambda p: p * p[2] * 3,
+    "div": lambda p: p / (p[1] + p) / 2,
+    "pow": lambda p: p**3 + p ** p[0] + 2**p,
+    "neg": lambda p: -p * p,
+    "elementary": lambda p: p.exp() * p.log() + p.sqrt().sin() * p.cos() + p.rsqrt() * p.reciprocal(),
+    "others elementary": lambda p: p.expm1() * p.log1p() + p.square().erf(),
+    "sum and mean": lambda p: (p * p).view(2, 3).sum(0) * p.mean(),
+    "cat and stack": lambda p: torch.cat([p * p, p[:2]]).sum() * torch.stack([p, p * p]).sum(),
+    "matmul": lambda p: p.view(2, 3) @ p.view(3, 2),
+    "a vector": lambda p: p.view(2, 3) @ p[:3] * (p[:3] @ p[3:]),
+    "batches": lambda p: p.view(1, 2, 3) @ p.view(3, 2).expand(4, 3, 2),
+    "addmm": lambda p: torch.addmm(p[0], p.view(2, 3), p.view(3, 2), beta=2, alpha=3),
+    "abs and clamp": lambda p: (p - 0.7).abs() * p.clamp(0.5, 1) * p.clamp_min(p[2]),
+    "maximum": lambda p: torch.maximum(p * p, p.flip(0)) * torch.minimum(p, p[3] * p),
+    "where": lambda p: torch.where(p > 0.6, p * p, p[0]) * p.masked_fill(p > 1, 0),
+    "movement": lambda p: F.pad(p * p, (1, 2)).roll(2).flip(0)[:6] * p,
+    "gather": lambda p: (p * p).gather(0, torch.tensor([0, 0, 3])) * p.index_select(0, torch.tensor([1, 4, 4])),
+    "index": lambda p: (p * p)[torch.tensor([0, 0, 3])] * p[torch.tensor([True, False, True, False, False, True])],
+    "var and std": lambda p: p.view(2, 3).var(1) * (p * p).std(),
+    "logsumexp": lambda p: p.view(2, 3).logsumexp(0) * p[:3],
+    "fused": lambda p: torch.addcmul(p, p, p[0], value=2) * torch.addcdiv(p, p, p + 1) * torch.lerp(p, p * p, p[0]),
+}
+
+
+@pytest.mark.parametrize("word", [w for w in WORDS if len(w) < 3] + ["fff", "rfr", "frv", "vff"])
+@pytest.mark.parametrize("name", NESTED)
+def test_a_nesting_is_that_of_torchs_reverse_mode(name, word):
+    ours, theirs = inside(NESTED[name]), NESTED[name]
+    for letter in reversed(word):
+        ours, theirs = LETTERS[letter](ours), LETTERS[letter.replace("f", "r")](theirs)
+    assert_close(ours(P), theirs(P), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("around", [True, False])

@@ -1,0 +1,153 @@
+"""What chooses, and what moves numbers: bounds, conditions, indices, padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad.functions.arithmetic.movement import (
+    ExpandFunction,
+    FlipFunction,
+    GatherFunction,
+    IndexFunction,
+    IndexSelectFunction,
+    PadFunction,
+    RollFunction,
+)
+from manualgrad.functions.arithmetic.piecewise import (
+    AbsFunction,
+    ClampByFunction,
+    ClampFunction,
+    MaskedFillFunction,
+    MaximumFunction,
+    MinimumFunction,
+    WhereFunction,
+)
+
+_NUMBER = (int, float)
+
+
+def abs(input: Tensor, *, out: Tensor | None = None) -> Any:
+    return NotImplemented if out is not None else AbsFunction.apply(input)
+
+
+def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None = None) -> Any:
+    if out is not None or (min is None and max is None):
+        return NotImplemented
+    if all(bound is None or isinstance(bound, _NUMBER) for bound in (min, max)):
+        return ClampFunction.apply(input, min, max)
+    if not all(bound is None or isinstance(bound, Tensor) for bound in (min, max)):
+        return NotImplemented
+    if min is None:
+        return MinimumFunction.apply(input, max)
+    return MaximumFunction.apply(input, min) if max is None else ClampByFunction.apply(input, min, max)
+
+
+def clamp_min(input: Tensor, min: Any, *, out: Tensor | None = None) -> Any:
+    return clamp(input, min, out=out)
+
+
+def clamp_max(input: Tensor, max: Any, *, out: Tensor | None = None) -> Any:
+    return clamp(input, max=max, out=out)
+
+
+def maximum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Any:
+    return NotImplemented if out is not None else MaximumFunction.apply(input, other)
+
+
+def minimum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Any:
+    return NotImplemented if out is not None else MinimumFunction.apply(input, other)
+
+
+def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tensor | None = None) -> Any:
+    if out is not None or input is None or other is None:
+        return NotImplemented
+    return WhereFunction.apply(condition, input, other)
+
+
+def where_method(self: Tensor, condition: Tensor, other: Any) -> Any:
+    return where(condition, self, other)
+
+
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Any:
+    return MaskedFillFunction.apply(input, mask, value)
+
+
+def expand(input: Tensor, *sizes: Any, implicit: bool = False) -> Any:
+    shape = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], Sequence) else sizes
+    new = len(shape) - input.dim()
+    if new < 0 or any(n == -1 for n in shape[:new]):
+        return NotImplemented
+    whole = tuple(input.shape[i - new] if n == -1 else n for i, n in enumerate(shape))
+    return ExpandFunction.apply(input, whole)
+
+
+def expand_as(input: Tensor, other: Tensor) -> Any:
+    return expand(input, tuple(other.shape))
+
+
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
+    if mode != "constant" or len(pad) % 2 or len(pad) > 2 * input.dim():
+        return NotImplemented
+    return PadFunction.apply(input, tuple(pad), 0 if value is None else value)
+
+
+def flip(input: Tensor, *args: Any, dims: Any = None) -> Any:
+    wanted = dims if dims is not None else args[0] if len(args) == 1 and isinstance(args[0], Sequence) else args
+    return FlipFunction.apply(input, (wanted,) if isinstance(wanted, int) else tuple(wanted))
+
+
+def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Any:
+    shifts, dims = ((n,) if isinstance(n, int) else tuple(n) for n in (shifts, dims if dims is not None else ()))
+    return RollFunction.apply(input, shifts, dims)
+
+
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False, out: Tensor | None = None) -> Any:
+    if out is not None or sparse_grad:
+        return NotImplemented
+    return GatherFunction.apply(input, dim, index)
+
+
+def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Any:
+    if out is not None:
+        return NotImplemented
+    return IndexSelectFunction.apply(input, dim, index)
+
+
+def getitem(input: Tensor, index: Any) -> Any:
+    """x[index] with tensors among the indices, after whatever else is among them, which makes a view."""
+    parts = [_as_tensor(part, input) for part in (index if isinstance(index, tuple) else (index,))]
+    if not any(isinstance(part, Tensor) for part in parts) or not all(_is_known(part) for part in parts):
+        return NotImplemented
+    taken = sum(part.dim() if _is_mask(part) else part is not None and part is not Ellipsis for part in parts)
+    if Ellipsis in [part for part in parts if not isinstance(part, Tensor)]:
+        place = next(i for i, part in enumerate(parts) if part is Ellipsis)
+        parts[place : place + 1] = [slice(None)] * (input.dim() - taken)
+    whole: list[Any] = []  # the index of the view
+    indices: list[Tensor | None] = []  # of its dimensions
+    for part in parts:
+        if isinstance(part, Tensor):
+            whole += [slice(None)] * (part.dim() if _is_mask(part) else 1)
+            indices.append(part)
+        else:
+            whole.append(part)
+            indices += [] if isinstance(part, int) else [None]
+    return IndexFunction.apply(input[tuple(whole)], *indices)
+
+
+def _as_tensor(part: Any, input: Tensor) -> Any:
+    """A list of numbers or truth values as the tensor that it stands for."""
+    return torch.tensor(part, device=input.device) if isinstance(part, list) and part else part
+
+
+def _is_known(part: Any) -> bool:
+    if isinstance(part, Tensor):
+        return part.dim() > 0 and part.dtype in (torch.int64, torch.int32, torch.bool)
+    return part is None or part is Ellipsis or isinstance(part, slice) or (isinstance(part, int) and not isinstance(part, bool))
+
+
+def _is_mask(part: Any) -> bool:
+    return isinstance(part, Tensor) and part.dtype == torch.bool

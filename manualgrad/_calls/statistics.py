@@ -1,0 +1,68 @@
+"""Variance, standard deviation, the logarithm of a sum of exponentials, and three inputs in one operation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from manualgrad.functions.arithmetic.fused import AddcdivFunction, AddcmulFunction, LerpFunction
+from manualgrad.functions.arithmetic.statistics import LogsumexpFunction, StdFunction, VarFunction
+
+
+def var(
+    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None, out: Any = None
+) -> Any:
+    return _spread(VarFunction, input, dim, unbiased, keepdim, correction, out)
+
+
+def std(
+    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None, out: Any = None
+) -> Any:
+    return _spread(StdFunction, input, dim, unbiased, keepdim, correction, out)
+
+
+def _spread(Function: Any, x: Tensor, dim: Any, unbiased: Any, keepdim: bool, correction: Any, out: Any) -> Any:
+    if isinstance(dim, bool):  # torch.var(x, unbiased)
+        dim, unbiased = None, dim
+    dims = _dims(x, dim)
+    if out is not None or dims is None:
+        return NotImplemented
+    c = correction if correction is not None else 1 if unbiased is None else int(unbiased)
+    return Function.apply(x, dims, c, keepdim)
+
+
+def _dims(x: Tensor, dim: Any) -> tuple[int, ...] | None:
+    """Counted from 0; all of them for None; None where they are not as they should be."""
+    n = x.dim()
+    wanted = [dim] if isinstance(dim, int) else list(range(n)) if dim is None or not dim else list(dim)
+    if any(not isinstance(d, int) or not -max(n, 1) <= d < max(n, 1) for d in wanted):
+        return None
+    dims = tuple(d % n for d in wanted) if n else ()
+    return dims if len(set(dims)) == len(dims) else None
+
+
+def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False, *, out: Tensor | None = None) -> Any:
+    dims = _dims(input, dim)
+    if out is not None or dims is None:
+        return NotImplemented
+    if not input.dim():
+        return LogsumexpFunction.apply(input.unsqueeze(0), (0,), False)
+    return LogsumexpFunction.apply(input, dims, keepdim)
+
+
+def addcmul(input: Tensor, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Tensor | None = None) -> Any:
+    if out is not None or not all(isinstance(t, Tensor) for t in (tensor1, tensor2)):
+        return NotImplemented
+    return AddcmulFunction.apply(input, tensor1, tensor2, value)
+
+
+def addcdiv(input: Tensor, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Tensor | None = None) -> Any:
+    if out is not None or not all(isinstance(t, Tensor) for t in (tensor1, tensor2)):
+        return NotImplemented
+    return AddcdivFunction.apply(input, tensor1, tensor2, value)
+
+
+def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) -> Any:
+    return NotImplemented if out is not None else LerpFunction.apply(input, end, weight)

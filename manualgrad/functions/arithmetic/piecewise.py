@@ -1,0 +1,255 @@
+"""Functions that choose: |x|, the bounds of a number, the greater of two, one tensor or another by a condition.
+
+Between the places where the choice changes, y is x, −x, a, b or a constant, so that the derivative is 1, −1 or 0 there; at
+those places it is PyTorch's choice, stated with each function. With g = ∂C/∂y, the gradient of each input is g where it is the
+one chosen, and 0 elsewhere, summed over the copies that broadcasting made.
+
+Shapes: all inputs broadcast against each other to y; each gradient has its input's shape.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad.function import Function
+from manualgrad.functions._form import fitted, form
+
+__all__ = [
+    "AbsFunction",
+    "ClampByFunction",
+    "ClampFunction",
+    "MaskedFillFunction",
+    "MaximumFunction",
+    "MinimumFunction",
+    "WhereFunction",
+]
+
+
+class AbsFunction(Function):
+    """y = |x|; `AbsFunction.apply(x)`.
+
+    y² = x x̄, so that y dy = Re(x̄ dx) and dy = Re(s̄ dx) with s = x/y, the sign of x (0 at 0); ∂C/∂x = s g.
+    """
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return torch.abs(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return x.sgn() * g
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        dy = x.sgn().conj() * dx
+        return dy.real if dy.is_complex() else dy
+
+
+class ClampFunction(Function):
+    """y = x between two numbers, of which one may be None; `ClampFunction.apply(x, least, most)`.
+
+    At a bound, the derivative is 0.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, least: Any, most: Any) -> Tensor:
+        return torch.clamp(x, least, most)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Any, Any], output: Tensor) -> None:
+        x, ctx.least, ctx.most = inputs
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
+        return torch.where(_is_between(ctx), g, 0), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
+        return torch.where(_is_between(ctx), dx, 0)
+
+
+def _is_between(ctx: Any) -> Tensor:
+    (x,) = ctx.saved_tensors
+    if ctx.most is None:
+        return x > ctx.least
+    return x < ctx.most if ctx.least is None else (x > ctx.least) & (x < ctx.most)
+
+
+class ClampByFunction(Function):
+    """y = x between two tensors; `ClampByFunction.apply(x, least, most)`.
+
+    Where x is at one of two bounds that differ, each of the two has half of the derivative. Where least > most, y is most.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, least: Tensor, most: Tensor) -> Tensor:
+        return torch.clamp(x, least, most)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        ctx.forms, ctx.y = tuple(map(form, inputs)), form(output)
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        shares = zip(ctx.needs_input_grad, _shares(*ctx.saved_tensors), ctx.forms, strict=True)
+        return tuple(fitted(_share_of(g, *share), to) if needs_grad else None for needs_grad, share, to in shares)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor | None) -> Tensor:
+        shares = zip(tangents, _shares(*ctx.saved_tensors), strict=True)
+        terms = [_share_of(t, *share) for t, share in shares if t is not None]
+        return sum(terms[1:], terms[0]).to(ctx.y.dtype).expand(ctx.y.shape)
+
+
+def _shares(x: Tensor, least: Tensor, most: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+    """For each of the three: where y is it, and where y is it and another one."""
+    apart, crossed = least < most, least > most
+    return (
+        ((least <= x) & (x <= most) & ~crossed, apart & ((x == least) | (x == most))),
+        (((x < least) | (apart & (x == least))) & ~crossed, apart & (x == least)),
+        ((x > most) | (apart & (x == most)) | crossed, apart & (x == most)),
+    )
+
+
+def _share_of(t: Tensor, is_it: Tensor, is_both: Tensor) -> Tensor:
+    return torch.where(is_both, t / 2, torch.where(is_it, t, 0))
+
+
+class WhereFunction(Function):
+    """y = a where the condition is true, b elsewhere; `WhereFunction.apply(condition, a, b)`, a or b perhaps a number."""
+
+    autocast = "widest"
+
+    @staticmethod
+    def forward(condition: Tensor, a: Any, b: Any) -> Tensor:
+        return torch.where(condition, a, b)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Any, Any], output: Tensor) -> None:
+        condition, a, b = inputs
+        ctx.a, ctx.b, ctx.y = form(a), form(b), form(output)
+        ctx.save_for_backward(condition)
+        ctx.save_for_forward(condition)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[None, Tensor | None, Tensor | None]:
+        (condition,) = ctx.saved_tensors
+        _, a_needs_grad, b_needs_grad = ctx.needs_input_grad
+        dC_da = fitted(torch.where(condition, g, 0), ctx.a) if a_needs_grad else None
+        dC_db = fitted(torch.where(condition, 0, g), ctx.b) if b_needs_grad else None
+        return None, dC_da, dC_db
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, da: Tensor | None, db: Tensor | None) -> Tensor:
+        (condition,) = ctx.saved_tensors
+        dy = torch.where(condition, 0 if da is None else da, 0 if db is None else db)
+        return dy.to(ctx.y.dtype).expand(ctx.y.shape)
+
+
+class MaskedFillFunction(Function):
+    """y = v where the mask is true, x elsewhere; `MaskedFillFunction.apply(x, mask, v)`, v a 0-d Tensor or a number."""
+
+    @staticmethod
+    def forward(x: Tensor, mask: Tensor, v: Any) -> Tensor:
+        return torch.masked_fill(x, mask, v)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Any], output: Tensor) -> None:
+        x, mask, v = inputs
+        ctx.x, ctx.v, ctx.y = form(x), form(v), form(output)
+        ctx.save_for_backward(mask)
+        ctx.save_for_forward(mask)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
+        (mask,) = ctx.saved_tensors
+        x_needs_grad, _, v_needs_grad = ctx.needs_input_grad
+        dC_dx = fitted(g.masked_fill(mask, 0), ctx.x) if x_needs_grad else None
+        dC_dv = fitted(g.masked_fill(~mask, 0), ctx.v) if v_needs_grad else None
+        return dC_dx, None, dC_dv
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, _: None, dv: Tensor | None) -> Tensor:
+        (mask,) = ctx.saved_tensors
+        dy = torch.where(mask, 0 if dv is None else dv, 0 if dx is None else dx)
+        return dy.to(ctx.y.dtype).expand(ctx.y.shape)
+
+
+class MaximumFunction(Function):
+    """y = the greater of a and b; `MaximumFunction.apply(a, b)`. Where they are equal, each has half of the derivative."""
+
+    @staticmethod
+    def forward(a: Tensor, b: Tensor) -> Tensor:
+        return torch.maximum(a, b)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        _keep_both(ctx, inputs, output)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        a, b = ctx.saved_tensors
+        return _shared(ctx, g, a > b, a == b)
+
+    @staticmethod
+    def jvp(ctx: Any, da: Tensor | None, db: Tensor | None) -> Tensor:
+        a, b = ctx.saved_tensors
+        return _chosen(ctx, da, db, a > b, a == b)
+
+
+class MinimumFunction(Function):
+    """y = the less of a and b; `MinimumFunction.apply(a, b)`. Where they are equal, each has half of the derivative."""
+
+    @staticmethod
+    def forward(a: Tensor, b: Tensor) -> Tensor:
+        return torch.minimum(a, b)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        _keep_both(ctx, inputs, output)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        a, b = ctx.saved_tensors
+        return _shared(ctx, g, a < b, a == b)
+
+    @staticmethod
+    def jvp(ctx: Any, da: Tensor | None, db: Tensor | None) -> Tensor:
+        a, b = ctx.saved_tensors
+        return _chosen(ctx, da, db, a < b, a == b)
+
+
+def _keep_both(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+    a, b = inputs
+    ctx.a, ctx.b, ctx.y = form(a), form(b), form(output)
+    ctx.save_for_backward(a, b)
+    ctx.save_for_forward(a, b)
+
+
+def _shared(ctx: Any, g: Tensor, is_a: Tensor, is_both: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """g where a is y, half of it where both are; and the same of b."""
+    a_needs_grad, b_needs_grad = ctx.needs_input_grad
+    half = torch.where(is_both, g / 2, g)
+    dC_da = fitted(torch.where(is_a | is_both, half, 0), ctx.a) if a_needs_grad else None
+    dC_db = fitted(torch.where(is_a, 0, half), ctx.b) if b_needs_grad else None
+    return dC_da, dC_db
+
+
+def _chosen(ctx: Any, da: Tensor | None, db: Tensor | None, is_a: Tensor, is_both: Tensor) -> Tensor:
+    """da where a is y, db where b is, their mean where both are."""
+    da, db = (torch.zeros((), dtype=ctx.y.dtype, device=is_a.device) if t is None else t for t in (da, db))
+    return torch.where(is_both, (da + db) / 2, torch.where(is_a, da, db)).to(ctx.y.dtype)

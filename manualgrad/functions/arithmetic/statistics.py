@@ -1,0 +1,128 @@
+"""The variance v and the standard deviation s over some dimensions, M numbers each, and the logarithm of a sum of exponentials.
+
+    m = Σ x / M        v = Σ |x − m|² / (M − c)        s = √v        L = log Σ eˣ
+
+With g the derivative of the cost by v, s or L. As Σ (x − m) = 0, the way over m adds nothing:
+
+    ∂C/∂x_i = ∂v/∂x_i · g = 2 (x_i − m) / (M − c) · g
+    ∂C/∂x_i = ∂s/∂x_i · g = 1/(2 s) · ∂v/∂x_i · g = (x_i − m) / (s (M − c)) · g        0 where s is 0
+    ∂C/∂x_i = ∂L/∂x_i · g = e^(x_i) / Σ eˣ · g = e^(x_i − L) g
+
+Forward mode is the sum of the same derivatives times the tangents.
+
+Shapes: x [..., M, ...] to the result without the dimensions, or with 1 in their place (`keepdim`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad.function import Function
+
+__all__ = ["LogsumexpFunction", "StdFunction", "VarFunction"]
+
+
+class VarFunction(Function):
+    """v; `VarFunction.apply(x, dims, c, keepdim)`, with dims a tuple of numbers from 0, c the correction."""
+
+    @staticmethod
+    def forward(x: Tensor, dims: tuple[int, ...], c: Any, keepdim: bool) -> Tensor:
+        return torch.var(x, dims, correction=c, keepdim=keepdim)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, tuple[int, ...], Any, bool], output: Tensor) -> None:
+        x, ctx.dims, ctx.c, ctx.keepdim = inputs
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        (x,) = ctx.saved_tensors
+        return _dv_dx(x, ctx) * _wide(g, ctx), None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return _total(_dv_dx(x, ctx), dx, ctx)
+
+
+class StdFunction(Function):
+    """s; `StdFunction.apply(x, dims, c, keepdim)`, likewise."""
+
+    @staticmethod
+    def forward(x: Tensor, dims: tuple[int, ...], c: Any, keepdim: bool) -> Tensor:
+        return torch.std(x, dims, correction=c, keepdim=keepdim)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, tuple[int, ...], Any, bool], output: Tensor) -> None:
+        x, ctx.dims, ctx.c, ctx.keepdim = inputs
+        ctx.save_for_backward(x, output)
+        ctx.save_for_forward(x, output)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        x, s = ctx.saved_tensors
+        return _dv_dx(x, ctx) * _wide(_divided(g, s), ctx), None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
+        x, s = ctx.saved_tensors
+        return _divided(_total(_dv_dx(x, ctx), dx, ctx), s)
+
+
+def _dv_dx(x: Tensor, ctx: Any) -> Tensor:
+    M = math.prod([x.shape[d] for d in ctx.dims])
+    return 2 / max(M - ctx.c, 0) * (x - x.mean(ctx.dims, keepdim=True)) if ctx.c < M else (x - x) * math.nan
+
+
+def _divided(t: Tensor, s: Tensor) -> Tensor:
+    """t / (2 s), 0 where s is 0."""
+    return torch.where(s == 0, 0, t / (2 * torch.where(s == 0, 1, s)))
+
+
+def _wide(g: Tensor, ctx: Any) -> Tensor:
+    """g with a dimension of 1 for each that was left out."""
+    if not ctx.keepdim:
+        for d in sorted(ctx.dims):
+            g = g.unsqueeze(d)
+    return g
+
+
+def _total(derivative: Tensor, dx: Tensor, ctx: Any) -> Tensor:
+    """Σ Re(derivative̅ dx) over the dimensions."""
+    terms = derivative.conj() * dx
+    return (terms.real if terms.is_complex() else terms).sum(ctx.dims, ctx.keepdim)
+
+
+class LogsumexpFunction(Function):
+    """L; `LogsumexpFunction.apply(x, dims, keepdim)`, with dims a tuple of numbers from 0."""
+
+    @staticmethod
+    def forward(x: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
+        return torch.logsumexp(x, dims, keepdim)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, tuple[int, ...], bool], output: Tensor) -> None:
+        x, ctx.dims, ctx.keepdim = inputs
+        ctx.save_for_backward(x, output)
+        ctx.save_for_forward(x, output)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
+        return _softmax(ctx).conj() * _wide(g, ctx), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
+        return (_softmax(ctx) * dx).sum(ctx.dims, ctx.keepdim)
+
+
+def _softmax(ctx: Any) -> Tensor:
+    """e^(x − L); where L is infinite, as of nothing but −∞, 0 or 1 and not nan."""
+    x, L = ctx.saved_tensors
+    L = _wide(L, ctx)
+    finite = L.abs() != math.inf
+    return torch.where(finite, (x - torch.where(finite, L, 0)).exp(), (x == L).to(x.dtype) * (L.real > 0))
