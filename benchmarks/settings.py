@@ -15,7 +15,7 @@ import sys
 from typing import Any
 
 import torch
-from measure import HERE, show, table
+from measure import HERE, table
 from rich.console import Console
 from rich.progress import track
 
@@ -82,7 +82,7 @@ def main() -> int:
         name = f"{'-'.join(map(str, hidden))} {activation}" if hidden else "no hidden layer"
         cells = (found[activation, hidden, batch_size, how] for how in HOW)
         rows.add_row(name, str(batch_size), *(f"({right:.1%})" if trouble else f"{right:.1%}" for right, trouble in cells))
-    show(rows)
+    Console(width=200, soft_wrap=True).print(rows)
     silent = [setting for setting, (right, trouble) in found.items() if right < GUESS and not trouble]
     apart = {setting[:3]: engines(found, setting) for setting in settings if setting[3] == "sgd"}
     print(f"\nNo better than a guess, without a word: {len(silent)} of {len(settings)}{''.join(f'; {s}' for s in silent)}")

@@ -37,9 +37,11 @@ def default_rate(hidden: Sequence[int], activation: str, batch_size: int, optimi
     if optimizer == "adamw":  # It moves each weight by the rate, however long the gradient is: z by n times that.
         return min(max(0.05 / n, 0.001), 0.003), f"{layers} and AdamW"
     if activation == "sigmoid" or not hidden:
-        rate = min(0.05 * batch_size, 80 / n)
+        by_noise, by_curvature = 0.05 * batch_size, 80 / n
     else:  # The length of a is the same for every n at the start, by nn.Linear's initial weights; it has no bound later.
-        rate = min(0.01 * batch_size, 0.5)
-    if optimizer == "momentum":  # Each step is taken again 0.9, 0.81, ... times as long: ten times, all told.
-        return rate / 10, f"{layers}, {batches} and momentum"
-    return rate, f"{layers} and {batches}"
+        by_noise, by_curvature = 0.01 * batch_size, 0.5
+    if optimizer == "momentum":
+        # Each step is taken again 0.9, 0.81, ... times as long: ten times, all told. And the first steps, which are the
+        # longest, carry it into saturation at a tenth of the other limit.
+        return min(by_noise / 10, by_curvature / 40), f"{layers}, {batches} and momentum"
+    return min(by_noise, by_curvature), f"{layers} and {batches}"

@@ -32,8 +32,9 @@ def test_without_hidden_layers_the_activation_does_not_matter():
     assert rate() == rate(activation="relu") == 0.5
 
 
-def test_momentum_has_a_tenth_as_it_adds_up_ten_steps():
-    assert rate(16, optimizer="momentum") == pytest.approx(0.5)
+def test_momentum_has_a_tenth_as_it_adds_up_ten_steps_and_less_where_the_width_is_the_limit():
+    assert rate(16, batch_size=10, optimizer="momentum") == pytest.approx(rate(16, batch_size=10) / 10)
+    assert rate(100, optimizer="momentum") == pytest.approx(rate(100) / 40)
 
 
 def test_adamws_depends_on_the_width_alone():
