@@ -4,6 +4,7 @@ import re
 import shlex
 
 import pytest
+import torch
 from paths import ROOT
 
 import manualgrad
@@ -43,6 +44,12 @@ def test_the_citation_is_of_this_version():
 def test_the_readmes_code_of_the_algorithm_runs():
     (block,) = [block for block in blocks(ROOT / "README.md") if "import MLP" in block]
     exec(block, {})
+
+
+def test_the_readmes_code_of_by_hand_prints_what_it_says(capsys):
+    (block,) = [block for block in blocks(ROOT / "README.md") if "by_hand()" in block]
+    exec(block, {"torch": torch, "manualgrad": manualgrad})
+    assert capsys.readouterr().out == "1.0\n"
 
 
 def test_the_lines_that_it_quotes_stand_in_the_package():
