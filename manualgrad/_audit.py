@@ -102,8 +102,8 @@ def _is_hand_written(node: Any) -> bool:
 
 
 def _is_made_by_hand(node: Any, name: str) -> bool:
-    """Whether an in-place operation on a view, which PyTorch records as CopySlices, was by_hand's: a copy into the view."""
-    return name == "CopySlices" and "by_hand" in node.metadata
+    """Whether an in-place operation on a view was by_hand's: a copy into it, which PyTorch records as CopySlices and a view."""
+    return name in ("CopySlices", "AsStridedBackward0") and "by_hand" in node.metadata
 
 
 _REPEATING_VIEWS = ("expand", "unfold", "as_strided")  # an element may stand in several places: their gradients are added up

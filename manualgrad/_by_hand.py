@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import CheckpointFunction
 
 from manualgrad._calls import arithmetic as ours
-from manualgrad._calls import dropout, movement, statistics
+from manualgrad._calls import convolution, dropout, movement, statistics
 from manualgrad.nn import functional
 
 __all__ = ["by_hand"]
@@ -136,14 +136,15 @@ def _answer(hand_written: Any, func: Any, args: Any, kwargs: Any) -> Any:
         if _is_checkpointed():
             _mark(answer)
         if args and answer is args[0] and answer._base is not None:
-            _remember_as_a_copy(answer._base)
+            _remember_as_a_copy(answer)
     return answer
 
 
-def _remember_as_a_copy(changed: Any) -> None:
-    """For audit: the CopySlices by which autograd records what changed a view of this tensor is a copy, and no more."""
-    if changed.grad_fn is not None:
-        changed.grad_fn.metadata["by_hand"] = True
+def _remember_as_a_copy(view: Any) -> None:
+    """For audit: what autograd records of a changed view, CopySlices of its base and the view anew, is a copy and no more."""
+    for node in (view._base.grad_fn, view.grad_fn):
+        if node is not None:
+            node.metadata["by_hand"] = True
 
 
 # Checkpointing. What is computed again in the backward is not in the block. Its saved tensors would take the places of those
@@ -268,6 +269,12 @@ _CATALOGUE |= {
     **dict.fromkeys((torch.addcmul, T.addcmul), statistics.addcmul),
     **dict.fromkeys((torch.addcdiv, T.addcdiv), statistics.addcdiv),
     **dict.fromkeys((torch.lerp, T.lerp), statistics.lerp),
+    torch.conv1d: convolution.conv1d,
+    torch.conv2d: convolution.conv2d,
+    torch.conv3d: convolution.conv3d,
+    torch.conv_transpose1d: convolution.conv_transpose1d,
+    torch.conv_transpose2d: convolution.conv_transpose2d,
+    torch.conv_transpose3d: convolution.conv_transpose3d,
     torch.dropout: dropout.dropout,
     torch.feature_dropout: dropout.feature_dropout,
 }
@@ -278,6 +285,27 @@ _IN_PLACE: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((T.div_, T.divide_, T.true_divide_, T.__itruediv__), _in_place(ours.div)),
     **dict.fromkeys((T.pow_, T.__ipow__), _in_place(ours.pow)),
     **dict.fromkeys((T.neg_, T.negative_, torch.neg_), _without_a_copy(ours.neg)),
+    torch.dropout_: _without_a_copy(dropout.dropout),
+    torch.feature_dropout_: _without_a_copy(dropout.feature_dropout),
+    **dict.fromkeys((T.clamp_, T.clip_, torch.clamp_, torch.clip_), _in_place(movement.clamp)),
+    **dict.fromkeys((T.clamp_min_, torch.clamp_min_), _in_place(movement.clamp_min)),
+    **dict.fromkeys((T.clamp_max_, torch.clamp_max_), _in_place(movement.clamp_max)),
+    **dict.fromkeys((T.abs_, T.absolute_, torch.abs_), _in_place(movement.abs)),
+    T.masked_fill_: _without_a_copy(movement.masked_fill),
+    T.addcmul_: _without_a_copy(statistics.addcmul),
+    T.addcdiv_: _without_a_copy(statistics.addcdiv),
+    T.lerp_: _in_place(statistics.lerp),
+    **dict.fromkeys((T.exp_, torch.exp_), _without_a_copy(ours.exp)),
+    **dict.fromkeys((T.expm1_, torch.expm1_), _without_a_copy(ours.expm1)),
+    **dict.fromkeys((T.sqrt_, torch.sqrt_), _without_a_copy(ours.sqrt)),
+    **dict.fromkeys((T.rsqrt_, torch.rsqrt_), _without_a_copy(ours.rsqrt)),
+    **dict.fromkeys((T.reciprocal_, torch.reciprocal_), _without_a_copy(ours.reciprocal)),
+    **dict.fromkeys((T.log_, torch.log_), _in_place(ours.log)),
+    **dict.fromkeys((T.log1p_, torch.log1p_), _in_place(ours.log1p)),
+    **dict.fromkeys((T.square_, torch.square_), _in_place(ours.square)),
+    **dict.fromkeys((T.sin_, torch.sin_), _in_place(ours.sin)),
+    **dict.fromkeys((T.cos_, torch.cos_), _in_place(ours.cos)),
+    **dict.fromkeys((T.erf_, torch.erf_), _in_place(ours.erf)),
     **dict.fromkeys((T.relu_, torch.relu_), _without_a_copy(functional.relu)),
     **dict.fromkeys((T.sigmoid_, torch.sigmoid_), _without_a_copy(functional.sigmoid)),
 }

@@ -1,0 +1,89 @@
+"""Convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from manualgrad._calls.arithmetic import cat
+from manualgrad.functions.linear.convolution import ConvolutionFunction
+from manualgrad.functions.linear.transposed_convolution import TransposedConvolutionFunction
+
+
+def _convolution(n: int) -> Callable[..., Any]:
+    """In n dimensions."""
+
+    def conv(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+    ) -> Any:
+        stride, dilation = _each(stride, n), _each(dilation, n)
+        if input.dim() not in (n + 1, n + 2) or weight.dim() != n + 2 or not stride or not dilation:
+            return NotImplemented
+        x = input if input.dim() == n + 2 else input.unsqueeze(0)
+        if padding == "same":
+            if any(s != 1 for s in stride):
+                return NotImplemented
+            totals = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
+            x = _one_place_more(x, [dim for dim, total in enumerate(totals, 2) if total % 2])
+            padding = tuple([total // 2 for total in totals])
+        else:
+            padding = _each(0 if padding == "valid" else padding, n)
+        if not padding:
+            return NotImplemented
+        y = ConvolutionFunction.apply(x, weight, bias, stride, padding, dilation, groups)
+        return y if input.dim() == n + 2 else y.squeeze(0)
+
+    return conv
+
+
+conv1d, conv2d, conv3d = _convolution(1), _convolution(2), _convolution(3)
+
+
+def _transposed_convolution(n: int) -> Callable[..., Any]:
+    """In n dimensions."""
+
+    def conv_transpose(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        dilation: Any = 1,
+    ) -> Any:
+        stride, padding, output_padding, dilation = (_each(v, n) for v in (stride, padding, output_padding, dilation))
+        known = stride and padding and output_padding and dilation
+        if input.dim() not in (n + 1, n + 2) or weight.dim() != n + 2 or not known:
+            return NotImplemented
+        x = input if input.dim() == n + 2 else input.unsqueeze(0)
+        y = TransposedConvolutionFunction.apply(x, weight, bias, stride, padding, output_padding, groups, dilation)
+        return y if input.dim() == n + 2 else y.squeeze(0)
+
+    return conv_transpose
+
+
+conv_transpose1d, conv_transpose2d, conv_transpose3d = (_transposed_convolution(n) for n in (1, 2, 3))
+
+
+def _each(value: Any, n: int) -> tuple[int, ...]:
+    """A number for each of n dimensions, of which torch takes one for all; empty for what is none."""
+    values = (value,) if isinstance(value, int) else tuple(value) if isinstance(value, Sequence) else ()
+    if not all(isinstance(v, int) for v in values):
+        return ()
+    return values * n if len(values) == 1 else values if len(values) == n else ()
+
+
+def _one_place_more(x: Tensor, dims: list[int]) -> Tensor:
+    """x with a zero after the last place, where a padding is odd: on that side it is the larger."""
+    for dim in dims:
+        x = cat([x, x.new_zeros([1 if d == dim else size for d, size in enumerate(x.shape)])], dim)
+    return x
