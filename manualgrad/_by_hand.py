@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import CheckpointFunction
 
 from manualgrad._calls import arithmetic as ours
-from manualgrad._calls import convolution, dropout, movement, statistics
+from manualgrad._calls import convolution, dropout, movement, normalization, pooling, statistics
 from manualgrad.nn import functional
 
 __all__ = ["by_hand"]
@@ -275,6 +275,20 @@ _CATALOGUE |= {
     torch.conv_transpose1d: convolution.conv_transpose1d,
     torch.conv_transpose2d: convolution.conv_transpose2d,
     torch.conv_transpose3d: convolution.conv_transpose3d,
+    **dict.fromkeys((F.max_pool1d, torch.max_pool1d), pooling.max_pool1d),
+    **dict.fromkeys((F.max_pool2d, torch.max_pool2d), pooling.max_pool2d),
+    **dict.fromkeys((F.max_pool3d, torch.max_pool3d), pooling.max_pool3d),
+    **dict.fromkeys((F.max_pool1d_with_indices, torch.max_pool1d_with_indices), pooling.max_pool1d_with_indices),
+    **dict.fromkeys((F.max_pool2d_with_indices, torch._C._nn.max_pool2d_with_indices), pooling.max_pool2d_with_indices),
+    **dict.fromkeys((F.max_pool3d_with_indices, torch._C._nn.max_pool3d_with_indices), pooling.max_pool3d_with_indices),
+    torch.avg_pool1d: pooling.avg_pool1d,
+    torch._C._nn.avg_pool2d: pooling.avg_pool2d,
+    torch._C._nn.avg_pool3d: pooling.avg_pool3d,
+    torch.adaptive_avg_pool1d: pooling.adaptive_avg_pool1d,
+    **dict.fromkeys((F.adaptive_avg_pool2d, torch._C._nn.adaptive_avg_pool2d), pooling.adaptive_avg_pool2d),
+    **dict.fromkeys((F.adaptive_avg_pool3d, torch._C._nn.adaptive_avg_pool3d), pooling.adaptive_avg_pool3d),
+    F.batch_norm: normalization.batch_norm,
+    torch.batch_norm: normalization.torch_batch_norm,
     torch.dropout: dropout.dropout,
     torch.feature_dropout: dropout.feature_dropout,
 }

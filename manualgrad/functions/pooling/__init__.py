@@ -1,0 +1,1 @@
+"""A plane in fewer numbers, one for each window of it."""

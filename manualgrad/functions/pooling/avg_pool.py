@@ -1,0 +1,125 @@
+"""The average of each window of a line, a plane or a volume.
+
+Forward. Along one side, window t begins at place t s − p and is k long: s the stride, p the padding, k the kernel. Over several
+sides a window is the product of one interval a side:
+
+    y_t = Σ_(u in window t) x_u / N_t
+
+N_t is the number of places in the window: those of the padding included or not (`count_include_pad`), those beyond it, which
+`ceil_mode` can reach, never; or one number for all, the `divisor`.
+
+Backward. Let delta_t = ∂C/∂y_t. x_u occurs, with the factor 1/N_t, in each y_t whose window holds u:
+
+    ∂C/∂x_u = Σ_(t: u in window t) delta_t / N_t,        u in window t  ⟺  u + p − k < t s ≤ u + p
+
+So let delta_t / N_t stand at place t s, with zeros between: what x_u hears is the sum over the window of k places that ends at
+u + p. Backward is a sum over windows too, of stride 1; as sums it is the forward operator with 1 as the divisor.
+
+Where the windows stand side by side, and each x_u is in one of them, delta / N is repeated over each.
+
+Forward mode. y is linear in x: dy is the average of dx.
+
+Shapes: x and ∂C/∂x [..., U_1, ..., U_n], with n = 2 or 3; y and delta [..., T_1, ..., T_n].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from manualgrad.function import Function
+from manualgrad.functions.pooling._planes import channels_are_last, repeated, with_channels_last
+
+__all__ = ["AvgPoolFunction"]
+
+_AVG_POOL: dict[int, Any] = {2: torch._C._nn.avg_pool2d, 3: torch._C._nn.avg_pool3d}
+
+
+class AvgPoolFunction(Function):
+    """y; `AvgPoolFunction.apply(x, kernel, stride, padding, ceil_mode, count_include_pad, divisor)`.
+
+    kernel, stride and padding are lists of n integers; divisor is one, or None.
+    """
+
+    @staticmethod
+    def forward(
+        x: Tensor,
+        kernel: Sequence[int],
+        stride: Sequence[int],
+        padding: Sequence[int],
+        ceil_mode: bool,
+        count_include_pad: bool,
+        divisor: int | None,
+    ) -> Tensor:
+        y: Tensor = _AVG_POOL[len(kernel)](x, kernel, stride, padding, ceil_mode, count_include_pad, divisor)
+        return y
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, ctx.kernel, ctx.stride, ctx.padding, *_ = inputs
+        ctx.how = inputs[1:]
+        n = len(ctx.kernel)
+        ctx.U, ctx.T = x.shape[-n:], output.shape[-n:]
+
+    @staticmethod
+    def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, ...]:
+        delta = delta / _N(ctx, delta)
+        dC_dx = repeated(delta, ctx.kernel) if _side_by_side(ctx) else _sums(_spread(delta, ctx), ctx.kernel)
+        return dC_dx, None, None, None, None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
+        return AvgPoolFunction.forward(dx, *ctx.how)
+
+
+def _side_by_side(ctx: Any) -> bool:
+    """Whether each place is in one window."""
+    sides = zip(ctx.T, ctx.U, ctx.kernel, ctx.stride, ctx.padding, strict=True)
+    return all(t * k == u and p == 0 and (t == 1 or s == k) for t, u, k, s, p in sides)
+
+
+def _N(ctx: Any, like: Tensor) -> Any:
+    """What each sum is divided by, a number or [T_1, ..., T_n]."""
+    kernel, stride, padding, _, count_include_pad, divisor = ctx.how
+    if divisor is not None:
+        return divisor
+    N = torch.ones((), dtype=like.dtype, device=like.device)
+    for windows, places, k, s, p in zip(ctx.T, ctx.U, kernel, stride, padding, strict=True):
+        begin = torch.arange(windows, device=like.device) * s - p
+        end = (begin + k).clamp(max=places + p)
+        if not count_include_pad:
+            begin, end = begin.clamp(min=0), end.clamp(max=places)
+        N = N.unsqueeze(-1) * (end - begin)
+    return N
+
+
+def _spread(delta: Tensor, ctx: Any) -> Tensor:
+    """delta_t at place t s of each side, and zeros, so that the windows of k places begin with the one that x_0 hears."""
+    n = len(ctx.T)
+    if channels_are_last(delta, n):
+        return with_channels_last(lambda delta: _spread_from(1, delta, ctx), delta)
+    return _spread_from(delta.dim() - n, delta, ctx)
+
+
+def _spread_from(first: int, delta: Tensor, ctx: Any) -> Tensor:
+    """The same, the sides being the dimensions from `first` on."""
+    for i, (t, u, k, s, p) in enumerate(zip(ctx.T, ctx.U, ctx.kernel, ctx.stride, ctx.padding, strict=True), first):
+        if s > 1:
+            spread = _padded(delta.unsqueeze(i + 1), i + 1, 0, s - 1)
+            delta = spread.reshape(*delta.shape[:i], t * s, *delta.shape[i + 1 :])
+        before = k - 1 - p
+        delta = _padded(delta, i, before, u + k - 1 - before - t * s)
+    return delta
+
+
+def _padded(t: Tensor, dim: int, before: int, after: int) -> Tensor:
+    return pad(t, [0, 0] * (t.dim() - 1 - dim) + [before, after]) if before or after else t
+
+
+def _sums(x: Tensor, kernel: Sequence[int]) -> Tensor:
+    """Over each window of k places."""
+    return AvgPoolFunction.forward(x, kernel, [1] * len(kernel), [0] * len(kernel), False, True, 1)

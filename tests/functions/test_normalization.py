@@ -1,0 +1,336 @@
+"""Normalization under by_hand: the values against torch's own, the derivatives against the elementary composition's too.
+
+torch's own second derivatives in forward mode, and its third ones, are silently wrong (pytorch issues 196700, 175754).
+"""
+
+import itertools
+
+import pytest
+import torch
+import torch.nn.functional as F
+from samples import HALF, assert_same, copy_of
+from torch.func import functional_call, grad, jacfwd, jacrev, stack_module_state, vmap
+from torch.testing import assert_close
+from torch.testing._internal.common_methods_invocations import op_db
+
+from manualgrad import audit, by_hand
+from manualgrad.functions import _in_parts
+from manualgrad.functions.normalization.batch_norm import BatchNormEvaluationFunction, BatchNormFunction
+from manualgrad.testing import check_function
+
+DOUBLE = torch.float64
+OPS = [op for op in op_db if op.name == "nn.functional.batch_norm"]
+
+
+def inside(function):
+    def call(*args, **kwargs):
+        with by_hand():
+            return function(*args, **kwargs)
+
+    return call
+
+
+def rand(*shape, dtype=DOUBLE):
+    return torch.randn(shape, dtype=DOUBLE).to(dtype).requires_grad_()
+
+
+def composition(x, mean=None, var=None, w=None, b=None, training=False, momentum=0.1, eps=1e-5):
+    """The same of sums and products."""
+    channels = [-1] + [1] * (x.dim() - 2)
+    if training:
+        sets = [0, *range(2, x.dim())]
+        m = x.mean(sets, keepdim=True)
+        r = ((x - m).square().mean(sets, keepdim=True) + eps).rsqrt()
+    else:
+        m, r = mean.reshape(channels), (var.reshape(channels) + eps).rsqrt()
+    y = (x - m) * r
+    y = y if w is None else y * w.reshape(channels)
+    return y if b is None else y + b.reshape(channels)
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32, *HALF], ids=str)
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name + op.variant_test_name)
+def test_batch_norm_agrees_on_every_sample_of_torchs(op, dtype, device):
+    assert len(OPS) == 2
+    for sample in op.sample_inputs(device, dtype, requires_grad=True):
+        tree = ((sample.input, *sample.args), sample.kwargs)
+        value = inside(op)(*copy_of(tree)[0], **sample.kwargs)
+        assert not audit(value).native
+
+        def call(function):
+            # A copy of the running statistics for each call, which changes them.
+            return lambda t: function(t[0][0], *(copy_of(a) for a in t[0][1:3]), *t[0][3:], **t[1])
+
+        assert_same(call(inside(op)), call(op), tree)
+
+
+SHAPES = [(5, 3), (4, 3, 5), (2, 3, 4, 5), (2, 3, 2, 3, 2), (0, 3, 4), (2, 0, 4), (2, 3, 0)]
+
+
+@pytest.mark.parametrize("affine", ["wb", "w", "b", ""])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_batch_norm_agrees_for_each_shape_and_moves_the_running_statistics(shape, training, affine):
+    if affine and not shape[1]:
+        pytest.skip("torch's own raises")
+    torch.manual_seed(0)
+    x, w, b = rand(*shape), *(rand(shape[1]) if name in affine else None for name in "wb")
+    running = [[torch.full(shape[1:2], v, dtype=DOUBLE) for v in (0.5, 2.0)] for _ in range(2)]
+    values = [f(x, *r, w, b, training, 0.3, 1e-3) for f, r in zip((inside(F.batch_norm), F.batch_norm), running, strict=True)]
+    assert_close(*values, rtol=1e-12, atol=1e-12)
+    assert_close(*running, rtol=1e-12, atol=1e-12)
+    assert [r._version for r in running[0]] == [r._version for r in running[1]]
+    assert not audit(values[0]).native
+    g = torch.randn_like(values[0])
+    inputs = [t for t in (x, w, b) if t is not None]
+    assert_close(*(torch.autograd.grad(y, inputs, g) for y in values), rtol=1e-12, atol=1e-12)
+
+
+def laid_out(layout, dtype=torch.float32):
+    x = torch.randn(4, 5, 6, 7, dtype=DOUBLE).to(dtype)
+    if layout == "channels last":
+        x = x.contiguous(memory_format=torch.channels_last)
+    if layout == "every other":
+        x = torch.stack([x, x], -1)[..., 0]
+    if layout == "expanded":
+        x = x[:, :1].expand(4, 5, 6, 7)
+    return x.requires_grad_()
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("layout", ["contiguous", "channels last", "every other", "expanded"])
+def test_batch_norm_keeps_the_layout(layout, training):
+    x, w, b = laid_out(layout, DOUBLE), rand(5), rand(5)
+    running = torch.zeros(5, dtype=DOUBLE), torch.ones(5, dtype=DOUBLE)
+    y, expected = (f(x, *running, w, b, training) for f in (inside(F.batch_norm), F.batch_norm))
+    assert_close(y, composition(x, torch.zeros_like(w), torch.ones_like(w), w, b, training) if training else expected)
+    assert y.stride() == expected.stride()
+    g = torch.randn_like(expected)
+    found, wanted = (torch.autograd.grad(value, (x, w, b), g) for value in (y, expected))
+    assert_close(found, wanted, rtol=1e-12, atol=1e-12)
+    if layout == "channels last":
+        assert found[0].is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("layout", ["contiguous", "channels last", "2-D"])
+def test_a_large_batch_is_worked_on_in_parts(layout, training, dtype, monkeypatch):
+    torch.manual_seed(0)
+    steps = []
+    monkeypatch.setattr(_in_parts, "_PART", 1 << 12)
+    monkeypatch.setattr(_in_parts, "_step", lambda a, step=_in_parts._step: steps.append(step(a)) or steps[-1])
+    x = torch.randn((3000, 8) if layout == "2-D" else (7, 8, 30, 15), dtype=DOUBLE).to(dtype)
+    x = x.contiguous(memory_format=torch.channels_last) if layout == "channels last" else x
+    g = torch.randn_like(x)
+    w, b = (rand(8, dtype=torch.float32 if dtype in HALF else dtype) for _ in range(2))
+    running = torch.zeros(8, dtype=w.dtype), torch.ones(8, dtype=w.dtype)
+    found, exact = [], []
+    for f, results, kind in ((inside(F.batch_norm), found, torch.clone), (composition, exact, torch.Tensor.double)):
+        inputs = [kind(t.detach()).requires_grad_() for t in (x, w, b)]
+        y = f(inputs[0], *map(kind, running), *inputs[1:], training)
+        results += [y, *torch.autograd.grad(y, inputs, kind(g))]
+    assert len(steps) == (2 if training else 1)
+    assert set(steps) == {1 if layout == "contiguous" else (1 << 12) // 8}
+    for result, expected in zip(found, exact, strict=True):
+        eps = torch.finfo(result.dtype if dtype in HALF else dtype).eps
+        assert_close(result.double(), expected, rtol=4 * eps, atol=1000 * eps)  # sums of 3,000 numbers
+    if layout == "channels last":
+        assert found[1].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_weight_that_is_not_contiguous_and_a_mean_far_from_0():
+    x, w = (rand(8, 3, 4) + 1e6).detach().requires_grad_(), torch.randn(3, 2, dtype=DOUBLE)[:, 0].requires_grad_()
+    results = []
+    for f in (inside(F.batch_norm), composition):
+        y = f(x, None, None, w, None, True)
+        results.append((y, *torch.autograd.grad(y.sin().sum(), (x, w))))
+    assert_close(*results, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", HALF, ids=str)
+@pytest.mark.parametrize("parameters", ["half", "float32", "none"])
+@pytest.mark.parametrize("training", [True, False])
+def test_half_precision_has_float32_statistics(dtype, parameters, training):
+    """At least as close to float64's as torch's own, and by far closer than the batch's mean in half precision."""
+    torch.manual_seed(0)
+    x = (rand(64, 3, 8) + 20).detach().to(dtype).requires_grad_()
+    kind = dtype if parameters == "half" else torch.float32
+    given = (None,) * 4 if parameters == "none" else (torch.full((3,), 20), torch.ones(3), rand(3), rand(3))
+    if parameters == "none" and not training:
+        pytest.skip("evaluation has statistics")
+    results, g = [], torch.randn(64, 3, 8, dtype=DOUBLE)
+    for f, number in ((inside(F.batch_norm), kind), (F.batch_norm, kind), (F.batch_norm, DOUBLE)):
+        mean, var, w, b = (None if t is None else t.detach().to(number).requires_grad_(t.requires_grad) for t in given)
+        z = x.detach().to(DOUBLE if number == DOUBLE else dtype).requires_grad_()
+        y = f(z, mean, var, w, b, training)
+        wanted = [t for t in (z, w, b) if t is not None]
+        results.append([y, *torch.autograd.grad(y, wanted, g.to(y.dtype)), *(t for t in (mean, var) if t is not None)])
+    for found, theirs, exact in zip(*results, strict=True):
+        assert found.dtype == theirs.dtype
+        off, theirs_off = ((t.double() - exact).abs().max() for t in (found, theirs))
+        assert off <= theirs_off * 1.1 + torch.finfo(dtype).eps * exact.abs().max() * 2
+        if training and found is results[0][0]:
+            assert off <= torch.finfo(dtype).eps * exact.abs().max()
+
+
+NESTED = {
+    "training": lambda f: lambda x, w, b: f(x, None, None, w, b, True),
+    "without w and b": lambda f: lambda x, w, b: f(x, None, None, None, None, True),
+    "evaluation": lambda f: lambda x, w, b: f(x, *torch.tensor([[0.3, 0.2], [2.0, 0.5]], dtype=DOUBLE), w, b),
+}
+LETTERS = {
+    "f": lambda f, i: jacfwd(f, i),
+    "r": lambda f, i: jacrev(f, i),
+    "v": lambda f, i: (
+        lambda *a: vmap(f, tuple(0 if j == i else None for j in range(3)))(
+            *(torch.stack([t, t * t + 1]) if j == i else t for j, t in enumerate(a))
+        )
+    ),
+}
+WORDS = ["".join(word) for n in (1, 2) for word in itertools.product("frv", repeat=n)]
+
+
+@pytest.mark.parametrize("argument", [0, 1])
+@pytest.mark.parametrize("word", [*WORDS, "rrr", "ffr", "frr", "rff", "fff", "vff", "fvf"])
+@pytest.mark.parametrize("call", NESTED.values(), ids=NESTED)
+def test_nestings_are_those_of_the_elementary_composition(call, word, argument):
+    def nested(f, word):
+        cost = lambda *a: (call(f)(*a) ** 3).sin().sum(-1)  # noqa: E731
+        for letter in reversed(word):
+            cost = LETTERS[letter](cost, argument)
+        return cost
+
+    torch.manual_seed(0)
+    x, w, b = (t.detach() for t in (rand(3, 2), rand(2), rand(2)))
+    assert_close(nested(inside(F.batch_norm), word)(x, w, b), nested(composition, word.replace("f", "r"))(x, w, b))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_second_and_third_derivatives_by_autograd(training):
+    torch.manual_seed(0)
+    inputs = rand(4, 2, 3), rand(2), rand(2)
+    running = torch.zeros(2, dtype=DOUBLE), torch.ones(2, dtype=DOUBLE)
+
+    def of(f):
+        return lambda *inputs: f(inputs[0], *(r.clone() for r in running), *inputs[1:], training)
+
+    torch.autograd.gradcheck(of(inside(F.batch_norm)), inputs, check_forward_ad=True, check_batched_grad=True)
+    torch.autograd.gradgradcheck(of(inside(F.batch_norm)), inputs, check_fwd_over_rev=True)
+    directions = [rand(*t.shape).detach() for t in inputs]
+    results = []
+    for f in (inside(F.batch_norm), composition):
+        value = (of(f)(*inputs) ** 3).sum()
+        for _ in range(3):
+            gradients = torch.autograd.grad(value, inputs, create_graph=True, allow_unused=True, materialize_grads=True)
+            value = sum((g * d).sum() for g, d in zip(gradients, directions, strict=True))
+        results.append(value)
+    assert_close(*results)
+
+
+def test_what_comes_back_to_the_statistics_is_used():
+    torch.manual_seed(0)
+    x, w, b = rand(4, 2, 3), rand(2), rand(2)
+    y, m, r = BatchNormFunction.apply(x, w, b, None, None, 0.0, 1e-5)
+    mean, rstd = x.mean((0, 2)), (x.var((0, 2), correction=0) + 1e-5).rsqrt()
+    expected = composition(x, w=w, b=b, training=True)
+    for value, other in ((m, mean), (r, rstd), (y * (m * r)[:, None], expected * (mean * rstd)[:, None])):
+        assert_close(value, other)
+        g = torch.randn_like(other)
+        assert_close(*(torch.autograd.grad(t, x, g, retain_graph=True) for t in (value, other)))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_an_ensemble_is_its_models_one_by_one(training):
+    torch.manual_seed(0)
+    models = [torch.nn.BatchNorm1d(3).double().train(training) for _ in range(3)]
+    for model in models:
+        torch.nn.init.normal_(model.weight)
+    parameters, buffers = stack_module_state(models)
+    x = torch.randn(5, 3, dtype=DOUBLE)
+
+    def cost(parameters, buffers, x):
+        with by_hand():
+            return functional_call(models[0], (parameters, buffers), (x,)).pow(3).sum()
+
+    found = vmap(grad(cost), (0, 0, None))(parameters, buffers, x)
+    for i, model in enumerate(models):
+        expected = torch.autograd.grad(model(x).pow(3).sum(), list(model.parameters()))
+        assert_close([found[name][i] for name in ("weight", "bias")], [*expected])
+        assert_close(buffers["running_mean"][i], model.running_mean)
+        assert_close(buffers["running_var"][i], model.running_var)
+
+
+def test_under_a_transform_the_running_statistics_are_moved_once_and_errors_are_torchs():
+    x = torch.randn(5, 3, dtype=DOUBLE)
+    running = [[torch.zeros(3, dtype=DOUBLE), torch.ones(3, dtype=DOUBLE)] for _ in range(2)]
+    for f, r in zip((inside(F.batch_norm), F.batch_norm), running, strict=True):
+        grad(lambda x: f(x, *r, training=True).pow(3).sum())(x)  # noqa: B023
+        vmap(lambda t: f(x, *r, training=True) * t)(torch.rand(2, dtype=DOUBLE))  # noqa: B023
+    assert_close(*running)
+    with pytest.raises(RuntimeError, match="running_mean"):
+        vmap(lambda x: inside(F.batch_norm)(x, *running[0], training=True))(x.expand(2, 5, 3))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_compiled_it_is_one_graph_and_moves_the_running_statistics(training):
+    torch._dynamo.reset()
+    x = rand(4, 3, 5)
+    models = [torch.nn.BatchNorm1d(3).double().train(training) for _ in range(2)]
+    compiled = torch.compile(inside(models[0]), backend="aot_eager", fullgraph=True)
+    for _ in range(2):
+        g = torch.randn_like(x)
+        pairs = zip((compiled, models[1]), models, strict=True)
+        assert_close(*(torch.autograd.grad(f(x), (x, *m.parameters()), g) for f, m in pairs))
+    assert_close(*(m.state_dict() for m in models))
+    torch._dynamo.reset()
+
+
+ERRORS = {
+    "one value": lambda: F.batch_norm(rand(1, 3), None, None, training=True),
+    "no statistics": lambda: F.batch_norm(rand(2, 3), None, None),
+    "one of them": lambda: F.batch_norm(rand(2, 3), torch.zeros(3, dtype=DOUBLE), None, training=True),
+    "statistics that require grad": lambda: F.batch_norm(rand(2, 3), rand(3), torch.ones(3, dtype=DOUBLE)),
+    "a weight of another size": lambda: F.batch_norm(rand(2, 3), None, None, rand(4), training=True),
+    "a weight of another dtype": lambda: F.batch_norm(rand(2, 3), None, None, rand(3, dtype=torch.float32), training=True),
+    "a line": lambda: torch.batch_norm(rand(3), None, None, None, None, True, 0.1, 1e-5, True),
+    "eps": lambda: F.batch_norm(rand(2, 3), None, None, training=True, eps=0.0),
+    "negative eps": lambda: F.batch_norm(rand(2, 3), torch.zeros(3), torch.ones(3), eps=-1.0),
+    "no momentum": lambda: F.batch_norm(rand(2, 3), *torch.ones(2, 3, dtype=DOUBLE), training=True, momentum=None),
+}
+
+
+@pytest.mark.parametrize("wrong", ERRORS.values(), ids=ERRORS)
+def test_what_is_wrong_is_said_by_torch(wrong):
+    found = []
+    for call in (inside(wrong), wrong):
+        with pytest.raises(Exception) as error:  # noqa: PT011
+            call()
+        found.append((error.type, str(error.value)))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("function", "inputs"),
+    [
+        (BatchNormFunction, (rand(4, 2, 3), rand(2), rand(2), None, None, 0.1, 1e-5)),
+        (BatchNormFunction, (rand(4, 2, 3), None, None, None, None, 0.1, 1e-5)),
+        (BatchNormEvaluationFunction, (rand(4, 2, 3), rand(2), rand(2), torch.zeros(2), torch.ones(2), 1e-5)),
+    ],
+)
+def test_check_function_finds_nothing(function, inputs):
+    inputs = [t.to(DOUBLE) if isinstance(t, torch.Tensor) and not t.requires_grad else t for t in inputs]
+    report = check_function(function.apply, tuple(inputs), raise_exception=False)
+    assert not report.failures, str(report)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("training", [True, False])
+def test_under_autocast_the_dtypes_are_torchs(dtype, training):
+    x, w = rand(4, 3, dtype=dtype), rand(3, dtype=torch.float32)
+    found = []
+    for f in (inside(F.batch_norm), F.batch_norm):
+        with torch.autocast("cpu", torch.bfloat16):
+            y = f(x, torch.zeros(3), torch.ones(3), w, None, training)
+        found.append([y.dtype, *(g.dtype for g in torch.autograd.grad(y.sum(), (x, w)))])
+    assert found[0] == found[1]
