@@ -10,13 +10,16 @@ Complex numbers: f′ enters the backward conjugated (see linear/linear.py). Sha
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from manualgrad.function import Function
+from manualgrad.functions._in_parts import elementwise
+from manualgrad.functions._precision import wide
 
 __all__ = ["Elementwise"]
 
@@ -25,30 +28,56 @@ class Elementwise(Function):
     """A subclass writes `forward(x)`, and one of these, of x, or of y where the output says it in fewer words:
 
     - `dy_dx`, the derivative;
-    - `dx_dy`, that of the inverse function, 1/f′, where the derivative is a quotient: it is then divided by, and rounded once.
+    - `dx_dy`, that of the inverse function, 1/f′, where the derivative is a quotient: it is then divided by, and rounded once;
+    - `times_dy_dx(t, x)`, t f′(x) of real numbers, where it is a choice between t and 0, and no product.
 
-    What it is a function of is all that is saved.
+    What it is a function of is all that is saved. Numbers that f depends on follow x, in `forward` and in the derivative.
+
+    Class attributes:
+        chooses_0: a dy_dx of 0 is a choice, too: the gradient is 0 there, whatever comes back, where a product makes nan of ∞.
     """
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        times_dy_dx: Callable[[Tensor, Tensor], Tensor]
-        if hasattr(cls, "dy_dx"):
-            derivative, times_dy_dx = cls.dy_dx, torch.mul
-        else:
-            derivative, times_dy_dx = cls.dx_dy, torch.div  # type: ignore[attr-defined]
-        of_output = list(inspect.signature(derivative).parameters) == ["y"]
+    chooses_0: ClassVar[bool] = False
 
-        def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-            x_or_y = output if of_output else inputs[0]
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        way = next(name for name in ("dy_dx", "dx_dy", "times_dy_dx") if hasattr(cls, name))
+        derivative: Callable[..., Tensor] = getattr(cls, way)
+        of_output = list(inspect.signature(derivative).parameters)[way == "times_dy_dx"] == "y"
+        by: Callable[..., Tensor] = torch.div if way == "dx_dy" else torch.mul
+
+        def product(t: Tensor, x_or_y: Tensor, *numbers: Any, out: Tensor | None) -> Tensor:
+            """t f′, of half precision in float32, and rounded once."""
+            if way == "times_dy_dx":
+                dC_dx = derivative(wide(t), wide(x_or_y), *numbers)
+                return dC_dx.to(x_or_y.dtype) if out is None else out.copy_(dC_dx)
+            factor = derivative(wide(x_or_y), *numbers).conj()
+            dC_dx = by(wide(t), factor, out=out)
+            if cls.chooses_0:
+                dC_dx = _with_0(dC_dx, factor, out=out)
+            return dC_dx if dC_dx.dtype == x_or_y.dtype else dC_dx.to(x_or_y.dtype)
+
+        def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+            x, *ctx.numbers = inputs
+            x_or_y = output if of_output else x
             ctx.save_for_backward(x_or_y)
             ctx.save_for_forward(x_or_y)
 
-        def backward(ctx: Any, g: Tensor) -> Tensor:
-            return times_dy_dx(g, derivative(*ctx.saved_tensors).conj())
+        def backward(ctx: Any, g: Tensor) -> Any:
+            (x_or_y,) = ctx.saved_tensors
+            dC_dx = elementwise(product, (g, x_or_y), *ctx.numbers)
+            return (dC_dx, *[None] * len(ctx.numbers)) if ctx.numbers else dC_dx
 
-        def jvp(ctx: Any, dx: Tensor) -> Tensor:
-            return times_dy_dx(dx, derivative(*ctx.saved_tensors))
+        def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
+            (x_or_y,) = ctx.saved_tensors
+            return product(dx.conj(), x_or_y, *ctx.numbers, out=None).conj()
 
         for method in (setup_context, backward, jvp):
             setattr(cls, method.__name__, staticmethod(method))
         super().__init_subclass__(**kwargs)
+
+
+def _with_0(product: Tensor, factor: Tensor, *, out: Tensor | None) -> Tensor:
+    """The product, but 0 where the factor is 0, which it is already where no nan has come up."""
+    if out is None:
+        return torch.where(factor == 0, 0, product)
+    return out.masked_fill_(factor == 0, 0) if math.isnan(out.sum()) else out

@@ -39,13 +39,11 @@ def elementwise(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], *oth
 
 def along(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], dim: int) -> Tensor:
     """formula(*arrays, dim, out), of arrays alike in shape; what differs in its place in `dim` alone stays together."""
-    order = _common_order(arrays)
-    if order is None:
+    if not _are_large_and_plain(arrays) or not all(t.is_contiguous() for t in arrays):
         return formula(*arrays, dim, out=None)
-    before = order.index(dim % arrays[0].dim())
     out = torch.empty_like(arrays[0])
-    in_order = [t.permute(order) for t in (*arrays, out)]
-    _write(formula, [t.reshape(-1, *t.shape[before:]) for t in in_order], 1)
+    behind = out.shape[dim % out.dim() :]
+    _write(formula, [t.view(-1, *behind) for t in (*arrays, out)], 1)
     return out
 
 

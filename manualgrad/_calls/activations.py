@@ -1,0 +1,130 @@
+"""Activations, softmax and log_softmax."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad.functions.activations.gelu import GELUFunction
+from manualgrad.functions.activations.hard import HardsigmoidFunction, HardswishFunction, HardtanhFunction
+from manualgrad.functions.activations.leaky_relu import SELU_ALPHA, SELU_SCALE, ELUFunction, LeakyReLUFunction
+from manualgrad.functions.activations.silu import MishFunction, SiLUFunction
+from manualgrad.functions.activations.softmax import LogSoftmaxFunction, SoftmaxFunction
+from manualgrad.functions.activations.softplus import LogSigmoidFunction, SoftplusFunction
+from manualgrad.functions.activations.softsign import SoftsignFunction
+from manualgrad.functions.activations.tanh import TanhFunction
+
+_functional: Any = torch.nn.functional
+
+
+def _softmax(Function: Any, x: Tensor, dim: Any, dtype: Any, out: Tensor | None = None) -> Any:
+    n = max(x.dim(), 1)
+    if out is not None or not isinstance(dim, int) or not -n <= dim < n:
+        return NotImplemented
+    return Function.apply(x, dim, dtype)
+
+
+def softmax(input: Tensor, dim: Any, dtype: torch.dtype | None = None, *, out: Tensor | None = None) -> Any:
+    return _softmax(SoftmaxFunction, input, dim, dtype, out)
+
+
+def log_softmax(input: Tensor, dim: Any, dtype: torch.dtype | None = None, *, out: Tensor | None = None) -> Any:
+    return _softmax(LogSoftmaxFunction, input, dim, dtype, out)
+
+
+def functional_softmax(input: Tensor, dim: Any = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Any:
+    dim = _functional._get_softmax_dim("softmax", input.dim(), _stacklevel) if dim is None else dim
+    return _softmax(SoftmaxFunction, input, dim, dtype)
+
+
+def functional_log_softmax(input: Tensor, dim: Any = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Any:
+    dim = _functional._get_softmax_dim("log_softmax", input.dim(), _stacklevel) if dim is None else dim
+    return _softmax(LogSoftmaxFunction, input, dim, dtype)
+
+
+def _activation(Function: Any, input: Tensor, *numbers: Any, inplace: bool = False) -> Any:
+    if not all(isinstance(number, int | float) for number in numbers):
+        return NotImplemented
+    return input.copy_(Function.apply(input.clone(), *numbers)) if inplace else Function.apply(input, *numbers)
+
+
+def tanh(input: Tensor, *, out: Tensor | None = None) -> Any:
+    return NotImplemented if out is not None else TanhFunction.apply(input)
+
+
+def silu(input: Tensor, inplace: bool = False) -> Any:
+    return _activation(SiLUFunction, input, inplace=inplace)
+
+
+def mish(input: Tensor, inplace: bool = False) -> Any:
+    return _activation(MishFunction, input, inplace=inplace)
+
+
+def gelu(input: Tensor, *, approximate: str = "none", out: Tensor | None = None) -> Any:
+    if out is not None or approximate not in ("none", "tanh"):
+        return NotImplemented
+    return GELUFunction.apply(input, approximate)
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Any:
+    return _activation(LeakyReLUFunction, input, negative_slope, inplace=inplace)
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Any:
+    return _activation(ELUFunction, input, alpha, 1, 1, inplace=inplace)
+
+
+def scaled_elu(input: Tensor, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Any:
+    return _activation(ELUFunction, input, alpha, scale, input_scale)
+
+
+def selu(input: Tensor, inplace: bool = False) -> Any:
+    return _activation(ELUFunction, input, SELU_ALPHA, SELU_SCALE, 1, inplace=inplace)
+
+
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Any:
+    if not isinstance(alpha, int | float) or alpha == 0:
+        return NotImplemented
+    return _activation(ELUFunction, input, alpha, 1, 1 / alpha, inplace=inplace)
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
+    if min_val > max_val:
+        return NotImplemented
+    return _activation(HardtanhFunction, input, min_val, max_val, inplace=inplace)
+
+
+def relu6(input: Tensor, inplace: bool = False) -> Any:
+    return hardtanh(input, 0.0, 6.0, inplace)
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Any:
+    return _activation(HardsigmoidFunction, input, inplace=inplace)
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Any:
+    return _activation(HardswishFunction, input, inplace=inplace)
+
+
+def softplus(input: Tensor, beta: float = 1, threshold: float = 20, *, out: Tensor | None = None) -> Any:
+    return NotImplemented if out is not None else _activation(SoftplusFunction, input, beta, threshold)
+
+
+def logsigmoid(input: Tensor, *, out: Tensor | None = None) -> Any:
+    return NotImplemented if out is not None else _activation(LogSigmoidFunction, input)
+
+
+def softsign(input: Tensor) -> Any:
+    return SoftsignFunction.apply(input)
+
+
+def native(function: Callable[..., Any]) -> Callable[..., Any]:
+    """With the signature that the operator has in torch._C._nn: `out` in the place of `inplace`."""
+
+    def call(input: Tensor, *numbers: Any, out: Tensor | None = None, **more: Any) -> Any:
+        return NotImplemented if out is not None else function(input, *numbers, **more)
+
+    return call

@@ -1,0 +1,50 @@
+"""GELU, a = z Φ(z), element by element: z times the probability Φ(z) that a standard normal number is below z.
+
+    Φ(z) = (1 + erf u) / 2,   u = z/√2             erf u = 2/√π ∫₀ᵘ e^(−t²) dt
+
+Backward. By the product rule, and by the fundamental theorem of calculus:
+
+    da/dz = Φ + z dΦ/dz,   dΦ/dz = 1/2 · 2/√π e^(−u²) · 1/√2 = e^(−z²/2) / √(2π)
+
+approximate="tanh" puts a tanh in the place of erf, which is the sigmoid, as (1 + tanh v)/2 = σ(2v):
+
+    a = z σ(u),   u = 2 √(2/π) (z + 0.044715 z³)
+    da/dz = σ(u) + z σ(u) (1 − σ(u)) du/dz,   du/dz = 2 √(2/π) (1 + 3 · 0.044715 z²)
+
+    delta = ∂C/∂z = ∂C/∂a da/dz
+
+Forward mode: da = da/dz dz.
+
+Shapes: z, a, delta and ∂C/∂a are alike, any shape. (Hendrycks and Gimpel, 2016.)
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from manualgrad.functions._elementwise import Elementwise
+
+__all__ = ["GELUFunction"]
+
+_SCALE, _CUBIC = 2 * math.sqrt(2 / math.pi), 0.044715
+
+
+class GELUFunction(Elementwise):
+    """a = z Φ(z); `GELUFunction.apply(z, approximate)`, which is "none" or "tanh"."""
+
+    @staticmethod
+    def forward(z: Tensor, approximate: str) -> Tensor:
+        return F.gelu(z, approximate=approximate)
+
+    @staticmethod
+    def dy_dx(z: Tensor, approximate: str) -> Tensor:
+        if approximate == "tanh":
+            z_squared = z * z
+            s = torch.sigmoid(z * (_SCALE + _SCALE * _CUBIC * z_squared))
+            return torch.addcmul(s, z * s * (1 - s), _SCALE + 3 * _SCALE * _CUBIC * z_squared)
+        Phi = 0.5 + 0.5 * torch.erf(z * math.sqrt(0.5))
+        return torch.addcmul(Phi, z, torch.exp(-0.5 * z * z), value=1 / math.sqrt(2 * math.pi))

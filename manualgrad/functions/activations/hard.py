@@ -1,0 +1,71 @@
+"""Activations of straight lines and a parabola, element by element, which stand for smooth ones and cost less.
+
+    hardtanh:     a = z, kept between l and h                              ReLU6 is that between 0 and 6
+    hardsigmoid:  a = z/6 + 1/2, kept between 0 and 1                      where z is between −3 and 3
+    hardswish:    a = z hardsigmoid(z)
+
+Backward:
+
+    hardtanh:     da/dz = 1 where l < z < h, else 0
+    hardsigmoid:  da/dz = 1/6 where −3 < z < 3, else 0
+    hardswish:    da/dz = 0 where z ≤ −3, 1 where z ≥ 3, and between, of z²/6 + z/2, z/3 + 1/2
+
+At the ends of a piece there is no derivative; what is taken there is as PyTorch takes it.
+
+    delta = ∂C/∂z = ∂C/∂a da/dz
+
+and 0 is a choice, not a product: ∂C/∂a can be infinite where a does not change, and 0 · ∞ is nan (see relu.py).
+
+Forward mode: da = da/dz dz.
+
+Shapes: z, a, delta and ∂C/∂a are alike, any shape. (Howard et al., 2019.)
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from manualgrad.functions._elementwise import Elementwise
+from manualgrad.functions.activations._between import between
+
+__all__ = ["HardsigmoidFunction", "HardswishFunction", "HardtanhFunction"]
+
+
+class HardtanhFunction(Elementwise):
+    """a = z between l and h; `HardtanhFunction.apply(z, l, h)`."""
+
+    @staticmethod
+    def forward(z: Tensor, low: float, high: float) -> Tensor:
+        return F.hardtanh(z, low, high)
+
+    @staticmethod
+    def times_dy_dx(t: Tensor, z: Tensor, low: float, high: float) -> Tensor:
+        return between(low, high, z, t)
+
+
+class HardsigmoidFunction(Elementwise):
+    """a = z/6 + 1/2 between 0 and 1; `HardsigmoidFunction.apply(z)`."""
+
+    @staticmethod
+    def forward(z: Tensor) -> Tensor:
+        return F.hardsigmoid(z)
+
+    @staticmethod
+    def times_dy_dx(t: Tensor, z: Tensor) -> Tensor:
+        return between(-3, 3, z, t / 6)
+
+
+class HardswishFunction(Elementwise):
+    """a = z (z/6 + 1/2 between 0 and 1); `HardswishFunction.apply(z)`."""
+
+    chooses_0 = True
+
+    @staticmethod
+    def forward(z: Tensor) -> Tensor:
+        return F.hardswish(z)
+
+    @staticmethod
+    def dy_dx(z: Tensor) -> Tensor:
+        u = F.threshold(-F.threshold(z, -3, -1.5), -3, -1.5)  # −z, but 1.5 up to z = −3, and −1.5 from z = 3 on
+        return (1.5 - u) / 3

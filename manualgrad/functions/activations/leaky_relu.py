@@ -1,0 +1,67 @@
+"""Leaky ReLU and ELU, element by element: the identity for z > 0, and something less steep below.
+
+    leaky ReLU:  a = z where z > 0, else s z                           s, the slope, a number
+    ELU:         a = λ z where z > 0, else λ α (e^(c z) − 1)           λ = c = 1; for SELU λ and α as below; for CELU c = 1/α
+
+Backward:
+
+    leaky ReLU:  da/dz = 1 where z > 0, else s
+    ELU:         da/dz = λ where z > 0, else λ α c e^(c z)
+
+At z = 0 there may be no derivative; that of z < 0 is taken there, as PyTorch does.
+
+    delta = ∂C/∂z = ∂C/∂a da/dz
+
+Forward mode: da = da/dz dz.
+
+How it is computed: [z > 0], 1 or 0, is sign(z) with what is not above 0 replaced, as torch.where is slow on the CPU; and with
+e^(c min(z, 0)), which is 1 for z > 0, ELU's derivative is λ α c e^(c min(z, 0)) + [z > 0] (λ − λ α c).
+
+Shapes: z, a, delta and ∂C/∂a are alike, any shape. (Maas, Hannun and Ng, 2013; Clevert et al., 2015; Klambauer et al., 2017;
+Barron, 2017.)
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from manualgrad.functions._elementwise import Elementwise
+
+__all__ = ["SELU_ALPHA", "SELU_SCALE", "ELUFunction", "LeakyReLUFunction"]
+
+# With these, activations of mean 0 and variance 1 stay so from layer to layer.
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
+
+_elu = torch._C._nn.elu  # torch.nn.functional's does not take all the numbers
+
+
+class LeakyReLUFunction(Elementwise):
+    """a = max(z, 0) + s min(z, 0); `LeakyReLUFunction.apply(z, slope)`."""
+
+    @staticmethod
+    def forward(z: Tensor, slope: float) -> Tensor:
+        return F.leaky_relu(z, slope)
+
+    @staticmethod
+    def dy_dx(z: Tensor, slope: float) -> Tensor:
+        return F.threshold(torch.sign(z), 0, slope)
+
+
+class ELUFunction(Elementwise):
+    """ELU, SELU and CELU; `ELUFunction.apply(z, α, λ, c)`."""
+
+    @staticmethod
+    def forward(z: Tensor, alpha: float, scale: float, input_scale: float) -> Tensor:
+        value: Tensor = _elu(z, alpha, scale, input_scale)
+        return value
+
+    @staticmethod
+    def dy_dx(z: Tensor, alpha: float, scale: float, input_scale: float) -> Tensor:
+        at_0 = scale * alpha * input_scale
+        da_dz = at_0 * torch.exp(input_scale * torch.clamp(z, max=0))
+        if at_0 != scale:
+            da_dz = torch.add(da_dz, F.threshold(torch.sign(z), 0, 0), alpha=scale - at_0)
+        return da_dz

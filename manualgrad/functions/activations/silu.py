@@ -1,0 +1,52 @@
+"""SiLU, also called swish, a = z σ(z), and Mish, a = z tanh(softplus(z)), element by element: z through a gate.
+
+SiLU, backward. By the product rule, and as σ′ = σ (1 − σ) (see sigmoid.py):
+
+    da/dz = σ + z σ (1 − σ)
+
+Mish, backward. With the gate h = tanh u, u = softplus(z) = log(1 + eᶻ), and du/dz = eᶻ/(1 + eᶻ) = σ, dh/du = 1 − h²:
+
+    da/dz = h + z (1 − h²) σ
+
+    delta = ∂C/∂z = ∂C/∂a da/dz
+
+Forward mode: da = da/dz dz.
+
+Shapes: z, a, delta and ∂C/∂a are alike, any shape. (Ramachandran, Zoph and Le, 2017; Misra, 2019.)
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from manualgrad.functions._elementwise import Elementwise
+
+__all__ = ["MishFunction", "SiLUFunction"]
+
+
+class SiLUFunction(Elementwise):
+    """a = z σ(z); `SiLUFunction.apply(z)`."""
+
+    @staticmethod
+    def forward(z: Tensor) -> Tensor:
+        return F.silu(z)
+
+    @staticmethod
+    def dy_dx(z: Tensor) -> Tensor:
+        s = torch.sigmoid(z)
+        return torch.addcmul(s, z * s, 1 - s)
+
+
+class MishFunction(Elementwise):
+    """a = z tanh(softplus(z)); `MishFunction.apply(z)`."""
+
+    @staticmethod
+    def forward(z: Tensor) -> Tensor:
+        return F.mish(z)
+
+    @staticmethod
+    def dy_dx(z: Tensor) -> Tensor:
+        h = torch.tanh(F.softplus(z))
+        return torch.addcmul(h, z * torch.sigmoid(z), 1 - h * h)

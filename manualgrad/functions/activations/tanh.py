@@ -1,0 +1,35 @@
+"""The hyperbolic tangent, a = tanh z = (eᶻ − e⁻ᶻ) / (eᶻ + e⁻ᶻ), element by element.
+
+Backward. Numerator and denominator are each the other's derivative, so that by the quotient rule
+
+    da/dz = ((eᶻ + e⁻ᶻ)² − (eᶻ − e⁻ᶻ)²) / (eᶻ + e⁻ᶻ)² = 1 − a²
+
+    delta = ∂C/∂z = ∂C/∂a (1 − a²)
+
+The derivative needs only the output a, which is therefore all that is saved.
+
+Forward mode: da = (1 − a²) dz. Complex numbers: the derivative enters the backward conjugated (see linear.py).
+
+Shapes: z, a, delta and ∂C/∂a are alike, any shape.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from manualgrad.functions._elementwise import Elementwise
+
+__all__ = ["TanhFunction"]
+
+
+class TanhFunction(Elementwise):
+    """a = tanh z; `TanhFunction.apply(z)`."""
+
+    @staticmethod
+    def forward(z: Tensor) -> Tensor:
+        return torch.tanh(z)
+
+    @staticmethod
+    def dy_dx(y: Tensor) -> Tensor:
+        return 1 - y * y

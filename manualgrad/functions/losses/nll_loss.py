@@ -1,0 +1,72 @@
+"""The negative logarithm of the likelihood of a class, l being the logarithms of the probabilities of K classes.
+
+Forward, n counting examples, y_n the class of each, w_k the weight of a class:
+
+    C_n = −w_(y_n) l_(n,y_n)                       0 where the class is one to be ignored; reduction "none" returns these
+    C   = Σ_n C_n / N                              N = 1 for "sum"; for "mean" Σ_n w_(y_n) over those that are not ignored
+
+Backward, g_n being the derivative of the final cost by C_n, which is g/N where they are added up. Of an example's l only that
+of its class occurs in C_n:
+
+    ∂C/∂l_nk = −w_(y_n) g_n where k = y_n, and 0 elsewhere
+
+Forward mode: C is linear in l, so that dC is the same of dl.
+
+Shapes: l [N, K, ...]; y and C_n [N, ...]; w [K]. n runs over N and over what stands behind K.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad.function import Function
+from manualgrad.functions._form import form
+from manualgrad.functions._precision import wide
+from manualgrad.functions.losses._classes import classes, total
+
+__all__ = ["NLLLossFunction"]
+
+
+class NLLLossFunction(Function):
+    """C; `NLLLossFunction.apply(l, y, w, ignored, reduction)`, with w a Tensor or None."""
+
+    autocast = "float32"
+
+    @staticmethod
+    def forward(l: Tensor, y: Tensor, w: Tensor | None, ignored: int, reduction: str) -> Tensor:
+        y, is_ignored, w_y = classes(y, w, ignored)
+        C = -_weighted(wide(l.gather(1, y)), w_y).masked_fill(is_ignored, 0).squeeze(1)
+        if reduction == "mean":
+            C = C.sum() / total(is_ignored, w_y)
+        elif reduction == "sum":
+            C = C.sum()
+        return C.to(l.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None, int, str], output: Tensor) -> None:
+        l, y, w, ctx.ignored, ctx.reduction = inputs
+        ctx.l = form(l)
+        ctx.save_for_backward(y, w)
+        ctx.save_for_forward(y, w)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, None, None]:
+        y, w = ctx.saved_tensors
+        g_n = wide(g.unsqueeze(1) if ctx.reduction == "none" else g)
+        y, is_ignored, w_y = classes(y, w, ctx.ignored)
+        if ctx.reduction == "mean":
+            g_n = g_n / total(is_ignored, w_y)
+        dC_dl_y = torch.where(is_ignored, 0, -_weighted(g_n, w_y)).to(ctx.l.dtype)
+        return dC_dl_y.new_zeros(ctx.l.shape).scatter(1, y, dC_dl_y), None, None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dl: Tensor, *_: None) -> Tensor:
+        y, w = ctx.saved_tensors
+        return NLLLossFunction.forward(dl, y, w, ctx.ignored, ctx.reduction)
+
+
+def _weighted(t: Tensor, w_y: Tensor | None) -> Tensor:
+    return t if w_y is None else w_y * t

@@ -1,0 +1,321 @@
+"""The activations but sigmoid, ReLU and softmax."""
+
+import itertools
+from contextlib import nullcontext
+
+import pytest
+import torch
+import torch.nn.functional as F
+from samples import assert_same, copy_of
+from torch.func import jacfwd, jacrev, vmap
+from torch.testing import assert_close
+from torch.testing._internal.common_methods_invocations import op_db
+
+from manualgrad import _by_hand, audit, by_hand
+from manualgrad._by_hand import _in_place, _without_a_copy
+from manualgrad._calls import activations
+from manualgrad._calls.activations import native
+from manualgrad.functions import _in_parts
+from manualgrad.functions.activations.gelu import GELUFunction
+from manualgrad.functions.activations.hard import HardsigmoidFunction, HardswishFunction, HardtanhFunction
+from manualgrad.functions.activations.leaky_relu import ELUFunction, LeakyReLUFunction
+from manualgrad.functions.activations.silu import MishFunction, SiLUFunction
+from manualgrad.functions.activations.softplus import LogSigmoidFunction, SoftplusFunction
+from manualgrad.functions.activations.softsign import SoftsignFunction
+from manualgrad.functions.activations.tanh import TanhFunction
+from manualgrad.testing import CHECKS, check_function
+
+T, N = torch.Tensor, torch._C._nn
+DOUBLE = torch.float64
+TABLE = {
+    **dict.fromkeys((torch.tanh, T.tanh), activations.tanh),
+    F.gelu: activations.gelu,
+    F.softplus: activations.softplus,
+    F.logsigmoid: activations.logsigmoid,
+    F.softsign: activations.softsign,
+    F.elu: activations.elu,
+    N.elu: native(activations.scaled_elu),
+    **dict.fromkeys((torch.tanh_, T.tanh_), _without_a_copy(activations.tanh)),
+    N.gelu_: _in_place(activations.gelu),
+    N.elu_: _in_place(activations.scaled_elu),
+}
+for _name in ("silu", "mish", "leaky_relu", "hardtanh", "relu6", "hardsigmoid", "hardswish"):
+    _call = getattr(activations, _name)
+    TABLE |= {getattr(F, _name): _call, getattr(N, _name): native(_call), getattr(N, f"{_name}_"): _in_place(_call)}
+for _name in ("selu", "celu"):
+    _call = getattr(activations, _name)
+    TABLE |= {getattr(F, _name): _call, getattr(torch, _name): _call, getattr(torch, f"{_name}_"): _in_place(_call)}
+
+IN_PLACE = ("silu", "mish", "leaky_relu", "hardtanh", "relu6", "hardsigmoid", "hardswish", "elu", "selu", "celu")
+OTHERS = ("gelu", "softplus", "logsigmoid", "softsign")
+NAMES = ("tanh", *(f"nn.functional.{name}" for name in IN_PLACE + OTHERS))
+OPS = [op for op in op_db if op.name in NAMES and op.variant_test_name != "complex"]  # of which torch has no gradient
+
+
+@pytest.fixture(autouse=True)
+def catalogue(monkeypatch):
+    for name, call in TABLE.items():
+        monkeypatch.setitem(_by_hand._CATALOGUE, name, call)
+
+
+def inside(function):
+    def call(*args, **kwargs):
+        with by_hand():
+            return function(*args, **kwargs)
+
+    return call
+
+
+def test_each_operator_is_among_torchs_samples():
+    assert {op.name for op in OPS} == set(NAMES)
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.complex128, torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
+    if dtype not in op.supported_backward_dtypes(device.type):
+        pytest.skip(f"torch's own has no gradient of {dtype}")
+    for sample in op.sample_inputs(device, dtype, requires_grad=True):
+        tree = ((sample.input, *sample.args), sample.kwargs)
+        y = inside(op)(*copy_of(tree)[0], **sample.kwargs)
+        assert not audit(y).native
+        if op.supports_gradgrad:
+            assert_same(lambda t: inside(op)(*t[0], **t[1]), lambda t: op(*t[0], **t[1]), tree)
+        else:
+            x, g = sample.input, torch.randn_like(y)
+            results = [(f(x), *torch.autograd.grad(f(x), x, g)) for f in (inside(op), op)]
+            assert_close(*results)
+
+
+ARGUMENTS = {
+    "tanh": (),
+    "silu": (),
+    "mish": (),
+    "gelu": (),
+    "leaky_relu": (0.2,),
+    "leaky_relu, negative": (-0.3,),
+    "leaky_relu, 0": (0,),
+    "elu": (),
+    "elu, 2": (2.0,),
+    "selu": (),
+    "celu": (),
+    "celu, 2": (2.0,),
+    "hardtanh": (),
+    "hardtanh, wide": (-2, 6.0),
+    "relu6": (),
+    "hardsigmoid": (),
+    "hardswish": (),
+    "softplus": (),
+    "softplus, steep": (3.0, 2.0),
+    "logsigmoid": (),
+    "softsign": (),
+}
+
+
+def call_of(name, *arguments, **more):
+    function = getattr(F, name)
+    return lambda x: function(x, *arguments, **more)
+
+
+CALLS = {name: call_of(name.partition(",")[0], *arguments) for name, arguments in ARGUMENTS.items()}
+CALLS["gelu, tanh"] = call_of("gelu", approximate="tanh")
+each_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+
+KINKS = (-6.0, -3.0, -2.0, -1.0, -0.0, 0.0, 1.0, 2.0, 3.0, 6.0, 20.0)
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+@each_call
+def test_the_derivatives_at_the_kinks_are_torchs(call, in_parts, monkeypatch):
+    monkeypatch.setattr(_in_parts, "_PART", 1 if in_parts else 1 << 20)
+    x = torch.tensor(KINKS * (8 if in_parts else 1), dtype=DOUBLE)
+    for t in (x, x.nextafter(x + 1), x.nextafter(x - 1)):
+        t.requires_grad_()
+        g = torch.randn_like(t)
+        assert_close(torch.autograd.grad(inside(call)(t), t, g), torch.autograd.grad(call(t), t, g))
+
+
+EXTREMES = (-torch.inf, -1e4, -4.0, -3.0, 0.0, 3.0, 4.0, 1e4, torch.inf)
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+@each_call
+def test_what_is_infinite_or_nan_is_as_torch_has_it(call, in_parts, monkeypatch):
+    monkeypatch.setattr(_in_parts, "_PART", 1 if in_parts else 1 << 20)
+    for g in (1.0, torch.inf, torch.nan):
+        x = torch.tensor(EXTREMES * 8, requires_grad=True)
+        y, expected = inside(call)(x), call(x)
+        g = torch.full_like(y, g)
+        results = [torch.autograd.grad(value, x, g)[0] for value in (y, expected)]
+        free = expected.isnan()  # a value of nan has a derivative as it comes: torch's own has two, by the length of x
+        if call is CALLS["softsign"]:
+            free |= results[1].isnan()  # as its ∞ − ∞, where ours is ∞
+        assert_close(y, expected, equal_nan=True)
+        assert_close(*[r.masked_fill(free, 0) for r in results], equal_nan=True)
+
+
+LAYOUTS = {
+    "contiguous": lambda x: x,
+    "channels_last": lambda x: x.to(memory_format=torch.channels_last),
+    "strided": lambda x: x.repeat_interleave(2, 1)[:, ::2],
+    "expanded": lambda x: x[:1].expand(x.shape),
+    "empty": lambda x: x[:, :0],
+}
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@each_call
+def test_large_arrays_in_parts_have_the_same_gradient(call, layout, dtype, monkeypatch):
+    written = []
+    write = _in_parts._write
+    monkeypatch.setattr(_in_parts, "_PART", 100)
+    monkeypatch.setattr(_in_parts, "_write", lambda *args: written.append(1) or write(*args))
+    x = layout(2 * torch.randn(20, 8, 9, 10, dtype=dtype)).detach().requires_grad_()
+    y = inside(call)(x)
+    g = torch.randn_like(y)
+    (gradient,) = torch.autograd.grad(y, x, g)
+    if dtype == torch.bfloat16:
+        assert_close(gradient.double(), torch.autograd.grad(call(x.double()), x, g.double())[0].double(), rtol=0.016, atol=0.02)
+    else:
+        assert_close(gradient, torch.autograd.grad(call(x), x, g)[0])
+    assert written or x.numel() < 200 or x.stride() != y.stride() or not torch.ops.aten.is_non_overlapping_and_dense(x)
+
+
+CHANGES = {name: call_of(name, inplace=True) for name in IN_PLACE}
+CHANGES |= {f"{name}_": getattr(F, f"{name}_") for name in ("elu", "leaky_relu", "hardtanh", "selu", "celu")}
+CHANGES |= {f"_C.{name}_": getattr(N, f"{name}_") for name in ("silu", "mish", "gelu", "hardswish", "hardsigmoid", "relu6")}
+CHANGES |= {"tanh_": T.tanh_, "torch.tanh_": torch.tanh_}
+
+
+@pytest.mark.parametrize("view", [False, True])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_an_activation_in_place_stays_in_place_also_on_a_view(change, view):
+    results = []
+    for block in (by_hand, nullcontext):
+        torch.manual_seed(0)
+        x = torch.randn(3, 4, dtype=DOUBLE, requires_grad=True)
+        with block():
+            whole = x * 1
+            changed = whole[1:] if view else whole
+            version = changed._version
+            assert change(changed) is changed
+            assert changed._version == version + 1
+            loss = (whole * whole).sum()
+        if block is by_hand:
+            assert not audit(loss).native
+        results.append((whole, *torch.autograd.grad(loss, x)))
+    assert_close(*results)
+
+
+@pytest.mark.parametrize("name", [name for name in IN_PLACE if name != "hardsigmoid"])
+def test_a_leaf_is_refused_as_torch_refuses_it(name):
+    errors = []
+    for function in (inside(getattr(F, name)), getattr(F, name)):
+        with pytest.raises(RuntimeError) as caught:
+            function(torch.randn(3, requires_grad=True), inplace=True)
+        errors.append(str(caught.value))
+    assert errors[0] == errors[1]
+
+
+ERRORS = {
+    "celu of 0": lambda x: F.celu(x, 0),
+    "hardtanh upside down": lambda x: F.hardtanh(x, 2.0, 1.0),
+    "gelu": lambda x: F.gelu(x, approximate="sin"),
+    "a slope": lambda x: F.leaky_relu(x, "steep"),
+    "out": lambda x: torch.tanh(x, out=torch.empty(3)),
+}
+
+
+@pytest.mark.parametrize("wrong", ERRORS.values(), ids=ERRORS)
+def test_what_is_wrong_is_said_by_torch(wrong):
+    x, errors = torch.randn(3, requires_grad=True), []
+    for function in (inside(wrong), wrong):
+        with pytest.raises(Exception) as caught:  # noqa: PT011
+            function(x)
+        errors.append((caught.type, str(caught.value)))
+    assert errors[0] == errors[1]
+
+
+def elu(x, alpha, scale, c):
+    return torch.where(x > 0, scale * x, scale * alpha * (torch.exp(c * x) - 1))
+
+
+COMPOSITIONS = {
+    "tanh": lambda x: (x.exp() - (-x).exp()) / (x.exp() + (-x).exp()),
+    "silu": lambda x: x / (1 + (-x).exp()),
+    "mish": lambda x: x * ((1 + x.exp()) ** 2 - 1) / ((1 + x.exp()) ** 2 + 1),
+    "gelu": lambda x: x * (1 + torch.erf(x / 2**0.5)) / 2,
+    "gelu, tanh": lambda x: x / 2 * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (x + 0.044715 * x**3))),
+    "leaky_relu": lambda x: torch.where(x > 0, x, 0.2 * x),
+    "elu, 2": lambda x: elu(x, 2, 1, 1),
+    "selu": lambda x: elu(x, 1.6732632423543772, 1.0507009873554805, 1),
+    "celu, 2": lambda x: elu(x, 2, 1, 0.5),
+    "hardtanh, wide": lambda x: torch.where(x < -2, -2, torch.where(x > 6, 6, x)),
+    "hardsigmoid": lambda x: torch.where(x < -3, 0, torch.where(x > 3, 1, x / 6 + 0.5)),
+    "hardswish": lambda x: torch.where(x < -3, 0, torch.where(x > 3, x, x * x / 6 + x / 2)),
+    "softplus, steep": lambda x: torch.where(3 * x > 2, x, torch.log(1 + torch.exp(3 * x)) / 3),
+    "logsigmoid": lambda x: -torch.log(1 + torch.exp(-x)),
+    "softsign": lambda x: x / (1 + torch.where(x > 0, x, -x)),
+}
+LETTERS = {"f": jacfwd, "r": jacrev, "v": lambda f: lambda x: vmap(f)(torch.stack([x, 2 * x]))}
+IN_REVERSE = {**LETTERS, "f": jacrev}
+WORDS = ["".join(word) for n in (1, 2) for word in itertools.product("frv", repeat=n)]
+
+
+def nested(function, word, letters):
+    for letter in reversed(word):
+        function = letters[letter](function)
+    return function
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("name", COMPOSITIONS)
+def test_every_nesting_has_the_derivatives_of_the_composition(name, word):
+    x = torch.tensor([-4.3, -1.3, 0.4, 3.7], dtype=DOUBLE)
+    found = nested(inside(CALLS[name]), word, LETTERS)(x)
+    assert_close(found, nested(COMPOSITIONS[name], word, IN_REVERSE)(x))
+
+
+@pytest.mark.parametrize("name", ["leaky_relu", "celu, 2", "hardtanh", "gelu, tanh"])
+def test_torch_compile_takes_the_whole_graph(name):
+    x = torch.randn(3, 4, requires_grad=True)
+    g = torch.randn(3, 4)
+    y = torch.compile(inside(CALLS[name]), fullgraph=True, backend="aot_eager")(x)
+    assert_close(torch.autograd.grad(y, x, g), torch.autograd.grad(CALLS[name](x), x, g))
+
+
+Z = torch.tensor([-4.3, -1.3, 0.4, 5.2])  # away from kinks
+FUNCTIONS = {
+    "tanh": (TanhFunction, ()),
+    "silu": (SiLUFunction, ()),
+    "mish": (MishFunction, ()),
+    "gelu": (GELUFunction, ("none",)),
+    "gelu, tanh": (GELUFunction, ("tanh",)),
+    "leaky_relu": (LeakyReLUFunction, (0.2,)),
+    "elu": (ELUFunction, (1.5, 1.2, 0.7)),
+    "hardtanh": (HardtanhFunction, (-2.0, 3.0)),
+    "hardsigmoid": (HardsigmoidFunction, ()),
+    "hardswish": (HardswishFunction, ()),
+    "softplus": (SoftplusFunction, (2.0, 3.0)),
+    "logsigmoid": (LogSigmoidFunction, ()),
+    "softsign": (SoftsignFunction, ()),
+}
+
+
+@pytest.mark.parametrize(("Function", "numbers"), FUNCTIONS.values(), ids=FUNCTIONS)
+def test_check_function_finds_no_fault(Function, numbers):
+    every = Function in (TanhFunction, GELUFunction, HardtanhFunction, SoftsignFunction)  # compiling takes the most time
+    report = check_function(Function, (Z, *numbers), checks=[c for c in CHECKS if every or c != "compile"])
+    assert not report.skipped
+
+
+@each_call
+def test_under_autocast_the_dtypes_are_torchs(call, device):
+    x = torch.randn(3, 4, dtype=torch.bfloat16, device=device, requires_grad=True)
+    results = []
+    for block in (by_hand, nullcontext):
+        with torch.autocast(device.type, torch.bfloat16), block():
+            y = call(x)
+        results.append((y.dtype, torch.autograd.grad(y.float().square().sum(), x)[0].dtype))
+    assert results[0] == results[1]

@@ -1,0 +1,162 @@
+"""softmax and log_softmax."""
+
+import itertools
+from contextlib import nullcontext
+
+import pytest
+import torch
+import torch.nn.functional as F
+from samples import assert_same, copy_of
+from torch.func import jacfwd, jacrev, vmap
+from torch.testing import assert_close
+from torch.testing._internal.common_methods_invocations import op_db
+
+from manualgrad import _by_hand, audit, by_hand
+from manualgrad._calls import activations
+from manualgrad.functions import _in_parts
+from manualgrad.functions.activations.softmax import LogSoftmaxFunction, SoftmaxFunction
+from manualgrad.testing import check_function
+
+T = torch.Tensor
+DOUBLE = torch.float64
+TABLE = {
+    **dict.fromkeys((torch.softmax, T.softmax, torch.special.softmax), activations.softmax),
+    **dict.fromkeys((torch.log_softmax, T.log_softmax, torch.special.log_softmax), activations.log_softmax),
+    F.softmax: activations.functional_softmax,
+    F.log_softmax: activations.functional_log_softmax,
+}
+OPS = [op for op in op_db if op.name in ("softmax", "log_softmax", "nn.functional.softmin")]
+
+
+@pytest.fixture(autouse=True)
+def catalogue(monkeypatch):
+    for name, call in TABLE.items():
+        monkeypatch.setitem(_by_hand._CATALOGUE, name, call)
+
+
+def inside(function):
+    def call(*args, **kwargs):
+        with by_hand():
+            return function(*args, **kwargs)
+
+    return call
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.complex128, torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name + op.variant_test_name)
+@pytest.mark.filterwarnings("ignore:Casting complex values to real")
+def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
+    if dtype not in op.supported_backward_dtypes(device.type):
+        pytest.skip(f"torch's own has no gradient of {dtype}")
+    for sample in op.sample_inputs(device, dtype, requires_grad=True):
+        tree = ((sample.input, *sample.args), sample.kwargs)
+        assert not audit(inside(op)(*copy_of(tree)[0], **sample.kwargs)).native
+        assert_same(lambda t: inside(op)(*t[0], **t[1]), lambda t: op(*t[0], **t[1]), tree)
+
+
+@pytest.mark.parametrize("function", TABLE, ids=str)
+@pytest.mark.parametrize("arguments", [{"dim": 1}, {"dim": -1, "dtype": DOUBLE}], ids=str)
+def test_each_of_torchs_names_is_by_hand(function, arguments):
+    x = torch.rand(2, 3, requires_grad=True)
+    y = inside(function)(x, **arguments)
+    assert audit(y).manual
+    assert_close(y, function(x, **arguments), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("wrong", [{"dim": 2}, {"dim": "x"}, {}, {"dim": 0.5}], ids=str)
+@pytest.mark.parametrize("function", [torch.softmax, torch.log_softmax])
+def test_what_is_wrong_is_said_by_torch(function, wrong):
+    x = torch.rand(2, 3, requires_grad=True)
+    errors = []
+    for f in (inside(function), function):
+        with pytest.raises(Exception) as caught:  # noqa: PT011
+            f(x, **wrong)
+        errors.append((caught.type, str(caught.value)))
+    assert errors[0] == errors[1]
+
+
+LAYOUTS = {
+    "contiguous": lambda x: x,
+    "channels_last": lambda x: x.to(memory_format=torch.channels_last),
+    "transposed": lambda x: x.transpose(0, 3).contiguous().transpose(0, 3),
+    "strided": lambda x: x.repeat_interleave(2, 1)[:, ::2],
+    "expanded": lambda x: x[:1].expand(x.shape),
+}
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("dim", range(4))
+@pytest.mark.parametrize("function", [torch.softmax, torch.log_softmax])
+def test_large_arrays_in_parts_have_the_same_gradient(function, dim, layout, dtype, monkeypatch):
+    written = []
+    write = _in_parts._write
+    monkeypatch.setattr(_in_parts, "_PART", 100)
+    monkeypatch.setattr(_in_parts, "_write", lambda *args: written.append(1) or write(*args))
+    x = layout(torch.randn(20, 8, 9, 10, dtype=dtype)).detach().requires_grad_()
+    y = inside(function)(x, dim)
+    g = torch.randn_like(y)
+    (gradient,) = torch.autograd.grad(y, x, g)
+    (expected,) = torch.autograd.grad(function(x, dim), x, g)
+    assert_close(gradient, expected)
+    assert written or layout is not LAYOUTS["contiguous"]
+
+
+LETTERS = {"f": jacfwd, "r": jacrev, "v": lambda f: lambda x: vmap(f)(torch.stack([x, 2 * x]))}
+IN_REVERSE = {**LETTERS, "f": jacrev}
+WORDS = ["".join(word) for n in (1, 2) for word in itertools.product("frv", repeat=n)]
+COMPOSITIONS = {
+    torch.softmax: lambda x, dim: x.exp() / x.exp().sum(dim, keepdim=True),
+    torch.log_softmax: lambda x, dim: x - x.exp().sum(dim, keepdim=True).log(),
+}
+
+
+def nested(function, word, letters):
+    for letter in reversed(word):
+        function = letters[letter](function)
+    return function
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("function", COMPOSITIONS)
+def test_every_nesting_has_the_derivatives_of_the_composition(function, word):
+    x = torch.randn(3, dtype=DOUBLE)
+    found = nested(inside(lambda t: function(t, 0)), word, LETTERS)(x)
+    assert_close(found, nested(lambda t: COMPOSITIONS[function](t, 0), word, IN_REVERSE)(x))
+
+
+@pytest.mark.parametrize("function", COMPOSITIONS)
+def test_torch_compile_takes_the_whole_graph(function):
+    x = torch.randn(3, 4, requires_grad=True)
+    g = torch.randn(3, 4)
+    y = torch.compile(inside(lambda t: function(t, 1)), fullgraph=True, backend="aot_eager")(x)
+    assert_close(torch.autograd.grad(y, x, g), torch.autograd.grad(function(x, 1), x, g))
+
+
+@pytest.mark.parametrize("Function", [SoftmaxFunction, LogSoftmaxFunction])
+def test_check_function_finds_no_fault(Function):
+    report = check_function(Function, (torch.randn(2, 3), 1, None))
+    assert not report.skipped
+
+
+@pytest.mark.parametrize("dtype", [None, DOUBLE, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("function", [torch.softmax, torch.log_softmax])
+def test_under_autocast_the_dtypes_are_torchs(function, dtype, device):
+    x = torch.randn(3, 4, dtype=torch.bfloat16, device=device, requires_grad=True)
+    results = []
+    for block in (by_hand, nullcontext):
+        with torch.autocast(device.type, torch.bfloat16), block():
+            y = function(x, 1, dtype=dtype)
+        results.append((y.dtype, torch.autograd.grad(y.float().square().sum(), x)[0].dtype))
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("function", [torch.softmax, torch.log_softmax])
+def test_masked_rows_are_as_torch_has_them(function):
+    x = torch.randn(3, 4, dtype=DOUBLE)
+    x[0, 1:3] = -torch.inf
+    x[1] = -torch.inf
+    x.requires_grad_()
+    g = torch.randn(3, 4, dtype=DOUBLE)
+    results = [(f(x, 1), *torch.autograd.grad(f(x, 1), x, g)) for f in (inside(function), function)]
+    assert_close(results[0], results[1], equal_nan=True)
