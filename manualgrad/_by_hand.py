@@ -15,8 +15,8 @@ from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import CheckpointFunction
 
+from manualgrad._calls import activations, convolution, dropout, losses, movement, normalization, pooling, statistics
 from manualgrad._calls import arithmetic as ours
-from manualgrad._calls import convolution, dropout, movement, normalization, pooling, statistics
 from manualgrad.nn import functional
 
 __all__ = ["by_hand"]
@@ -185,6 +185,7 @@ def _reentrant_checkpoint() -> types.FrameType | None:
 
 
 T = Tensor
+_NN: Any = torch._C._nn  # what torch.nn.functional's functions in Python call
 
 
 def _in_place(function: Callable[..., Any], keeps_input: bool = True) -> Callable[..., Any]:
@@ -256,7 +257,7 @@ _CATALOGUE |= {
     **dict.fromkeys((torch.masked_fill, T.masked_fill), movement.masked_fill),
     T.expand: movement.expand,
     T.expand_as: movement.expand_as,
-    torch._C._nn.pad: movement.pad,
+    _NN.pad: movement.pad,
     F.pad: movement.pad,
     **dict.fromkeys((torch.flip, T.flip), movement.flip),
     **dict.fromkeys((torch.roll, T.roll), movement.roll),
@@ -279,14 +280,27 @@ _CATALOGUE |= {
     **dict.fromkeys((F.max_pool2d, torch.max_pool2d), pooling.max_pool2d),
     **dict.fromkeys((F.max_pool3d, torch.max_pool3d), pooling.max_pool3d),
     **dict.fromkeys((F.max_pool1d_with_indices, torch.max_pool1d_with_indices), pooling.max_pool1d_with_indices),
-    **dict.fromkeys((F.max_pool2d_with_indices, torch._C._nn.max_pool2d_with_indices), pooling.max_pool2d_with_indices),
-    **dict.fromkeys((F.max_pool3d_with_indices, torch._C._nn.max_pool3d_with_indices), pooling.max_pool3d_with_indices),
+    **dict.fromkeys((F.max_pool2d_with_indices, _NN.max_pool2d_with_indices), pooling.max_pool2d_with_indices),
+    **dict.fromkeys((F.max_pool3d_with_indices, _NN.max_pool3d_with_indices), pooling.max_pool3d_with_indices),
     torch.avg_pool1d: pooling.avg_pool1d,
-    torch._C._nn.avg_pool2d: pooling.avg_pool2d,
-    torch._C._nn.avg_pool3d: pooling.avg_pool3d,
+    _NN.avg_pool2d: pooling.avg_pool2d,
+    _NN.avg_pool3d: pooling.avg_pool3d,
     torch.adaptive_avg_pool1d: pooling.adaptive_avg_pool1d,
-    **dict.fromkeys((F.adaptive_avg_pool2d, torch._C._nn.adaptive_avg_pool2d), pooling.adaptive_avg_pool2d),
-    **dict.fromkeys((F.adaptive_avg_pool3d, torch._C._nn.adaptive_avg_pool3d), pooling.adaptive_avg_pool3d),
+    **dict.fromkeys((F.adaptive_avg_pool2d, _NN.adaptive_avg_pool2d), pooling.adaptive_avg_pool2d),
+    **dict.fromkeys((F.adaptive_avg_pool3d, _NN.adaptive_avg_pool3d), pooling.adaptive_avg_pool3d),
+    **dict.fromkeys((torch.softmax, T.softmax, torch.special.softmax), activations.softmax),
+    **dict.fromkeys((torch.log_softmax, T.log_softmax, torch.special.log_softmax), activations.log_softmax),
+    F.softmax: activations.functional_softmax,
+    F.log_softmax: activations.functional_log_softmax,
+    F.cross_entropy: losses.cross_entropy,
+    F.nll_loss: losses.nll_loss,
+    **dict.fromkeys((torch.tanh, T.tanh), activations.tanh),
+    F.gelu: activations.gelu,
+    F.softplus: activations.softplus,
+    F.logsigmoid: activations.logsigmoid,
+    F.softsign: activations.softsign,
+    F.elu: activations.elu,
+    _NN.elu: activations.native(activations.scaled_elu),
     F.batch_norm: normalization.batch_norm,
     torch.batch_norm: normalization.torch_batch_norm,
     torch.dropout: dropout.dropout,
@@ -299,6 +313,9 @@ _IN_PLACE: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((T.div_, T.divide_, T.true_divide_, T.__itruediv__), _in_place(ours.div)),
     **dict.fromkeys((T.pow_, T.__ipow__), _in_place(ours.pow)),
     **dict.fromkeys((T.neg_, T.negative_, torch.neg_), _without_a_copy(ours.neg)),
+    **dict.fromkeys((torch.tanh_, T.tanh_), _without_a_copy(activations.tanh)),
+    _NN.gelu_: _in_place(activations.gelu),
+    _NN.elu_: _in_place(activations.scaled_elu),
     torch.dropout_: _without_a_copy(dropout.dropout),
     torch.feature_dropout_: _without_a_copy(dropout.feature_dropout),
     **dict.fromkeys((T.clamp_, T.clip_, torch.clamp_, torch.clip_), _in_place(movement.clamp)),
@@ -323,6 +340,14 @@ _IN_PLACE: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((T.relu_, torch.relu_), _without_a_copy(functional.relu)),
     **dict.fromkeys((T.sigmoid_, torch.sigmoid_), _without_a_copy(functional.sigmoid)),
 }
+for _name in ("silu", "mish", "leaky_relu", "hardtanh", "relu6", "hardsigmoid", "hardswish"):
+    _call = getattr(activations, _name)
+    _CATALOGUE |= {getattr(F, _name): _call, getattr(_NN, _name): activations.native(_call)}
+    _IN_PLACE[getattr(_NN, f"{_name}_")] = _in_place(_call)
+for _name in ("selu", "celu"):
+    _call = getattr(activations, _name)
+    _CATALOGUE |= dict.fromkeys((getattr(F, _name), getattr(torch, _name)), _call)
+    _IN_PLACE[getattr(torch, f"{_name}_")] = _in_place(_call)
 _CATALOGUE |= _IN_PLACE
 
 # Whose errors name the argument, in torch's types.

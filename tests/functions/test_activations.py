@@ -11,10 +11,7 @@ from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 
-from manualgrad import _by_hand, audit, by_hand
-from manualgrad._by_hand import _in_place, _without_a_copy
-from manualgrad._calls import activations
-from manualgrad._calls.activations import native
+from manualgrad import audit, by_hand
 from manualgrad.functions import _in_parts
 from manualgrad.functions.activations.gelu import GELUFunction
 from manualgrad.functions.activations.hard import HardsigmoidFunction, HardswishFunction, HardtanhFunction
@@ -27,35 +24,10 @@ from manualgrad.testing import CHECKS, check_function
 
 T, N = torch.Tensor, torch._C._nn
 DOUBLE = torch.float64
-TABLE = {
-    **dict.fromkeys((torch.tanh, T.tanh), activations.tanh),
-    F.gelu: activations.gelu,
-    F.softplus: activations.softplus,
-    F.logsigmoid: activations.logsigmoid,
-    F.softsign: activations.softsign,
-    F.elu: activations.elu,
-    N.elu: native(activations.scaled_elu),
-    **dict.fromkeys((torch.tanh_, T.tanh_), _without_a_copy(activations.tanh)),
-    N.gelu_: _in_place(activations.gelu),
-    N.elu_: _in_place(activations.scaled_elu),
-}
-for _name in ("silu", "mish", "leaky_relu", "hardtanh", "relu6", "hardsigmoid", "hardswish"):
-    _call = getattr(activations, _name)
-    TABLE |= {getattr(F, _name): _call, getattr(N, _name): native(_call), getattr(N, f"{_name}_"): _in_place(_call)}
-for _name in ("selu", "celu"):
-    _call = getattr(activations, _name)
-    TABLE |= {getattr(F, _name): _call, getattr(torch, _name): _call, getattr(torch, f"{_name}_"): _in_place(_call)}
-
 IN_PLACE = ("silu", "mish", "leaky_relu", "hardtanh", "relu6", "hardsigmoid", "hardswish", "elu", "selu", "celu")
 OTHERS = ("gelu", "softplus", "logsigmoid", "softsign")
 NAMES = ("tanh", *(f"nn.functional.{name}" for name in IN_PLACE + OTHERS))
 OPS = [op for op in op_db if op.name in NAMES and op.variant_test_name != "complex"]  # of which torch has no gradient
-
-
-@pytest.fixture(autouse=True)
-def catalogue(monkeypatch):
-    for name, call in TABLE.items():
-        monkeypatch.setitem(_by_hand._CATALOGUE, name, call)
 
 
 def inside(function):
