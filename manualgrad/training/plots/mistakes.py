@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from manualgrad.training.data import CLASSES, Examples
-from manualgrad.training.plots.style import save, side
+from manualgrad.training.plots.style import SERIES, WIDTH, save, side
 
 __all__ = ["confusion", "plot_confusion", "plot_worst", "worst"]
 
@@ -30,17 +30,18 @@ def worst(examples: Examples, a: Tensor) -> tuple[list[int], Tensor]:
 
 
 def plot_confusion(examples: Examples, a: Tensor, title: str, path: Path | None = None) -> Figure:
-    """The counts of `confusion` as a PNG file, the mistakes in red."""
+    """The counts of `confusion` as a PNG file, the mistakes in orange."""
     counts = confusion(examples, a).cpu()
     mistakes = counts.clone().fill_diagonal_(0)
-    figure = Figure(figsize=(7, 6.6), layout="constrained")
+    figure = Figure(figsize=(8, 7.8), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(mistakes.numpy(), cmap="Reds", vmax=max(1, 1.5 * mistakes.max().item()))
+    axes.imshow(mistakes.numpy(), cmap="Oranges", vmax=max(1, 1.5 * mistakes.max().item()))
     for (row, column), count in zip(torch.cartesian_prod(*[torch.arange(CLASSES)] * 2).tolist(), counts.flatten(), strict=True):
         right = row == column
         text = f"{count:,}" if count else "·"
-        axes.text(column, row, text, ha="center", va="center", color="grey" if right or not count else "black", fontsize=9)
-    axes.set(title=title, xlabel="is taken for", ylabel="image of a", xticks=range(CLASSES), yticks=range(CLASSES))
+        axes.text(column, row, text, ha="center", va="center", color=SERIES[-1] if right or not count else "black")
+    axes.set(xlabel="is taken for a", ylabel="image of a", xticks=range(CLASSES), yticks=range(CLASSES))
+    axes.set_title(f"{title}\nMistakes: the more, the darker. On the diagonal: those classified right.", fontsize=11)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return save(figure, path)
@@ -51,19 +52,19 @@ def plot_worst(examples: Examples, a: Tensor, title: str, path: Path | None = No
     shown, costs = worst(examples, a)
     width = side(examples.x.shape[1]) or 1
     height = examples.x.shape[1] // width
-    figure = Figure(figsize=(9, 10))
+    figure = Figure(figsize=(WIDTH, 11.5))
     figure.suptitle(title, y=0.97)
     # All in one Axes: 36 of them take a second to draw.
     axes = figure.add_axes((0.03, 0.02, 0.94, 0.92))
-    axes.set(xlim=(0, _ROWS * 1.2 * width), ylim=(_ROWS * 1.3 * height, 0))
+    axes.set(xlim=(0, _ROWS * 1.2 * width), ylim=(_ROWS * 1.35 * height, 0))
     axes.axis("off")
     for place, k in enumerate(shown):
         row, column = divmod(place, _ROWS)
-        x, y = (column + 0.1) * 1.2 * width, (row + 0.2) * 1.3 * height
+        x, y = (column + 0.1) * 1.2 * width, (row + 0.25) * 1.35 * height
         pixels = examples.x[k].view(height, width).cpu().numpy()
         axes.imshow(pixels, cmap="gray_r", vmin=0, vmax=1, extent=(x, x + width, y + height, y))
         axes.add_patch(Rectangle((x, y), width, height, fill=False, color="grey", linewidth=0.5))
         label, taken_for = int(examples.labels[k]), int(a[k].argmax())
         what = f"{label}, taken for {taken_for}" if label != taken_for else f"{label}, hardly seen"
-        axes.text(x, y - 0.02 * height, f"{what}\ncost {costs[k]:.2f}", va="bottom", fontsize=9)
+        axes.text(x, y - 0.02 * height, f"{what}\ncost {costs[k]:.2f}", va="bottom")
     return save(figure, path)

@@ -9,26 +9,35 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from manualgrad.training.images import Picture
-from manualgrad.training.plots.style import image, save
+from manualgrad.training.plots.style import SERIES, WIDTH, image, save
 
 __all__ = ["plot_predictions"]
 
 
 def plot_predictions(
-    names: Sequence[str], pictures: Sequence[Picture], a: Tensor, title: str, path: Path | None = None
+    names: Sequence[str],
+    pictures: Sequence[Picture],
+    a: Tensor,
+    verdicts: Sequence[str],
+    title: str,
+    path: Path | None = None,
 ) -> Figure:
-    """Each image, what the network is given of it, and the activations [n, 10] of its outputs."""
-    figure = Figure(figsize=(9, 0.6 + 2.2 * len(pictures)), layout="constrained")
-    figure.suptitle(title)
+    """Each image, what the network is given of it, and the activations [n, 10] of its outputs under the verdict on them."""
+    figure = Figure(figsize=(WIDTH, 0.9 + 2.4 * len(pictures)), layout="constrained")
+    figure.suptitle(f"{title}\nBars: the activations of its outputs, the brightest in orange.")
     grid = figure.subplots(len(pictures), 3, squeeze=False, width_ratios=[1, 1, 2])
-    for (original, seen, bars), name, picture, activations in zip(grid, names, pictures, a, strict=True):
+    for (original, seen, bars), name, picture, activations, verdict in zip(grid, names, pictures, a, verdicts, strict=True):
         original.imshow(picture.original.numpy(), cmap="gray", vmin=0, vmax=1)
         original.set(title=name if len(name) <= 24 else f"{name[:23]}…", xticks=[], yticks=[])
         image(seen, picture.x, cmap="gray", vmin=0, vmax=1)
         seen.set_title("what the network sees")
-        best = int(activations.argmax())
-        bars.bar(range(len(activations)), activations.numpy(), color=["tab:red" if j == best else "grey" for j in range(10)])
-        bars.set(title=f"is a {best}", ylim=(0, 1), ylabel="activation $a_j$", xticks=range(len(activations)))
+        j, best = range(len(activations)), int(activations.argmax())
+        drawn = bars.bar(j, activations.numpy(), color=SERIES[-1])
+        drawn[best].set_color(SERIES[0])
+        bars.bar_label(drawn, [f"{value:.2f}" for value in activations.tolist()])
+        bars.set(title=verdict if verdict.startswith("unsure") else f"is a {verdict}", xlabel="output j", xticks=j)
+        bars.set(ylabel="activation $a_j$", ylim=(0, 1.15), yticks=[0, 0.5, 1])
         bars.tick_params(length=0)
         bars.grid(axis="y", alpha=0.3)
+        bars.set_axisbelow(True)
     return save(figure, path)

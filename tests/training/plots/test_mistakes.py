@@ -1,9 +1,14 @@
 """What the pictures of mistakes show."""
 
+import colorsys
+
+import pytest
 import torch
+from texts import texts, unreadable
 
 from manualgrad.training.data import Examples
 from manualgrad.training.plots.mistakes import confusion, plot_confusion, plot_worst, worst
+from manualgrad.training.plots.style import WIDTH
 
 
 def examples(labels):
@@ -37,3 +42,27 @@ def test_fewer_examples_than_places_are_all_shown(tmp_path):
     plot_confusion(data, a, "three", tmp_path / "confusion.png")
     assert {path.read_bytes()[:4] for path in tmp_path.iterdir()} == {b"\x89PNG"}
     assert worst(data, a)[0][0] == 2
+
+
+TITLE = "784-1000-500-10 (sigmoid) on fashion-mnist"
+
+
+@pytest.mark.parametrize("n", [1, 36, 10_000])
+def test_pictures_fit_a_page_and_can_be_read(n):
+    labels = torch.arange(n) % 10
+    data, a = examples(labels.tolist()), torch.rand(n, 10)
+    count = f"{n:,} held-out images"
+    for figure in (
+        plot_confusion(data, a, f"{TITLE}: {count}"),
+        plot_worst(data, a, f"{TITLE}: of {count}, those whose cost is highest"),
+    ):
+        assert figure.get_figwidth() <= WIDTH
+        assert unreadable(figure) == []
+
+
+def test_mistakes_are_neither_red_nor_blue_which_mean_up_and_down():
+    figure = plot_confusion(examples([3, 3, 4]), outputs(5, 3, 9), "title")
+    (image,) = figure.axes[0].images
+    hues = [colorsys.rgb_to_hsv(*image.to_rgba(image.get_array())[row, column, :3])[0] for row, column in ((3, 5), (4, 9))]
+    assert all(15 / 360 < hue < 60 / 360 for hue in hues)
+    assert "Mistakes: the more, the darker. On the diagonal: those classified right." in "\n".join(texts(figure))
