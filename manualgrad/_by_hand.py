@@ -188,6 +188,11 @@ T = Tensor
 _NN: Any = torch._C._nn  # what torch.nn.functional's functions in Python call
 
 
+def _can_cast(dtype: torch.dtype, to: torch.dtype) -> bool:
+    """torch.can_cast, which Dynamo cannot trace, of dtypes that are differentiated."""
+    return to.is_complex or (to.is_floating_point and not dtype.is_complex)
+
+
 def _in_place(function: Callable[..., Any], keeps_input: bool = True) -> Callable[..., Any]:
     """The in-place form: the value is computed beside the input and written into it, so that versions and views are torch's.
 
@@ -197,7 +202,7 @@ def _in_place(function: Callable[..., Any], keeps_input: bool = True) -> Callabl
 
     def changed(input: Tensor, *args: Any, **kwargs: Any) -> Any:
         value = function(input.clone() if keeps_input else input, *args, **kwargs)
-        if value is NotImplemented or value.shape != input.shape or not torch.can_cast(value.dtype, input.dtype):
+        if value is NotImplemented or value.shape != input.shape or not _can_cast(value.dtype, input.dtype):
             return NotImplemented
         return input.copy_(value)
 

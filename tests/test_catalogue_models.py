@@ -1,0 +1,146 @@
+"""Whole models of torchvision's under by_hand: every gradient hand-written, and the same training."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import nn
+from torch._dynamo.backends.common import aot_autograd
+from torch.testing import assert_close
+
+from manualgrad import audit, by_hand, swap, unswap
+
+DOUBLE = torch.float64
+
+
+class ElementaryHardswish(nn.Module):
+    """torch's own holds 1/6 in float32, so that its gradients are off by 3e-8 in float64."""
+
+    def forward(self, x):
+        return x * (x + 3).clamp(0, 6) / 6
+
+
+class ElementaryHardsigmoid(nn.Module):
+    def forward(self, x):
+        return (x + 3).clamp(0, 6) / 6
+
+
+EXACT = {nn.Hardswish: ElementaryHardswish, nn.Hardsigmoid: ElementaryHardsigmoid}
+
+
+def lenet():
+    first, second = nn.Conv2d(1, 6, 5, padding=2), nn.Conv2d(6, 16, 5)
+    linear = nn.Linear(16 * 14 * 14, 120), nn.Tanh(), nn.Linear(120, 10)
+    return nn.Sequential(first, nn.Tanh(), nn.AvgPool2d(2), second, nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(), *linear)
+
+
+MODELS = {
+    "resnet18": torchvision.models.resnet18,
+    "mobilenet_v3_small": torchvision.models.mobilenet_v3_small,
+    "densenet121": torchvision.models.densenet121,
+    "efficientnet_b0": torchvision.models.efficientnet_b0,
+    "shufflenet_v2_x0_5": torchvision.models.shufflenet_v2_x0_5,
+    "squeezenet1_1": torchvision.models.squeezenet1_1,
+    "googlenet": lambda: torchvision.models.googlenet(init_weights=False, aux_logits=False),
+    "lenet": lenet,
+}
+STEPS = 5
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Convolutions in float64 are many short calls, in which two threads wait for each other, on a busy machine for seconds."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def made(name):
+    torch.manual_seed(0)
+    return MODELS[name]().double()
+
+
+def exact(model):
+    """A copy in which torch's own operators are exact in float64."""
+    model = copy.deepcopy(model)
+    for module in list(model.modules()):
+        for child, layer in module.named_children():
+            if type(layer) in EXACT:
+                setattr(module, child, EXACT[type(layer)]())
+    return model
+
+
+def without_chance(model):
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return model
+
+
+def batch(name):
+    torch.manual_seed(1)
+    return torch.rand(2, 1 if name == "lenet" else 3, 64, 64, dtype=DOUBLE), torch.tensor([1, 2])
+
+
+def steps(model, name, call):
+    """The losses of some steps of SGD, the parameters after them, and the gradients of the first."""
+    optimizer, (x, y) = torch.optim.SGD(model.parameters(), lr=1e-3), batch(name)
+    losses, gradients = [], []
+    for step in range(STEPS):
+        torch.manual_seed(step)  # dropout's
+        loss = call(lambda: F.cross_entropy(model(x), y))
+        optimizer.zero_grad()
+        loss.backward()
+        gradients = gradients or [p.grad.clone() for p in model.parameters()]
+        optimizer.step()
+        losses.append(loss.detach())
+    return losses, {name: p.detach() for name, p in model.state_dict().items()}, gradients
+
+
+def by_hand_throughout(forward):
+    with by_hand():
+        loss = forward()
+    result = audit(loss)
+    assert result.coverage == 1, str(result)
+    return loss
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+@pytest.mark.parametrize("name", MODELS)
+def test_every_gradient_of_a_model_is_by_hand_and_the_model_trains_as_ever(name, training):
+    model = made(name).train(training)
+    expected = steps(exact(model), name, lambda forward: forward())
+    classes = [type(module) for module in model.modules()]
+    losses, state, gradients = steps(swap(model), name, by_hand_throughout)
+    assert_close(losses, expected[0], rtol=1e-8, atol=1e-8)
+    assert_close(state, expected[1], rtol=1e-8, atol=1e-8)
+    for g, h in zip(gradients, expected[2], strict=True):
+        assert_close(g, h, rtol=1e-8, atol=1e-8)
+    assert [type(module) for module in unswap(model).modules()] == classes
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small"])
+def test_a_model_is_compiled_whole_inside_by_hand(name):
+    """No backward kernel of torch's is left in the graph, but for those of views."""
+    kernels = set()
+
+    def backend(graph, inputs):
+        kernels.update(str(node.target) for node in graph.graph.nodes if "_backward" in str(node.target))
+        return graph.forward
+
+    model, (x, y) = without_chance(swap(made(name))), batch(name)
+    compiler = aot_autograd(fw_compiler=backend, bw_compiler=backend)
+    compiled = torch.compile(model, fullgraph=True, backend=compiler)
+    with by_hand():
+        loss = F.cross_entropy(compiled(x), y)
+    gradients = torch.autograd.grad(loss, list(model.parameters()))
+    again = without_chance(exact(made(name)))
+    expected = torch.autograd.grad(F.cross_entropy(again(x), y), list(again.parameters()))
+    for g, h in zip(gradients, expected, strict=True):
+        assert_close(g, h, rtol=1e-8, atol=1e-8)
+    assert kernels <= {"aten.slice_backward.default", "aten.select_backward.default"}
