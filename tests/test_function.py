@@ -101,7 +101,7 @@ def test_a_plain_function_fails_that_test(x):
 
     result = compiled(lambda x: grad(lambda u: Plain.apply(u).sum())(x))(x)
     if (result == 7).all():
-        pytest.skip("this PyTorch has mended issue 193279")
+        pytest.skip("this PyTorch has fixed issue 193279")
     torch.testing.assert_close(result, torch.full_like(x, 2))
 
 
