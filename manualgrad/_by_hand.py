@@ -58,7 +58,7 @@ class by_hand(TorchFunctionMode):
     """
 
     def __enter__(self) -> by_hand:
-        self._reentrant = None if _grad_is_enabled() else _reentrant_checkpoint()
+        self._reentrant = None if _grad_is_enabled() or _dynamo_is_tracing() else _reentrant_checkpoint()
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
@@ -71,7 +71,9 @@ class by_hand(TorchFunctionMode):
             if not _grad_is_enabled() and not _dynamo_is_tracing():
                 self._refuse_reentrant_checkpoint(args, kwargs)
         elif func in _COMPOSITIONS:
+            reentrant = self._reentrant
             with self:
+                self._reentrant = reentrant  # no new block begins
                 return _COMPOSITIONS[func](*args, **kwargs)
         return func(*args, **kwargs)
 
