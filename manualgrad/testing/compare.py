@@ -90,4 +90,5 @@ def difference(found: Tensor | None, expected: Tensor | None) -> float:
 
 def size(tensors: Any) -> float:
     """The largest finite number in them."""
-    return max((t.detach().abs().nan_to_num(0, 0, 0).max().item() for t in tensors if t is not None and t.numel()), default=0.0)
+    numbers = (t.detach() for t in tensors if t is not None and t.numel() and t.dtype != torch.bool)
+    return max((t.abs().nan_to_num(0, 0, 0).max().item() for t in numbers), default=0.0)
