@@ -99,16 +99,22 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.
 
 
 def _reduced(Function: Any, x: Tensor, dim: Any, keepdim: bool, dtype: torch.dtype | None, out: Any) -> Any:
-    if out is not None or (dim is not None and not isinstance(dim, int | Sequence)):
-        return NotImplemented
-    n = x.dim()
-    wanted = [dim] if isinstance(dim, int) else list(dim or range(n))
-    if any(not isinstance(d, int) or not -max(n, 1) <= d < max(n, 1) for d in wanted):
-        return NotImplemented
-    dims = tuple(d % n for d in wanted) if n else ()
-    if len(set(dims)) < len(dims):
+    dims = dims_of(x, dim)
+    if out is not None or dims is None:
         return NotImplemented
     return Function.apply(x if dtype is None else x.to(dtype), dims, keepdim)
+
+
+def dims_of(x: Tensor, dim: Any) -> tuple[int, ...] | None:
+    """Counted from 0; all of them for None; None where they are not as they should be."""
+    if dim is not None and not isinstance(dim, int | Sequence):
+        return None
+    n = x.dim()
+    wanted = [dim] if isinstance(dim, int) else list(range(n)) if dim is None or not dim else list(dim)
+    if any(not isinstance(d, int) or not -max(n, 1) <= d < max(n, 1) for d in wanted):
+        return None
+    dims = tuple(d % n for d in wanted) if n else ()
+    return dims if len(set(dims)) == len(dims) else None
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Any:

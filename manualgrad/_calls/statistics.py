@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from manualgrad._calls.arithmetic import dims_of
 from manualgrad.functions.arithmetic.fused import AddcdivFunction, AddcmulFunction, LerpFunction
 from manualgrad.functions.arithmetic.statistics import LogsumexpFunction, StdFunction, VarFunction
 
@@ -26,25 +27,15 @@ def std(
 def _spread(Function: Any, x: Tensor, dim: Any, unbiased: Any, keepdim: bool, correction: Any, out: Any) -> Any:
     if isinstance(dim, bool):  # torch.var(x, unbiased)
         dim, unbiased = None, dim
-    dims = _dims(x, dim)
+    dims = dims_of(x, dim)
     if out is not None or dims is None:
         return NotImplemented
     c = correction if correction is not None else 1 if unbiased is None else int(unbiased)
     return Function.apply(x, dims, c, keepdim)
 
 
-def _dims(x: Tensor, dim: Any) -> tuple[int, ...] | None:
-    """Counted from 0; all of them for None; None where they are not as they should be."""
-    n = x.dim()
-    wanted = [dim] if isinstance(dim, int) else list(range(n)) if dim is None or not dim else list(dim)
-    if any(not isinstance(d, int) or not -max(n, 1) <= d < max(n, 1) for d in wanted):
-        return None
-    dims = tuple(d % n for d in wanted) if n else ()
-    return dims if len(set(dims)) == len(dims) else None
-
-
 def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False, *, out: Tensor | None = None) -> Any:
-    dims = _dims(input, dim)
+    dims = dims_of(input, dim)
     if out is not None or dims is None:
         return NotImplemented
     if not input.dim():

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import conj, fitted, form
+from manualgrad.functions._form import conj, fitted, form, numbers, operands, without_numbers
 
 __all__ = ["MulFunction"]
 
@@ -35,15 +35,15 @@ class MulFunction(Function):
     def setup_context(ctx: Any, inputs: tuple[Any, Any], output: Tensor) -> None:
         a, b = inputs
         ctx.a, ctx.b, ctx.y = form(a), form(b), form(output)
-        ctx.numbers = tuple(None if isinstance(t, Tensor) else t for t in inputs)
-        tensors = tuple(t if isinstance(t, Tensor) else None for t in inputs)
+        ctx.numbers = numbers(inputs)
+        a, b = without_numbers(inputs)
         a_needs_grad, b_needs_grad = ctx.needs_input_grad
-        ctx.save_for_backward(tensors[0] if b_needs_grad else None, tensors[1] if a_needs_grad else None)
-        ctx.save_for_forward(*tensors)
+        ctx.save_for_backward(a if b_needs_grad else None, b if a_needs_grad else None)
+        ctx.save_for_forward(a, b)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        a, b = _factors(ctx)
+        a, b = operands(ctx.saved_tensors, ctx.numbers)
         a_needs_grad, b_needs_grad = ctx.needs_input_grad
         dC_da = fitted(conj(b) * g, ctx.a) if a_needs_grad else None
         dC_db = fitted(conj(a) * g, ctx.b) if b_needs_grad else None
@@ -51,11 +51,6 @@ class MulFunction(Function):
 
     @staticmethod
     def jvp(ctx: Any, da: Tensor | None, db: Tensor | None) -> Tensor:
-        a, b = _factors(ctx)
+        a, b = operands(ctx.saved_tensors, ctx.numbers)
         terms = [factor * tangent for factor, tangent in ((b, da), (a, db)) if tangent is not None]
         return sum(terms[1:], terms[0]).to(ctx.y.dtype)
-
-
-def _factors(ctx: Any) -> tuple[Any, ...]:
-    """a and b, those that are numbers too."""
-    return tuple(t if n is None else n for t, n in zip(ctx.saved_tensors, ctx.numbers, strict=True))

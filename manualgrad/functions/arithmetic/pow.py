@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import conj, fitted, form
+from manualgrad.functions._form import conj, fitted, form, numbers, operands, without_numbers
 
 __all__ = ["PowFunction"]
 
@@ -37,14 +37,15 @@ class PowFunction(Function):
     def setup_context(ctx: Any, inputs: tuple[Any, Any], output: Tensor) -> None:
         a, b = inputs
         ctx.a, ctx.b, ctx.y = form(a), form(b), form(output)
-        ctx.numbers = tuple(None if isinstance(t, Tensor) else t for t in inputs)
-        tensors = tuple(t if isinstance(t, Tensor) else None for t in inputs)
+        ctx.numbers = numbers(inputs)
+        tensors = without_numbers(inputs)
         ctx.save_for_backward(*tensors, output if ctx.needs_input_grad[1] else None)
         ctx.save_for_forward(*tensors, output)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        a, b, y = _operands(ctx)
+        *tensors, y = ctx.saved_tensors
+        a, b = operands(tensors, ctx.numbers)
         a_needs_grad, b_needs_grad = ctx.needs_input_grad
         dC_da = fitted(_times_dy_da(g, a, b, conj), ctx.a) if a_needs_grad else None
         dC_db = fitted(_times_dy_db(g, a, b, y, conj), ctx.b) if b_needs_grad else None
@@ -52,16 +53,11 @@ class PowFunction(Function):
 
     @staticmethod
     def jvp(ctx: Any, da: Tensor | None, db: Tensor | None) -> Tensor:
-        a, b, y = _operands(ctx)
+        *tensors, y = ctx.saved_tensors
+        a, b = operands(tensors, ctx.numbers)
         terms = [] if da is None else [_times_dy_da(da, a, b)]
         terms += [] if db is None else [_times_dy_db(db, a, b, y)]
         return sum(terms[1:], terms[0]).to(ctx.y.dtype)
-
-
-def _operands(ctx: Any) -> tuple[Any, Any, Any]:
-    """a, b, those that are numbers too, and y."""
-    a, b, y = ctx.saved_tensors
-    return ctx.numbers[0] if a is None else a, ctx.numbers[1] if b is None else b, y
 
 
 def _times_dy_da(t: Tensor, a: Tensor, b: Any, factor: Callable[[Tensor], Tensor] = lambda factor: factor) -> Tensor:

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
+from manualgrad.functions._form import with_dims
 
 __all__ = ["LogsumexpFunction", "StdFunction", "VarFunction"]
 
@@ -42,7 +43,7 @@ class VarFunction(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
-        return _dv_dx(x, ctx) * _wide(g, ctx), None, None, None
+        return _dv_dx(x, ctx) * with_dims(g, ctx.dims, ctx.keepdim), None, None, None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
@@ -66,7 +67,7 @@ class StdFunction(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, s = ctx.saved_tensors
-        return _dv_dx(x, ctx) * _wide(_divided(g, s), ctx), None, None, None
+        return _dv_dx(x, ctx) * with_dims(_divided(g, s), ctx.dims, ctx.keepdim), None, None, None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
@@ -82,14 +83,6 @@ def _dv_dx(x: Tensor, ctx: Any) -> Tensor:
 def _divided(t: Tensor, s: Tensor) -> Tensor:
     """t / (2 s), 0 where s is 0."""
     return torch.where(s == 0, 0, t / (2 * torch.where(s == 0, 1, s)))
-
-
-def _wide(g: Tensor, ctx: Any) -> Tensor:
-    """g with a dimension of 1 for each that was left out."""
-    if not ctx.keepdim:
-        for d in sorted(ctx.dims):
-            g = g.unsqueeze(d)
-    return g
 
 
 def _total(derivative: Tensor, dx: Tensor, ctx: Any) -> Tensor:
@@ -113,7 +106,7 @@ class LogsumexpFunction(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
-        return _softmax(ctx).conj() * _wide(g, ctx), None, None
+        return _softmax(ctx).conj() * with_dims(g, ctx.dims, ctx.keepdim), None, None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
@@ -123,6 +116,6 @@ class LogsumexpFunction(Function):
 def _softmax(ctx: Any) -> Tensor:
     """e^(x − L); where L is infinite, as of nothing but −∞, 0 or 1 and not nan."""
     x, L = ctx.saved_tensors
-    L = _wide(L, ctx)
+    L = with_dims(L, ctx.dims, ctx.keepdim)
     finite = L.abs() != math.inf
     return torch.where(finite, (x - torch.where(finite, L, 0)).exp(), (x == L).to(x.dtype) * (L.real > 0))

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
+from manualgrad.functions._form import with_dims
 
 __all__ = ["MeanFunction", "SumFunction"]
 
@@ -37,7 +38,7 @@ class SumFunction(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
-        return _repeated(g, ctx), None, None
+        return with_dims(g, ctx.dims, ctx.keepdim).expand(ctx.shape), None, None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
@@ -59,16 +60,8 @@ class MeanFunction(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
-        return _repeated(g / ctx.M, ctx), None, None
+        return with_dims(g / ctx.M, ctx.dims, ctx.keepdim).expand(ctx.shape), None, None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
         return torch.mean(dx, ctx.dims, ctx.keepdim) if ctx.dims else dx.clone()
-
-
-def _repeated(g: Tensor, ctx: Any) -> Tensor:
-    """g for each of the numbers that were added up."""
-    if not ctx.keepdim:
-        for d in sorted(ctx.dims):
-            g = g.unsqueeze(d)
-    return g.expand(ctx.shape)

@@ -26,7 +26,6 @@ Shapes: a_prev and ∂C/∂a_prev [..., in]; W and ∂C/∂W [out, in]; b and �
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from torch import Tensor
@@ -34,6 +33,7 @@ from torch.nn.functional import linear
 
 from manualgrad import product
 from manualgrad.function import Function
+from manualgrad.functions._form import as_rows
 
 __all__ = ["LinearFunction"]
 
@@ -59,8 +59,8 @@ class LinearFunction(Function):
         a_prev, W = ctx.saved_tensors
         a_prev_needs_grad, W_needs_grad, b_needs_grad = ctx.needs_input_grad
         dC_da_prev = product.matmul(delta, W.conj()) if a_prev_needs_grad else None
-        delta = _rows(delta)
-        dC_dW = product.mm(delta.t(), _rows(a_prev).conj()) if W_needs_grad else None
+        delta = as_rows(delta)
+        dC_dW = product.mm(delta.t(), as_rows(a_prev).conj()) if W_needs_grad else None
         dC_db = delta.sum(0) if b_needs_grad else None
         return dC_da_prev, dC_dW, dC_db
 
@@ -68,9 +68,3 @@ class LinearFunction(Function):
     def jvp(ctx: Any, da_prev: Tensor, dW: Tensor, db: Tensor | None) -> Tensor:
         a_prev, W = ctx.saved_tensors
         return linear(da_prev, W, db) + linear(a_prev, dW)
-
-
-def _rows(t: Tensor) -> Tensor:
-    """[..., m] as a matrix [n, m], a row for each example."""
-    # Not flatten, which fails under is_grads_batched=True; not -1, which is ambiguous where m is 0.
-    return t if t.dim() == 2 else t.reshape(math.prod(t.shape[:-1]), t.shape[-1])

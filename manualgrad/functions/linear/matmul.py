@@ -23,7 +23,7 @@ from torch import Tensor
 
 from manualgrad import product
 from manualgrad.function import Function
-from manualgrad.functions._form import fitted, form
+from manualgrad.functions._form import as_rows, fitted, form
 
 __all__ = ["MatmulFunction"]
 
@@ -55,7 +55,7 @@ class MatmulFunction(Function):
         elif A_needs_grad:
             dC_dA = fitted(product.matmul(delta, B.mH), ctx.A)
         if B_needs_grad and _is_one_matrix(ctx.B):
-            dC_dB = product.mm(_rows(A).mH, _rows(delta)).view(ctx.B.shape)
+            dC_dB = product.mm(as_rows(A).mH, as_rows(delta)).view(ctx.B.shape)
         elif B_needs_grad:
             dC_dB = fitted(product.matmul(A.mH, delta), ctx.B)
         return dC_dA, dC_dB
@@ -73,11 +73,6 @@ class MatmulFunction(Function):
 
 def _is_one_matrix(of: Any) -> bool:
     return math.prod(of.shape[:-2]) == 1
-
-
-def _rows(t: Tensor) -> Tensor:
-    """[..., n, m] as a matrix, the batch's rows below one another."""
-    return t if t.dim() == 2 else t.reshape(math.prod(t.shape[:-1]), t.shape[-1])
 
 
 def _columns(t: Tensor) -> Tensor:

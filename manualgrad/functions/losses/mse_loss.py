@@ -35,6 +35,7 @@ from torch import Tensor
 
 from manualgrad._functorch import transforms_are_active
 from manualgrad.function import Function
+from manualgrad.functions._form import fitted
 
 __all__ = ["MSELossFunction"]
 
@@ -75,10 +76,10 @@ class MSELossFunction(Function):
         dC_da = dC_dy = dC_dw = None
         if a_needs_grad or y_needs_grad:
             delta = (error if w is None else w * error) * (_wide(g) / (N / 2))  # N/2: no harm is done where N is 0
-            dC_da = _like(a, delta) if a_needs_grad else None
-            dC_dy = _like(y, -delta) if y_needs_grad else None
+            dC_da = fitted(delta, a) if a_needs_grad else None
+            dC_dy = fitted(-delta, y) if y_needs_grad else None
         if w_needs_grad:
-            dC_dw = _like(w, error * error / N * g)
+            dC_dw = fitted(error * error / N * g, w)
             if ctx.reduction == "mean":
                 dC_dw = dC_dw - C / N * g
         return dC_da, dC_dy, None, dC_dw
@@ -121,10 +122,3 @@ def _N(a: Tensor, error: Tensor, reduction: str, w: Tensor | None) -> Any:
 def _wide(g: Tensor) -> Tensor:
     """g in float32 where it is a single half-precision number: float16 cannot hold 2/N once N is above 30,000."""
     return g.float() if g.dtype in (torch.float16, torch.bfloat16) and g.dim() == 0 else g
-
-
-def _like(x: Tensor, gradient: Tensor) -> Tensor:
-    """The gradient of x: what broadcasting repeated is added up, what type promotion widened is narrowed."""
-    if gradient.shape != x.shape:
-        gradient = gradient.sum_to_size(x.shape)
-    return gradient if gradient.dtype == x.dtype else gradient.to(x.dtype)
