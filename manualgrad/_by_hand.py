@@ -9,15 +9,12 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import CheckpointFunction
 
-from manualgrad._calls import activations, convolution, dropout, losses, movement, normalization, pooling, statistics
-from manualgrad._calls import arithmetic as ours
-from manualgrad.nn import functional
+from manualgrad._catalogue import CATALOGUE, COMPOSITIONS, EXPLAINED
 
 __all__ = ["by_hand"]
 
@@ -64,17 +61,17 @@ class by_hand(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        hand_written = _CATALOGUE.get(func)
+        hand_written = CATALOGUE.get(func)
         if hand_written is not None:
             if _is_for_a_function(types, args, kwargs):
                 return _answer(hand_written, func, args, kwargs)
             if not _grad_is_enabled() and not _dynamo_is_tracing():
                 self._refuse_reentrant_checkpoint(args, kwargs)
-        elif func in _COMPOSITIONS:
+        elif func in COMPOSITIONS:
             reentrant = self._reentrant
             with self:
                 self._reentrant = reentrant  # no new block begins
-                return _COMPOSITIONS[func](*args, **kwargs)
+                return COMPOSITIONS[func](*args, **kwargs)
         return func(*args, **kwargs)
 
     def __call__(self, function: _C) -> _C:
@@ -128,7 +125,7 @@ def _answer(hand_written: Any, func: Any, args: Any, kwargs: Any) -> Any:
     try:
         answer = hand_written(*args, **kwargs)
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        if hand_written in _EXPLAINED or isinstance(error, torch.OutOfMemoryError):
+        if hand_written in EXPLAINED or isinstance(error, torch.OutOfMemoryError):
             raise
         func(*args, **kwargs)  # raises torch's error
         raise
@@ -184,204 +181,3 @@ def _reentrant_checkpoint() -> types.FrameType | None:
     while frame is not None and frame.f_code is not CheckpointFunction.forward.__code__:
         frame = frame.f_back
     return frame
-
-
-T = Tensor
-_NN: Any = torch._C._nn  # what torch.nn.functional's functions in Python call
-
-
-def _can_cast(dtype: torch.dtype, to: torch.dtype) -> bool:
-    """torch.can_cast, which Dynamo cannot trace, of dtypes that are differentiated."""
-    return to.is_complex or (to.is_floating_point and not dtype.is_complex)
-
-
-def _in_place(function: Callable[..., Any], keeps_input: bool = True) -> Callable[..., Any]:
-    """The in-place form: the value is computed beside the input and written into it, so that versions and views are torch's.
-
-    Args:
-        keeps_input: whether the derivative may need the input, of which it is then given a copy.
-    """
-
-    def changed(input: Tensor, *args: Any, **kwargs: Any) -> Any:
-        value = function(input.clone() if keeps_input else input, *args, **kwargs)
-        if value is NotImplemented or value.shape != input.shape or not _can_cast(value.dtype, input.dtype):
-            return NotImplemented
-        return input.copy_(value)
-
-    return changed
-
-
-_without_a_copy = functools.partial(_in_place, keeps_input=False)
-
-
-# By torch's names for it.
-_CATALOGUE: dict[Any, Callable[..., Any]] = {
-    F.linear: functional.linear,
-    F.relu: functional.relu,
-    torch.relu: functional.relu,
-    T.relu: functional.relu,
-    torch.sigmoid: functional.sigmoid,
-    T.sigmoid: functional.sigmoid,
-    torch.special.expit: functional.sigmoid,
-    F.mse_loss: functional.mse_loss,
-    **dict.fromkeys((torch.add, T.add, T.__add__, T.__radd__), ours.add),
-    **dict.fromkeys((torch.sub, torch.subtract, T.sub, T.subtract, T.__sub__), ours.sub),
-    **dict.fromkeys((torch.rsub, T.__rsub__), ours.rsub),
-    **dict.fromkeys((torch.mul, torch.multiply, T.mul, T.multiply, T.__mul__, T.__rmul__), ours.mul),
-    **dict.fromkeys((torch.div, torch.divide, torch.true_divide, T.div, T.divide, T.true_divide, T.__truediv__), ours.div),
-    T.__rtruediv__: ours.rdiv,
-    **dict.fromkeys((torch.pow, T.pow, T.__pow__), ours.pow),
-    T.__rpow__: ours.rpow,
-    **dict.fromkeys((torch.matmul, T.matmul, T.__matmul__), ours.matmul),
-    T.__rmatmul__: lambda input, other: ours.matmul(other, input),
-    **dict.fromkeys((torch.mm, T.mm), ours.mm),
-    **dict.fromkeys((torch.bmm, T.bmm), ours.bmm),
-    **dict.fromkeys((torch.mv, T.mv), ours.mv),
-    **dict.fromkeys((torch.dot, T.dot), ours.dot),
-    **dict.fromkeys((torch.addmm, T.addmm), ours.addmm),
-    **dict.fromkeys((torch.baddbmm, T.baddbmm), ours.baddbmm),
-    **dict.fromkeys((torch.addmv, T.addmv), ours.addmv),
-    **dict.fromkeys((torch.sum, T.sum), ours.sum),
-    **dict.fromkeys((torch.mean, T.mean), ours.mean),
-    **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), ours.cat),
-    torch.stack: ours.stack,
-    **dict.fromkeys((torch.neg, torch.negative, T.neg, T.negative, T.__neg__), ours.neg),
-    **dict.fromkeys((torch.erf, T.erf, torch.special.erf), ours.erf),
-    **dict.fromkeys((torch.expm1, T.expm1, torch.special.expm1), ours.expm1),
-    **dict.fromkeys((torch.log1p, T.log1p, torch.special.log1p), ours.log1p),
-}
-for _name in ("exp", "log", "sqrt", "rsqrt", "reciprocal", "square", "sin", "cos"):
-    _CATALOGUE |= dict.fromkeys((getattr(torch, _name), getattr(T, _name)), getattr(ours, _name))
-_CATALOGUE |= {
-    **dict.fromkeys((torch.abs, torch.absolute, T.abs, T.absolute, T.__abs__), movement.abs),
-    **dict.fromkeys((torch.clamp, torch.clip, T.clamp, T.clip), movement.clamp),
-    **dict.fromkeys((torch.clamp_min, T.clamp_min), movement.clamp_min),
-    **dict.fromkeys((torch.clamp_max, T.clamp_max), movement.clamp_max),
-    **dict.fromkeys((torch.maximum, T.maximum), movement.maximum),
-    **dict.fromkeys((torch.minimum, T.minimum), movement.minimum),
-    torch.where: movement.where,
-    T.where: movement.where_method,
-    **dict.fromkeys((torch.masked_fill, T.masked_fill), movement.masked_fill),
-    T.expand: movement.expand,
-    T.expand_as: movement.expand_as,
-    _NN.pad: movement.pad,
-    F.pad: movement.pad,
-    **dict.fromkeys((torch.flip, T.flip), movement.flip),
-    **dict.fromkeys((torch.roll, T.roll), movement.roll),
-    **dict.fromkeys((torch.gather, T.gather), movement.gather),
-    **dict.fromkeys((torch.index_select, T.index_select), movement.index_select),
-    T.__getitem__: movement.getitem,
-    **dict.fromkeys((torch.var, T.var), statistics.var),
-    **dict.fromkeys((torch.std, T.std), statistics.std),
-    **dict.fromkeys((torch.logsumexp, T.logsumexp, torch.special.logsumexp), statistics.logsumexp),
-    **dict.fromkeys((torch.addcmul, T.addcmul), statistics.addcmul),
-    **dict.fromkeys((torch.addcdiv, T.addcdiv), statistics.addcdiv),
-    **dict.fromkeys((torch.lerp, T.lerp), statistics.lerp),
-    torch.conv1d: convolution.conv1d,
-    torch.conv2d: convolution.conv2d,
-    torch.conv3d: convolution.conv3d,
-    torch.conv_transpose1d: convolution.conv_transpose1d,
-    torch.conv_transpose2d: convolution.conv_transpose2d,
-    torch.conv_transpose3d: convolution.conv_transpose3d,
-    **dict.fromkeys((F.max_pool1d, torch.max_pool1d), pooling.max_pool1d),
-    **dict.fromkeys((F.max_pool2d, torch.max_pool2d), pooling.max_pool2d),
-    **dict.fromkeys((F.max_pool3d, torch.max_pool3d), pooling.max_pool3d),
-    **dict.fromkeys((F.max_pool1d_with_indices, torch.max_pool1d_with_indices), pooling.max_pool1d_with_indices),
-    **dict.fromkeys((F.max_pool2d_with_indices, _NN.max_pool2d_with_indices), pooling.max_pool2d_with_indices),
-    **dict.fromkeys((F.max_pool3d_with_indices, _NN.max_pool3d_with_indices), pooling.max_pool3d_with_indices),
-    torch.avg_pool1d: pooling.avg_pool1d,
-    _NN.avg_pool2d: pooling.avg_pool2d,
-    _NN.avg_pool3d: pooling.avg_pool3d,
-    torch.adaptive_avg_pool1d: pooling.adaptive_avg_pool1d,
-    **dict.fromkeys((F.adaptive_avg_pool2d, _NN.adaptive_avg_pool2d), pooling.adaptive_avg_pool2d),
-    **dict.fromkeys((F.adaptive_avg_pool3d, _NN.adaptive_avg_pool3d), pooling.adaptive_avg_pool3d),
-    **dict.fromkeys((torch.softmax, T.softmax, torch.special.softmax), activations.softmax),
-    **dict.fromkeys((torch.log_softmax, T.log_softmax, torch.special.log_softmax), activations.log_softmax),
-    F.softmax: activations.functional_softmax,
-    F.log_softmax: activations.functional_log_softmax,
-    F.cross_entropy: losses.cross_entropy,
-    F.nll_loss: losses.nll_loss,
-    **dict.fromkeys((torch.tanh, T.tanh), activations.tanh),
-    F.gelu: activations.gelu,
-    F.softplus: activations.softplus,
-    F.logsigmoid: activations.logsigmoid,
-    F.softsign: activations.softsign,
-    F.elu: activations.elu,
-    _NN.elu: activations.native(activations.scaled_elu),
-    F.batch_norm: normalization.batch_norm,
-    torch.batch_norm: normalization.torch_batch_norm,
-    torch.dropout: dropout.dropout,
-    torch.feature_dropout: dropout.feature_dropout,
-}
-_IN_PLACE: dict[Any, Callable[..., Any]] = {
-    **dict.fromkeys((T.add_, T.__iadd__), _without_a_copy(ours.add)),
-    **dict.fromkeys((T.sub_, T.subtract_, T.__isub__), _without_a_copy(ours.sub)),
-    **dict.fromkeys((T.mul_, T.multiply_, T.__imul__), _in_place(ours.mul)),
-    **dict.fromkeys((T.div_, T.divide_, T.true_divide_, T.__itruediv__), _in_place(ours.div)),
-    **dict.fromkeys((T.pow_, T.__ipow__), _in_place(ours.pow)),
-    **dict.fromkeys((T.neg_, T.negative_, torch.neg_), _without_a_copy(ours.neg)),
-    **dict.fromkeys((torch.tanh_, T.tanh_), _without_a_copy(activations.tanh)),
-    _NN.gelu_: _in_place(activations.gelu),
-    _NN.elu_: _in_place(activations.scaled_elu),
-    torch.dropout_: _without_a_copy(dropout.dropout),
-    torch.feature_dropout_: _without_a_copy(dropout.feature_dropout),
-    **dict.fromkeys((T.clamp_, T.clip_, torch.clamp_, torch.clip_), _in_place(movement.clamp)),
-    **dict.fromkeys((T.clamp_min_, torch.clamp_min_), _in_place(movement.clamp_min)),
-    **dict.fromkeys((T.clamp_max_, torch.clamp_max_), _in_place(movement.clamp_max)),
-    **dict.fromkeys((T.abs_, T.absolute_, torch.abs_), _in_place(movement.abs)),
-    T.masked_fill_: _without_a_copy(movement.masked_fill),
-    T.addcmul_: _without_a_copy(statistics.addcmul),
-    T.addcdiv_: _without_a_copy(statistics.addcdiv),
-    T.lerp_: _in_place(statistics.lerp),
-    **dict.fromkeys((T.exp_, torch.exp_), _without_a_copy(ours.exp)),
-    **dict.fromkeys((T.expm1_, torch.expm1_), _without_a_copy(ours.expm1)),
-    **dict.fromkeys((T.sqrt_, torch.sqrt_), _without_a_copy(ours.sqrt)),
-    **dict.fromkeys((T.rsqrt_, torch.rsqrt_), _without_a_copy(ours.rsqrt)),
-    **dict.fromkeys((T.reciprocal_, torch.reciprocal_), _without_a_copy(ours.reciprocal)),
-    **dict.fromkeys((T.log_, torch.log_), _in_place(ours.log)),
-    **dict.fromkeys((T.log1p_, torch.log1p_), _in_place(ours.log1p)),
-    **dict.fromkeys((T.square_, torch.square_), _in_place(ours.square)),
-    **dict.fromkeys((T.sin_, torch.sin_), _in_place(ours.sin)),
-    **dict.fromkeys((T.cos_, torch.cos_), _in_place(ours.cos)),
-    **dict.fromkeys((T.erf_, torch.erf_), _in_place(ours.erf)),
-    **dict.fromkeys((T.relu_, torch.relu_), _without_a_copy(functional.relu)),
-    **dict.fromkeys((T.sigmoid_, torch.sigmoid_), _without_a_copy(functional.sigmoid)),
-}
-for _name in ("silu", "mish", "leaky_relu", "hardtanh", "relu6", "hardsigmoid", "hardswish"):
-    _call = getattr(activations, _name)
-    _CATALOGUE |= {getattr(F, _name): _call, getattr(_NN, _name): activations.native(_call)}
-    _IN_PLACE[getattr(_NN, f"{_name}_")] = _in_place(_call)
-for _name in ("selu", "celu"):
-    _call = getattr(activations, _name)
-    _CATALOGUE |= dict.fromkeys((getattr(F, _name), getattr(torch, _name)), _call)
-    _IN_PLACE[getattr(torch, f"{_name}_")] = _in_place(_call)
-_CATALOGUE |= _IN_PLACE
-
-# Whose errors name the argument, in torch's types.
-_EXPLAINED = (functional.linear, functional.relu, functional.sigmoid, functional.mse_loss)
-
-
-# torch's compositions in Python, such as F.multi_head_attention_forward. Each asks whether somebody overrides torch's
-# functions, and hands itself over to a mode, which is off while it answers. So a copy, to which the answer is no, runs in it.
-
-_NOBODY = {name: lambda *_: False for name in ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")}
-
-
-def _compositions(module: Any) -> dict[Any, Callable[..., Any]]:
-    """Those of a module that would hand themselves over, to their copies."""
-    names = {**vars(module), **_NOBODY}
-    found: dict[Any, Callable[..., Any]] = {}
-    for function in vars(module).values():
-        if isinstance(function, types.FunctionType) and "handle_torch_function" in function.__code__.co_names:
-            copy = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
-            copy.__kwdefaults__ = function.__kwdefaults__
-            found[function] = copy
-    return found
-
-
-_COMPOSITIONS = {
-    function: copy
-    for module in (F, torch.functional)
-    for function, copy in _compositions(module).items()
-    if function not in _CATALOGUE
-}

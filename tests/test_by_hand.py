@@ -15,7 +15,7 @@ from torch.testing._internal.common_methods_invocations import op_db
 from torch.utils.checkpoint import CheckpointError, checkpoint
 
 import manualgrad
-from manualgrad import Function, _by_hand, audit, by_hand, swap
+from manualgrad import Function, _catalogue, audit, by_hand, swap
 
 DOUBLE = torch.float64
 
@@ -254,7 +254,7 @@ class Wrong(Function):
 
 @pytest.fixture
 def wrong_sin(monkeypatch):
-    monkeypatch.setitem(_by_hand._CATALOGUE, torch.sin, Wrong.apply)
+    monkeypatch.setitem(_catalogue.CATALOGUE, torch.sin, Wrong.apply)
 
 
 LETTERS = {"f": jacfwd, "r": jacrev, "v": lambda f: lambda x: vmap(f)(x.expand(2, *x.shape))}
@@ -353,7 +353,7 @@ def test_torch_compile_sees_through_torchs_compositions_too():
 
 
 def test_what_is_not_differentiated_is_torchs_own(monkeypatch):
-    monkeypatch.setitem(_by_hand._CATALOGUE, torch.sin, lambda *_: pytest.fail("a Function"))
+    monkeypatch.setitem(_catalogue.CATALOGUE, torch.sin, lambda *_: pytest.fail("a Function"))
     with by_hand():
         torch.sin(torch.rand(3))
         with torch.no_grad():
