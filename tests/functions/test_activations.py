@@ -52,7 +52,7 @@ def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
         y = inside(op)(*copy_of(tree)[0], **sample.kwargs)
         assert not audit(y).native
         if op.supports_gradgrad:
-            assert_same(lambda t: inside(op)(*t[0], **t[1]), lambda t: op(*t[0], **t[1]), tree)
+            assert_same(lambda t: inside(op)(*t[0], **t[1]), lambda t: op(*t[0], **t[1]), tree, rounds_otherwise=True)
         else:
             x, g = sample.input, torch.randn_like(y)
             results = [(f(x), *torch.autograd.grad(f(x), x, g)) for f in (inside(op), op)]
