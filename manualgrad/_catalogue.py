@@ -13,6 +13,8 @@ from torch import Tensor
 
 from manualgrad._calls import activations, convolution, dropout, losses, movement, normalization, pooling, statistics
 from manualgrad._calls import arithmetic as ours
+from manualgrad.functions.activations.sigmoid import SigmoidFunction
+from manualgrad.functions.activations.tanh import TanhFunction
 from manualgrad.nn import functional
 
 __all__ = ["CATALOGUE", "COMPOSITIONS", "EXPLAINED"]
@@ -151,7 +153,7 @@ _IN_PLACE: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((T.div_, T.divide_, T.true_divide_, T.__itruediv__), _in_place(ours.div)),
     **dict.fromkeys((T.pow_, T.__ipow__), _in_place(ours.pow)),
     **dict.fromkeys((T.neg_, T.negative_, torch.neg_), _without_a_copy(ours.neg)),
-    **dict.fromkeys((torch.tanh_, T.tanh_), _without_a_copy(activations.tanh)),
+    **dict.fromkeys((torch.tanh_, T.tanh_), TanhFunction.apply_in_place),
     _NN.gelu_: _in_place(activations.gelu),
     _NN.elu_: _in_place(activations.scaled_elu),
     torch.dropout_: _without_a_copy(dropout.dropout),
@@ -175,8 +177,8 @@ _IN_PLACE: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((T.sin_, torch.sin_), _in_place(ours.sin)),
     **dict.fromkeys((T.cos_, torch.cos_), _in_place(ours.cos)),
     **dict.fromkeys((T.erf_, torch.erf_), _in_place(ours.erf)),
-    **dict.fromkeys((T.relu_, torch.relu_), _without_a_copy(functional.relu)),
-    **dict.fromkeys((T.sigmoid_, torch.sigmoid_), _without_a_copy(functional.sigmoid)),
+    **dict.fromkeys((T.relu_, torch.relu_), functools.partial(functional.relu, inplace=True)),
+    **dict.fromkeys((T.sigmoid_, torch.sigmoid_), SigmoidFunction.apply_in_place),
 }
 for _name in ("silu", "mish", "leaky_relu", "hardtanh", "relu6", "hardsigmoid", "hardswish"):
     _call = getattr(activations, _name)

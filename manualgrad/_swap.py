@@ -9,22 +9,22 @@ from typing import Any, TypeVar
 import torch
 from torch.nn import Module
 
-from manualgrad import nn
+from manualgrad.nn import layers
 
 __all__ = ["SwapReport", "swap", "swap_report", "unswap"]
 
-_OURS: dict[type, type] = {getattr(torch.nn, name): getattr(nn, name) for name in ("Linear", "Sigmoid", "ReLU", "MSELoss")}
+_OURS: dict[type, type] = {getattr(torch.nn, name): getattr(layers, name) for name in layers.__all__}
 _TORCHS = {ours: torchs for torchs, ours in _OURS.items()}
 
 _ModuleT = TypeVar("_ModuleT", bound=Module)
 
 
 def swap(model: _ModuleT) -> _ModuleT:
-    """Make torch.nn's Linear, Sigmoid, ReLU and MSELoss inside `model` hand-written, in place; returns the model.
+    """Make the layers of torch.nn inside `model` hand-written, in place, all that `manualgrad.nn` has; returns the model.
 
     Only the class of each layer changes. Parameters, buffers, hooks, flags and names are the same objects as before, so
     that an optimizer built for the model goes on working. A layer already swapped stays as it is. What is left alone, and
-    why, is in `swap_report(model)`: subclasses of the four (a parametrized or sharded layer is one), lazy, quantized and
+    why, is in `swap_report(model)`: subclasses of these layers (a parametrized or sharded layer is one), lazy, quantized and
     scripted layers, and layers with a `forward` of their own.
 
     Raises:
@@ -33,7 +33,7 @@ def swap(model: _ModuleT) -> _ModuleT:
     Example:
         >>> model = torch.nn.Sequential(torch.nn.Linear(784, 10), torch.nn.Sigmoid())
         >>> type(swap(model)[0])
-        <class 'manualgrad.nn.layers.Linear'>
+        <class 'manualgrad.nn.layers.linear.Linear'>
     """
     for _, layer in _layers("swap", model):
         if type(layer) in _OURS and _why_not_swapped(layer) is None:
@@ -100,7 +100,7 @@ class SwapReport:
             for text in dict.fromkeys(group.values()):
                 names = [name or "(the model itself)" for name in group if group[name] == text]
                 lines += [f"{title}: {len(names)} {text}", *(f"    {name}" for name in names)]
-        lines = lines or ["no Linear, Sigmoid, ReLU or MSELoss in this model"]
+        lines = lines or ["none of the layers in this model is one that manualgrad.nn has"]
         return "\n".join([*lines, "", _FUNCTIONS])
 
 
@@ -112,7 +112,7 @@ def _layers(function: str, model: Any) -> Iterator[tuple[str, Module]]:
 
 
 def _why_not_swapped(layer: Module) -> str | None:
-    """The reason that a layer akin to one of the four is left alone; None where there is none, or it is not akin."""
+    """The reason that a layer akin to one of ours is left alone; None where there is none, or it is not akin."""
     cls, name = type(layer), type(layer).__name__
     if cls in _OURS:
         return f"{name} with a forward of its own, set on the object" if "forward" in vars(layer) else None
@@ -121,10 +121,12 @@ def _why_not_swapped(layer: Module) -> str | None:
         return f"{layer.original_name} in TorchScript: swap the model before it is scripted or traced" if is_one else None
     if cls.__module__.startswith("torch.ao.nn.quantized") and name in _NAMES:
         return f"quantized {name}: it has no gradient"
-    bases = [base for base in (*_OURS, *_TORCHS) if isinstance(layer, base)]
-    if not bases:
+    if cls is torch.nn.SyncBatchNorm:
+        return "SyncBatchNorm: its statistics are those of all processes, and its gradients torch's own"
+    nearest = next((base for base in cls.__mro__ if base in _OURS or base in _TORCHS), None)
+    if nearest is None:
         return None
-    base = f"{bases[-1].__module__.split('.')[0]}.nn.{bases[-1].__name__}"
+    base = f"{nearest.__module__.split('.')[0]}.nn.{nearest.__name__}"
     if torch.nn.utils.parametrize.is_parametrized(layer):
         return f"parametrized {base}: swap the model before it is parametrized"
     if any(c.__name__ == "FSDPModule" for c in cls.__mro__):

@@ -139,6 +139,28 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
         return cls._eager.apply(*args)
 
     @classmethod
+    def apply_in_place(cls, x: torch.Tensor, *others: Any) -> torch.Tensor:
+        """Apply the Function and write its output into `x`, which is returned: where that can be had, without a second array.
+
+        For a Function whose derivative needs its output, and not x, and whose output has the shape and dtype of x.
+
+        Raises:
+            RuntimeError: as torch's operators in place do, for a leaf that requires grad and the like.
+        """
+        if (
+            _autocast_is_on()
+            or _transforms_are_active()
+            or forward_ad._current_level >= 0
+            or _dynamo_is_tracing()
+            or x.is_leaf
+            or x._is_view()
+        ):
+            # Neither vmap nor torch.compile gets a Function right that marks its input dirty; a leaf must not be written into
+            # before the error; and CopySlices, which autograd makes for a view, would hide the Function.
+            return x.copy_(cls.apply(x, *others))
+        return _in_place_twin(cls).apply(x, *others)
+
+    @classmethod
     def _apply_in_a_mode(cls, *args: Any, **kwargs: Any) -> Any:
         if kwargs:
             raise TypeError(
@@ -216,6 +238,22 @@ def _eager_twin(cls: type[Function]) -> type[_PlainFunction]:
     # node looks its Function up at each call, and forward mode, whose tensors would be checked, is another twin's work.
     node: Any = twin._backward_cls
     node.apply = twin.backward
+    node.save_for_forward = _save_nothing
+    return twin
+
+
+@functools.cache
+def _in_place_twin(cls: type[Function]) -> Any:
+    """Made when it is wanted: few Functions have one."""
+
+    def forward(ctx: Any, x: torch.Tensor, *others: Any) -> torch.Tensor:
+        x.data.copy_(cls.forward(x, *others))  # .data, as mark_dirty counts the new version
+        ctx.mark_dirty(x)
+        cls.setup_context(ctx, (x, *others), x)
+        return x
+
+    twin = _twin(cls, forward=forward)
+    node: Any = twin._backward_cls
     node.save_for_forward = _save_nothing
     return twin
 

@@ -15,7 +15,7 @@ def test_a_network_of_these_layers_is_hand_written_throughout():
     assert result.coverage == 1.0
     assert result.manual == {"LinearFunction": 2, "SigmoidFunction": 1, "ReLUFunction": 1, "MSELossFunction": 1}
     assert not result.native
-    assert result.other == {"AccumulateGrad": 4, "CopyBackwards": 1}
+    assert result.other == {"AccumulateGrad": 4}
 
 
 def test_a_network_of_torchs_layers_is_not_hand_written_at_all():
@@ -86,9 +86,8 @@ def test_a_checkpoint_and_a_compiled_region_are_pytorchs():
 
 
 def test_a_swapped_model_is_partly_hand_written():
-    layer = torch.nn.TransformerEncoderLayer(8, 2, 16, activation=torch.nn.ReLU(), batch_first=True)
-    result = audit(swap(layer)(torch.rand(2, 3, 8)))
-    assert result.manual == {"LinearFunction": 2, "ReLUFunction": 1}
+    result = audit(swap(torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.ReLU(), torch.nn.RNN(5, 3)))(torch.rand(2, 4))[0])
+    assert result.manual == {"LinearFunction": 1, "ReLUFunction": 1}
     assert 0 < result.coverage < 1
 
 
@@ -101,7 +100,6 @@ def test_it_prints_as_a_table():
         "               SigmoidFunction  1",
         "PyTorch's own  AddBackward0     1",
         "no arithmetic  AccumulateGrad   5",
-        "               CopyBackwards    1",
         "5 of 6 arithmetic nodes are hand-written: 83.3%",
     ]
 

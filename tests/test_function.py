@@ -383,3 +383,79 @@ def test_changing_a_saved_input_in_place_is_detected():
     x.add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         output.sum().backward()
+
+
+# In place: exp, whose derivative is its output, and claimed to be 7 times it.
+
+
+class Exp(Function):
+    @staticmethod
+    def forward(x):
+        return torch.exp(x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(output)
+        ctx.save_for_forward(output)
+
+    @staticmethod
+    def backward(ctx, g):
+        (y,) = ctx.saved_tensors
+        return 7 * y * g
+
+    @staticmethod
+    def jvp(ctx, dx):
+        (y,) = ctx.saved_tensors
+        return 7 * y * dx
+
+
+def in_place(x):
+    return Exp.apply_in_place(x * 1)
+
+
+def test_in_place_the_output_is_the_input_and_the_one_array_that_is_kept():
+    kept = []
+    z = torch.rand(3, requires_grad=True) * 1
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.data_ptr()), lambda _: None):
+        version, data = z._version, z.data_ptr()
+        assert Exp.apply_in_place(z) is z
+    assert z._version == version + 1
+    assert kept == [data]
+
+
+@pytest.mark.parametrize("around", [lambda f: f, compiled, vmap], ids=["eager", "compiled", "vmap"])
+@pytest.mark.parametrize("part", [lambda z: z, lambda z: z[1:]], ids=["whole", "view"])
+def test_in_place_the_rule_runs(around, part):
+    x = torch.rand(3, 2, requires_grad=True)
+
+    def call(x):
+        z = x * 1
+        Exp.apply_in_place(part(z))
+        return z * z
+
+    y = around(call)(x)
+    expected = (x * 1).detach()
+    part(expected).exp_() if around is not vmap else [part(row).exp_() for row in expected]
+    assert torch.allclose(y, expected**2)
+    changed = ~torch.isclose(expected, x)
+    assert torch.allclose(torch.autograd.grad(y.sum(), x)[0], torch.where(changed, 14 * expected**2, 2 * x))
+
+
+def test_in_place_under_the_transforms_the_rule_runs():
+    x = torch.tensor(0.5, dtype=torch.float64)
+    assert torch.allclose(grad(in_place)(x), 7 * x.exp())
+    assert torch.allclose(jacfwd(in_place)(x), 7 * x.exp())
+    assert torch.allclose(jacfwd(jacfwd(in_place))(x), 49 * x.exp())
+
+
+def test_in_place_on_a_leaf_is_torchs_error_and_changes_nothing():
+    leaf = torch.zeros(3, requires_grad=True)
+    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad"):
+        Exp.apply_in_place(leaf)
+    assert not leaf.any()
+
+
+def test_in_place_a_later_change_of_what_is_kept_is_torchs_error():
+    y = in_place(torch.rand(3, requires_grad=True)).mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()

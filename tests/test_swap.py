@@ -13,7 +13,14 @@ from manualgrad import nn, swap, swap_report, unswap
 
 def model():
     torch.manual_seed(0)
-    layers = [torch.nn.Linear(5, 4), torch.nn.Sigmoid(), torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Conv1d(1, 1, 1)]
+    layers = [
+        torch.nn.Linear(5, 4),
+        torch.nn.Sigmoid(),
+        torch.nn.Linear(4, 3),
+        torch.nn.ReLU(),
+        torch.nn.Conv1d(1, 1, 1),
+        torch.nn.Bilinear(1, 1, 1),
+    ]
     return torch.nn.Sequential(*layers).append(torch.nn.MSELoss())
 
 
@@ -21,10 +28,10 @@ def classes(model):
     return [type(layer) for layer in model]
 
 
-OURS = [nn.Linear, nn.Sigmoid, nn.Linear, nn.ReLU, torch.nn.Conv1d, nn.MSELoss]
+OURS = [nn.Linear, nn.Sigmoid, nn.Linear, nn.ReLU, nn.Conv1d, torch.nn.Bilinear, nn.MSELoss]
 
 
-def test_swap_changes_the_four_layers_and_returns_the_model():
+def test_swap_changes_its_layers_alone_and_returns_the_model():
     original = model()
     assert swap(original) is original
     assert classes(original) == OURS
@@ -252,8 +259,8 @@ def test_the_report_changes_nothing_and_prints_as_a_table():
 
 
 def test_a_report_of_nothing_says_so():
-    first, _, last = str(swap_report(torch.nn.Conv1d(1, 1, 1))).splitlines()
-    assert first == "no Linear, Sigmoid, ReLU or MSELoss in this model"
+    first, _, last = str(swap_report(torch.nn.Bilinear(1, 1, 1))).splitlines()
+    assert first == "none of the layers in this model is one that manualgrad.nn has"
     assert last.endswith("`with manualgrad.by_hand():` differentiates them by hand.")
 
 

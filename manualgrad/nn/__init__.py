@@ -1,8 +1,7 @@
 """torch.nn with hand-written gradients: `from manualgrad import nn` in the place of `from torch import nn`.
 
-`Linear`, `Sigmoid`, `ReLU`, `MSELoss` and the four functions of `nn.functional` that they call are manualgrad's; every other
-name is torch.nn's own. The Linears inside torch's own composites (`nn.Transformer`, `nn.LSTM`, ...) are made by torch and
-stay torch's.
+The layers in `layers/`, and the functions of `nn.functional` that they call, are manualgrad's; every other name is torch.nn's
+own. The layers inside torch's own composites (`nn.Transformer`, `nn.LSTM`, ...) are made by torch and stay torch's.
 """
 
 from __future__ import annotations
@@ -15,10 +14,7 @@ if TYPE_CHECKING:
     from torch.nn import *  # noqa: F403
 
 from manualgrad.nn import functional as functional  # type: ignore[no-redef]
-from manualgrad.nn.layers import Linear as Linear
-from manualgrad.nn.layers import MSELoss as MSELoss
-from manualgrad.nn.layers import ReLU as ReLU
-from manualgrad.nn.layers import Sigmoid as Sigmoid
+from manualgrad.nn.layers import *  # noqa: F403
 
 
 def __getattr__(name: str) -> Any:

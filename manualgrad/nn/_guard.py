@@ -2,8 +2,9 @@
 
 Some calls get torch's own function, as a Function could do nothing for them: those with an argument that overrides torch
 functions (a `__torch_function__` subclass, the Proxy of `torch.fx.symbolic_trace`); those under `torch.jit.trace` and
-`torch.export`, whose graphs can be saved only if they hold torch operators alone; and those on tensors that are no plain array
-(sparse, nested, mkldnn), for which few of the operators exist that the derivatives are written in.
+`torch.export`, whose graphs can be saved only if they hold torch operators alone; those on tensors that are no plain array
+(sparse, nested, mkldnn), for which few of the operators exist that the derivatives are written in; and those to which the call
+itself answers NotImplemented (see _calls).
 """
 
 from __future__ import annotations
@@ -26,17 +27,18 @@ _R = TypeVar("_R")
 
 _strided = torch.strided
 _jit_trace = torch._C._get_tracing_state
-_CALL_ERRORS = (RuntimeError, TypeError, AttributeError)
+_CALL_ERRORS = (RuntimeError, TypeError, AttributeError, ValueError, IndexError)
 
 
 def hand_written(
-    torchs: Callable[..., Any], problem: Callable[..., str | None]
+    torchs: Callable[..., Any], problem: Callable[..., str | None] | None = None
 ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """Decorate a function that calls a Function, and has the signature of torch's.
 
     Args:
         torchs: the function of torch's that takes the same calls, and answers those that are not for a Function.
         problem: what is wrong with the arguments, of which it names as parameters those that it asks about; see _arguments.py.
+            Without one, what is wrong is said by torch's function.
     """
 
     def decorate(ours: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -55,10 +57,17 @@ def hand_written(
                     or input.is_nested
                 ):
                     return torchs(*args, **kwargs)
-                return ours(*args, **kwargs)
+                answer = ours(*args, **kwargs)
+                return torchs(*args, **kwargs) if answer is NotImplemented else answer
             except _CALL_ERRORS as error:
+                if problem is None and not isinstance(error, torch.OutOfMemoryError):
+                    torchs(*args, **kwargs)
+                    raise
                 raise explained(error, _problem(ours, problem, args, kwargs))
 
+        if problem is None:  # a call of the catalogue's, which stands in nn.functional under torch's name
+            guarded.__name__ = guarded.__qualname__ = torchs.__name__
+            guarded.__module__, guarded.__doc__ = "manualgrad.nn.functional", torchs.__doc__
         return guarded
 
     return decorate
@@ -85,8 +94,10 @@ _disabled = torch._C._disabled_torch_function_impl
 
 
 def _problem(
-    ours: Callable[..., Any], problem: Callable[..., str | None], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ours: Callable[..., Any], problem: Callable[..., str | None] | None, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> str | None:
+    if problem is None:
+        return None
     try:
         call = inspect.signature(ours).bind(*args, **kwargs)
     except TypeError:  # of which Python's own error says enough

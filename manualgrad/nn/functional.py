@@ -1,7 +1,7 @@
-"""`torch.nn.functional` with hand-written gradients for `linear`, `sigmoid`, `relu` and `mse_loss`.
+"""`torch.nn.functional` with hand-written gradients.
 
-These four have torch's signatures, take what torch's take and raise what torch's raise, in a sentence that names the
-argument; every other name is torch's own. `_guard.py` says which calls get torch's own function instead.
+The functions here have torch's signatures, take what torch's take and raise what torch's raise; every other name is torch's
+own. `_guard.py` says which calls get torch's own function instead.
 """
 
 from __future__ import annotations
@@ -15,12 +15,55 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn._reduction import legacy_get_string
 
+from manualgrad._calls import activations, convolution, losses, movement, normalization, pooling
+from manualgrad._calls import dropout as drop
 from manualgrad.functions import LinearFunction, MSELossFunction, ReLUFunction, SigmoidFunction
 from manualgrad.nn._arguments import activation_problem, linear_problem, mse_loss_problem
 from manualgrad.nn._guard import hand_written
 
 if TYPE_CHECKING:
     from torch.nn.functional import *  # noqa: F403
+else:
+    celu = hand_written(F.celu)(activations.celu)
+    elu = hand_written(F.elu)(activations.elu)
+    gelu = hand_written(F.gelu)(activations.gelu)
+    hardsigmoid = hand_written(F.hardsigmoid)(activations.hardsigmoid)
+    hardswish = hand_written(F.hardswish)(activations.hardswish)
+    hardtanh = hand_written(F.hardtanh)(activations.hardtanh)
+    leaky_relu = hand_written(F.leaky_relu)(activations.leaky_relu)
+    logsigmoid = hand_written(F.logsigmoid)(activations.logsigmoid)
+    log_softmax = hand_written(F.log_softmax)(activations.functional_log_softmax)
+    mish = hand_written(F.mish)(activations.mish)
+    relu6 = hand_written(F.relu6)(activations.relu6)
+    selu = hand_written(F.selu)(activations.selu)
+    silu = hand_written(F.silu)(activations.silu)
+    softmax = hand_written(F.softmax)(activations.functional_softmax)
+    softplus = hand_written(F.softplus)(activations.softplus)
+    softsign = hand_written(F.softsign)(activations.softsign)
+    tanh = hand_written(torch.tanh)(activations.tanh)
+    conv1d = hand_written(F.conv1d)(convolution.conv1d)
+    conv2d = hand_written(F.conv2d)(convolution.conv2d)
+    conv3d = hand_written(F.conv3d)(convolution.conv3d)
+    conv_transpose1d = hand_written(F.conv_transpose1d)(convolution.conv_transpose1d)
+    conv_transpose2d = hand_written(F.conv_transpose2d)(convolution.conv_transpose2d)
+    conv_transpose3d = hand_written(F.conv_transpose3d)(convolution.conv_transpose3d)
+    dropout = hand_written(F.dropout)(drop.functional_dropout)
+    dropout1d = hand_written(F.dropout1d)(drop.functional_dropout1d)
+    dropout2d = hand_written(F.dropout2d)(drop.functional_dropout2d)
+    dropout3d = hand_written(F.dropout3d)(drop.functional_dropout3d)
+    cross_entropy = hand_written(F.cross_entropy)(losses.cross_entropy)
+    nll_loss = hand_written(F.nll_loss)(losses.nll_loss)
+    pad = hand_written(F.pad)(movement.pad)
+    batch_norm = hand_written(F.batch_norm)(normalization.batch_norm)
+    max_pool1d = hand_written(F.max_pool1d)(pooling.max_pool1d)
+    max_pool2d = hand_written(F.max_pool2d)(pooling.max_pool2d)
+    max_pool3d = hand_written(F.max_pool3d)(pooling.max_pool3d)
+    avg_pool1d = hand_written(F.avg_pool1d)(pooling.avg_pool1d)
+    avg_pool2d = hand_written(F.avg_pool2d)(pooling.avg_pool2d)
+    avg_pool3d = hand_written(F.avg_pool3d)(pooling.avg_pool3d)
+    adaptive_avg_pool1d = hand_written(F.adaptive_avg_pool1d)(pooling.adaptive_avg_pool1d)
+    adaptive_avg_pool2d = hand_written(F.adaptive_avg_pool2d)(pooling.adaptive_avg_pool2d)
+    adaptive_avg_pool3d = hand_written(F.adaptive_avg_pool3d)(pooling.adaptive_avg_pool3d)
 
 
 @hand_written(F.linear, linear_problem)  # type: ignore[no-redef]
@@ -62,9 +105,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
         RuntimeError: when the input is complex or boolean (NotImplementedError), or with `inplace` a leaf that requires grad.
         TypeError: when the input is no tensor.
     """
-    a = ReLUFunction.apply(input)
-    # Not a Function that marks its input dirty, which vmap and torch.compile get wrong.
-    return input.copy_(a) if inplace else a
+    return ReLUFunction.apply_in_place(input) if inplace else ReLUFunction.apply(input)
 
 
 def _torchs_mse_loss(

@@ -1,6 +1,7 @@
 """The layers beside torch.nn's, and what a model file sees of the module; test_models.py runs them in every mode."""
 
 import inspect
+import pickle
 
 import pytest
 import torch
@@ -65,14 +66,12 @@ def test_a_tensor_subclass_is_handed_torchs_own_functions():
 
 
 def test_every_other_name_is_torch_nns_own():
-    ours = {"Linear", "Sigmoid", "ReLU", "MSELoss", "functional"}
-    for name in dir(torch.nn):
-        if not name.startswith("_") and name not in ours:
-            assert getattr(nn, name) is getattr(torch.nn, name)
-    ours = {"linear", "sigmoid", "relu", "mse_loss"}
-    for name in dir(F):
-        if not name.startswith("_") and name not in ours and name not in vars(MF):
-            assert getattr(MF, name) is getattr(F, name)
+    for ours, theirs in ((nn, torch.nn), (MF, F)):
+        for name in dir(theirs):
+            if not name.startswith("_") and name not in vars(ours):
+                assert getattr(ours, name) is getattr(theirs, name)
+    assert "Conv2d" in vars(nn)
+    assert "LSTM" not in vars(nn)
 
 
 def test_dir_lists_torchs_names():
@@ -86,20 +85,24 @@ def test_an_unknown_name_raises_attribute_error():
 
 
 def test_names_can_be_imported_from_the_module():
-    from manualgrad.nn import Conv2d, Linear
+    from manualgrad.nn import LSTM, Linear
 
-    assert Conv2d is torch.nn.Conv2d
+    assert LSTM is torch.nn.LSTM
     assert issubclass(Linear, torch.nn.Linear)
 
 
-@pytest.mark.parametrize("name", ["relu", "mse_loss"])
+@pytest.mark.parametrize("name", [name for name, f in vars(MF).items() if getattr(f, "__module__", None) == MF.__name__ and name[0] != "_"])
 def test_signatures_are_torchs(name):
-    ours, theirs = (inspect.signature(getattr(module, name)).parameters.values() for module in (MF, F))
-    assert [(p.name, p.default) for p in ours] == [(p.name, p.default) for p in theirs]
+    try:
+        theirs = inspect.signature(getattr(F, name)).parameters.values()
+    except ValueError:
+        pytest.skip("torch's is a function in C++ that tells no signature")
+    if [p.name for p in theirs] == ["args", "kwargs"]:
+        pytest.skip("torch's chooses between two functions, and tells no signature")
+    ours = inspect.signature(getattr(MF, name)).parameters.values()
+    assert [(p.name, p.default) for p in ours if p.name != "out"] == [(p.name, p.default) for p in theirs]
 
 
-@pytest.mark.parametrize("name", ["Linear", "Sigmoid", "ReLU", "MSELoss"])
-def test_a_layer_overrides_forward_alone(name):
-    layer = getattr(nn, name)
-    assert layer.__base__ is getattr(torch.nn, name)
-    assert {key for key in vars(layer) if not key.startswith("__")} == {"forward"}
+def test_a_function_is_found_under_its_name():
+    assert pickle.loads(pickle.dumps(MF.conv2d)) is MF.conv2d
+    assert MF.conv2d.__name__ == "conv2d"

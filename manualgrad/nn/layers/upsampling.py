@@ -1,0 +1,54 @@
+"""Interpolation."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: F401 - for torch.jit.script, see HandWritten
+from torch import Tensor
+
+from manualgrad.nn import functional
+from manualgrad.nn.layers._hand_written import HandWritten
+
+__all__ = ["Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d"]
+
+
+class Upsample(HandWritten, torch.nn.Upsample):
+    """The input, interpolated at more places; see `torch.nn.Upsample`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.interpolate(
+            input,
+            self.size,
+            self.scale_factor,
+            self.mode,
+            self.align_corners,
+            recompute_scale_factor=self.recompute_scale_factor,
+        )
+
+
+class UpsamplingBilinear2d(HandWritten, torch.nn.UpsamplingBilinear2d):
+    """The input, interpolated at more places; see `torch.nn.UpsamplingBilinear2d`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.interpolate(
+            input,
+            self.size,
+            self.scale_factor,
+            self.mode,
+            self.align_corners,
+            recompute_scale_factor=self.recompute_scale_factor,
+        )
+
+
+class UpsamplingNearest2d(HandWritten, torch.nn.UpsamplingNearest2d):
+    """The input, interpolated at more places; see `torch.nn.UpsamplingNearest2d`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.interpolate(
+            input,
+            self.size,
+            self.scale_factor,
+            self.mode,
+            self.align_corners,
+            recompute_scale_factor=self.recompute_scale_factor,
+        )
