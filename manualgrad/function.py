@@ -180,7 +180,8 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
                 args = batched_if_random(cls.forward, args)
             return cls._transformed.apply(*args)
         if _dynamo_is_tracing():
-            return cls._compiled.apply(*args)
+            with torch._C.DisableTorchFunction():  # Dynamo traces the backward now: it is not a matter for by_hand
+                return cls._compiled.apply(*args)
         return cls._eager.apply(*args)
 
 
