@@ -43,6 +43,8 @@ def audit(tensor: Tensor) -> Audit:
             result.other[name] += 1
         else:
             result.native[name] += 1
+            if "where" in node.metadata:
+                result.where.setdefault(name, Counter())[node.metadata["where"]] += 1
     return result
 
 
@@ -54,11 +56,13 @@ class Audit:
         manual: arithmetic whose derivative is hand-written: Functions, manualgrad's or another's.
         native: arithmetic whose derivative is PyTorch's own.
         other: no arithmetic: views whose backward adds nothing up, copies and casts, and the accumulation into `.grad`.
+        where: of the names in `native`, the places in the program, for what was called inside `by_hand(trace=True)`.
     """
 
     manual: Counter[str] = field(default_factory=Counter)
     native: Counter[str] = field(default_factory=Counter)
     other: Counter[str] = field(default_factory=Counter)
+    where: dict[str, Counter[str]] = field(default_factory=dict)
 
     @property
     def coverage(self) -> float:
@@ -73,6 +77,8 @@ class Audit:
         for title, group in groups.items():
             for name, count in group.most_common():
                 lines.append(f"{title:13}  {name:{width}}  {count}")
+                if group is self.native:
+                    lines += [f"{'':17}{place}  ({n})" for place, n in self.where.get(name, Counter()).most_common()]
                 title = ""
         manual, arithmetic = self.manual.total(), self.manual.total() + self.native.total()
         lines.append(f"{manual} of {arithmetic} arithmetic nodes are hand-written: {self.coverage:.1%}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import types
 from collections.abc import Callable
@@ -47,12 +48,20 @@ class by_hand(TorchFunctionMode):
       of the hand-written derivative, and its own derivative is torch's.
     - Under torch.export, torch.jit.trace and torch.fx, torch's own operators stand in the graph.
 
+    Args:
+        trace: remember where in the program each operator was called that has no hand-written derivative, for `audit` to tell.
+            It costs some microseconds for each of them.
+
     Example:
         >>> with by_hand():
         ...     loss = (model(x) - y).square().mean()
         >>> audit(loss).coverage
         1.0
     """
+
+    def __init__(self, trace: bool = False) -> None:
+        super().__init__()
+        self._trace = trace
 
     def __enter__(self) -> by_hand:
         self._reentrant = None if _grad_is_enabled() or _dynamo_is_tracing() else _reentrant_checkpoint()
@@ -64,22 +73,27 @@ class by_hand(TorchFunctionMode):
         hand_written = CATALOGUE.get(func)
         if hand_written is not None:
             if _is_for_a_function(types, args, kwargs):
-                return _answer(hand_written, func, args, kwargs)
-            if not _grad_is_enabled() and not _dynamo_is_tracing():
+                answer = _answer(hand_written, func, args, kwargs)
+                if answer is not NotImplemented:
+                    return answer
+            elif not _grad_is_enabled() and not _dynamo_is_tracing():
                 self._refuse_reentrant_checkpoint(args, kwargs)
         elif func in COMPOSITIONS:
             reentrant = self._reentrant
             with self:
                 self._reentrant = reentrant  # no new block begins
                 return COMPOSITIONS[func](*args, **kwargs)
-        return func(*args, **kwargs)
+        result = func(*args, **kwargs)
+        if self._trace and not _dynamo_is_tracing():
+            _remember_where(result, _tensors(args, kwargs))
+        return result
 
     def __call__(self, function: _C) -> _C:
         """Decorate a function, each call of which is then a block of its own."""
 
         @functools.wraps(function)
         def inside(*args: Any, **kwargs: Any) -> Any:
-            with by_hand():
+            with by_hand(self._trace):
                 return function(*args, **kwargs)
 
         return inside  # type: ignore[return-value]
@@ -122,6 +136,7 @@ def _tensors(args: Any, kwargs: Any) -> list[Tensor]:
 
 
 def _answer(hand_written: Any, func: Any, args: Any, kwargs: Any) -> Any:
+    """The hand-written function's, which may be NotImplemented."""
     try:
         answer = hand_written(*args, **kwargs)
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
@@ -129,9 +144,7 @@ def _answer(hand_written: Any, func: Any, args: Any, kwargs: Any) -> Any:
             raise
         func(*args, **kwargs)  # raises torch's error
         raise
-    if answer is NotImplemented:
-        return func(*args, **kwargs)
-    if not _dynamo_is_tracing():
+    if answer is not NotImplemented and not _dynamo_is_tracing():
         if _is_checkpointed():
             _mark(answer)
         if args and answer is args[0] and answer._base is not None:
@@ -144,6 +157,35 @@ def _remember_as_a_copy(view: Any) -> None:
     for node in (view._base.grad_fn, view.grad_fn):
         if node is not None:
             node.metadata["by_hand"] = True
+
+
+# Where torch's own operators were called.
+
+_NOT_THE_PROGRAM = (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(__file__) + os.sep)
+
+
+def _remember_where(result: Any, arguments: list[Tensor]) -> None:
+    """For audit: the place in the program, in the nodes that lead from the result to the arguments."""
+    before = {t.grad_fn for t in arguments}
+    waiting = [t.grad_fn for t in (result if isinstance(result, tuple | list) else (result,)) if isinstance(t, Tensor)]
+    place = None
+    while waiting:
+        node: Any = waiting.pop()
+        if node is None or node in before or "where" in node.metadata:
+            continue
+        place = place or _place()
+        node.metadata["where"] = place
+        waiting += [following for following, _ in node.next_functions]
+
+
+def _place() -> str:
+    """The innermost line that is not of torch's or of this package."""
+    frame: types.FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code.co_filename.startswith(_NOT_THE_PROGRAM):
+        frame = frame.f_back
+    if frame is None:
+        return "?"
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}, {frame.f_code.co_name}"
 
 
 # Checkpointing. What is computed again in the backward is not in the block. Its saved tensors would take the places of those

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from manualgrad import Function, audit, nn, swap
+from manualgrad import Function, audit, by_hand, nn, swap
 
 
 def mlp(module=nn):
@@ -110,3 +110,24 @@ def test_what_has_no_graph_is_refused():
     for leaf in (torch.rand(2), torch.rand(2, requires_grad=True)):
         with pytest.raises(RuntimeError, match="audit: tensor has no grad_fn"):
             audit(leaf)
+
+
+def test_it_tells_where_what_is_left_was_called():
+    x = torch.rand(3, requires_grad=True)
+
+    def spread(x):
+        return x.cosh() + x.cosh()
+
+    with by_hand(trace=True):
+        y = (spread(x) * 2).cosh()
+        z = torch.cosine_similarity(x, x * 2, 0)  # of several nodes
+    with by_hand():
+        y = y.cosh()
+    first = audit(y)
+    assert first.native == {"CoshBackward0": 4}
+    lines = {place.rpartition(", ")[2]: n for place, n in first.where["CoshBackward0"].items()}
+    assert lines == {"spread": 2, "test_it_tells_where_what_is_left_was_called": 1}
+    assert all(place.startswith("test_audit.py:") for place in first.where["CoshBackward0"])
+    assert any(line.strip().endswith("spread  (2)") for line in str(first).splitlines())
+    second = audit(z)
+    assert set(second.where) == set(second.native)
