@@ -1,6 +1,7 @@
 """Two processes on one machine, over gloo: a swapped model trains there as the original does in one process."""
 
 import copy
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ import torch.multiprocessing as mp
 from models import batch, build
 from torch.testing import assert_close
 
-from manualgrad import audit, nn, swap, swap_report
+from manualgrad import audit, by_hand, nn, swap, swap_report
 from manualgrad.training.data import Examples
 from manualgrad.training.loop import Training, make_network
 from manualgrad.training.processes import ALONE, Processes
@@ -75,6 +76,88 @@ def compiled_ddp(rank):
     run = torch.compile(torch.nn.parallel.DistributedDataParallel(model), backend="aot_eager")
     train(run, *shard(rank))
     assert_close(dict(model.named_parameters()), expected_parameters())
+
+
+def ddp_inside_by_hand(rank):
+    """Of torch.nn's layers, and with a batch norm and a residual; the statistics are those of each process, as ever."""
+
+    def network():
+        torch.manual_seed(0)
+        first = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3, padding=1), torch.nn.BatchNorm2d(3), torch.nn.ReLU(inplace=True))
+        return torch.nn.ModuleList([first, torch.nn.Conv2d(3, 3, 3, padding=1), torch.nn.Linear(48, 4)]).double()
+
+    class Residual(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts = network()
+
+        def forward(self, x):
+            first, second, last = self.parts
+            x = first(x)
+            return last((x + second(x)).flatten(1))
+
+    torch.manual_seed(rank)
+    x, y = torch.rand(5, 1, 4, 4, dtype=torch.float64), torch.randint(4, (5,))
+    results = []
+    for block in (by_hand, nullcontext):
+        model = torch.nn.parallel.DistributedDataParallel(Residual())
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+        for _ in range(5):
+            with block():
+                loss = torch.nn.functional.cross_entropy(model(x), y)
+                assert block is nullcontext or not audit(loss).native
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        results.append(dict(model.named_parameters()))
+    assert_close(*results)
+
+
+def dtensor_layers(rank):
+    """What torch's layers do on DTensors, those of manualgrad do: the batch is sharded, the parameters are replicated."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.tensor import Shard, distribute_module, distribute_tensor
+
+    mesh = init_device_mesh("cpu", (WORLD,))
+    sizes = {"image": (4, 3, 8, 8), "sequence": (4, 5, 8)}
+    made = {
+        "LayerNorm": (lambda n: n.LayerNorm(8), "sequence"),
+        "RMSNorm": (lambda n: n.RMSNorm(8), "sequence"),
+        "GELU": (lambda n: n.GELU(), "sequence"),
+        "SiLU": (lambda n: n.SiLU(), "sequence"),
+        "Tanh": (lambda n: n.Tanh(), "sequence"),
+        "Softmax": (lambda n: n.Softmax(-1), "sequence"),
+        "Conv2d": (lambda n: n.Conv2d(3, 4, 3), "image"),
+        "MaxPool2d": (lambda n: n.MaxPool2d(2), "image"),
+        "AvgPool2d": (lambda n: n.AvgPool2d(2), "image"),
+        "GroupNorm": (lambda n: n.GroupNorm(3, 3), "image"),
+        "BatchNorm2d": (lambda n: n.BatchNorm2d(3).eval(), "image"),
+    }
+    failed = []
+    for name, (make, kind) in made.items():
+        torch.manual_seed(0)
+        x = torch.rand(sizes[kind], dtype=torch.float64)
+        results = []
+        for module in (torch.nn, nn):
+            torch.manual_seed(1)
+            layer = distribute_module(make(module).double(), mesh)
+            t = distribute_tensor(x, mesh, [Shard(0)]).requires_grad_()
+            try:
+                y = layer(t)
+                gradients = torch.autograd.grad(y.sin().sum(), [t, *layer.parameters()])
+                results.append([v.full_tensor() for v in (y, *gradients)])
+            except Exception as error:
+                results.append(error)
+        if isinstance(results[0], Exception):
+            continue  # torch's own has no such operator for DTensors
+        if isinstance(results[1], Exception):
+            failed.append((name, repr(results[1])[:300]))
+        else:
+            try:
+                assert_close(*results)
+            except AssertionError as error:
+                failed.append((name, repr(error)[:300]))
+    assert not failed, str(failed)
 
 
 def fsdp(rank):
@@ -176,6 +259,12 @@ def training(rank):
         assert_close(*outcomes)
 
 
-@pytest.mark.parametrize("work", [training, ddp, swap_inside_ddp, compiled_ddp, fsdp, tensor_parallel, dtensor_inputs])
+WORK = [
+    *(training, ddp, ddp_inside_by_hand, swap_inside_ddp, compiled_ddp),
+    *(fsdp, tensor_parallel, dtensor_inputs, dtensor_layers),
+]
+
+
+@pytest.mark.parametrize("work", WORK)
 def test_two_processes_agree_with_one(work, tmp_path):
     in_two_processes(work, tmp_path)

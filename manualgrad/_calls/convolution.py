@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
+from torch.nn import Parameter
 
 from manualgrad._calls.arithmetic import cat
 from manualgrad.functions.linear.convolution import ConvolutionFunction
@@ -26,6 +27,8 @@ def _convolution(n: int) -> Callable[..., Any]:
     ) -> Any:
         stride, dilation = _each(stride, n), _each(dilation, n)
         if input.dim() not in (n + 1, n + 2) or weight.dim() != n + 2 or not stride or not dilation:
+            return NotImplemented
+        if _is_distributed(input) or _is_distributed(weight):
             return NotImplemented
         x = input if input.dim() == n + 2 else input.unsqueeze(0)
         if padding == "same":
@@ -64,6 +67,8 @@ def _transposed_convolution(n: int) -> Callable[..., Any]:
         known = stride and padding and output_padding and dilation
         if input.dim() not in (n + 1, n + 2) or weight.dim() != n + 2 or not known:
             return NotImplemented
+        if _is_distributed(input) or _is_distributed(weight):
+            return NotImplemented
         x = input if input.dim() == n + 2 else input.unsqueeze(0)
         y = TransposedConvolutionFunction.apply(x, weight, bias, stride, padding, output_padding, groups, dilation)
         return y if input.dim() == n + 2 else y.squeeze(0)
@@ -72,6 +77,15 @@ def _transposed_convolution(n: int) -> Callable[..., Any]:
 
 
 conv_transpose1d, conv_transpose2d, conv_transpose3d = (_transposed_convolution(n) for n in (1, 2, 3))
+
+
+def _is_distributed(t: Tensor) -> bool:
+    """Whether t is a DTensor, or another type with operators of its own.
+
+    DTensor's convolution takes it that the batch is sharded (torch.distributed.tensor._ops._conv_ops), and is silently wrong
+    in the convolution that the gradient of the kernel is, whose batch are the channels.
+    """
+    return type(t) not in (Tensor, Parameter) and type(t).__torch_dispatch__ is not Tensor.__torch_dispatch__
 
 
 def _each(value: Any, n: int) -> tuple[int, ...]:
