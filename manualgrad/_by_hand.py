@@ -144,19 +144,9 @@ def _answer(hand_written: Any, func: Any, args: Any, kwargs: Any) -> Any:
             raise
         func(*args, **kwargs)  # raises torch's error
         raise
-    if answer is not NotImplemented and not _dynamo_is_tracing():
-        if _is_checkpointed():
-            _mark(answer)
-        if args and answer is args[0] and answer._base is not None:
-            _remember_as_a_copy(answer)
+    if answer is not NotImplemented and not _dynamo_is_tracing() and _is_checkpointed():
+        _mark(answer)
     return answer
-
-
-def _remember_as_a_copy(view: Any) -> None:
-    """For audit: what autograd records of a changed view, CopySlices of its base and the view anew, is a copy and no more."""
-    for node in (view._base.grad_fn, view.grad_fn):
-        if node is not None:
-            node.metadata["by_hand"] = True
 
 
 # Where torch's own operators were called.

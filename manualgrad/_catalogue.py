@@ -13,6 +13,7 @@ from torch import Tensor
 
 from manualgrad._calls import activations, convolution, dropout, losses, movement, normalization, pooling, statistics
 from manualgrad._calls import arithmetic as ours
+from manualgrad._in_place import written
 from manualgrad.functions.activations.sigmoid import SigmoidFunction
 from manualgrad.functions.activations.tanh import TanhFunction
 from manualgrad.nn import functional
@@ -39,7 +40,7 @@ def _in_place(function: Callable[..., Any], keeps_input: bool = True) -> Callabl
         value = function(input.clone() if keeps_input else input, *args, **kwargs)
         if value is NotImplemented or value.shape != input.shape or not _can_cast(value.dtype, input.dtype):
             return NotImplemented
-        return input.copy_(value)
+        return written(value, input)
 
     return changed
 

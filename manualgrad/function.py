@@ -35,6 +35,7 @@ from torch.autograd.function import FunctionMeta
 
 from manualgrad._contexts import SavedContext, TracedContext
 from manualgrad._functorch import at_the_level_below, batched_if_random, transforms_are_active
+from manualgrad._in_place import written
 from manualgrad._vmapped import vmap_rule
 
 __all__ = ["Function"]
@@ -157,7 +158,7 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
         ):
             # Neither vmap nor torch.compile gets a Function right that marks its input dirty; a leaf must not be written into
             # before the error; and CopySlices, which autograd makes for a view, would hide the Function.
-            return x.copy_(cls.apply(x, *others))
+            return written(cls.apply(x, *others), x)
         return _in_place_twin(cls).apply(x, *others)
 
     @classmethod

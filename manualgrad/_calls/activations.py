@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from manualgrad._in_place import written
 from manualgrad.functions.activations.gelu import GELUFunction
 from manualgrad.functions.activations.hard import HardsigmoidFunction, HardswishFunction, HardtanhFunction
 from manualgrad.functions.activations.leaky_relu import SELU_ALPHA, SELU_SCALE, ELUFunction, LeakyReLUFunction
@@ -48,7 +49,7 @@ def functional_log_softmax(input: Tensor, dim: Any = None, _stacklevel: int = 3,
 def _activation(Function: Any, input: Tensor, *numbers: Any, inplace: bool = False) -> Any:
     if not all(isinstance(number, int | float) for number in numbers):
         return NotImplemented
-    return input.copy_(Function.apply(input.clone(), *numbers)) if inplace else Function.apply(input, *numbers)
+    return written(Function.apply(input.clone(), *numbers), input) if inplace else Function.apply(input, *numbers)
 
 
 def tanh(input: Tensor, *, out: Tensor | None = None) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from manualgrad._in_place import written
 from manualgrad.functions.arithmetic.mul import MulFunction
 
 
@@ -39,7 +40,7 @@ def _functional(dropped: Callable[..., Any], dims: tuple[int, ...] | None = None
         if y is NotImplemented:
             return y
         y = y if is_a_batch else y.squeeze(0)
-        return input.copy_(y) if inplace else y
+        return written(y, input) if inplace else y
 
     return function
 

@@ -1,0 +1,27 @@
+"""Values written into the place of an input, as torch's operations in place do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["written"]
+
+_dynamo_is_tracing = torch.compiler.is_dynamo_compiling
+
+
+def written(value: Tensor, into: Tensor) -> Tensor:
+    """`into`, with `value` in it: its versions and views are as torch's operation leaves them."""
+    into.copy_(value)
+    if not _dynamo_is_tracing() and into._base is not None:
+        _remember_as_a_copy(into)
+    return into
+
+
+def _remember_as_a_copy(view: Any) -> None:
+    """For audit: what autograd records of a changed view, CopySlices of its base and the view anew, is a copy and no more."""
+    for node in (view._base.grad_fn, view.grad_fn):
+        if node is not None:
+            node.metadata["by_hand"] = True
