@@ -271,3 +271,17 @@ def test_a_report_of_nothing_says_so():
 def test_what_is_no_module_is_refused(function, model, what):
     with pytest.raises(TypeError, match=rf"^{function.__name__}: model must be a torch\.nn\.Module, and is {what}$"):
         function(model)
+
+
+def test_a_sync_batch_norm_made_of_ours_is_torchs_and_is_reported():
+    net = torch.nn.SyncBatchNorm.convert_sync_batchnorm(swap(torch.nn.Sequential(torch.nn.BatchNorm2d(3), torch.nn.ReLU())))
+    assert type(net[0]) is torch.nn.SyncBatchNorm
+    assert type(swap(net)[0]) is torch.nn.SyncBatchNorm
+    assert "its statistics are those of all processes" in swap_report(net).left_alone["0"]
+
+
+def test_a_subclass_is_reported_under_the_layer_that_it_is_nearest_to():
+    class Mine(torch.nn.ReLU6):  # which is a Hardtanh
+        pass
+
+    assert "a subclass of torch.nn.ReLU6" in swap_report(Mine()).left_alone[""]

@@ -103,6 +103,11 @@ def test_signatures_are_torchs(name):
     assert [(p.name, p.default) for p in ours if p.name != "out"] == [(p.name, p.default) for p in theirs]
 
 
+@pytest.mark.parametrize("name", ["Linear", "Sigmoid", "ReLU", "MSELoss"])
+def test_a_class_is_found_where_pickles_of_version_0_1_have_it(name):
+    assert pickle.loads(f"cmanualgrad.nn.layers\n{name}\n.".encode()) is getattr(nn, name)
+
+
 def test_a_function_is_found_under_its_name():
     assert pickle.loads(pickle.dumps(MF.conv2d)) is MF.conv2d
     assert MF.conv2d.__name__ == "conv2d"
