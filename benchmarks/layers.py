@@ -1,0 +1,58 @@
+"""Forward and backward of each layer at a usual size, manualgrad's beside torch.nn's, as they are and in channels_last.
+
+python benchmarks/layers.py [words of a title]
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+
+from layer_steps import LAYERS
+from measure import Case, Seconds, median_ratio, race, show, table
+
+ROUNDS = 15
+CONTESTANTS = {"torch.nn": ("layer_steps", "torchs"), "manualgrad.nn": ("layer_steps", "ours")}
+IN_CHANNELS_LAST = ("conv", "batch norm", "group norm", "max pool", "average pool", "ReLU,")
+BOUNDS = {  # of the ratio, contiguous and in channels_last
+    "conv depthwise": (1.6, 1.6),
+    "conv transposed": (3, 3),
+    "conv": (1.12, 1.3),
+    "batch norm": (1.5, 1.8),
+    "group norm": (2.5, 2.5),
+    "max pool": (1.05, 1.3),
+    "ReLU,": (1.5, 1.5),
+    "LeakyReLU": (2, 2),
+    "Hardswish": (2.5, 2.5),
+    "cross entropy, [256, 10]": (2, 2),
+    "cross entropy, [8192": (0.8, 0.8),
+    "": (3, 3),
+}
+
+
+def main(words: list[str]) -> None:
+    titles = [title for title in LAYERS if all(word in title for word in words)]
+    cases = [Case(title, (title, False)) for title in titles]
+    cases += [Case(f"{title}, channels_last", (title, True)) for title in titles if title.startswith(IN_CHANNELS_LAST)]
+    seconds = race("Layers", cases, CONTESTANTS, ROUNDS)
+    made = table("Forward and backward: median µs", "layer", *CONTESTANTS, "ratio", "at most")
+    for i, case in enumerate(cases):
+        made.add_row(case.title, *_row(seconds, i, _bound(case)))
+    show(made)
+
+
+def _bound(case: Case) -> float:
+    """Of the first entry of BOUNDS that begins the title."""
+    title, in_channels_last = case.arguments
+    return next(bounds for start, bounds in BOUNDS.items() if str(title).startswith(start))[bool(in_channels_last)]
+
+
+def _row(seconds: Seconds, i: int, bound: float) -> list[str]:
+    of_rounds = [seconds[name][i] for name in CONTESTANTS]
+    ratio = median_ratio(of_rounds[1], of_rounds[0])
+    times = [f"{statistics.median(rounds) * 1e6:,.0f}" for rounds in of_rounds]
+    return [*times, f"{ratio:.2f}", f"{bound:.2f}{'' if ratio <= bound else ' not met'}"]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
