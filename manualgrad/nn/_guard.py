@@ -20,7 +20,7 @@ from torch.overrides import handle_torch_function, has_torch_function
 
 from manualgrad.nn._arguments import explained
 
-__all__ = ["hand_written"]
+__all__ = ["hand_written", "overrides"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -81,12 +81,13 @@ def _overridden(ours: Callable[..., Any], torchs: Callable[..., Any], args: tupl
     torch's own function into the graph, from which no other could be loaded.
     """
     tensors = (*args, *kwargs.values())
-    if torch.compiler.is_exporting() or any(_overrides(tensor) for tensor in tensors):
+    if torch.compiler.is_exporting() or any(overrides(tensor) for tensor in tensors):
         return torchs(*args, **kwargs)
     return handle_torch_function(ours, tensors, *args, **kwargs)
 
 
-def _overrides(value: Any) -> bool:
+def overrides(value: Any) -> bool:
+    """Whether a value overrides torch functions, as a subclass of Tensor or a Proxy of torch.fx does."""
     return type(value) is not Tensor and getattr(type(value), "__torch_function__", _disabled) is not _disabled
 
 

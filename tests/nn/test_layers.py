@@ -94,7 +94,6 @@ def test_a_layer_is_torchs_but_for_forward(name, training):
     assert {key for key in vars(ours) if not key.startswith("__")} <= {"forward", "_conv_forward", "_apply_instance_norm"}
     assert inspect.signature(ours) == inspect.signature(torchs)
     assert inspect.signature(ours.forward) == inspect.signature(torchs.forward)
-    assert list(inspect.getfullargspec(ours.forward).args) == list(inspect.getfullargspec(torchs.forward).args)
     for theirs, ours, _ in samples(name, training, count=1):
         assert repr(ours) == repr(theirs)
         ours.load_state_dict(theirs.state_dict())

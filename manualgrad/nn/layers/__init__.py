@@ -13,6 +13,7 @@ from manualgrad.nn.layers import (
     normalization,
     padding,
     pooling,
+    transformer,
     upsampling,
 )
 from manualgrad.nn.layers.activations import *  # noqa: F403
@@ -23,6 +24,7 @@ from manualgrad.nn.layers.losses import *  # noqa: F403
 from manualgrad.nn.layers.normalization import *  # noqa: F403
 from manualgrad.nn.layers.padding import *  # noqa: F403
 from manualgrad.nn.layers.pooling import *  # noqa: F403
+from manualgrad.nn.layers.transformer import *  # noqa: F403
 from manualgrad.nn.layers.upsampling import *  # noqa: F403
 
 __all__ = [
@@ -34,5 +36,6 @@ __all__ = [
     *normalization.__all__,
     *padding.__all__,
     *pooling.__all__,
+    *transformer.__all__,
     *upsampling.__all__,
 ]

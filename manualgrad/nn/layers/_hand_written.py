@@ -22,13 +22,13 @@ class HandWritten:
                 vars(cls)[name].__wrapped__ = getattr(super(cls, cls), name)
 
 
-def as_a_node(layer: torch.nn.Module, input: Any) -> Any:
-    """The call of the whole layer in the graph of torch.fx.symbolic_trace; None where `input` is no proxy of it.
+def as_a_node(layer: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+    """The call of the whole layer in the graph of torch.fx.symbolic_trace; None where no argument is a proxy of it.
 
-    torch.fx traces through the layers that are not torch.nn's. One that is another in evaluation, or counts its calls, has to
-    stay a layer in the graph.
+    torch.fx traces through the layers that are not torch.nn's. One that is another in evaluation, counts its calls, or asks
+    about its input has to stay a layer in the graph.
     """
-    if not isinstance(input, torch.fx.Proxy):
+    proxy: Any = next((value for value in (*args, *kwargs.values()) if isinstance(value, torch.fx.Proxy)), None)
+    if proxy is None or proxy.tracer.root is layer:
         return None
-    tracer: Any = input.tracer
-    return tracer.create_proxy("call_module", tracer.path_of_module(layer), (input,), {})
+    return proxy.tracer.create_proxy("call_module", proxy.tracer.path_of_module(layer), args, kwargs)
