@@ -21,6 +21,10 @@ __all__ = ["by_hand"]
 
 _C = TypeVar("_C", bound=Callable[..., Any])
 
+# Methods of Tensor that torch writes in Python, around operators: `1 - x` calls one. Dynamo looks them up in a dict in vain, and
+# then finds its own guard wrong.
+_NAMED = {f.__name__: call for f, call in CATALOGUE.items() if isinstance(f, types.FunctionType) and "Tensor" in f.__qualname__}
+
 _grad_is_enabled = torch.is_grad_enabled
 _transforms_are_active = torch._C._are_functorch_transforms_active
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
@@ -70,7 +74,8 @@ class by_hand(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        hand_written = CATALOGUE.get(func)
+        hand_written = _NAMED.get(func.__name__) if _dynamo_is_tracing() else None
+        hand_written = hand_written or CATALOGUE.get(func)
         if hand_written is not None:
             if _is_for_a_function(types, args, kwargs):
                 answer = _answer(hand_written, func, args, kwargs)

@@ -321,6 +321,16 @@ def test_a_nesting_is_that_of_torchs_reverse_mode(name, word):
     assert_close(ours(P), theirs(P), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("word", ["r", "f"])
+@pytest.mark.parametrize("name", NESTED)
+def test_a_derivative_inside_torch_compile_is_that_of_torchs_reverse_mode(name, word):
+    if (name, word) == ("index", "f"):
+        pytest.skip("torch.compile refuses a boolean index under vmap, torch's own too")
+    torch._dynamo.reset()
+    ours = torch.compile(LETTERS[word](inside(NESTED[name])), fullgraph=True, backend="aot_eager")
+    assert_close(ours(P), jacrev(NESTED[name])(P), rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("around", [True, False])
 def test_a_transform_inside_or_around_the_block_runs_the_rule(around, wrong_sin):
     x = torch.rand(3, dtype=DOUBLE)
