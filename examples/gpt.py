@@ -1,0 +1,138 @@
+"""A small GPT, every gradient of it by hand, that learns to write like a text file, character by character.
+
+    python examples/gpt.py                    # on README.md and docs/backpropagation.md, 3 minutes on two CPU cores
+    python examples/gpt.py mine.txt           # on another text
+    python examples/gpt.py --check            # its gradients beside torch.nn's, in float64
+
+The model is GPT-2's (Radford et al., 2019): tokens and places are embedded, blocks of causal attention and of two linear layers
+add to them, and a linear layer says which character comes next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import manualgrad
+from manualgrad import nn
+
+F = torch.nn.functional
+ROOT = Path(__file__).parent.parent
+LONGEST, WIDTH, HEADS, BLOCKS = 64, 128, 4, 3
+
+
+class Block(torch.nn.Module):
+    def __init__(self, nn: Any) -> None:
+        super().__init__()
+        self.before_attention, self.before_mlp = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+        self.queries_keys_values, self.out = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.mlp = nn.Sequential(nn.Linear(WIDTH, 4 * WIDTH), nn.GELU(), nn.Linear(4 * WIDTH, WIDTH))
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, length, _ = x.shape
+        all_three = self.queries_keys_values(self.before_attention(x))
+        q, k, v = all_three.view(n, length, 3, HEADS, WIDTH // HEADS).permute(2, 0, 3, 1, 4)
+        seen = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # each character sees those before it
+        x = x + self.out(seen.transpose(1, 2).reshape(n, length, WIDTH))
+        return x + self.mlp(self.before_mlp(x))
+
+
+class GPT(torch.nn.Module):
+    """From characters [n, length], as numbers, to what comes after each of them: [n, length, characters]."""
+
+    def __init__(self, characters: int, nn: Any = nn) -> None:
+        super().__init__()
+        self.tokens, self.places = nn.Embedding(characters, WIDTH), nn.Embedding(LONGEST, WIDTH)
+        self.blocks = nn.Sequential(*[Block(nn) for _ in range(BLOCKS)])
+        self.norm, self.head = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, characters)
+        for name, parameter in self.named_parameters():
+            if name.endswith("weight") and parameter.dim() == 2:
+                torch.nn.init.normal_(parameter, std=0.02)
+
+    def forward(self, text: Tensor) -> Tensor:
+        x = self.tokens(text) + self.places(torch.arange(text.shape[1]))
+        return self.head(self.norm(self.blocks(x)))
+
+    def cost(self, text: Tensor) -> Tensor:
+        """Of guessing each character of text [n, length + 1] from those before it."""
+        return F.cross_entropy(self(text[:, :-1]).flatten(0, 1), text[:, 1:].flatten())
+
+
+def train(model: GPT, text: Tensor, steps: int, batch_size: int) -> None:
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
+    start = time.perf_counter()
+    for step in range(steps):
+        places = torch.randint(len(text) - LONGEST, (batch_size, 1)) + torch.arange(LONGEST + 1)
+        with manualgrad.by_hand():
+            cost = model.cost(text[places])
+        optimizer.zero_grad()
+        cost.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        if step == 0:
+            print(f"{manualgrad.audit(cost).coverage:.1%} of the gradients are by hand")
+        if step % max(steps // 10, 1) == 0 or step == steps - 1:
+            print(f"step {step + 1:5}   cost {cost.item():.3f}   {time.perf_counter() - start:4.0f} s", flush=True)
+
+
+@torch.no_grad()
+def sample(model: GPT, characters: list[str], start: str, length: int) -> str:
+    known = [characters.index(c) for c in start]
+    for _ in range(length):
+        likely = model(torch.tensor([known[-LONGEST:]]))[0, -1].div(0.7).softmax(0)
+        known.append(int(torch.multinomial(likely, 1)))
+    return "".join(characters[i] for i in known)
+
+
+def check(characters: int) -> float:
+    """How far the gradients of the first step are from torch.nn's, beside the largest of them."""
+    text = torch.randint(characters, (2, LONGEST + 1))
+    found = []
+    for layers, block in ((nn, manualgrad.by_hand), (torch.nn, nullcontext)):
+        torch.manual_seed(0)
+        model = GPT(characters, layers).double()
+        with block():
+            cost = model.cost(text)
+        found.append(torch.cat([g.flatten() for g in torch.autograd.grad(cost, list(model.parameters()))]))
+    return float((found[0] - found[1]).abs().max() / found[1].abs().max())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("text", type=Path, nargs="*", help="text files (README.md and docs/backpropagation.md)")
+    parser.add_argument("--steps", type=int, default=900, help="of training (%(default)s)")
+    parser.add_argument("--batch-size", type=int, default=32, help="pieces of text in a step (%(default)s)")
+    parser.add_argument("--check", action="store_true", help="hold the gradients against torch.nn's, and train nothing")
+    options = parser.parse_args(arguments)
+    if options.check:
+        far = check(characters=50)
+        print(f"The gradients differ from torch.nn's by {far:.0e} of the largest.")
+        return 0 if far < 1e-10 else 1
+    try:
+        files = options.text or [ROOT / "README.md", ROOT / "docs" / "backpropagation.md"]
+        text = "".join(file.read_text(encoding="utf-8") for file in files)
+    except (OSError, ValueError) as error:
+        parser.error(f"the text cannot be read ({error})")
+    if len(text) <= LONGEST or options.steps < 1 or options.batch_size < 1:
+        parser.error(f"a text of more than {LONGEST} characters is needed, and one step and one piece of text at least")
+    torch.manual_seed(0)
+    characters = sorted(set(text))
+    model = GPT(len(characters))
+    parameters = sum(p.numel() for p in model.parameters())
+    print(f"{len(text):,} characters, {len(characters)} of them different; {parameters:,} parameters")
+    train(model, torch.tensor([characters.index(c) for c in text]), options.steps, options.batch_size)
+    print(f"\nIt writes:\n{sample(model, characters, text[:1], 400)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
