@@ -21,8 +21,8 @@ __all__ = ["by_hand"]
 
 _C = TypeVar("_C", bound=Callable[..., Any])
 
-# Methods of Tensor that torch writes in Python, around operators: `1 - x` calls one. Dynamo looks them up in a dict in vain, and
-# then finds its own guard wrong.
+# Methods of Tensor that torch writes in Python: `1 - x` calls one. Dynamo looks them up in a dict in vain, and then finds its
+# own guard wrong.
 _NAMED = {f.__name__: call for f, call in CATALOGUE.items() if isinstance(f, types.FunctionType) and "Tensor" in f.__qualname__}
 
 _grad_is_enabled = torch.is_grad_enabled

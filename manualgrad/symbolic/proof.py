@@ -1,13 +1,15 @@
 """The proof that a Function's backward and jvp are the derivatives of its forward, by running all three on symbols.
 
-The formulas are not typed again: the shipped methods themselves are called, with arrays of SymPy symbols in the place of
-tensors. PyTorch hands an operator that meets such an array over to it (`__torch_function__`,
-docs.pytorch.org/docs/stable/notes/extending.html), and it answers in exact arithmetic, entry by entry.
+The formulas are not typed again: the shipped methods themselves are called, with arrays of SymPy expressions in the place of
+tensors (arrays.py), and compute with them exactly (operators/). What they return is held against SymPy's derivatives of what
+the forward returned (zero.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import functools
+import operator
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +17,12 @@ import numpy
 import sympy
 import torch
 from sympy import Expr
+from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.symbolic.expression import vanishing
+from manualgrad.symbolic.arrays import Symbols, symbols
+from manualgrad.symbolic.comparisons import places
+from manualgrad.symbolic.zero import left_of
 
 __all__ = ["Proof", "Symbols", "prove", "symbols"]
 
@@ -27,8 +32,8 @@ class Proof:
     """What is left of each derivative's difference from SymPy's, entry by entry: 0 everywhere, if the formulas are right.
 
     Attributes:
-        backward: position of the input -> Σ_i g_i ∂output_i/∂input minus what `backward` returned, simplified.
-        jvp: Σ over all inputs of ∂output/∂input · tangent minus what `jvp` returned, simplified.
+        backward: position of the input -> Σ_i g_i ∂output_i/∂input minus what `backward` returned, over all outputs.
+        jvp: Σ over all inputs of ∂output/∂input · tangent minus what `jvp` returned, output after output.
     """
 
     backward: Mapping[int, list[Expr]]
@@ -39,66 +44,77 @@ class Proof:
         return all(entry == 0 for entries in (*self.backward.values(), self.jvp) for entry in entries)
 
 
-def symbols(letter: str, *shape: int, **assumptions: bool) -> Symbols:
-    """An array of real symbols letter_00, letter_01, ...; `positive=True` and the like hold for each."""
-    names = ["".join([letter, *(f"_{i}" for i in index)]) for index in numpy.ndindex(*shape)]
-    return Symbols(numpy.array([sympy.Symbol(name, real=True, **assumptions) for name in names], object).reshape(shape))
-
-
-def prove(function: type[Function], *inputs: Any) -> Proof:
+def prove(function: type[Function], *inputs: Any, outputs: Collection[int] | None = None) -> Proof:
     """Hold `backward` and `jvp` against the forward's Jacobian J, by SymPy: Jᵀ g and J t, g and t symbols.
 
     Args:
-        function: a Function whose methods are written in the operators that `Symbols` has.
-        inputs: what `function.apply` takes, with `symbols(...)` in the place of tensors.
+        function: a Function.
+        inputs: what `function.apply` takes, with `symbols(...)` in the place of tensors, and plain tensors of whole numbers.
+        outputs: the positions of those that g comes back to; by default all that have a derivative.
+
+    Raises:
+        NotImplementedError: when a method has an operator that `Symbols` have not.
+        OpenComparison: when one compares symbols of which it is open which is the greater.
     """
-    context = _Context(inputs)
+    with places({symbol: value for x in inputs if isinstance(x, Symbols) for symbol, value in x.at.items()}):
+        return _proof(function, inputs, outputs)
+
+
+def _proof(function: type[Function], inputs: tuple[Any, ...], wanted: Collection[int] | None) -> Proof:
+    xs = {i: x for i, x in enumerate(inputs) if isinstance(x, Symbols) and not x.given}
+    context = _Context(tuple(i in xs for i in range(len(inputs))))
     output = function.forward(*inputs)
     function.setup_context(context, inputs, output)
-    g = symbols("g", *output.shape)
-    tangents = [symbols(f"t{i}", *x.shape) if isinstance(x, Symbols) else None for i, x in enumerate(inputs)]
+    ys = {o: y for o, y in enumerate(_several(output)) if isinstance(y, Symbols) and not context.is_constant(y)}
+    J = {(o, i): _jacobian(y, x) for o, y in ys.items() for i, x in xs.items()}
 
+    of = "g{}" if len(ys) > 1 else "g"
+    g = {o: symbols(of.format(o), *y.shape) for o, y in ys.items() if wanted is None or o in wanted}
     context.saved_tensors = context.for_backward
-    gradients = function.backward(context, g)
-    gradients = gradients if isinstance(gradients, tuple) else (gradients,)
-    backward = {
-        i: _differences(_contracted(output, x, g), gradients[i]) for i, x in enumerate(inputs) if isinstance(x, Symbols)
-    }
+    gradients = _several(function.backward(context, *context.materialized(g, _several(output))))
+    Jt_g = {i: _total(numpy.tensordot(g[o].entries, J[o, i], ys[o].dim()) for o in g) for i in xs}
 
+    t = {i: symbols(f"t{i}", *x.shape) for i, x in xs.items()}
     context.saved_tensors = context.for_forward
-    expected = Symbols(numpy.zeros(output.shape, object))
-    for x, tangent in zip(inputs, tangents, strict=True):
-        if tangent is not None:
-            expected = expected + _pushed(output, x, tangent)
-    return Proof(backward, _differences(expected, function.jvp(context, *tangents)))
+    tangents = _several(function.jvp(context, *context.materialized(t, inputs)))
+    J_t = {o: _total(numpy.tensordot(J[o, i], t[i].entries, xs[i].dim()) for i in xs) for o in ys}
+
+    backward = {i: _differences(Jt_g[i], gradients[i], x) for i, x in xs.items()}
+    return Proof(backward, [entry for o, y in ys.items() for entry in _differences(J_t[o], tangents[o], y)])
 
 
-def _contracted(output: Symbols, x: Symbols, g: Symbols) -> Symbols:
-    """Jᵀ g."""
-    value = (g * output).sum()
-    return Symbols(numpy.vectorize(value.item().diff, otypes=[object])(x.values))
+def _total(terms: Iterable[Any]) -> Any:
+    return functools.reduce(operator.add, terms)
 
 
-def _pushed(output: Symbols, x: Symbols, tangent: Symbols) -> Symbols:
-    """J t."""
-    pairs = list(zip(x.values.flat, tangent.values.flat, strict=True))
-    return Symbols(numpy.vectorize(lambda o: sum(o.diff(x_i) * t_i for x_i, t_i in pairs), otypes=[object])(output.values))
+def _several(output: Any) -> tuple[Any, ...]:
+    return output if isinstance(output, tuple) else (output,)
 
 
-def _differences(expected: Symbols, found: Symbols) -> list[Expr]:
-    if found.shape != expected.shape:
-        raise AssertionError(f"the derivative has shape {found.shape}, and must have {expected.shape}")
-    return [vanishing(sympy.sympify(entry)) for entry in (expected - found).values.flat]
+def _jacobian(y: Symbols, x: Symbols) -> Any:
+    """∂y_i/∂x_k, with the places of y before those of x."""
+    ys, xs = y.entries.reshape([*y.shape] + [1] * x.dim()), x.entries
+    return numpy.asarray(numpy.frompyfunc(lambda y, x: sympy.sympify(y).diff(x), 2, 1)(ys, xs), object)
+
+
+def _differences(expected: Any, found: Tensor | None, of: Symbols) -> list[Expr]:
+    found = torch.zeros_like(of) if found is None else found
+    if found.shape != of.shape:
+        raise AssertionError(f"the derivative has shape {(*found.shape,)}, and must have {(*of.shape,)}")
+    entries = found.entries if isinstance(found, Symbols) else numpy.array(found.tolist(), object)
+    return [left_of(sympy.sympify(difference)) for difference in numpy.ravel(expected - entries)]
 
 
 class _Context:
-    """What autograd's ctx is to a Function that needs every gradient."""
+    """What autograd's ctx is to a Function."""
 
-    def __init__(self, inputs: tuple[Any, ...]) -> None:
-        self.needs_input_grad = tuple(isinstance(x, Symbols) for x in inputs)
+    def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
+        self.needs_input_grad = needs_input_grad
         self.for_backward: tuple[Any, ...] = ()
         self.for_forward: tuple[Any, ...] = ()
         self.saved_tensors: tuple[Any, ...] = ()
+        self.constants: tuple[Any, ...] = ()
+        self.materializes_grads = True
 
     def save_for_backward(self, *tensors: Any) -> None:
         self.for_backward = tensors
@@ -106,105 +122,16 @@ class _Context:
     def save_for_forward(self, *tensors: Any) -> None:
         self.for_forward = tensors
 
+    def mark_non_differentiable(self, *tensors: Any) -> None:
+        self.constants = tensors
 
-class Symbols:
-    """An array of SymPy expressions, with as much of a tensor's interface as the Functions are written in."""
+    def is_constant(self, y: Any) -> bool:
+        return any(y is constant for constant in self.constants)
 
-    dtype = torch.float64
+    def set_materialize_grads(self, value: bool) -> None:
+        self.materializes_grads = value
 
-    def __init__(self, values: Any) -> None:
-        self.values = numpy.asarray(values, object)
-
-    @classmethod
-    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if function not in _OPERATORS:
-            raise NotImplementedError(f"Symbols have no {torch.overrides.resolve_name(function) or function}")
-        return _OPERATORS[function](*args, **(kwargs or {}))
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.values.shape
-
-    def dim(self) -> int:
-        return self.values.ndim
-
-    def numel(self) -> int:
-        return self.values.size
-
-    def item(self) -> Expr:
-        return self.values.item()
-
-    def t(self) -> Symbols:
-        return Symbols(self.values.T)
-
-    def conj(self) -> Symbols:
-        return _entrywise(sympy.conjugate, self)
-
-    def reshape(self, *shape: int) -> Symbols:
-        return Symbols(self.values.reshape(shape))
-
-    def sum(self, dim: int | None = None) -> Symbols:
-        return Symbols(self.values.sum(dim))
-
-    def sum_to_size(self, shape: tuple[int, ...]) -> Symbols:
-        values = self.values.sum(tuple(range(self.dim() - len(shape))))
-        repeated = tuple(i for i, size in enumerate(shape) if size == 1)
-        return Symbols(values.sum(repeated, keepdims=True))
-
-    def __neg__(self) -> Symbols:
-        return Symbols(-self.values)
-
-    def __add__(self, other: Any) -> Symbols:
-        return Symbols(self.values + _values(other))
-
-    def __sub__(self, other: Any) -> Symbols:
-        return Symbols(self.values - _values(other))
-
-    def __rsub__(self, other: Any) -> Symbols:
-        return Symbols(_values(other) - self.values)
-
-    def __mul__(self, other: Any) -> Symbols:
-        return Symbols(self.values * _values(other))
-
-    __radd__, __rmul__ = __add__, __mul__
-
-    def __truediv__(self, other: Any) -> Symbols:
-        return Symbols(self.values / _values(other))
-
-    def __matmul__(self, other: Symbols) -> Symbols:
-        return Symbols(self.values @ other.values)
-
-    def __le__(self, other: Any) -> Symbols:
-        return _entrywise(lambda value: value <= other, self)
-
-
-def _values(operand: Any) -> Any:
-    """Exact numbers: 1/2 for 0.5."""
-    return operand.values if isinstance(operand, Symbols) else sympy.nsimplify(operand)
-
-
-def _entrywise(function: Callable[..., Any], *operands: Any) -> Symbols:
-    arrays: Iterable[Any] = (operand.values if isinstance(operand, Symbols) else operand for operand in operands)
-    return Symbols(numpy.frompyfunc(function, len(operands), 1)(*arrays))
-
-
-def _linear(a_prev: Symbols, W: Symbols, b: Symbols | None = None) -> Symbols:
-    z = Symbols(a_prev.values @ W.values.T)
-    return z if b is None else z + b
-
-
-def _mse_loss(a: Symbols, y: Symbols, reduction: int) -> Symbols:
-    squares = (a - y) * (a - y)
-    return squares if reduction == 0 else squares.sum() / squares.numel()
-
-
-# What the operators mean, from PyTorch's documentation of each.
-_OPERATORS: dict[Any, Callable[..., Any]] = {
-    torch.nn.functional.linear: _linear,
-    torch.mm: lambda A, B, out: A @ B,
-    torch.sigmoid: lambda z: _entrywise(lambda z: 1 / (1 + sympy.exp(-z)), z),
-    torch.relu: lambda z: _entrywise(lambda z: sympy.Max(z, 0), z),
-    torch.where: lambda condition, x, y: _entrywise(lambda c, x, y: sympy.Piecewise((x, c), (y, True)), condition, x, y),
-    torch.addcmul: lambda t, x, y, *, value=1: t + value * (x * y),
-    torch._C._nn.mse_loss: _mse_loss,
-}
+    def materialized(self, found: Mapping[int, Symbols], tensors: tuple[Any, ...]) -> list[Tensor | None]:
+        """What is found for these tensors, and for the others zeros, or None."""
+        has_zeros = [self.materializes_grads and isinstance(t, Symbols) for t in tensors]
+        return [found.get(i, torch.zeros_like(t) if has_zeros[i] else None) for i, t in enumerate(tensors)]

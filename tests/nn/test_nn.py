@@ -91,7 +91,9 @@ def test_names_can_be_imported_from_the_module():
     assert issubclass(Linear, torch.nn.Linear)
 
 
-@pytest.mark.parametrize("name", [name for name, f in vars(MF).items() if getattr(f, "__module__", None) == MF.__name__ and name[0] != "_"])
+@pytest.mark.parametrize(
+    "name", [name for name, f in vars(MF).items() if getattr(f, "__module__", None) == MF.__name__ and name[0] != "_"]
+)
 def test_signatures_are_torchs(name):
     try:
         theirs = inspect.signature(getattr(F, name)).parameters.values()
