@@ -3,8 +3,8 @@
 Some calls get torch's own function, as a Function could do nothing for them: those with an argument that overrides torch
 functions (a `__torch_function__` subclass, the Proxy of `torch.fx.symbolic_trace`); those under `torch.jit.trace` and
 `torch.export`, whose graphs can be saved only if they hold torch operators alone; those on tensors that are no plain array
-(sparse, nested, mkldnn), for which few of the operators exist that the derivatives are written in; and those to which the call
-itself answers NotImplemented (see _calls).
+(sparse, nested, mkldnn), for which few of the operators exist that the derivatives are written in; those of the catalogue where
+nothing is differentiated; and those to which the call itself answers NotImplemented (see _calls).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.overrides import handle_torch_function, has_torch_function
 
 from manualgrad.nn._arguments import explained
@@ -26,6 +27,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 _strided = torch.strided
+_transforms_are_active = torch._C._are_functorch_transforms_active
 _jit_trace = torch._C._get_tracing_state
 _CALL_ERRORS = (RuntimeError, TypeError, AttributeError, ValueError, IndexError)
 
@@ -51,7 +53,8 @@ def hand_written(
             try:
                 input = args[0] if args else kwargs.get(first)
                 if (
-                    _jit_trace() is not None
+                    (problem is None and _nothing_is_differentiated())
+                    or _jit_trace() is not None
                     or not isinstance(input, Tensor)  # torch raises its error
                     or input.layout is not _strided
                     or input.is_nested
@@ -71,6 +74,10 @@ def hand_written(
         return guarded
 
     return decorate
+
+
+def _nothing_is_differentiated() -> bool:
+    return not torch.is_grad_enabled() and not _transforms_are_active() and forward_ad._current_level < 0
 
 
 def _overridden(ours: Callable[..., Any], torchs: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 import manualgrad.nn.functional as MF
 from manualgrad import nn
+from manualgrad.functions.linear.convolution import ConvolutionFunction
 
 
 def build(module):
@@ -60,6 +61,18 @@ def test_a_tensor_subclass_is_handed_torchs_own_functions():
     MF.relu(x)
     MF.mse_loss(x, torch.rand(2, 7))
     assert {F.linear, torch.sigmoid, F.relu, F.mse_loss} <= set(seen)
+
+
+def test_where_nothing_is_differentiated_torchs_own_runs(monkeypatch):
+    def never(*_):
+        raise AssertionError("the Function runs")
+
+    x, K = torch.rand(1, 2, 4, 4), torch.rand(3, 2, 2, 2)
+    monkeypatch.setattr(ConvolutionFunction, "_eager", type("Never", (), {"apply": never}))
+    with pytest.raises(AssertionError, match="the Function runs"):
+        MF.conv2d(x, K)
+    with torch.no_grad():
+        assert torch.equal(MF.conv2d(x, K), F.conv2d(x, K))
 
 
 # The module.

@@ -4,21 +4,13 @@ Forward, i running over the M numbers of one channel:
 
     m = Σ_i x_i / M        r = 1 / √(Σ_i (x_i − m)² / M + ε)        x̂_i = (x_i − m) r        y_i = w x̂_i + b
 
-Backward. Let g_i = ∂C/∂y_i, and h_i = ∂C/∂x̂_i = w g_i. m and r are outputs too, and g_m and g_r what comes back to them from
-outside: nothing in a network, and second derivatives. x_i reaches the cost by its own x̂_i, and by m and r, which are in every x̂
-of its channel:
+Backward, with what is derived in _normalized.py: the sets are the channels, over each of which w is one number, so h = w g. With
+g_i = ∂C/∂y_i,
 
-    ∂m/∂x_i = 1/M          ∂r/∂x_i = −r³ (x_i − m) / M          (as Σ (x − m) = 0, r does not change with m)
-    ∂x̂_i/∂m = −r           ∂x̂_i/∂r = x_i − m
+    ∂C/∂x_i = w r g_i + slope · (x_i − m) + constant
+    ∂C/∂w = r Σ (x − m) g        ∂C/∂b = Σ g
 
-    ∂C/∂m = g_m − r Σ h                 ∂C/∂r = g_r + Σ (x − m) h
-    ∂C/∂x_i = r h_i + (∂C/∂m − r³ (x_i − m) ∂C/∂r) / M
-            = w r g_i − w r Σ g / M + g_m / M                       what is constant over the channel,
-              − (w r³ Σ (x − m) g + r³ g_r) / M · (x_i − m)         and a slope times x − m
-
-    ∂C/∂w = Σ x̂ g = r Σ (x − m) g        ∂C/∂b = Σ g
-
-With m and r given, as in evaluation, ∂C/∂x_i = r h_i is left.
+With m and r given, as in evaluation, ∂C/∂x_i = w r g_i is left.
 
 Forward mode:
 
@@ -37,8 +29,9 @@ from torch import Tensor
 
 from manualgrad._vmapped import vmap_rule
 from manualgrad.function import Function
-from manualgrad.functions._in_parts import rows, to_rows
 from manualgrad.functions._precision import wide
+from manualgrad.functions.normalization._in_memory import affine, sums, times
+from manualgrad.functions.normalization._normalized import scaled, slope_and_constant, tangents, weighted
 
 __all__ = ["BatchNormEvaluationFunction", "BatchNormFunction"]
 
@@ -87,15 +80,11 @@ class BatchNormFunction(Function):
         x, w, m, r = ctx.saved_tensors
         x_needs_grad, w_needs_grad, b_needs_grad, *_ = ctx.needs_input_grad
         g = torch.zeros_like(x) if g is None else g
-        sum_g, sum_g_from_m = _sums(x, g, m)
+        sum_g, sum_g_from_m = sums(x, g, m)
         dC_dx = None
         if x_needs_grad:
-            M = math.prod(x.shape) // x.shape[1]
-            wr = r if w is None else wide(w) * r
-            constant, slope = sum_g * wr / -M, sum_g_from_m * wr * (r * r) / -M
-            constant = constant if g_m is None else constant + g_m / M
-            slope = slope if g_r is None else slope - r**3 * g_r / M
-            dC_dx = _by_rows(rows, _dC_dx, x, g, wr, slope, constant - slope * m)
+            slope, constant = slope_and_constant(weighted(w, sum_g), weighted(w, sum_g_from_m), r, g_m, g_r, _M(x))
+            dC_dx = affine(x, g, weighted(w, r), slope, constant - slope * m)
         dC_dw = (r * sum_g_from_m).to(w.dtype) if w_needs_grad else None
         dC_db = sum_g.to(ctx.b_dtype) if b_needs_grad else None
         return dC_dx, dC_dw, dC_db, None, None, None, None
@@ -103,13 +92,9 @@ class BatchNormFunction(Function):
     @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, dw: Tensor | None, db: Tensor | None, *_: None) -> tuple[Tensor, Tensor, Tensor]:
         x, w, m, r = ctx.saved_tensors
-        M = math.prod(x.shape) // x.shape[1]
-        from_m = wide(x) - _of_channels(m, x)
-        dx = torch.zeros_like(from_m) if dx is None else wide(dx)
-        dm, dr = _sum(dx) / M, r**3 * _sum(from_m * dx) / -M
-        dxhat = _of_channels(r, x) * (dx - _of_channels(dm, x)) + from_m * _of_channels(dr, x)
-        dy = _scaled(dxhat, from_m, w, r, dw, db)
-        return dy.to(x.dtype), dm, dr
+        xhat, dxhat, dm, dr = tangents(x, dx, _of_channels(m, x), _of_channels(r, x), (0, *range(2, x.dim())))
+        dy = scaled(xhat, dxhat, *(_of_channels(t, x) for t in (w, dw, db)))
+        return dy.to(x.dtype), dm.reshape(m.shape), dr.reshape(r.shape)
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *inputs: Any) -> Any:
@@ -139,10 +124,10 @@ class BatchNormEvaluationFunction(Function):
         x, w, m, v = ctx.saved_tensors
         x_needs_grad, w_needs_grad, b_needs_grad, *_ = ctx.needs_input_grad
         r = torch.rsqrt(wide(v) + ctx.eps)
-        dC_dx = (wide(g) * _of_channels(_times(w, r), x)).to(x.dtype) if x_needs_grad else None
+        dC_dx = times(g, weighted(w, r)) if x_needs_grad else None
         dC_dw = dC_db = None
         if w_needs_grad or b_needs_grad:
-            sum_g, sum_g_from_m = _sums(x, g, m)
+            sum_g, sum_g_from_m = sums(x, g, m)
             dC_dw = (r * sum_g_from_m).to(w.dtype) if w_needs_grad else None
             dC_db = sum_g.to(ctx.b_dtype) if b_needs_grad else None
         return dC_dx, dC_dw, dC_db, None, None, None
@@ -150,55 +135,18 @@ class BatchNormEvaluationFunction(Function):
     @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, dw: Tensor | None, db: Tensor | None, *_: None) -> Tensor:
         x, w, m, v = ctx.saved_tensors
-        r = torch.rsqrt(wide(v) + ctx.eps)
-        from_m = wide(x) - _of_channels(m, x)
-        dxhat = torch.zeros_like(from_m) if dx is None else _of_channels(r, x) * wide(dx)
-        return _scaled(dxhat, from_m, w, r, dw, db).to(x.dtype)
+        r = _of_channels(torch.rsqrt(wide(v) + ctx.eps), x)
+        xhat = r * (wide(x) - _of_channels(m, x))
+        dxhat = torch.zeros_like(xhat) if dx is None else r * wide(dx)
+        return scaled(xhat, dxhat, *(_of_channels(t, x) for t in (w, dw, db))).to(x.dtype)
 
 
-def _sums(x: Tensor, g: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
-    """Σ g and Σ (x − m) g, of each channel."""
-    sum_g, sum_g_from_m = _by_rows(to_rows, _sums_of_some, x, g, m)
-    return sum_g.sum(0), sum_g_from_m.sum(0)
+def _M(x: Tensor) -> int:
+    """How many numbers of a channel there are."""
+    return x.shape[0] * math.prod(x.shape[2:])
 
 
-def _sums_of_some(x: Tensor, g: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
-    g = wide(g)
-    return _sum(g)[None], _sum(g * (wide(x) - m))[None]
-
-
-def _dC_dx(x: Tensor, g: Tensor, wr: Tensor, slope: Tensor, constant: Tensor, out: Tensor | None) -> Tensor:
-    return torch.addcmul(wide(x) * slope + constant, wide(g), wr, out=out).to(x.dtype)
-
-
-def _scaled(dxhat: Tensor, from_m: Tensor, w: Tensor | None, r: Tensor, dw: Tensor | None, db: Tensor | None) -> Tensor:
-    """dy = w dx̂ + x̂ dw + db."""
-    dy = dxhat if w is None else dxhat * _of_channels(w, dxhat)
-    dy = dy if dw is None else dy + from_m * _of_channels(r * dw, dxhat)
-    return dy if db is None else dy + _of_channels(db, dxhat)
-
-
-def _of_channels(t: Tensor, x: Tensor) -> Tensor:
+def _of_channels(t: Tensor | None, x: Tensor) -> Any:
     """t [C] as [C, 1, ...], which broadcasts against x [N, C, ...]."""
-    return wide(t).reshape(-1, *[1] * (x.dim() - 2))
+    return None if t is None else wide(t).reshape(-1, *[1] * (x.dim() - 2))
 
-
-def _by_rows(rows: Any, formula: Any, x: Tensor, g: Tensor, *of_channels: Tensor) -> Any:
-    """rows(formula, (x, g), *of_channels), what is of channels as it broadcasts against x.
-
-    Where the channels are last in memory, the places are examples, as they are to each channel: [N, C, ...] is [N ..., C].
-    """
-    if x.dim() == 2 or x.shape[1] == 1 or x.stride(1) != 1:
-        return rows(formula, (x, g), *(_of_channels(t, x) for t in of_channels))
-    last = x.movedim(1, -1)
-    found = rows(formula, tuple(t.movedim(1, -1).reshape(-1, x.shape[1]) for t in (x, g)), *map(wide, of_channels))
-    return found.reshape(last.shape).movedim(-1, 1) if isinstance(found, Tensor) else found
-
-
-def _sum(t: Tensor) -> Tensor:
-    """Over each channel of t [N, C, ...]."""
-    return t.sum([0, *range(2, t.dim())])
-
-
-def _times(w: Tensor | None, t: Tensor) -> Tensor:
-    return t if w is None else wide(w) * t
