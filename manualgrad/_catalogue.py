@@ -16,7 +16,7 @@ from manualgrad._calls import arithmetic as ours
 from manualgrad._in_place import written
 from manualgrad.functions.activations.sigmoid import SigmoidFunction
 from manualgrad.functions.activations.tanh import TanhFunction
-from manualgrad.nn import functional
+from manualgrad.nn import _basic
 
 __all__ = ["CATALOGUE", "COMPOSITIONS", "EXPLAINED"]
 
@@ -50,14 +50,14 @@ _without_a_copy = functools.partial(_in_place, keeps_input=False)
 
 # By torch's names for it.
 CATALOGUE: dict[Any, Callable[..., Any]] = {
-    F.linear: functional.linear,
-    F.relu: functional.relu,
-    torch.relu: functional.relu,
-    T.relu: functional.relu,
-    torch.sigmoid: functional.sigmoid,
-    T.sigmoid: functional.sigmoid,
-    torch.special.expit: functional.sigmoid,
-    F.mse_loss: functional.mse_loss,
+    F.linear: _basic.linear,
+    F.relu: _basic.relu,
+    torch.relu: _basic.relu,
+    T.relu: _basic.relu,
+    torch.sigmoid: _basic.sigmoid,
+    T.sigmoid: _basic.sigmoid,
+    torch.special.expit: _basic.sigmoid,
+    F.mse_loss: _basic.mse_loss,
     **dict.fromkeys((torch.add, T.add, T.__add__, T.__radd__), ours.add),
     **dict.fromkeys((torch.sub, torch.subtract, T.sub, T.subtract, T.__sub__), ours.sub),
     **dict.fromkeys((torch.rsub, T.__rsub__), ours.rsub),
@@ -98,6 +98,7 @@ CATALOGUE |= {
     **dict.fromkeys((torch.masked_fill, T.masked_fill), movement.masked_fill),
     T.expand: movement.expand,
     T.expand_as: movement.expand_as,
+    torch.broadcast_tensors: movement.broadcast_tensors,
     _NN.pad: movement.pad,
     F.pad: movement.pad,
     **dict.fromkeys((torch.flip, T.flip), movement.flip),
@@ -135,11 +136,27 @@ CATALOGUE |= {
     F.log_softmax: activations.functional_log_softmax,
     F.cross_entropy: losses.cross_entropy,
     F.nll_loss: losses.nll_loss,
+    _NN.l1_loss: losses.l1_loss,
+    _NN.smooth_l1_loss: losses.smooth_l1_loss,
+    _NN.huber_loss: losses.huber_loss,
+    torch.kl_div: losses.kl_div,
+    F.kl_div: losses.functional_kl_div,
+    _NN.binary_cross_entropy: losses.binary_cross_entropy,
+    torch.binary_cross_entropy_with_logits: losses.binary_cross_entropy_with_logits,
     **dict.fromkeys((torch.tanh, T.tanh), activations.tanh),
     F.gelu: activations.gelu,
     F.softplus: activations.softplus,
     F.logsigmoid: activations.logsigmoid,
     F.softsign: activations.softsign,
+    F.glu: activations.glu,
+    _NN.glu: activations.glu,
+    torch.prelu: activations.prelu,
+    T.prelu: activations.prelu,
+    F.hardshrink: activations.hardshrink,
+    **dict.fromkeys((torch.hardshrink, T.hardshrink), activations.hardshrink),
+    F.softshrink: activations.softshrink,
+    F.rrelu: activations.rrelu,
+    F.threshold: activations.threshold,
     F.elu: activations.elu,
     _NN.elu: activations.native(activations.scaled_elu),
     F.batch_norm: normalization.batch_norm,
@@ -178,7 +195,7 @@ _IN_PLACE: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((T.sin_, torch.sin_), _in_place(ours.sin)),
     **dict.fromkeys((T.cos_, torch.cos_), _in_place(ours.cos)),
     **dict.fromkeys((T.erf_, torch.erf_), _in_place(ours.erf)),
-    **dict.fromkeys((T.relu_, torch.relu_), functools.partial(functional.relu, inplace=True)),
+    **dict.fromkeys((T.relu_, torch.relu_), functools.partial(_basic.relu, inplace=True)),
     **dict.fromkeys((T.sigmoid_, torch.sigmoid_), SigmoidFunction.apply_in_place),
 }
 for _name in ("silu", "mish", "leaky_relu", "hardtanh", "relu6", "hardsigmoid", "hardswish"):
@@ -192,7 +209,7 @@ for _name in ("selu", "celu"):
 CATALOGUE |= _IN_PLACE
 
 # Whose errors name the argument, in torch's types.
-EXPLAINED = (functional.linear, functional.relu, functional.sigmoid, functional.mse_loss)
+EXPLAINED = (_basic.linear, _basic.relu, _basic.sigmoid, _basic.mse_loss)
 
 
 # torch's compositions in Python, such as F.multi_head_attention_forward. Each asks whether somebody overrides torch's

@@ -10,15 +10,20 @@ from torch import Tensor
 
 from manualgrad._in_place import written
 from manualgrad.functions.activations.gelu import GELUFunction
+from manualgrad.functions.activations.glu import GLUFunction
 from manualgrad.functions.activations.hard import HardsigmoidFunction, HardswishFunction, HardtanhFunction
 from manualgrad.functions.activations.leaky_relu import SELU_ALPHA, SELU_SCALE, ELUFunction, LeakyReLUFunction
+from manualgrad.functions.activations.prelu import PReLUFunction
+from manualgrad.functions.activations.shrink import HardshrinkFunction, SoftshrinkFunction, ThresholdFunction
 from manualgrad.functions.activations.silu import MishFunction, SiLUFunction
 from manualgrad.functions.activations.softmax import LogSoftmaxFunction, SoftmaxFunction
 from manualgrad.functions.activations.softplus import LogSigmoidFunction, SoftplusFunction
 from manualgrad.functions.activations.softsign import SoftsignFunction
 from manualgrad.functions.activations.tanh import TanhFunction
+from manualgrad.functions.arithmetic.mul import MulFunction
 
 _functional: Any = torch.nn.functional
+_native: Any = torch._C._nn
 
 
 def _softmax(Function: Any, x: Tensor, dim: Any, dtype: Any, out: Tensor | None = None) -> Any:
@@ -120,6 +125,50 @@ def logsigmoid(input: Tensor, *, out: Tensor | None = None) -> Any:
 
 def softsign(input: Tensor) -> Any:
     return SoftsignFunction.apply(input)
+
+
+def glu(input: Tensor, dim: int = -1, *, out: Tensor | None = None) -> Any:
+    n = input.dim()
+    if out is not None or not -n <= dim < n or input.shape[dim] % 2:
+        return NotImplemented
+    return GLUFunction.apply(input, dim)
+
+
+def prelu(input: Tensor, weight: Tensor) -> Any:
+    channels = input.shape[min(input.dim() - 1, 1)] if input.dim() else 1
+    if weight.dim() > 1 or weight.numel() not in (1, channels) or weight.dtype != input.dtype:
+        return NotImplemented
+    shape = [1] * input.dim()
+    if input.dim() > 1:
+        shape[1] = weight.numel()
+    elif weight.numel() != 1:
+        shape = [weight.numel()]
+    return PReLUFunction.apply(input, weight.reshape(shape))
+
+
+def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Any:
+    return NotImplemented if out is not None else _activation(HardshrinkFunction, input, lambd)
+
+
+def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Any:
+    return NotImplemented if out is not None or lambd < 0 else _activation(SoftshrinkFunction, input, lambd)
+
+
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Any:
+    return _activation(ThresholdFunction, input, threshold, value, inplace=inplace)
+
+
+def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False) -> Any:
+    """In training, the product of the input with 1, or with a random slope where it is below 0, drawn as torch draws it."""
+    if not lower <= upper:
+        return NotImplemented
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2, inplace)
+    with torch.no_grad():
+        slopes = torch.empty_like(input)
+        _native.rrelu_with_noise(input, slopes, lower, upper, True)
+    a = MulFunction.apply(input.clone() if inplace else input, slopes)
+    return written(a, input) if inplace else a
 
 
 def native(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import _reduction
 
+from manualgrad._calls.arithmetic import div, mean, mul, sub, sum
+from manualgrad._calls.movement import abs
+from manualgrad.functions.losses.binary_cross_entropy import BCELossFunction, BCEWithLogitsLossFunction
 from manualgrad.functions.losses.cross_entropy import ClassCrossEntropyFunction, CrossEntropyFunction
+from manualgrad.functions.losses.distances import HuberLossFunction, SmoothL1LossFunction
+from manualgrad.functions.losses.kl_div import KLDivFunction, LogKLDivFunction
 from manualgrad.functions.losses.nll_loss import NLLLossFunction
 
 _REDUCTIONS = ("none", "mean", "sum")
@@ -82,3 +88,80 @@ def _of_legacy(size_average: bool | None, reduce: bool | None, reduction: str) -
 
 def _batch_of_one(*tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(t.unsqueeze(0) for t in tensors)
+
+
+# Losses of pairs, with the signatures of torch's operators, where the reduction is a number; by_hand sees through
+# torch.nn.functional's functions, which call them.
+
+
+def _reduced(loss: Any, reduction: int) -> Any:
+    if loss is NotImplemented or reduction == 0:
+        return loss
+    return (mean if reduction == 1 else sum)(loss)
+
+
+def _are_pairs(*tensors: Any) -> bool:
+    return all(isinstance(t, Tensor) and t.shape == tensors[0].shape and t.is_floating_point() for t in tensors)
+
+
+def l1_loss(input: Tensor, target: Tensor, reduction: int = 1, *, out: Any = None) -> Any:
+    return NotImplemented if out is not None else _reduced(abs(sub(input, target)), reduction)
+
+
+def smooth_l1_loss(input: Tensor, target: Tensor, reduction: int = 1, beta: float = 1.0, *, out: Any = None) -> Any:
+    if out is not None or beta <= 0 or not _are_pairs(input, target):
+        return NotImplemented
+    return _reduced(SmoothL1LossFunction.apply(input, target, beta), reduction)
+
+
+def huber_loss(input: Tensor, target: Tensor, reduction: int = 1, delta: float = 1.0, *, out: Any = None) -> Any:
+    if out is not None or delta <= 0 or not _are_pairs(input, target):
+        return NotImplemented
+    return _reduced(HuberLossFunction.apply(input, target, delta), reduction)
+
+
+def kl_div(input: Tensor, target: Tensor, reduction: int = 1, *, log_target: bool = False) -> Any:
+    Function = LogKLDivFunction if log_target else KLDivFunction
+    return _reduced(Function.apply(*torch.broadcast_tensors(input, target)), reduction)
+
+
+def functional_kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Any:
+    """torch.nn.functional's: its warning is one that Dynamo cannot trace."""
+    if reduction not in (*_REDUCTIONS, "batchmean"):
+        return NotImplemented
+    legacy = size_average is not None or reduce is not None
+    reduction = _of_legacy(size_average, reduce, reduction)
+    if reduction == "mean" and not legacy and not torch.compiler.is_dynamo_compiling():
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size; 'batchmean' divides by the "
+            "batch size alone, as the Kullback-Leibler divergence is defined.",
+            stacklevel=3,  # who called the guard
+        )
+    as_number = {"none": 0, "mean": 1, "sum": 2, "batchmean": 2}[reduction]
+    loss = kl_div(input, target, as_number, log_target=log_target)
+    return div(loss, input.shape[0]) if reduction == "batchmean" and input.dim() else loss
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: int = 1, *, out: Any = None
+) -> Any:
+    if out is not None or not _are_pairs(input, target):
+        return NotImplemented
+    loss = BCELossFunction.apply(input, target)
+    return _reduced(loss if weight is None else mul(loss, weight), reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, reduction: int = 1
+) -> Any:
+    if not _are_pairs(input, target):
+        return NotImplemented
+    loss = BCEWithLogitsLossFunction.apply(input, target, pos_weight)
+    return _reduced(loss if weight is None else mul(loss, weight), reduction)

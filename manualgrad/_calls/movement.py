@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -89,10 +90,46 @@ def expand_as(input: Tensor, other: Tensor) -> Any:
     return expand(input, tuple(other.shape))
 
 
+def broadcast_tensors(*tensors: Any) -> Any:
+    tensors = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], Sequence) else tensors
+    shape = torch.broadcast_shapes(*(t.shape for t in tensors))
+    return tuple(t.view_as(t) if t.shape == shape else expand(t, shape) for t in tensors)
+
+
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
-    if mode != "constant" or len(pad) % 2 or len(pad) > 2 * input.dim():
+    if len(pad) % 2 or len(pad) > 2 * input.dim():
         return NotImplemented
+    if mode != "constant":
+        return _padded_by_itself(input, pad, mode) if value is None else NotImplemented
     return PadFunction.apply(input, tuple(pad), 0 if value is None else value)
+
+
+def _padded_by_itself(x: Tensor, pad: Sequence[int], mode: str) -> Any:
+    """Longer by copies of its own numbers: in each dimension, an index that runs over the places that they come from."""
+    if mode not in _PLACES or x.dim() not in (len(pad) // 2 + 1, len(pad) // 2 + 2) or not len(pad):
+        return NotImplemented
+    for i in range(len(pad) // 2):
+        dim, n, (before, after) = x.dim() - 1 - i, x.shape[-1 - i], pad[2 * i : 2 * i + 2]
+        if mode == "circular" and min(before, after) < 0:  # it goes round what is left
+            cut = max(-before, 0), max(-after, 0)
+            if sum(cut) >= n:
+                return NotImplemented
+            n, before, after = n - sum(cut), max(before, 0), max(after, 0)
+            x = x.narrow(dim, cut[0], n)
+        most = {"reflect": n - 1, "circular": n}.get(mode, math.inf)
+        if n + before + after <= 0 or not n or max(before, after) > max(most, 0):
+            return NotImplemented  # torch says what is wrong
+        if before or after:
+            places = torch.arange(-before, n + after, device=x.device)
+            x = IndexSelectFunction.apply(x, dim, _PLACES[mode](places, n))
+    return x
+
+
+_PLACES: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "circular": lambda i, n: i % n,
+    "replicate": lambda i, n: i.clamp(0, n - 1),
+    "reflect": lambda i, n: n - 1 - (n - 1 - i.abs()).abs(),
+}
 
 
 def flip(input: Tensor, *args: Any, dims: Any = None) -> Any:

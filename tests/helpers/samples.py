@@ -64,6 +64,29 @@ def assert_same(ours, theirs, tree, may_know_better=False, rounds_otherwise=Fals
         assert_close(result, expected, **tolerance(expected, [*expected_first, *expected_others]), equal_nan=True)
 
 
+def assert_as_close(ours, theirs, tree):
+    """That in half precision the value and the gradients are as close to those in float64 as torch's own.
+
+    The error is at most twice torch's, and one rounding of the largest number (the rule of the flash-attention repository).
+    """
+    gradient = random_like(theirs(tree).detach())
+
+    def first(call, tree, gradient):
+        value = call(tree)
+        inputs = [t for t in tree_leaves(tree) if requires_grad(t)]
+        return [value, *torch.autograd.grad(value, inputs, gradient)] if value.requires_grad else [value]
+
+    exact = first(theirs, widened(tree), gradient.double())
+    for result, expected, e in zip(
+        first(ours, copy_of(tree), gradient), first(theirs, copy_of(tree), gradient), exact, strict=True
+    ):
+        assert result.dtype == expected.dtype
+        if not e.numel():
+            continue
+        error, torchs = (torch.where(e.isfinite(), (t - e).abs(), 0).max() for t in (result, expected))
+        assert not error > 2 * torchs + torch.finfo(result.dtype).eps * torch.where(e.isfinite(), e, 0).abs().max()
+
+
 def default_tolerance(expected):
     rtol, atol = torch.testing._comparison.default_tolerances(expected)
     return {"rtol": rtol, "atol": atol}

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 import manualgrad.nn.functional as MF
+from manualgrad.functions import LinearFunction
 
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
 COMPLEX = [torch.complex128, torch.complex64]
@@ -293,7 +294,7 @@ def test_an_error_that_is_not_about_the_arguments_comes_through_as_it_was(monkey
     def out_of_memory(*inputs):
         raise torch.OutOfMemoryError("no memory left")
 
-    monkeypatch.setattr(MF.LinearFunction, "apply", out_of_memory)
+    monkeypatch.setattr(LinearFunction, "apply", out_of_memory)
     with pytest.raises(torch.OutOfMemoryError, match="no memory left"):
         MF.linear(random(2, 5), random(4, 5), random(1))  # a bias that torch takes, though it is not [4]
 

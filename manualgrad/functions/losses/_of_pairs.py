@@ -1,0 +1,55 @@
+"""Losses of an input a against a target y, element by element: ℓ(a, y), of which the two partial derivatives say all.
+
+With g = ∂C/∂ℓ,
+
+    ∂C/∂a = ∂ℓ/∂a · g        ∂C/∂y = ∂ℓ/∂y · g        dℓ = ∂ℓ/∂a da + ∂ℓ/∂y dy
+
+Shapes: a, y, ℓ, g and the gradients are alike, any shape. Sum and mean are functions of their own (arithmetic/sums.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from manualgrad.function import Function
+from manualgrad.functions._form import fitted, form
+from manualgrad.functions._precision import wide
+
+__all__ = ["LossOfPairs"]
+
+
+class LossOfPairs(Function):
+    """A subclass writes `forward(a, y, *numbers)`, and `dl_da` and `dl_dy` of the same arguments."""
+
+    autocast = "float32"
+    dl_da: ClassVar[Callable[..., Tensor]]
+    dl_dy: ClassVar[Callable[..., Tensor]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        dl_da, dl_dy = cls.dl_da, cls.dl_dy
+
+        def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+            a, y, *ctx.numbers = inputs
+            ctx.a, ctx.y, ctx.l = form(a), form(y), form(output)
+            ctx.save_for_backward(a, y)
+            ctx.save_for_forward(a, y)
+
+        def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+            a, y = (wide(t) for t in ctx.saved_tensors)
+            a_needs_grad, y_needs_grad, *_ = ctx.needs_input_grad
+            dC_da = fitted(wide(g) * dl_da(a, y, *ctx.numbers).conj(), ctx.a) if a_needs_grad else None
+            dC_dy = fitted(wide(g) * dl_dy(a, y, *ctx.numbers).conj(), ctx.y) if y_needs_grad else None
+            return dC_da, dC_dy, *[None] * len(ctx.numbers)
+
+        def jvp(ctx: Any, da: Tensor | None, dy: Tensor | None, *_: None) -> Tensor:
+            a, y = (wide(t) for t in ctx.saved_tensors)
+            terms = [] if da is None else [dl_da(a, y, *ctx.numbers) * da]
+            terms += [] if dy is None else [dl_dy(a, y, *ctx.numbers) * dy]
+            return sum(terms[1:], terms[0]).to(ctx.l.dtype)
+
+        for method in (setup_context, backward, jvp):
+            setattr(cls, method.__name__, staticmethod(method))
+        super().__init_subclass__(**kwargs)

@@ -1,0 +1,99 @@
+"""Binary cross entropy: of the probability a against the wanted one y, or of the logarithm x of the odds, a = σ(x).
+
+    ℓ = −y log a − (1 − y) log(1 − a)                          a logarithm below −100 counts as −100, as PyTorch has it
+    ℓ = (1 − y) x + (1 + (p − 1) y) log(1 + e⁻ˣ)                of logits; p weighs the terms with y
+
+The second is the first with a = σ(x), as −log σ(x) = log(1 + e⁻ˣ) and −log(1 − σ(x)) = x + log(1 + e⁻ˣ); it has no logarithm
+of 0.
+
+Backward:
+
+    ∂ℓ/∂a = −y/a + (1 − y)/(1 − a) = (a − y) / (a (1 − a))      ∂ℓ/∂y = log(1 − a) − log a
+
+and of logits, as the derivative of log(1 + e⁻ˣ) is −σ(−x),
+
+    ∂ℓ/∂x = 1 − y − (1 + (p − 1) y) σ(−x)       ∂ℓ/∂y = −x + (p − 1) log(1 + e⁻ˣ)       ∂ℓ/∂p = y log(1 + e⁻ˣ)
+
+Forward mode is the sum of the same derivatives times the tangents.
+
+Shapes: a or x, y, ℓ and the gradients are alike, any shape; p broadcasts to it, and its gradient is summed over its copies.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from manualgrad.function import Function
+from manualgrad.functions._form import fitted, form
+from manualgrad.functions._precision import wide
+from manualgrad.functions.losses._of_pairs import LossOfPairs
+
+__all__ = ["BCELossFunction", "BCEWithLogitsLossFunction"]
+
+_LEAST = 1e-12  # what a (1 − a) is taken for at least, as PyTorch does
+
+
+class BCELossFunction(LossOfPairs):
+    """ℓ; `BCELossFunction.apply(a, y)`."""
+
+    @staticmethod
+    def forward(a: Tensor, y: Tensor) -> Tensor:
+        return F.binary_cross_entropy(a, y, reduction="none")
+
+    @staticmethod
+    def dl_da(a: Tensor, y: Tensor) -> Tensor:
+        return (a - y) / torch.clamp(a * (1 - a), min=_LEAST)
+
+    @staticmethod
+    def dl_dy(a: Tensor, y: Tensor) -> Tensor:
+        return torch.log1p(-a) - torch.log(a)
+
+
+class BCEWithLogitsLossFunction(Function):
+    """ℓ of logits; `BCEWithLogitsLossFunction.apply(x, y, p)`, with p a Tensor, or None for 1."""
+
+    autocast = "float32"
+
+    @staticmethod
+    def forward(x: Tensor, y: Tensor, p: Tensor | None) -> Tensor:
+        return F.binary_cross_entropy_with_logits(x, y, reduction="none", pos_weight=p)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:
+        ctx.forms, ctx.l = tuple(form(t) for t in inputs), form(output)
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        x, y, p = _wide(ctx.saved_tensors)
+        x_needs_grad, y_needs_grad, p_needs_grad = ctx.needs_input_grad
+        g = wide(g)
+        dC_dx = fitted(_dl_dx(x, y, p) * g, ctx.forms[0]) if x_needs_grad else None
+        dC_dy = fitted(_dl_dy(x, p) * g, ctx.forms[1]) if y_needs_grad else None
+        dC_dp = fitted(-y * F.logsigmoid(x) * g, ctx.forms[2]) if p_needs_grad else None
+        return dC_dx, dC_dy, dC_dp
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, dy: Tensor | None, dp: Tensor | None) -> Tensor:
+        x, y, p = _wide(ctx.saved_tensors)
+        terms = [] if dx is None else [_dl_dx(x, y, p) * dx]
+        terms += [] if dy is None else [_dl_dy(x, p) * dy]
+        terms += [] if dp is None else [-y * F.logsigmoid(x) * dp]
+        return sum(terms[1:], terms[0]).to(ctx.l.dtype)
+
+
+def _wide(tensors: Any) -> Any:
+    return (None if t is None else wide(t) for t in tensors)
+
+
+def _dl_dx(x: Any, y: Any, p: Tensor | None) -> Tensor:
+    return 1 - y - (torch.sigmoid(-x) if p is None else (1 + (p - 1) * y) * torch.sigmoid(-x))
+
+
+def _dl_dy(x: Any, p: Tensor | None) -> Tensor:
+    return -x if p is None else -x - (p - 1) * F.logsigmoid(x)  # log(1 + e⁻ˣ) = −log σ(x)
