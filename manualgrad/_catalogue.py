@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from manualgrad._calls import activations, convolution, dropout, losses, movement, normalization, pooling, statistics
+from manualgrad._calls import activations, convolution, dropout, losses, movement, normalization, order, pooling, statistics
 from manualgrad._calls import arithmetic as ours
 from manualgrad._in_place import written
 from manualgrad.functions.activations.sigmoid import SigmoidFunction
@@ -112,6 +112,15 @@ CATALOGUE |= {
     **dict.fromkeys((torch.addcmul, T.addcmul), statistics.addcmul),
     **dict.fromkeys((torch.addcdiv, T.addcdiv), statistics.addcdiv),
     **dict.fromkeys((torch.lerp, T.lerp), statistics.lerp),
+    **dict.fromkeys((torch.amax, T.amax), order.amax),
+    **dict.fromkeys((torch.amin, T.amin), order.amin),
+    **dict.fromkeys((torch.max, T.max), order.max),
+    **dict.fromkeys((torch.min, T.min), order.min),
+    **dict.fromkeys((torch.topk, T.topk), order.topk),
+    **dict.fromkeys((torch.sort, T.sort), order.sort),
+    **dict.fromkeys((torch.prod, T.prod), order.prod),
+    **dict.fromkeys((torch.cumsum, T.cumsum), order.cumsum),
+    torch.linalg.vector_norm: order.vector_norm,
     torch.conv1d: convolution.conv1d,
     torch.conv2d: convolution.conv2d,
     torch.conv3d: convolution.conv3d,
