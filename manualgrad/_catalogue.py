@@ -11,7 +11,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from manualgrad._calls import activations, convolution, dropout, losses, movement, normalization, order, pooling, statistics
+from manualgrad._calls import (
+    activations,
+    attention,
+    convolution,
+    dropout,
+    embedding,
+    losses,
+    movement,
+    normalization,
+    order,
+    pooling,
+    statistics,
+)
 from manualgrad._calls import arithmetic as ours
 from manualgrad._in_place import written
 from manualgrad.functions.activations.sigmoid import SigmoidFunction
@@ -98,6 +110,7 @@ CATALOGUE |= {
     **dict.fromkeys((torch.masked_fill, T.masked_fill), movement.masked_fill),
     T.expand: movement.expand,
     T.expand_as: movement.expand_as,
+    T.repeat: movement.repeat,
     torch.broadcast_tensors: movement.broadcast_tensors,
     _NN.pad: movement.pad,
     F.pad: movement.pad,
@@ -168,8 +181,19 @@ CATALOGUE |= {
     F.threshold: activations.threshold,
     F.elu: activations.elu,
     _NN.elu: activations.native(activations.scaled_elu),
+    **dict.fromkeys((F.scaled_dot_product_attention, _NN.scaled_dot_product_attention), attention.scaled_dot_product_attention),
+    F.embedding: embedding.embedding,
+    torch.embedding: embedding.torch_embedding,
     F.batch_norm: normalization.batch_norm,
     torch.batch_norm: normalization.torch_batch_norm,
+    F.instance_norm: normalization.instance_norm,
+    torch.instance_norm: normalization.torch_instance_norm,
+    F.group_norm: normalization.group_norm,
+    torch.group_norm: normalization.torch_group_norm,
+    F.layer_norm: normalization.layer_norm,
+    torch.layer_norm: normalization.torch_layer_norm,
+    **dict.fromkeys((F.rms_norm, torch.rms_norm), normalization.rms_norm),
+    F.local_response_norm: normalization.local_response_norm,
     torch.dropout: dropout.dropout,
     torch.feature_dropout: dropout.feature_dropout,
 }

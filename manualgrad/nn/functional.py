@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 
 from manualgrad._by_hand import by_hand
-from manualgrad._calls import activations, convolution, losses, movement, normalization, pooling
+from manualgrad._calls import activations, attention, convolution, losses, movement, normalization, pooling
 from manualgrad._calls import dropout as drop
+from manualgrad._calls import embedding as table
 from manualgrad.nn import _basic
 from manualgrad.nn._guard import hand_written
 
@@ -73,8 +74,15 @@ else:
     cross_entropy = hand_written(F.cross_entropy)(losses.cross_entropy)
     kl_div = hand_written(F.kl_div)(losses.functional_kl_div)
     nll_loss = hand_written(F.nll_loss)(losses.nll_loss)
+    embedding = hand_written(F.embedding)(table.embedding)
+    scaled_dot_product_attention = hand_written(F.scaled_dot_product_attention)(attention.scaled_dot_product_attention)
     pad = hand_written(F.pad)(movement.pad)
     batch_norm = hand_written(F.batch_norm)(normalization.batch_norm)
+    group_norm = hand_written(F.group_norm)(normalization.group_norm)
+    instance_norm = hand_written(F.instance_norm)(normalization.instance_norm)
+    layer_norm = hand_written(F.layer_norm)(normalization.layer_norm)
+    local_response_norm = hand_written(F.local_response_norm)(normalization.local_response_norm)
+    rms_norm = hand_written(F.rms_norm)(normalization.rms_norm)
     max_pool1d = hand_written(F.max_pool1d)(pooling.max_pool1d)
     max_pool2d = hand_written(F.max_pool2d)(pooling.max_pool2d)
     max_pool3d = hand_written(F.max_pool3d)(pooling.max_pool3d)

@@ -239,7 +239,7 @@ CATALOGUE = [
 
 # As outputs, beside the one that is wanted.
 HAVE_STATISTICS = (
-    *("Attention", "BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm"),
+    *("BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm"),
     *("ClassCrossEntropy", "CrossEntropy"),
 )
 

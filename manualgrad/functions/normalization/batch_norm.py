@@ -4,7 +4,7 @@ Forward, i running over the M numbers of one channel:
 
     m = Σ_i x_i / M        r = 1 / √(Σ_i (x_i − m)² / M + ε)        x̂_i = (x_i − m) r        y_i = w x̂_i + b
 
-Backward, with what is derived in _normalized.py: the sets are the channels, over each of which w is one number, so h = w g. With
+Backward, with what is derived in _normalized.py: the sets are the channels, and w is one number over each, so h = w g. With
 g_i = ∂C/∂y_i,
 
     ∂C/∂x_i = w r g_i + slope · (x_i − m) + constant
@@ -31,7 +31,7 @@ from manualgrad._vmapped import vmap_rule
 from manualgrad.function import Function
 from manualgrad.functions._precision import wide
 from manualgrad.functions.normalization._in_memory import affine, sums, times
-from manualgrad.functions.normalization._normalized import scaled, slope_and_constant, tangents, weighted
+from manualgrad.functions.normalization._normalized import scaled, shaped, slope_and_constant, tangents, weighted
 
 __all__ = ["BatchNormEvaluationFunction", "BatchNormFunction"]
 
@@ -92,9 +92,10 @@ class BatchNormFunction(Function):
     @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, dw: Tensor | None, db: Tensor | None, *_: None) -> tuple[Tensor, Tensor, Tensor]:
         x, w, m, r = ctx.saved_tensors
-        xhat, dxhat, dm, dr = tangents(x, dx, _of_channels(m, x), _of_channels(r, x), (0, *range(2, x.dim())))
-        dy = scaled(xhat, dxhat, *(_of_channels(t, x) for t in (w, dw, db)))
-        return dy.to(x.dtype), dm.reshape(m.shape), dr.reshape(r.shape)
+        N, C, L = x.shape[0], x.shape[1], math.prod(x.shape[2:])
+        xhat, dxhat, dm, dr = tangents(x.reshape(N, C, L), shaped(dx, N, C, L), m.unsqueeze(1), r.unsqueeze(1), (0, 2))
+        dy = scaled(xhat, dxhat, *(shaped(t, C, 1) for t in (w, dw, db)))
+        return dy.reshape(x.shape).to(x.dtype), dm.reshape(C), dr.reshape(C)
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *inputs: Any) -> Any:
@@ -135,18 +136,14 @@ class BatchNormEvaluationFunction(Function):
     @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, dw: Tensor | None, db: Tensor | None, *_: None) -> Tensor:
         x, w, m, v = ctx.saved_tensors
-        r = _of_channels(torch.rsqrt(wide(v) + ctx.eps), x)
-        xhat = r * (wide(x) - _of_channels(m, x))
-        dxhat = torch.zeros_like(xhat) if dx is None else r * wide(dx)
-        return scaled(xhat, dxhat, *(_of_channels(t, x) for t in (w, dw, db))).to(x.dtype)
+        N, C, L = x.shape[0], x.shape[1], math.prod(x.shape[2:])
+        r = torch.rsqrt(wide(v) + ctx.eps).unsqueeze(1)
+        xhat = r * (wide(x.reshape(N, C, L)) - wide(m).unsqueeze(1))
+        dxhat = torch.zeros_like(xhat) if dx is None else r * wide(dx.reshape(N, C, L))
+        dy = scaled(xhat, dxhat, *(shaped(t, C, 1) for t in (w, dw, db)))
+        return dy.reshape(x.shape).to(x.dtype)
 
 
 def _M(x: Tensor) -> int:
     """How many numbers of a channel there are."""
     return x.shape[0] * math.prod(x.shape[2:])
-
-
-def _of_channels(t: Tensor | None, x: Tensor) -> Any:
-    """t [C] as [C, 1, ...], which broadcasts against x [N, C, ...]."""
-    return None if t is None else wide(t).reshape(-1, *[1] * (x.dim() - 2))
-

@@ -50,6 +50,12 @@ def softmax(x: Array, dim: int, *_: Any) -> Array:
     return entrywise(sympy.exp)(x) / total(entrywise(sympy.exp)(x), dim, True)
 
 
+def safe_softmax(x: Array, dim: int, *_: Any) -> Array:
+    """0 where all are −∞."""
+    sums = total(entrywise(sympy.exp)(x), dim, True)
+    return entrywise(sympy.exp)(x) / numpy.where(sums == 0, sympy.Integer(1), sums)
+
+
 def log_softmax(x: Array, dim: int, *_: Any) -> Array:
     return x - logsumexp(x, dim, True)
 
@@ -81,5 +87,6 @@ TABLE: dict[str, Callable[..., Any]] = {
     "cumprod": lambda x, dim: numpy.cumprod(x, axis=dim),
     "logsumexp": logsumexp,
     "_softmax": softmax,
+    "_safe_softmax": safe_softmax,
     "_log_softmax": log_softmax,
 }

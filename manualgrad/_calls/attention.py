@@ -1,0 +1,75 @@
+"""Scaled dot-product attention."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad._calls.activations import softmax
+from manualgrad._calls.arithmetic import add, matmul, mul
+from manualgrad._calls.dropout import dropout
+from manualgrad._calls.movement import expand, masked_fill
+from manualgrad.functions.attention import AttentionFunction
+
+
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Any:
+    """torch.nn.functional's."""
+    if not _belong_together(query, key, value, attn_mask, is_causal) or not 0 <= dropout_p < 1:
+        return NotImplemented
+    if enable_gqa:
+        if query.dim() < 3 or any(query.shape[-3] % t.shape[-3] for t in (key, value)):
+            return NotImplemented
+        key, value = (_repeated(t, query.shape[-3] // t.shape[-3]) for t in (key, value))
+    if attn_mask is not None and attn_mask.dtype != torch.bool and attn_mask.dtype != query.dtype:
+        return NotImplemented
+    c = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    if dropout_p > 0:
+        return _dropped(query, key, value, attn_mask, dropout_p, is_causal, c)
+    return AttentionFunction.apply(query, key, value, attn_mask, is_causal, c)
+
+
+def _belong_together(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, is_causal: bool) -> bool:
+    if min(q.dim(), k.dim(), v.dim()) < 2 or not q.is_floating_point() or not q.dtype == k.dtype == v.dtype:
+        return False
+    if (mask is not None and is_causal) or q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2] or not q.shape[-1]:
+        return False
+    return mask is None or mask.dim() >= 2
+
+
+def _repeated(t: Tensor, times: int) -> Tensor:
+    """Each head that many times in a row."""
+    if times == 1:
+        return t
+    wide: Tensor = expand(t.unsqueeze(-3), (*t.shape[:-2], times, *t.shape[-2:]))
+    return wide.flatten(-4, -3)
+
+
+def _dropped(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, p: float, is_causal: bool, c: float) -> Any:
+    """With some of the weights P left out, drawn as torch draws them where it keeps P."""
+    S = matmul(mul(q, c), k.mT)
+    if is_causal:
+        mask = torch.ones(S.shape[-2:], dtype=torch.bool, device=S.device).tril()
+    blind = None
+    if mask is not None and mask.dtype == torch.bool:
+        blind = ~mask.any(-1, keepdim=True)
+        S = masked_fill(S, ~mask & ~blind, -math.inf)
+    elif mask is not None:
+        blind = (mask == -math.inf).all(-1, keepdim=True)
+        S = add(S, mask)
+        S = masked_fill(S, blind, 0)
+    P = softmax(S, -1)
+    P = P if blind is None else masked_fill(P, blind, 0)
+    P = dropout(P, p, True)
+    return matmul(P, v)

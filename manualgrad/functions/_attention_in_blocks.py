@@ -1,0 +1,77 @@
+"""The formulas of attention, whole or a few heads or queries at a time, so that no array of all queries by all keys is made.
+
+A formula is given some queries with the keys that they may see; what it says of a query is written, what it says of a key added
+up over the blocks of queries.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["PAIRS", "by_query", "by_query_and_key"]
+
+PAIRS = 1 << 18  # of a query and a key in a block: larger arrays are fetched from the system anew at each operator
+
+Formula = Callable[..., tuple[Tensor, ...]]
+
+
+def by_query(formula: Formula, of_queries: list[Tensor], of_keys: list[Tensor], M: Tensor | None, causal: bool) -> list[Tensor]:
+    """formula(*of_queries, *of_keys, M, causal, first), each of whose results has a row for each query."""
+    heads, n, m, of_queries, of_keys, M = _flat(of_queries, of_keys, M)
+    found: list[Tensor] = []
+    for H, R, J in _blocks(math.prod(heads), n, m, causal):
+        results = formula(*(t[H, R] for t in of_queries), *(t[H, J] for t in of_keys), _part(M, H, R, J), causal, R.start)
+        found = found or [r.new_empty(math.prod(heads), n, *r.shape[2:]) for r in results]
+        for t, r in zip(found, results, strict=True):
+            t[H, R] = r
+    return [t.view(*heads, *t.shape[1:]) for t in found]
+
+
+def by_query_and_key(
+    formula: Formula, of_queries: list[Tensor], of_keys: list[Tensor], M: Tensor | None, causal: bool
+) -> list[Tensor]:
+    """Likewise, for a formula whose first result is of the queries, and whose others are of the keys."""
+    heads, n, m, of_queries, of_keys, M = _flat(of_queries, of_keys, M)
+    found: list[Tensor] = []
+    for H, R, J in _blocks(math.prod(heads), n, m, causal):
+        first, *others = formula(
+            *(t[H, R] for t in of_queries), *(t[H, J] for t in of_keys), _part(M, H, R, J), causal, R.start
+        )
+        if not found:
+            found = [first.new_empty(math.prod(heads), n, first.shape[-1])]
+            found += [r.new_zeros(math.prod(heads), m, r.shape[-1]) for r in others]
+        found[0][H, R] = first
+        for t, r in zip(found[1:], others, strict=True):
+            t[H, J] += r
+    return [t.view(*heads, *t.shape[1:]) for t in found]
+
+
+def _flat(of_queries: list[Tensor], of_keys: list[Tensor], M: Tensor | None) -> Any:
+    """All leading dimensions as one, in which they agree."""
+    heads = torch.broadcast_shapes(*(t.shape[:-2] for t in (*of_queries, *of_keys)), () if M is None else M.shape[:-2])
+    n, m = of_queries[0].shape[-2], of_keys[0].shape[-2]
+
+    def flat(t: Tensor, *last: int) -> Tensor:
+        return t.expand(*heads, *last).reshape(-1, *last)
+
+    mask = None if M is None else M.expand(n, m) if M.dim() <= 2 else flat(M, n, m)
+    return heads, n, m, [flat(t, *t.shape[-2:]) for t in of_queries], [flat(t, *t.shape[-2:]) for t in of_keys], mask
+
+
+def _blocks(heads: int, n: int, m: int, causal: bool) -> Iterator[tuple[slice, slice, slice]]:
+    """Slices of heads, queries and keys."""
+    at_once = max(1, PAIRS // (n * m))
+    rows = n if n * m <= PAIRS else max(1, PAIRS // m)
+    for h in range(0, heads, at_once):
+        for i in range(0, n, rows):
+            end = min(i + rows, n)
+            yield slice(h, h + at_once), slice(i, end), slice(0, min(end, m) if causal else m)
+
+
+def _part(M: Tensor | None, H: slice, R: slice, J: slice) -> Tensor | None:
+    return None if M is None else M[R, J] if M.dim() == 2 else M[H, R, J]

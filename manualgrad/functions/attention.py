@@ -1,0 +1,145 @@
+"""Scaled dot-product attention: each query q_i takes the mean of the values v_j, weighted by how well it fits their keys k_j.
+
+Forward, of n queries and m keys, with a number c and a mask M that is added, −∞ for a key that a query must not see:
+
+    S = c Q Kᵀ + M        P_ij = e^(S_ij) / Σ_k e^(S_ik)        O = P V
+
+so that P is the softmax of S along the keys. For a query that sees nothing P is 0, and so is O.
+
+Backward, with G = ∂C/∂O. O = P V is a product of matrices (see matmul.py):
+
+    ∂C/∂V = Pᵀ G                ∂C/∂P = G Vᵀ
+
+and of the softmax (see softmax.py),
+
+    ∂C/∂S_ij = P_ij (∂C/∂P_ij − Σ_k P_ik ∂C/∂P_ik)
+
+All of this is said row by row: so P is made again from Q and K, a few rows at a time, and is never kept. (Dao et al., 2022, who
+make it in blocks of columns too. There O, which is kept, and log Σ_j e^(S_ij) stand for the sums over a row; here a block has
+whole rows, and sums the very numbers that it has.)
+
+    ∂C/∂M = ∂C/∂S        ∂C/∂Q = c ∂C/∂S K        ∂C/∂K = c (∂C/∂S)ᵀ Q
+
+Forward mode:
+
+    dS = c (dQ Kᵀ + Q dKᵀ) + dM        dP_ij = P_ij (dS_ij − Σ_k P_ik dS_ik)        dO = dP V + P dV
+
+Shapes: Q [..., n, e]; K [..., m, e]; V [..., m, f]; M broadcasts to [..., n, m], and may be boolean: what may be seen;
+O [..., n, f]. The leading dimensions broadcast; each gradient has its input's shape.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad.function import Function
+from manualgrad.functions._attention_in_blocks import PAIRS, by_query, by_query_and_key
+from manualgrad.functions._form import fitted, form
+from manualgrad.functions._in_parts import plain
+from manualgrad.functions._precision import wide
+
+__all__ = ["AttentionFunction"]
+
+_fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+
+
+class AttentionFunction(Function):
+    """O; `AttentionFunction.apply(Q, K, V, M, causal, c)`, with M a Tensor or None; causal: query i sees keys 0 to i."""
+
+    autocast = "lower"
+
+    @staticmethod
+    def forward(Q: Tensor, K: Tensor, V: Tensor, M: Tensor | None, causal: bool, c: float) -> Tensor:
+        if M is None and _has_a_fused_forward(Q, K, V):
+            O: Tensor = _fused(Q, K, V, 0.0, causal, scale=c)[0]
+            return O
+
+        def formula(Q: Tensor, K: Tensor, V: Tensor, *rest: Any) -> tuple[Tensor]:
+            return (_weights(Q, K, *rest, c=c) @ wide(V),)
+
+        if _is_large_and_plain(Q, K, V, M):
+            (O,) = by_query(formula, [Q], [K, V], M, causal)
+        else:
+            (O,) = formula(Q, K, V, M, causal, 0)
+        return O.to(Q.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        Q, K, V, M, ctx.causal, ctx.c = inputs
+        ctx.forms = tuple(form(t) for t in (Q, K, V, M))
+        ctx.save_for_backward(Q, K, V, M)
+        ctx.save_for_forward(Q, K, V, M)
+
+    @staticmethod
+    def backward(ctx: Any, G: Tensor) -> tuple[Tensor | None, ...]:
+        Q, K, V, M = ctx.saved_tensors
+        c, wants_M = ctx.c, ctx.needs_input_grad[3]
+        if not wants_M and _is_large_and_plain(Q, K, V, M):
+
+            def formula(*block: Any) -> tuple[Tensor, ...]:
+                return _gradients(*block, c=c)[:3]
+
+            of_each = by_query_and_key(formula, [Q, G], [K, V], M, ctx.causal)
+        else:
+            of_each = [*_gradients(Q, G, K, V, M, ctx.causal, 0, c=c)]
+        wanted = zip(of_each, ctx.forms, (*ctx.needs_input_grad[:3], wants_M), strict=False)
+        found = [fitted(t, to) if needs_grad else None for t, to, needs_grad in wanted]
+        return *found, *[None] * (6 - len(found))
+
+    @staticmethod
+    def jvp(ctx: Any, dQ: Tensor | None, dK: Tensor | None, dV: Tensor | None, dM: Tensor | None, *_: None) -> Tensor:
+        Q, K, V, M = ctx.saved_tensors
+        P = _weights(Q, K, M, ctx.causal, 0, c=ctx.c)
+        dS = torch.zeros_like(P)
+        if dQ is not None:
+            dS = dS + ctx.c * (wide(dQ) @ wide(K).mT)
+        if dK is not None:
+            dS = dS + ctx.c * (wide(Q) @ wide(dK).mT)
+        dS = dS if dM is None else dS + dM
+        dO = (P * (dS - (P * dS).sum(-1, keepdim=True))) @ wide(V)
+        return (dO if dV is None else dO + P @ wide(dV)).to(Q.dtype)
+
+
+def _gradients(
+    Q: Tensor, G: Tensor, K: Tensor, V: Tensor, M: Tensor | None, causal: bool, first: int, *, c: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """∂C/∂Q, ∂C/∂K, ∂C/∂V and ∂C/∂S."""
+    P = _weights(Q, K, M, causal, first, c=c)
+    Q, K, V, G = (wide(t) for t in (Q, K, V, G))
+    dC_dP = G @ V.mT
+    dC_dS = P * (dC_dP - (P * dC_dP).sum(-1, keepdim=True))
+    return c * (dC_dS @ K), c * (dC_dS.mT @ Q), P.mT @ G, dC_dS
+
+
+def _weights(Q: Tensor, K: Tensor, M: Tensor | None, causal: bool, first: int, *, c: float) -> Tensor:
+    """P, of queries of which the first is that of this number."""
+    S = (c * wide(Q)) @ wide(K).mT
+    if causal:  # as a number that is added: masked_fill is slow on the CPU
+        S = S + S.new_full(S.shape[-2:], -math.inf).triu(1 + first)
+    if M is None:
+        return torch.softmax(S, -1)
+    S = S + (S.new_zeros(M.shape).masked_fill(~M, -math.inf) if M.dtype == torch.bool else M)
+    return torch._safe_softmax(S, -1)  # 0 for a query that sees nothing
+
+
+def _is_large_and_plain(Q: Tensor, K: Tensor, V: Tensor, M: Tensor | None) -> bool:
+    """Whether it is computed in blocks: nothing records or transforms what is done."""
+    if not all(plain(t) for t in (Q, K, V)) or (M is not None and not plain(M)):
+        return False
+    return math.prod(torch.broadcast_shapes(Q.shape[:-2], K.shape[:-2])) * Q.shape[-2] * K.shape[-2] > PAIRS
+
+
+def _has_a_fused_forward(Q: Tensor, K: Tensor, V: Tensor) -> bool:
+    """What torch.nn.functional would take on the CPU, in one pass, with L beside O."""
+    return (
+        Q.device.type == "cpu"
+        and Q.dim() == 4
+        and Q.shape[:2] == K.shape[:2] == V.shape[:2]
+        and K.shape == V.shape
+        and Q.shape[-1] == V.shape[-1]
+        and all(t.numel() > 0 and t.stride(-1) == 1 for t in (Q, K, V))
+    )

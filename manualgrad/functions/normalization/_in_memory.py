@@ -1,0 +1,106 @@
+"""Sums over channels, and what is mapped with numbers of each channel or row, in the order in which they lie in memory.
+
+An array [N, C, ...] is worked on as a matrix. Where the numbers of a channel lie together it has a row for each channel of
+each example; where the channels are last in memory, a row for each place, as places are examples to a channel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad.functions import _in_parts
+from manualgrad.functions._precision import wide
+
+__all__ = ["affine", "by_rows", "room", "rounded", "sums", "times"]
+
+
+def sums(x: Tensor, g: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
+    """Σ g and Σ (x − m) g: with m [C] of each channel, with m [N, C] of each channel of each example."""
+    arrays, others, dim = _as_matrices((x, g), (m,))
+    found = _in_parts.to_rows(_sums, arrays, *others, dim)
+    if m.dim() == 2:
+        return found[0].reshape(m.shape), found[1].reshape(m.shape)
+    # Of each channel of each example, or of each part.
+    sum_g, sum_g_from_m = found if dim == 0 else (t.reshape(x.shape[:2]) for t in found)
+    return sum_g.sum(0), sum_g_from_m.sum(0)
+
+
+def affine(x: Tensor, g: Tensor, of_g: Tensor, of_x: Tensor, constant: Tensor) -> Tensor:
+    """of_g · g + of_x · x + constant, with numbers [C] or [N, C] likewise; in the dtype of x."""
+    return _mapped(_affine, (x, g), (of_g, of_x, constant))
+
+
+def times(g: Tensor, factor: Tensor) -> Tensor:
+    """factor · g, likewise."""
+    return _mapped(_times, (g,), (factor,))
+
+
+def by_rows(formula: Callable[..., tuple[Tensor, ...]], arrays: tuple[Tensor, ...], *others: Any) -> tuple[Tensor, ...]:
+    """formula(*arrays, *others, out): an array like the first, written into `out`, and rows, which are joined.
+
+    Some rows at a time, where that is quicker: all arrays have them.
+    """
+    if not _in_parts._are_large_and_plain(arrays):
+        return formula(*arrays, *others, out=None)
+    out = torch.empty_like(arrays[0])
+    step = _in_parts._step(out)
+    found = [formula(*part, *others, out=o) for *part, o in zip(*(t.split(step) for t in (*arrays, out)), strict=True)]
+    return out, *(torch.cat(tensors) for tensors in list(zip(*found, strict=True))[1:])
+
+
+def room(out: Tensor | None, t: Tensor) -> Tensor | None:
+    """`out`, where it can hold what is computed of t before it is rounded."""
+    return out if out is not None and out.dtype == t.dtype else None
+
+
+def rounded(t: Tensor, dtype: torch.dtype, out: Tensor | None) -> Tensor:
+    """t, in `out`, where it may be already, or in this dtype."""
+    return t.to(dtype) if out is None or out.dtype == t.dtype else out.copy_(t)
+
+
+def _as_matrices(tensors: tuple[Tensor, ...], of_channels: tuple[Tensor, ...]) -> tuple[Any, Any, int]:
+    """The arrays, which are split into parts, the other numbers, and the dimension in which a channel has its numbers."""
+    x = tensors[0]
+    N, C, L = x.shape[0], x.shape[1], math.prod(x.shape[2:])
+    if _lies_in_rows(x):
+        rows = [t.reshape(N * C, L) for t in tensors]
+        return (*rows, *(wide(t).expand(N, C).reshape(N * C, 1) for t in of_channels)), (), 1
+    places = [t.reshape(N, C, L).transpose(1, 2) for t in tensors]
+    if of_channels[0].dim() == 1:
+        return tuple(t.reshape(N * L, C) for t in places), tuple(map(wide, of_channels)), 0
+    return (*places, *(wide(t).unsqueeze(1) for t in of_channels)), (), 1
+
+
+def _lies_in_rows(x: Tensor) -> bool:
+    return x.dim() > 2 and (x.shape[1] == 1 or x.stride(1) != 1)
+
+
+def _mapped(formula: Callable[..., Tensor], tensors: tuple[Tensor, ...], of_channels: tuple[Tensor, ...]) -> Tensor:
+    x = tensors[0]
+    arrays, others, _ = _as_matrices(tensors, of_channels)
+    found = _in_parts.rows(formula, arrays, *others)
+    if not _lies_in_rows(x):
+        found = found.reshape(x.shape[0], math.prod(x.shape[2:]), x.shape[1]).transpose(1, 2)
+    return found.reshape(x.shape)
+
+
+def _sums(x: Tensor, g: Tensor, m: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    g = wide(g)
+    return g.sum(dim, keepdim=dim == 0), (g * (wide(x) - m)).sum(dim, keepdim=dim == 0)
+
+
+def _affine(x: Tensor, g: Tensor, of_g: Tensor, of_x: Tensor, constant: Tensor, out: Tensor | None) -> Tensor:
+    X = wide(x)
+    into = room(out, X)
+    line = torch.add(torch.mul(X, of_x, out=into), constant, out=into)
+    return rounded(torch.addcmul(line, wide(g), of_g, out=into), x.dtype, out)
+
+
+def _times(g: Tensor, factor: Tensor, out: Tensor | None) -> Tensor:
+    G = wide(g)
+    return rounded(torch.mul(G, factor, out=room(out, G)), g.dtype, out)

@@ -1,0 +1,99 @@
+"""Root mean square normalization: the numbers of an example are divided by the root of the mean of their squares.
+
+Forward, j running over the M numbers of one example:
+
+    r = 1 / √(Σ_j x_j² / M + ε)        x̂_j = x_j r        y_j = w_j x̂_j
+
+Backward. Let g_j = ∂C/∂y_j, and h_j = ∂C/∂x̂_j = w_j g_j. r is an output too, and g_r what comes back to it from outside: in
+a network nothing, but in second derivatives. x_j reaches the cost by its own x̂_j, and by r, which is in every x̂ of its example:
+
+    ∂r/∂x_j = −r³ x_j / M
+    ∂C/∂r = g_r + Σ_j x_j h_j
+    ∂C/∂x_j = r h_j + ∂r/∂x_j · ∂C/∂r = r h_j − r³ x_j (Σ x h + g_r) / M
+    ∂C/∂w_j = Σ_examples x̂_j g_j = Σ_examples r x_j g_j
+
+Forward mode:
+
+    dr = −r³ Σ x dx / M        dx̂_j = r dx_j + x_j dr        dy = w dx̂ + x̂ dw
+
+Complex numbers are squared, too, and r is complex: every factor enters the backward conjugated (see linear/linear.py).
+
+Shapes: x, y and their gradients [..., *shape]; w [*shape], or None; r [R, 1], R the number of examples. Inside, x is a matrix
+[R, M], and w [M].
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad.function import Function
+from manualgrad.functions._precision import wide
+from manualgrad.functions.normalization._in_memory import by_rows, room, rounded
+from manualgrad.functions.normalization._normalized import scaled, shaped
+
+__all__ = ["RMSNormFunction"]
+
+
+class RMSNormFunction(Function):
+    """y and r; `RMSNormFunction.apply(x, w, shape, eps)`."""
+
+    autocast = {"cuda": "float32"}  # noqa: RUF012
+
+    @staticmethod
+    def forward(x: Tensor, w: Tensor | None, shape: tuple[int, ...], eps: float) -> tuple[Tensor, Tensor]:
+        R, M = math.prod(x.shape[: x.dim() - len(shape)]), math.prod(shape)
+        y, r = by_rows(_normalized, (x.reshape(R, M),), shaped(w, M), eps)
+        return y.reshape(x.shape), r
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        x, w, shape, _ = inputs
+        _, r = output
+        ctx.set_materialize_grads(False)
+        ctx.R, ctx.M = math.prod(x.shape[: x.dim() - len(shape)]), math.prod(shape)
+        ctx.save_for_backward(x, w, r)
+        ctx.save_for_forward(x, w, r)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor | None, g_r: Tensor | None) -> tuple[Tensor | None, ...]:
+        x, w, r = ctx.saved_tensors
+        X = x.reshape(ctx.R, ctx.M)
+        G = torch.zeros_like(X) if g is None else g.reshape(ctx.R, ctx.M)
+        dC_dx, of_w = by_rows(_gradients, (X, G, r), shaped(w, ctx.M))
+        if g_r is not None:
+            dC_dx = dC_dx - ((r**3 * wide(X)).conj() * g_r / ctx.M).to(x.dtype)
+        dC_dw = of_w.sum(0).reshape(w.shape).to(w.dtype) if ctx.needs_input_grad[1] else None
+        return dC_dx.reshape(x.shape), dC_dw, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, dw: Tensor | None, *_: None) -> tuple[Tensor, Tensor]:
+        x, w, r = ctx.saved_tensors
+        X = wide(x).reshape(ctx.R, ctx.M)
+        dX = torch.zeros_like(X) if dx is None else wide(dx).reshape(ctx.R, ctx.M)
+        dr = -(r**3) * (X * dX).mean(1, keepdim=True)
+        dy = scaled(r * X, r * dX + X * dr, shaped(w, ctx.M), shaped(dw, ctx.M), None)
+        return dy.reshape(x.shape).to(x.dtype), dr
+
+
+def _normalized(x: Tensor, w: Tensor | None, eps: float, out: Tensor | None) -> tuple[Tensor, Tensor]:
+    X = wide(x)
+    r = torch.rsqrt((X * X).mean(1, keepdim=True) + eps)
+    y = torch.mul(X, r, out=room(out, X))
+    y = y if w is None else torch.mul(y, w.to(X.dtype), out=room(out, X))
+    return rounded(y, x.dtype, out), r
+
+
+def _gradients(x: Tensor, g: Tensor, r: Tensor, w: Tensor | None, out: Tensor | None) -> tuple[Tensor, Tensor]:
+    """∂C/∂x, and of these examples ∂C/∂w, as a row."""
+    X, g, r = wide(x).conj(), wide(g), r.conj()
+    into = room(out, X)
+    xg = X * g
+    w = X.new_ones(X.shape[1]) if w is None else w.to(X.dtype).conj()
+    c = xg @ (w.unsqueeze(1) / X.shape[1])
+    dC_dx = torch.mul(X, -(r**3) * c, out=into)
+    dC_dx = torch.addcmul(dC_dx, g * w, r, out=into)
+    return rounded(dC_dx, x.dtype, out), r.t() @ xg
