@@ -16,12 +16,17 @@ from manualgrad._calls import (
     attention,
     convolution,
     dropout,
+    einsum,
     embedding,
+    interpolate,
     losses,
     movement,
     normalization,
     order,
     pooling,
+    repeat,
+    rounding,
+    scatter,
     statistics,
 )
 from manualgrad._calls import arithmetic as ours
@@ -33,6 +38,7 @@ from manualgrad.nn import _basic
 __all__ = ["CATALOGUE", "COMPOSITIONS", "EXPLAINED"]
 
 T = Tensor
+_VF: Any = torch._C._VariableFunctions
 _NN: Any = torch._C._nn  # what torch.nn.functional's functions in Python call
 
 
@@ -74,7 +80,7 @@ CATALOGUE: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((torch.sub, torch.subtract, T.sub, T.subtract, T.__sub__), ours.sub),
     **dict.fromkeys((torch.rsub, T.__rsub__), ours.rsub),
     **dict.fromkeys((torch.mul, torch.multiply, T.mul, T.multiply, T.__mul__, T.__rmul__), ours.mul),
-    **dict.fromkeys((torch.div, torch.divide, torch.true_divide, T.div, T.divide, T.true_divide, T.__truediv__), ours.div),
+    **dict.fromkeys((torch.div, torch.divide, torch.true_divide, T.div, T.divide, T.true_divide, T.__truediv__), rounding.div),
     T.__rtruediv__: ours.rdiv,
     **dict.fromkeys((torch.pow, T.pow, T.__pow__), ours.pow),
     T.__rpow__: ours.rpow,
@@ -110,7 +116,6 @@ CATALOGUE |= {
     **dict.fromkeys((torch.masked_fill, T.masked_fill), movement.masked_fill),
     T.expand: movement.expand,
     T.expand_as: movement.expand_as,
-    T.repeat: movement.repeat,
     torch.broadcast_tensors: movement.broadcast_tensors,
     _NN.pad: movement.pad,
     F.pad: movement.pad,
@@ -134,6 +139,52 @@ CATALOGUE |= {
     **dict.fromkeys((torch.prod, T.prod), order.prod),
     **dict.fromkeys((torch.cumsum, T.cumsum), order.cumsum),
     torch.linalg.vector_norm: order.vector_norm,
+    **dict.fromkeys((torch.scatter, T.scatter), scatter.scatter),
+    **dict.fromkeys((torch.scatter_add, T.scatter_add), scatter.scatter_add),
+    **dict.fromkeys((torch.index_add, T.index_add), scatter.index_add),
+    **dict.fromkeys((torch.index_copy, T.index_copy), scatter.index_copy),
+    **dict.fromkeys((torch.index_fill, T.index_fill), scatter.index_fill),
+    **dict.fromkeys((torch.index_put, T.index_put), scatter.index_put),
+    **dict.fromkeys((torch.masked_scatter, T.masked_scatter), scatter.masked_scatter),
+    **dict.fromkeys((torch.masked_select, T.masked_select), scatter.masked_select),
+    **dict.fromkeys((torch.take, T.take), scatter.take),
+    **dict.fromkeys((torch.take_along_dim, T.take_along_dim), scatter.take_along_dim),
+    T.repeat: repeat.repeat,
+    **dict.fromkeys((torch.tile, T.tile), repeat.tile),
+    **dict.fromkeys((torch.repeat_interleave, T.repeat_interleave), repeat.repeat_interleave),
+    **dict.fromkeys((torch.tril, T.tril), repeat.tril),
+    **dict.fromkeys((torch.triu, T.triu), repeat.triu),
+    **dict.fromkeys((torch.pixel_shuffle, F.pixel_shuffle), repeat.pixel_shuffle),
+    **dict.fromkeys((torch.pixel_unshuffle, F.pixel_unshuffle), repeat.pixel_unshuffle),
+    **dict.fromkeys((torch.channel_shuffle, F.channel_shuffle), repeat.channel_shuffle),
+    _NN.im2col: repeat.im2col,
+    _NN.col2im: repeat.col2im,
+    T.unfold: repeat.unfold,
+    **dict.fromkeys((torch.floor, T.floor), rounding.floor),
+    **dict.fromkeys((torch.ceil, T.ceil), rounding.ceil),
+    **dict.fromkeys((torch.trunc, T.trunc, torch.fix, T.fix), rounding.trunc),
+    **dict.fromkeys((torch.frac, T.frac), rounding.frac),
+    **dict.fromkeys((torch.sign, T.sign), rounding.sign),
+    **dict.fromkeys((torch.round, T.round), rounding.round),
+    **dict.fromkeys((torch.floor_divide, T.floor_divide, T.__floordiv__), rounding.floor_divide),
+    T.__rfloordiv__: rounding.rfloordiv,
+    **dict.fromkeys((torch.remainder, T.remainder, T.__mod__), rounding.remainder),
+    T.__rmod__: rounding.rmod,
+    **dict.fromkeys((torch.fmod, T.fmod), rounding.fmod),
+    _VF.einsum: einsum.einsum,
+    _VF.tensordot: einsum.tensordot,
+    **dict.fromkeys((torch.inner, T.inner), einsum.inner),
+    **dict.fromkeys((torch.outer, T.outer, torch.ger, T.ger), einsum.outer),
+    **{
+        getattr(_NN, name): getattr(interpolate, name.lstrip("_"))
+        for name in (
+            *("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d"),
+            *("_upsample_nearest_exact1d", "_upsample_nearest_exact2d", "_upsample_nearest_exact3d"),
+            *("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bicubic2d"),
+            *("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa", "_upsample_lanczos2d_aa"),
+        )
+        if hasattr(_NN, name)
+    },
     torch.conv1d: convolution.conv1d,
     torch.conv2d: convolution.conv2d,
     torch.conv3d: convolution.conv3d,
@@ -228,6 +279,17 @@ _IN_PLACE: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((T.sin_, torch.sin_), _in_place(ours.sin)),
     **dict.fromkeys((T.cos_, torch.cos_), _in_place(ours.cos)),
     **dict.fromkeys((T.erf_, torch.erf_), _in_place(ours.erf)),
+    T.scatter_: _without_a_copy(scatter.scatter),
+    T.scatter_add_: _without_a_copy(scatter.scatter_add),
+    T.index_add_: _without_a_copy(scatter.index_add),
+    T.index_copy_: _without_a_copy(scatter.index_copy),
+    T.index_fill_: _without_a_copy(scatter.index_fill),
+    **dict.fromkeys((T.index_put_, torch.index_put_), _without_a_copy(scatter.index_put)),
+    T.masked_scatter_: _without_a_copy(scatter.masked_scatter),
+    T.__setitem__: scatter.setitem,
+    T.tril_: _without_a_copy(repeat.tril),
+    T.triu_: _without_a_copy(repeat.triu),
+    T.cumsum_: _without_a_copy(order.cumsum),
     **dict.fromkeys((T.relu_, torch.relu_), functools.partial(_basic.relu, inplace=True)),
     **dict.fromkeys((T.sigmoid_, torch.sigmoid_), SigmoidFunction.apply_in_place),
 }
@@ -256,7 +318,8 @@ def _compositions(module: Any) -> dict[Any, Callable[..., Any]]:
     names = {**vars(module), **_NOBODY}
     found: dict[Any, Callable[..., Any]] = {}
     for function in vars(module).values():
-        if isinstance(function, types.FunctionType) and "handle_torch_function" in function.__code__.co_names:
+        is_here = isinstance(function, types.FunctionType) and function.__globals__ is vars(module)
+        if is_here and "handle_torch_function" in function.__code__.co_names:
             copy = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
             copy.__kwdefaults__ = function.__kwdefaults__
             found[function] = copy

@@ -90,19 +90,6 @@ def expand_as(input: Tensor, other: Tensor) -> Any:
     return expand(input, tuple(other.shape))
 
 
-def repeat(input: Tensor, *sizes: Any) -> Any:
-    """Copies beside one another: each dimension [n] as [1, n], expanded to [copies, n], and joined to one again."""
-    copies = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], Sequence) else sizes
-    new = len(copies) - input.dim()
-    if new < 0 or any(not isinstance(n, int) or n < 0 for n in copies):
-        return NotImplemented
-    shape = [*[1] * new, *input.shape]
-    apart = [size for n in shape for size in (1, n)]
-    wide = [size for pair in zip(copies, shape, strict=True) for size in pair]
-    whole = [copy * n for copy, n in zip(copies, shape, strict=True)]
-    return ExpandFunction.apply(input.reshape(apart), tuple(wide)).reshape(whole)
-
-
 def broadcast_tensors(*tensors: Any) -> Any:
     tensors = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], Sequence) else tensors
     shape = torch.broadcast_shapes(*(t.shape for t in tensors))

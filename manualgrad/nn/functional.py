@@ -95,6 +95,7 @@ else:
     binary_cross_entropy = _composed(F.binary_cross_entropy)
     binary_cross_entropy_with_logits = _composed(F.binary_cross_entropy_with_logits)
     huber_loss = _composed(F.huber_loss)
+    interpolate = _composed(F.interpolate)
     l1_loss = _composed(F.l1_loss)
     smooth_l1_loss = _composed(F.smooth_l1_loss)
     softmin = _composed(F.softmin)

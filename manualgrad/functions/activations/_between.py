@@ -1,4 +1,4 @@
-"""A choice, element by element, which torch.where makes with a branch at each element: on the CPU that is slow."""
+"""Choices, element by element, which torch.where makes with a branch at each element: on the CPU that is slow."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor
 
 from manualgrad.functions._in_parts import plain
 
-__all__ = ["between"]
+__all__ = ["between", "where_not_0"]
 
-_BITS = {torch.float32: torch.int32, torch.float64: torch.int64}
+_BITS = {torch.float32: torch.int32, torch.float64: torch.int64, torch.float16: torch.int16, torch.bfloat16: torch.int16}
 
 
 def between(low: float, high: float, z: Tensor, t: Tensor) -> Tensor:
@@ -23,3 +23,16 @@ def between(low: float, high: float, z: Tensor, t: Tensor) -> Tensor:
     is_inside >>= torch.iinfo(bits).bits - 1
     is_inside &= t.view(bits)
     return is_inside.view(t.dtype)
+
+
+def where_not_0(a: Tensor, t: Tensor) -> Tensor:
+    """t where a is not 0, and 0 elsewhere, whatever t is there; nan is not 0."""
+    bits = _BITS.get(a.dtype)
+    if bits is None or a.dtype != t.dtype or a.shape != t.shape or not plain(a) or not plain(t):
+        return torch.where(a == 0, 0, t)
+    # Without the sign, which is the first bit, the bits of 0 are the integer 0, and all others a greater one. Kept at most 1,
+    # it is a factor of the bits of t, for which ∞ and nan are integers like others.
+    is_not_0 = torch.bitwise_and(a.view(bits), torch.iinfo(bits).max)
+    is_not_0.clamp_(max=1)
+    is_not_0 *= t.view(bits)
+    return is_not_0.view(t.dtype)

@@ -5,14 +5,14 @@ Backward. ReLU is two straight lines that meet at 0:
     da/dz = 1 where z > 0, and 0 where z < 0
 
 At z = 0 there is no derivative; 0 is taken there, as PyTorch does (docs/stable/notes/autograd.html, "Gradients for
-non-differentiable functions"). As z > 0 just where a > 0, the output a is all that is saved, and
+non-differentiable functions"). As z > 0 just where a is not 0, the output a is all that is saved, and
 
-    delta = ∂C/∂z = ∂C/∂a where a > 0, and 0 elsewhere
+    delta = ∂C/∂z = ∂C/∂a where a ≠ 0, and 0 elsewhere
 
 This is a choice and not the product with 0 or 1: ∂C/∂a can be infinite where a = 0 (√a, for one), and 0 · ∞ is nan.
-Where a is nan, ∂C/∂a is passed on, as PyTorch does.
+nan is not 0: there, ∂C/∂a is passed on, as PyTorch does.
 
-Forward mode: da = dz where a > 0, and 0 elsewhere.
+Forward mode: da = dz where a ≠ 0, and 0 elsewhere.
 
 Shapes: z, a, delta and ∂C/∂a are alike, any shape.
 """
@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
+from manualgrad.functions.activations._between import where_not_0
 
 __all__ = ["ReLUFunction"]
 
@@ -44,9 +45,9 @@ class ReLUFunction(Function):
     @staticmethod
     def backward(ctx: Any, dC_da: Tensor) -> Tensor:
         (a,) = ctx.saved_tensors
-        return torch.where(a <= 0, 0, dC_da)
+        return where_not_0(a, dC_da)
 
     @staticmethod
     def jvp(ctx: Any, dz: Tensor) -> Tensor:
         (a,) = ctx.saved_tensors
-        return torch.where(a <= 0, 0, dz)
+        return where_not_0(a, dz)

@@ -1,0 +1,157 @@
+"""Products of tensors whose dimensions are named, or listed: views, sums, and the product of matrices."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from manualgrad.functions.arithmetic.mul import MulFunction
+from manualgrad.functions.arithmetic.sums import SumFunction
+from manualgrad.functions.linear.matmul import MatmulFunction
+
+_ELLIPSIS = "."  # ".3" names the fourth of the dimensions of "...", counted from the last
+
+
+def einsum(equation: str, operands: Sequence[Tensor], *, path: Sequence[int] | None = None) -> Any:
+    """Two operands at a time, in the order of the path; what no other one and no output needs is added up at once."""
+    named = _names(equation, operands)
+    if named is None:
+        return NotImplemented
+    names, output = named
+    terms = [_with_names_once(t, of_t) for t, of_t in zip(operands, names, strict=True)]
+    pairs = list(path) if path else [0, 1] * (len(terms) - 1)
+    if len(pairs) < 2 * (len(terms) - 1):
+        return NotImplemented
+    for i, j in zip(pairs[::2], pairs[1::2], strict=False):
+        if len(terms) == 1:
+            break
+        a, b = terms[i], terms[j]
+        terms = [term for k, term in enumerate(terms) if k not in (i, j)]
+        kept = set(output).union(*(names for _, names in terms))
+        product = _product(*_summed(*a, kept.union(b[1])), *_summed(*b, kept.union(a[1])), kept)
+        terms = [*terms, product] if path else [product, *terms]
+    t, of_t = _summed(*terms[0], set(output))
+    y = t.permute([of_t.index(name) for name in output])
+    return y
+
+
+def _names(equation: str, operands: Sequence[Tensor]) -> tuple[list[list[str]], list[str]] | None:
+    """Of each operand's dimensions, and of the output's; None where the equation and the operands do not fit."""
+    inputs, arrow, output = equation.replace(" ", "").partition("->")
+    subscripts = inputs.split(",")
+    if len(subscripts) != len(operands):
+        return None
+    names = [_spelled_out(s, t.dim() - len(s.replace("...", ""))) for s, t in zip(subscripts, operands, strict=True)]
+    found: list[list[str]] = []
+    for of_t, t in zip(names, operands, strict=True):
+        if of_t is None or len(of_t) != t.dim():
+            return None
+        found.append(of_t)
+    every = [name for of_t in found for name in of_t]
+    dots = sorted({name for name in every if name.startswith(_ELLIPSIS)}, key=lambda name: -int(name[1:]))
+    if not arrow:
+        counts = Counter(every)
+        return found, [*dots, *sorted(name for name, n in counts.items() if n == 1 and name not in dots)]
+    wanted = _spelled_out(output, len(dots) if "..." in output else 0)
+    if wanted is None or len(set(wanted)) != len(wanted) or not set(wanted) <= set(every):
+        return None
+    sizes: dict[str, int] = {}
+    for of_t, t in zip(found, operands, strict=True):
+        for name, n in zip(of_t, t.shape, strict=True):
+            if n != 1 and sizes.setdefault(name, n) != n:
+                return None
+    return found, wanted
+
+
+def _spelled_out(subscript: str, dots: int) -> list[str] | None:
+    """ "a...b" with names for the dimensions that the dots stand for."""
+    before, ellipsis, behind = subscript.partition("...")
+    if dots < 0 or (dots and not ellipsis) or not all(c.isascii() and c.isalpha() for c in before + behind):
+        return None
+    return [*before, *(f"{_ELLIPSIS}{i}" for i in reversed(range(dots))), *behind]
+
+
+def _with_names_once(t: Tensor, names: list[str]) -> tuple[Tensor, list[str]]:
+    """The diagonal of dimensions that bear one name."""
+    for name in dict.fromkeys(names):
+        while names.count(name) > 1:
+            i = names.index(name)
+            j = names.index(name, i + 1)
+            t = t.diagonal(0, i, j)
+            names = [other for k, other in enumerate(names) if k not in (i, j)] + [name]
+    return t, names
+
+
+def _summed(t: Tensor, names: list[str], kept: set[str]) -> tuple[Tensor, list[str]]:
+    """Over the dimensions that are not kept."""
+    dims = tuple(d for d, name in enumerate(names) if name not in kept)
+    if not dims:
+        return t, names
+    return SumFunction.apply(t, dims, False), [name for name in names if name in kept]
+
+
+def _product(a: Tensor, of_a: list[str], b: Tensor, of_b: list[str], kept: set[str]) -> tuple[Tensor, list[str]]:
+    """A product of matrices, for each place in the dimensions that both have and that are kept."""
+    a, of_a = _without_ones(a, of_a, of_b)
+    b, of_b = _without_ones(b, of_b, of_a)
+    both = [name for name in of_a if name in of_b]
+    batch, summed = [n for n in both if n in kept], [n for n in both if n not in kept]
+    rows, columns = [n for n in of_a if n not in both], [n for n in of_b if n not in both]
+    sizes = dict(zip((*of_b, *of_a), (*b.shape, *a.shape), strict=True))
+    A = _as_matrices(a, of_a, sizes, batch, rows, summed)
+    B = _as_matrices(b, of_b, sizes, batch, summed, columns)
+    names = [*batch, *rows, *columns]
+    return MatmulFunction.apply(A, B).reshape([sizes[name] for name in names]), names
+
+
+def _without_ones(t: Tensor, names: list[str], others: list[str]) -> tuple[Tensor, list[str]]:
+    """Without dimensions of 1 that the other operand has too: broadcasting repeats them."""
+    dims = [d for d, name in enumerate(names) if t.shape[d] == 1 and name in others]
+    return t.squeeze(dims), [name for d, name in enumerate(names) if d not in dims]
+
+
+def _as_matrices(
+    t: Tensor, names: list[str], sizes: dict[str, int], batch: list[str], rows: list[str], columns: list[str]
+) -> Tensor:
+    order = [names.index(name) for name in (*batch, *rows, *columns)]
+    shape = [math.prod(sizes[name] for name in group) for group in (rows, columns)]
+    return t.permute(order).reshape([*(sizes[name] for name in batch), *shape])
+
+
+def tensordot(a: Tensor, b: Tensor, dims_a: Sequence[int], dims_b: Sequence[int], *, out: Any = None) -> Any:
+    if out is not None or len(dims_a) != len(dims_b) or a.dtype != b.dtype:
+        return NotImplemented
+    dims_a, dims_b = [d % max(a.dim(), 1) for d in dims_a], [d % max(b.dim(), 1) for d in dims_b]
+    if len(set(dims_a)) != len(dims_a) or len(set(dims_b)) != len(dims_b):
+        return NotImplemented
+    for d, e in zip(dims_a, dims_b, strict=True):
+        if a.shape[d] == 1 != b.shape[e]:  # broadcasting
+            b = SumFunction.apply(b, (e,), True)
+        elif b.shape[e] == 1 != a.shape[d]:
+            a = SumFunction.apply(a, (d,), True)
+        if a.shape[d] != b.shape[e]:
+            return NotImplemented
+    rows, columns = ([d for d in range(t.dim()) if d not in dims] for t, dims in ((a, dims_a), (b, dims_b)))
+    summed = math.prod(a.shape[d] for d in dims_a)
+    of_rows, of_columns = [a.shape[d] for d in rows], [b.shape[d] for d in columns]
+    A = a.permute(rows + dims_a).reshape(math.prod(of_rows), summed)
+    B = b.permute(dims_b + columns).reshape(summed, math.prod(of_columns))
+    return MatmulFunction.apply(A, B).reshape(of_rows + of_columns)
+
+
+def inner(input: Tensor, other: Tensor, *, out: Any = None) -> Any:
+    if out is not None:
+        return NotImplemented
+    if not input.dim() or not other.dim():
+        return MulFunction.apply(input, other)
+    return tensordot(input, other, [-1], [-1]) if input.shape[-1] == other.shape[-1] else NotImplemented
+
+
+def outer(input: Tensor, vec2: Tensor, *, out: Any = None) -> Any:
+    if out is not None or input.dim() != 1 or vec2.dim() != 1:
+        return NotImplemented
+    return MulFunction.apply(input.unsqueeze(1), vec2)

@@ -1,0 +1,218 @@
+"""What writes numbers into a tensor, or adds them to it, at places that an index names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from manualgrad._calls.movement import _as_tensor, _is_mask
+from manualgrad._in_place import _remember_as_a_copy, written
+from manualgrad.functions.arithmetic.movement import ExpandFunction, GatherFunction, IndexFunction
+from manualgrad.functions.arithmetic.piecewise import MaskedFillFunction
+from manualgrad.functions.arithmetic.scatter import (
+    IndexAddFunction,
+    IndexCopyFunction,
+    IndexFillFunction,
+    IndexPutFunction,
+    MaskedScatterFunction,
+    ScatterAddFunction,
+    ScatterFunction,
+)
+
+_NUMBER = (int, float, complex)
+_INDEX = (torch.int64, torch.int32, torch.bool)
+_dynamo_is_tracing = torch.compiler.is_dynamo_compiling
+
+
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: Any = None, out: Any = None
+) -> Any:
+    v = value if src is None else src
+    if out is not None or reduce is not None or v is None or not isinstance(dim, int):
+        return NotImplemented
+    return ScatterFunction.apply(input, dim, index, v)
+
+
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Any = None) -> Any:
+    if out is not None or not isinstance(dim, int):
+        return NotImplemented
+    return ScatterAddFunction.apply(input, dim, index, src)
+
+
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Any = None) -> Any:
+    if out is not None or not isinstance(dim, int):
+        return NotImplemented
+    return IndexAddFunction.apply(input, dim, index, source, alpha)
+
+
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Any = None) -> Any:
+    if out is not None or not isinstance(dim, int):
+        return NotImplemented
+    return IndexCopyFunction.apply(input, dim, index, source)
+
+
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Any:
+    return IndexFillFunction.apply(input, dim, index, value) if isinstance(dim, int) else NotImplemented
+
+
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Any:
+    return MaskedScatterFunction.apply(input, mask, source)
+
+
+def index_put(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Any:
+    if not indices or not all(i is None or (isinstance(i, Tensor) and i.dtype in _INDEX) for i in indices):
+        return NotImplemented
+    return IndexPutFunction.apply(input, values, accumulate, *indices)
+
+
+def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Any:
+    if out is not None or mask.dtype != torch.bool:
+        return NotImplemented
+    shape = torch.broadcast_shapes(input.shape, mask.shape)
+    if not shape:
+        input, mask, shape = input.reshape(1), mask.reshape(1), torch.Size([1])
+    return IndexFunction.apply(_expanded(input, shape), mask.expand(shape))
+
+
+def take(input: Tensor, index: Tensor, *, out: Any = None) -> Any:
+    if out is not None or index.dtype != torch.int64:
+        return NotImplemented
+    return IndexFunction.apply(input.reshape(-1), index)
+
+
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, out: Any = None) -> Any:
+    if out is not None or indices.dtype != torch.int64:
+        return NotImplemented
+    if dim is None:
+        input, indices, dim = input.reshape(-1), indices.reshape(-1), 0
+    n = input.dim()
+    if indices.dim() != n or not -n <= dim < n:
+        return NotImplemented
+    dim %= n
+    others = torch.broadcast_shapes(*((*t.shape[:dim], *t.shape[dim + 1 :]) for t in (input, indices)))
+    of_input, of_indices = ((*others[:dim], t.shape[dim], *others[dim:]) for t in (input, indices))
+    places = torch.where(indices < 0, indices + input.shape[dim], indices).expand(of_indices)
+    return GatherFunction.apply(_expanded(input, of_input), dim, places)
+
+
+# In place.
+
+
+def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Any:
+    return _put(src, input) if isinstance(src, Tensor) else NotImplemented
+
+
+def fill_(input: Tensor, value: Any) -> Any:
+    value = _as_value(value, input)
+    return NotImplemented if value is None or value.dim() else _put(value, input)
+
+
+def zero_(input: Tensor) -> Any:
+    return fill_(input, 0)
+
+
+def setitem(input: Tensor, index: Any, value: Any) -> Any:
+    """input[index] = value, which torch makes of views, and of index_put_ where tensors are among the indices."""
+    places = _places(input, index)
+    value = _as_value(value, input)
+    if places is None or value is None:
+        return NotImplemented
+    view = input[places.view]
+    value = _without_ones(value)
+    if places.indices and not _dynamo_is_tracing() and input.is_leaf and input.requires_grad:
+        return NotImplemented  # torch has an error of its own for it
+    if places.indices:
+        value = _filled(view, value, places.indices)
+        value = NotImplemented if value is NotImplemented or value.dtype != view.dtype else value
+    if value is NotImplemented or _put(value, view) is NotImplemented:
+        return NotImplemented
+    if not _dynamo_is_tracing() and input._base is not None:
+        _remember_as_a_copy(input)
+    return None
+
+
+class _Places(NamedTuple):
+    view: tuple[Any, ...]  # the index of a view,
+    indices: tuple[Tensor | None, ...]  # and those of its dimensions
+
+
+def _places(input: Tensor, index: Any) -> _Places | None:
+    """An index, taken apart; None where it is not known."""
+    parts = [_as_tensor(part, input) for part in (index if isinstance(index, tuple) else (index,))]
+    if not all(_is_known(part) for part in parts):
+        return None
+    ellipses = [i for i, part in enumerate(parts) if part is Ellipsis]
+    taken = sum(part.dim() if _is_mask(part) else _takes_one(part) for part in parts)
+    if len(ellipses) > 1 or taken > input.dim():
+        return None
+    if not ellipses:
+        ellipses, parts = [len(parts)], [*parts, Ellipsis]
+    parts[ellipses[0] : ellipses[0] + 1] = [slice(None)] * (input.dim() - taken)
+    view: list[Any] = []
+    indices: list[Tensor | None] = []
+    for part in parts:
+        if isinstance(part, bool):
+            part = torch.tensor(part, device=input.device)
+        if _is_mask(part) and not part.dim():  # of a new dimension of 1
+            view.append(None)
+            indices.append(part.reshape(1))
+        elif isinstance(part, Tensor) and part.dim():
+            view += [slice(None)] * (part.dim() if _is_mask(part) else 1)
+            indices.append(part)
+        else:
+            view.append(part)
+            indices += [] if isinstance(part, int | Tensor) else [None]
+    return _Places(tuple(view), tuple(indices) if any(i is not None for i in indices) else ())
+
+
+def _is_known(part: Any) -> bool:
+    if isinstance(part, Tensor):
+        return part.dtype in _INDEX
+    return part is None or part is Ellipsis or isinstance(part, slice | int)
+
+
+def _takes_one(part: Any) -> bool:
+    return part is not None and part is not Ellipsis and not isinstance(part, bool)
+
+
+def _as_value(value: Any, like: Tensor) -> Tensor | None:
+    """A number as a tensor; None where it does not fit."""
+    if isinstance(value, Tensor):
+        return value
+    if not isinstance(value, _NUMBER) or (isinstance(value, complex) and not like.is_complex()):
+        return None
+    return torch.full((), value, dtype=like.dtype, device=like.device)
+
+
+def _without_ones(value: Tensor) -> Tensor:
+    while value.dim() and value.shape[0] == 1:
+        value = value.squeeze(0)
+    return value
+
+
+def _filled(view: Tensor, value: Tensor, indices: tuple[Tensor | None, ...]) -> Any:
+    """The view with the value at these places."""
+    first = next(i for i, index in enumerate(indices) if index is not None)
+    mask = indices[first]
+    assert mask is not None
+    if _is_mask(mask) and not value.dim() and not any(index is not None for index in indices[first + 1 :]):
+        if mask.shape != view.shape[first : first + mask.dim()]:
+            return NotImplemented
+        return MaskedFillFunction.apply(view, mask.reshape(*mask.shape, *[1] * (view.dim() - first - mask.dim())), value)
+    return IndexPutFunction.apply(view, value, False, *indices)
+
+
+def _put(value: Tensor, into: Tensor) -> Any:
+    """Copied, and repeated by hand where that takes broadcasting."""
+    if value.shape != into.shape:
+        if value.dim() > into.dim() or any(n not in (1, m) for n, m in zip(value.shape[::-1], into.shape[::-1], strict=False)):
+            return NotImplemented
+        value = ExpandFunction.apply(value, tuple(into.shape))
+    return written(value, into)
+
+
+def _expanded(t: Tensor, shape: Sequence[int]) -> Tensor:
+    return t if t.shape == tuple(shape) else ExpandFunction.apply(t, tuple(shape))

@@ -1,0 +1,276 @@
+"""Operations that write numbers of v into x, or add them to it, at places that an index names.
+
+    y_k = v_i  where place k is written with v_i,  y_k = x_k elsewhere                     written
+    y_k = x_k + c Σ v_i  over all i that go to place k                                     added
+
+Each v_i is in one y_k, and x_k in y_k alone, if it is not written over. With g = ∂C/∂y:
+
+    ∂C/∂v_i = g_k at the place k that v_i went to          (c g_k where it was added)
+    ∂C/∂x_k = 0 where y_k was written, g_k elsewhere       (g_k everywhere where it was added)
+
+So the gradient of v gathers what v's forward scattered. Where several v_i are written to one place, one of them stays there,
+which is not said: each is given g_k, as by PyTorch. But a single number v that goes to many places counts once in each of them.
+Complex numbers: c enters the backward conjugated (see linear/linear.py).
+
+Forward mode does to dx and dv what the forward does to x and v, as y is linear in them.
+
+Shapes: y, g and ∂C/∂x as x; ∂C/∂v as v.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from manualgrad.function import Function
+from manualgrad.functions._form import conj, fitted, form
+
+__all__ = [
+    "IndexAddFunction",
+    "IndexCopyFunction",
+    "IndexFillFunction",
+    "IndexPutFunction",
+    "MaskedScatterFunction",
+    "ScatterAddFunction",
+    "ScatterFunction",
+]
+
+
+class ScatterFunction(Function):
+    """y = x with v_i at place index_i along dim, as torch.scatter; `ScatterFunction.apply(x, dim, index, v)`.
+
+    v is a Tensor, of which the part of index's shape is written, or a number.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, dim: int, index: Tensor, v: Any) -> Tensor:
+        return torch.scatter(x, dim, index, v)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int, Tensor, Any], output: Tensor) -> None:
+        _keep(ctx, inputs)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, None, None, Tensor | None]:
+        (index,) = ctx.saved_tensors
+        x_needs_grad, _, _, v_needs_grad = ctx.needs_input_grad
+        dC_dx = g.scatter(ctx.dim, index, 0) if x_needs_grad else None
+        dC_dv = _gathered(g, ctx.dim, index, ctx.v.shape) if v_needs_grad else None
+        return dC_dx, None, None, dC_dv
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, _: None, __: None, dv: Tensor | None) -> Tensor:
+        (index,) = ctx.saved_tensors
+        return torch.scatter(_or_zeros(dx, ctx.x, index), ctx.dim, index, 0 if dv is None else dv)
+
+
+class ScatterAddFunction(Function):
+    """y = x with v_i added at place index_i along dim, as torch.scatter_add; `ScatterAddFunction.apply(x, dim, index, v)`."""
+
+    @staticmethod
+    def forward(x: Tensor, dim: int, index: Tensor, v: Tensor) -> Tensor:
+        return torch.scatter_add(x, dim, index, v)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int, Tensor, Tensor], output: Tensor) -> None:
+        _keep(ctx, inputs)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, Tensor | None]:
+        (index,) = ctx.saved_tensors
+        dC_dv = _gathered(g, ctx.dim, index, ctx.v.shape) if ctx.needs_input_grad[3] else None
+        return g, None, None, dC_dv
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, _: None, __: None, dv: Tensor | None) -> Tensor:
+        (index,) = ctx.saved_tensors
+        dx = _or_zeros(dx, ctx.x, index)
+        return dx.clone() if dv is None else torch.scatter_add(dx, ctx.dim, index, dv)
+
+
+class IndexAddFunction(Function):
+    """y = x with c times the slices of v added to those of these numbers; `IndexAddFunction.apply(x, dim, index, v, c)`."""
+
+    @staticmethod
+    def forward(x: Tensor, dim: int, index: Tensor, v: Tensor, c: Any) -> Tensor:
+        return torch.index_add(x, dim, index, v, alpha=c)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int, Tensor, Tensor, Any], output: Tensor) -> None:
+        ctx.c = inputs[4]
+        _keep(ctx, inputs[:4])
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, Tensor | None, None]:
+        (index,) = ctx.saved_tensors
+        dC_dv = None
+        if ctx.needs_input_grad[3]:
+            dC_dv = g.index_select(ctx.dim, index).reshape(ctx.v.shape)
+            dC_dv = dC_dv if ctx.c == 1 else conj(ctx.c) * dC_dv
+        return g, None, None, dC_dv, None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, _: None, __: None, dv: Tensor | None, ___: None) -> Tensor:
+        (index,) = ctx.saved_tensors
+        dx = _or_zeros(dx, ctx.x, index)
+        return dx.clone() if dv is None else torch.index_add(dx, ctx.dim, index, dv, alpha=ctx.c)
+
+
+class IndexCopyFunction(Function):
+    """y = x with the slices of v in place of those of these numbers; `IndexCopyFunction.apply(x, dim, index, v)`."""
+
+    @staticmethod
+    def forward(x: Tensor, dim: int, index: Tensor, v: Tensor) -> Tensor:
+        return torch.index_copy(x, dim, index, v)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int, Tensor, Tensor], output: Tensor) -> None:
+        _keep(ctx, inputs)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, None, None, Tensor | None]:
+        (index,) = ctx.saved_tensors
+        x_needs_grad, _, _, v_needs_grad = ctx.needs_input_grad
+        dC_dx = g.index_fill(ctx.dim, index, 0) if x_needs_grad else None
+        dC_dv = g.index_select(ctx.dim, index).reshape(ctx.v.shape) if v_needs_grad else None
+        return dC_dx, None, None, dC_dv
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, _: None, __: None, dv: Tensor | None) -> Tensor:
+        (index,) = ctx.saved_tensors
+        dx = _or_zeros(dx, ctx.x, index)
+        return dx.index_fill(ctx.dim, index, 0) if dv is None else torch.index_copy(dx, ctx.dim, index, dv)
+
+
+class IndexFillFunction(Function):
+    """y = x with v in the slices of these numbers; `IndexFillFunction.apply(x, dim, index, v)`, v a 0-d Tensor or a number.
+
+    v goes to all places of these slices: ∂C/∂v is the sum of their g, each once, also where the index names it twice.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, dim: int, index: Tensor, v: Any) -> Tensor:
+        return torch.index_fill(x, dim, index, v)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int, Tensor, Any], output: Tensor) -> None:
+        _keep(ctx, inputs)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, None, None, Tensor | None]:
+        (index,) = ctx.saved_tensors
+        x_needs_grad, _, _, v_needs_grad = ctx.needs_input_grad
+        dC_dx = g.index_fill(ctx.dim, index, 0) if x_needs_grad else None
+        dC_dv = None
+        if v_needs_grad:
+            elsewhere = torch.ones_like(g, dtype=torch.bool).index_fill(ctx.dim, index, False)
+            dC_dv = fitted(g.masked_fill(elsewhere, 0), ctx.v)
+        return dC_dx, None, None, dC_dv
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, _: None, __: None, dv: Tensor | None) -> Tensor:
+        (index,) = ctx.saved_tensors
+        return torch.index_fill(_or_zeros(dx, ctx.x, index), ctx.dim, index, 0 if dv is None else dv.to(ctx.x.dtype))
+
+
+class IndexPutFunction(Function):
+    """y = x with v in the place of x[indices], or added to it; `IndexPutFunction.apply(x, v, add, *indices)`.
+
+    The indices are tensors, or None for a whole dimension; v broadcasts to the shape of x[indices].
+    """
+
+    @staticmethod
+    def forward(x: Tensor, v: Tensor, add: bool, *indices: Tensor | None) -> Tensor:
+        return torch.ops.aten.index_put(x, indices, v, add)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, v, ctx.add, *indices = inputs
+        ctx.x, ctx.v = form(x), form(v)
+        ctx.save_for_backward(*indices)
+        ctx.save_for_forward(*indices)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        indices = ctx.saved_tensors
+        x_needs_grad, v_needs_grad, *_ = ctx.needs_input_grad
+        dC_dx = dC_dv = None
+        if x_needs_grad:
+            dC_dx = g if ctx.add else torch.ops.aten.index_put(g, indices, g.new_zeros(()))
+        if v_needs_grad and not ctx.add and ctx.v.shape.numel() == 1:
+            elsewhere = torch.ones_like(g, dtype=torch.bool)
+            elsewhere = torch.ops.aten.index_put(elsewhere, indices, elsewhere.new_zeros(()))
+            dC_dv = g.masked_fill(elsewhere, 0).sum().reshape(ctx.v.shape)
+        elif v_needs_grad:
+            dC_dv = fitted(torch.ops.aten.index(g, indices), ctx.v)
+        return dC_dx, dC_dv, None, *(None for _ in indices)
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, dv: Tensor | None, *_: None) -> Tensor:
+        like = dv if dx is None else dx
+        assert like is not None
+        dv = like.new_zeros(()) if dv is None else dv
+        return torch.ops.aten.index_put(_or_zeros(dx, ctx.x, like), ctx.saved_tensors, dv, ctx.add)
+
+
+class MaskedScatterFunction(Function):
+    """y = x with the first numbers of v, in their order, where the mask is true; `MaskedScatterFunction.apply(x, mask, v)`.
+
+    A true place k is given v_i with i = the number of true places before it, so that ∂C/∂v_i adds g_k up at i. x and the mask
+    broadcast against each other.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, mask: Tensor, v: Tensor) -> Tensor:
+        return torch.masked_scatter(x, mask, v)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        x, mask, v = inputs
+        ctx.x, ctx.v = form(x), form(v)
+        ctx.save_for_backward(mask)
+        ctx.save_for_forward(mask)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
+        (mask,) = ctx.saved_tensors
+        x_needs_grad, _, v_needs_grad = ctx.needs_input_grad
+        dC_dx = fitted(g.masked_fill(mask, 0), ctx.x) if x_needs_grad else None
+        dC_dv = None
+        if v_needs_grad:
+            true = mask.expand(g.shape).reshape(-1)
+            i = (true.cumsum(0) - 1).clamp(min=0)
+            of_v = g.reshape(-1).masked_fill(~true, 0)
+            n = ctx.v.shape.numel()
+            dC_dv = g.new_zeros(max(n, 1)).index_add(0, i, of_v)[:n].reshape(ctx.v.shape)
+        return dC_dx, None, dC_dv
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, _: None, dv: Tensor | None) -> Tensor:
+        (mask,) = ctx.saved_tensors
+        return torch.masked_scatter(_or_zeros(dx, ctx.x, mask, dv), mask, _or_zeros(dv, ctx.v, mask, dx))
+
+
+def _keep(ctx: Any, inputs: tuple[Tensor, int, Tensor, Any]) -> None:
+    x, ctx.dim, index, v = inputs
+    ctx.x, ctx.v = form(x), form(v)
+    ctx.save_for_backward(index)
+    ctx.save_for_forward(index)
+
+
+def _gathered(g: Tensor, dim: int, index: Tensor, shape: torch.Size) -> Tensor:
+    """g at these places, and 0 for those numbers of v, of this shape, that go nowhere."""
+    of_index = g.gather(dim, index)
+    if of_index.dim() != len(shape):
+        return of_index.reshape(shape)  # one of them is 0-d, and the other [1]
+    over = [n - m for n, m in zip(shape, of_index.shape, strict=True)]
+    return F.pad(of_index, [n for k in reversed(over) for n in (0, k)]) if any(over) else of_index
+
+
+def _or_zeros(tangent: Tensor | None, of: Any, *device_of: Tensor | None) -> Tensor:
+    """The tangent, or that of a constant."""
+    like = next(t for t in device_of if t is not None)
+    return torch.zeros(of.shape, dtype=of.dtype, device=like.device) if tangent is None else tangent

@@ -1,0 +1,104 @@
+"""Scattering, repeating, windows, rounding, interpolation, einsum: on PyTorch's samples, and by hand."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from samples import HALF, assert_as_close, assert_same
+from torch.testing import assert_close
+from torch.testing._internal.common_methods_invocations import op_db
+
+from manualgrad import audit, by_hand
+
+DOUBLE = torch.float64
+SCATTERS = "scatter scatter_add index_add index_copy index_fill index_put masked_scatter masked_select take take_along_dim"
+REPEATS = "repeat tile repeat_interleave tril triu nn.functional.pixel_shuffle nn.functional.pixel_unshuffle unfold"
+ROUNDING = "floor ceil trunc frac sign round remainder __rmod__ fmod"
+OTHERS = "einsum inner outer tensordot nn.functional.unfold nn.functional.interpolate"
+NAMES = " ".join((SCATTERS, REPEATS, ROUNDING, OTHERS)).split()
+OPS = [op for op in op_db if op.name in NAMES]
+
+
+def inside(function):
+    def call(*args, **kwargs):
+        with by_hand():
+            return function(*args, **kwargs)
+
+    return call
+
+
+def test_each_name_is_among_torchs_samples():
+    assert {op.name for op in OPS} == set(NAMES)
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.complex128, torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name + op.variant_test_name)
+def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
+    if dtype not in op.supported_backward_dtypes(device.type):
+        pytest.skip(f"torch's own has no gradient of {dtype}")
+    for sample in op.sample_inputs(device, dtype, requires_grad=True):
+        if op.name == "unfold" and not sample.input.dim():
+            continue  # whose window has another shape than any other's, and is torch's own
+        tree = ((sample.input, *sample.args), sample.kwargs)
+        value = inside(op)(*tree[0], **tree[1])
+        if value is NotImplemented or not (value.is_floating_point() or value.is_complex()):
+            continue
+        if value.requires_grad:
+            assert not audit(value).native, (sample, audit(value))
+        ours, theirs = (lambda t: inside(op)(*t[0], **t[1])), (lambda t: op(*t[0], **t[1]))
+        if dtype in HALF:
+            assert_as_close(ours, theirs, tree)
+        else:
+            assert_same(ours, theirs, tree, may_know_better=True)
+
+
+@pytest.mark.parametrize(
+    "op", [op for op in OPS if op.error_inputs_func and op.name != "__rmod__"], ids=lambda op: op.name + op.variant_test_name
+)
+def test_an_operator_raises_torchs_error(op, device):
+    for sample in op.error_inputs(device.type):
+        with pytest.raises(sample.error_type, match=sample.error_regex):
+            inside(op)(sample.sample_input.input, *sample.sample_input.args, **sample.sample_input.kwargs)
+
+
+ASSIGNMENTS = {
+    "a slice": lambda x, y: x.__setitem__(slice(1, 3), y[:2]),
+    "a number": lambda x, y: x.__setitem__(1, 3.0),
+    "a mask": lambda x, y: x.__setitem__(y > 0.5, 0.25),
+    "an index": lambda x, y: x.__setitem__(torch.tensor([2, 0]), y[:2]),
+    "a row, repeated": lambda x, y: x.__setitem__(slice(None, 2), y[0]),
+    "with an ellipsis": lambda x, y: x.__setitem__((..., torch.tensor([1, 3])), y[:, :2]),
+    "scatter_": lambda x, y: x.scatter_(1, torch.tensor([[0, 2]]), y[:1, :2]),
+    "index_add_": lambda x, y: x.index_add_(0, torch.tensor([0, 2]), y[:2]),
+    "tril_": lambda x, y: x.tril_(),
+}
+
+
+@pytest.mark.parametrize("view", [False, True])
+@pytest.mark.parametrize("assign", ASSIGNMENTS.values(), ids=ASSIGNMENTS)
+def test_an_assignment_is_by_hand_also_on_a_view(assign, view):
+    results = []
+    for call in (inside, lambda f: f):
+        torch.manual_seed(0)
+        x, y = (torch.rand(3, 4, dtype=DOUBLE, requires_grad=True) for _ in range(2))
+
+        def work(x=x, y=y):
+            whole = torch.cat([x, x]) * 2
+            assign(whole[:3] if view else whole, y if view else torch.cat([y, y]))
+            return (whole * whole).sum()
+
+        loss = call(work)()
+        results.append((loss, *torch.autograd.grad(loss, (x, y), allow_unused=True, materialize_grads=True)))
+        if call is inside:
+            assert not audit(loss).native, audit(loss)
+    assert_close(*results)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [(7, 20), (16, 24)])
+def test_a_picture_is_interpolated_as_torch_does_also_in_channels_last(mode, size):
+    x = torch.rand(2, 3, 8, 12, dtype=DOUBLE).to(memory_format=torch.channels_last).requires_grad_()
+    y, expected = inside(F.interpolate)(x, size, mode=mode), F.interpolate(x, size, mode=mode)
+    g = torch.rand_like(y)
+    assert_close(y, expected)
+    assert_close(torch.autograd.grad(y, x, g), torch.autograd.grad(expected, x, g))
+    assert not audit(y).native
