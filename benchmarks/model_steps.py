@@ -1,4 +1,4 @@
-"""A training step of a whole model, torch.nn's and by hand, eager and compiled: each function makes a call that gives the cost."""
+"""A training step of a whole model, torch.nn's and by hand, eager and compiled: each function makes one."""
 
 from __future__ import annotations
 

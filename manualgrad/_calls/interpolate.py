@@ -30,7 +30,7 @@ def _interpolated(x: Tensor, mode: str, n: int, size: Any, factors: Any, align_c
     if missing is not None or not isinstance(given, Sequence) or len(given) != n or x.dim() != n + 2:
         return NotImplemented
     if "antialiased" in mode and (int(x.shape[-1] * factors[-1]) if size is None else size[-1]) == 1:
-        return NotImplemented  # torch's own goes wrong there, and has the derivative of what it does
+        return NotImplemented  # PyTorch's values are wrong there
     size, factors = (None if values is None else list(values) for values in (size, factors))
     return InterpolateFunction.apply(x, mode, size, factors, align_corners)
 

@@ -99,7 +99,9 @@ class _Side(NamedTuple):
         n = 1 if self.mode in (*_NEAREST, "linear") else 2
         ones = [1] * (n - 1)  # the plane's other side, which stays as it is
         T, factors = ([*ones, self.T], None) if self.factor is None else (None, [*map(float, ones), self.factor])
-        y = InterpolateFunction.forward(lines.reshape(1, lines.shape[0], *ones, self.U), self.mode, T, factors, self.align_corners)
+        y = InterpolateFunction.forward(
+            lines.reshape(1, lines.shape[0], *ones, self.U), self.mode, T, factors, self.align_corners
+        )
         return y.reshape(lines.shape[0], self.T)
 
 
