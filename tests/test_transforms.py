@@ -10,6 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.testing import assert_close
 
 from manualgrad import nn, swap
+from manualgrad.nn import _basic
 
 # torch.func cannot transform torch's own LSTM (it changes its state in place), nor attention's fused kernels.
 NAMES = [name for name in SMALL if name != "lstm"]
@@ -243,7 +244,7 @@ def test_a_deliberately_wrong_rule_shows(function, transform, factor, compiled, 
 
     x = torch.rand(3, 4, dtype=torch.float64)
     expected = factor * run(x)
-    monkeypatch.setattr(nn.functional, function, Wrong)
+    monkeypatch.setattr(_basic, function, Wrong)
     if compiled:
         torch._dynamo.reset()
         run = torch.compile(run, fullgraph=True, backend="aot_eager")

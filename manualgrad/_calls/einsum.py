@@ -3,67 +3,40 @@
 from __future__ import annotations
 
 import math
-import string
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
-from torch.backends import opt_einsum
 
 from manualgrad.functions.arithmetic.mul import MulFunction
 from manualgrad.functions.arithmetic.sums import SumFunction
 from manualgrad.functions.linear.matmul import MatmulFunction
 
-_dynamo_is_tracing = torch.compiler.is_dynamo_compiling
-
 _ELLIPSIS = "."  # ".3" names the fourth of the dimensions of "...", counted from the last
 
 
-def einsum(*args: Any) -> Any:
-    """Of an equation and operands, or of operands with lists of numbers for their dimensions and, last, for the output's."""
-    if len(args) < 2:
-        return NotImplemented
-    if isinstance(args[0], Tensor):
-        n = len(args) // 2 * 2
-        subscripts = ["".join(map(_letter, of_t)) for of_t in args[1:n:2]]
-        output = "" if n == len(args) else "->" + "".join(map(_letter, args[-1]))
-        equation, operands = ",".join(subscripts) + output, args[:n:2]
-    else:
-        equation, *operands = args
-        operands = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
-    return _in_order(equation, operands, _path(equation, operands))
-
-
-def _letter(n: Any) -> str:
-    return "..." if n is Ellipsis else string.ascii_letters[(n + 26) % 52] if 0 <= n < 52 else "?"
-
-
-def _path(equation: str, operands: Sequence[Tensor]) -> list[int] | None:
-    """The order that opt_einsum finds, where it is installed, as in torch.einsum."""
-    if len(operands) < 3 or _dynamo_is_tracing() or not opt_einsum.enabled or not opt_einsum.is_available():
-        return None
-    found = opt_einsum.get_opt_einsum().contract_path(equation, *operands, optimize=opt_einsum.strategy)[0]
-    return [k for pair in found for k in pair]
-
-
-def _in_order(equation: str, operands: Sequence[Tensor], path: Sequence[int] | None) -> Any:
+def einsum(equation: str, operands: Sequence[Tensor], *, path: Sequence[int] | None = None) -> Any:
     """Two operands at a time, in the order of the path; what no other one and no output needs is added up at once."""
     named = _names(equation, operands)
     if named is None:
         return NotImplemented
     names, output = named
     terms = [_with_names_once(t, of_t) for t, of_t in zip(operands, names, strict=True)]
-    pairs = path or [0, 1] * (len(terms) - 1)
+    pairs = list(path) if path else [0, 1] * (len(terms) - 1)
+    if len(pairs) < 2 * (len(terms) - 1):
+        return NotImplemented
     for i, j in zip(pairs[::2], pairs[1::2], strict=False):
+        if len(terms) == 1:
+            break
         a, b = terms[i], terms[j]
         terms = [term for k, term in enumerate(terms) if k not in (i, j)]
         kept = set(output).union(*(names for _, names in terms))
         product = _product(*_summed(*a, kept.union(b[1])), *_summed(*b, kept.union(a[1])), kept)
         terms = [*terms, product] if path else [product, *terms]
     t, of_t = _summed(*terms[0], set(output))
-    return t.permute([of_t.index(name) for name in output])
+    y = t.permute([of_t.index(name) for name in output])
+    return y
 
 
 def _names(equation: str, operands: Sequence[Tensor]) -> tuple[list[list[str]], list[str]] | None:
@@ -149,15 +122,8 @@ def _as_matrices(
     return t.permute(order).reshape([*(sizes[name] for name in batch), *shape])
 
 
-def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Any:
-    if isinstance(dims, int):
-        if not 0 <= dims <= min(a.dim(), b.dim()):
-            return NotImplemented
-        dims = list(range(-dims, 0)), list(range(dims))
-    if out is not None or not isinstance(dims, tuple | list) or len(dims) != 2 or a.dtype != b.dtype:
-        return NotImplemented
-    dims_a, dims_b = ([d] if isinstance(d, int) else list(d) for d in dims)
-    if len(dims_a) != len(dims_b):
+def tensordot(a: Tensor, b: Tensor, dims_a: Sequence[int], dims_b: Sequence[int], *, out: Any = None) -> Any:
+    if out is not None or len(dims_a) != len(dims_b) or a.dtype != b.dtype:
         return NotImplemented
     dims_a, dims_b = [d % max(a.dim(), 1) for d in dims_a], [d % max(b.dim(), 1) for d in dims_b]
     if len(set(dims_a)) != len(dims_a) or len(set(dims_b)) != len(dims_b):
@@ -182,7 +148,7 @@ def inner(input: Tensor, other: Tensor, *, out: Any = None) -> Any:
         return NotImplemented
     if not input.dim() or not other.dim():
         return MulFunction.apply(input, other)
-    return tensordot(input, other, ([-1], [-1])) if input.shape[-1] == other.shape[-1] else NotImplemented
+    return tensordot(input, other, [-1], [-1]) if input.shape[-1] == other.shape[-1] else NotImplemented
 
 
 def outer(input: Tensor, vec2: Tensor, *, out: Any = None) -> Any:
