@@ -235,6 +235,8 @@ CATALOGUE |= {
     **dict.fromkeys((F.scaled_dot_product_attention, _NN.scaled_dot_product_attention), attention.scaled_dot_product_attention),
     F.embedding: embedding.embedding,
     torch.embedding: embedding.torch_embedding,
+    F.embedding_bag: embedding.embedding_bag,
+    torch.embedding_bag: embedding.torch_embedding_bag,
     F.batch_norm: normalization.batch_norm,
     torch.batch_norm: normalization.torch_batch_norm,
     F.instance_norm: normalization.instance_norm,

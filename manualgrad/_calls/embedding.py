@@ -1,4 +1,4 @@
-"""The embedding."""
+"""The embedding, and bags of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad.functions.linear.embedding import EmbeddingFunction
+from manualgrad.functions.linear.embedding import EmbeddingBagFunction, EmbeddingFunction
+
+_INTEGERS = (torch.int64, torch.int32)
+_MODES = ("sum", "mean", "max")
 
 
 def embedding(
@@ -20,21 +23,107 @@ def embedding(
     sparse: bool = False,
 ) -> Any:
     """torch.nn.functional's."""
-    if input.dtype not in (torch.int64, torch.int32) or weight.dim() != 2:
+    rows = weight.shape[0] if weight.dim() == 2 else -1
+    if rows < 0 or (padding_idx is not None and not -rows <= padding_idx < rows):
         return NotImplemented
-    padding = -1 if padding_idx is None else padding_idx
-    if not -len(weight) <= padding < len(weight):
+    padding = -1 if padding_idx is None else padding_idx % rows
+    if not _can_look_up(weight, input, scale_grad_by_freq and sparse):
         return NotImplemented
-    if padding_idx is not None:
-        padding %= len(weight)
-    if max_norm is not None:
-        with torch.no_grad():  # changes W itself: of its rows those that are too long
-            torch.embedding_renorm_(weight.detach(), input.contiguous(), max_norm, norm_type)
+    _renormalize(weight, input, max_norm, norm_type)
     return EmbeddingFunction.apply(weight, input, padding, scale_grad_by_freq, sparse)
 
 
 def torch_embedding(
     weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False
 ) -> Any:
-    """torch.embedding, with its order of arguments."""
-    return embedding(indices, weight, None if padding_idx == -1 else padding_idx, None, 2.0, scale_grad_by_freq, sparse)
+    """torch.embedding, of which any negative padding is none."""
+    if weight.dim() != 2 or not _can_look_up(weight, indices, scale_grad_by_freq and sparse):
+        return NotImplemented
+    return EmbeddingFunction.apply(weight, indices, max(padding_idx, -1), scale_grad_by_freq, sparse)
+
+
+def _can_look_up(weight: Tensor, input: Tensor, torch_raises: bool) -> bool:
+    return input.dtype in _INTEGERS and input.device == weight.device and not torch_raises
+
+
+def _renormalize(weight: Tensor, input: Tensor, max_norm: float | None, norm_type: float) -> None:
+    """The rows that are named and too long are shortened, in the table itself."""
+    if max_norm is not None:
+        with torch.no_grad():
+            torch.embedding_renorm_(weight, input.contiguous(), max_norm, norm_type)
+
+
+def embedding_bag(
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = False,
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Any:
+    """torch.nn.functional's."""
+    w = per_sample_weights
+    if mode not in _MODES or (w is not None and (mode != "sum" or w.shape != input.shape)):
+        return NotImplemented
+    if input.dim() == 2:
+        if offsets is not None or not input.shape[1]:
+            return NotImplemented
+        offsets = torch.arange(0, input.numel(), input.shape[1], dtype=input.dtype, device=input.device)
+        include_last_offset = False
+        input, w = input.reshape(-1), None if w is None else w.reshape(-1)
+    if offsets is None:
+        return NotImplemented
+    options = (scale_grad_by_freq, _MODES.index(mode), sparse, w, include_last_offset, padding_idx)
+    if not _is_a_call(weight, input, offsets, *options):
+        return NotImplemented
+    _renormalize(weight, input, max_norm, norm_type)
+    return torch_embedding_bag(weight, input, offsets, *options)[0]
+
+
+def torch_embedding_bag(
+    weight: Tensor,
+    indices: Tensor,
+    offsets: Tensor,
+    scale_grad_by_freq: bool = False,
+    mode: int = 0,
+    sparse: bool = False,
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Any:
+    """torch.embedding_bag: the result, the bag of each index, the sizes of the bags, and the rows that the largest are from."""
+    if not _is_a_call(
+        weight, indices, offsets, scale_grad_by_freq, mode, sparse, per_sample_weights, include_last_offset, padding_idx
+    ):
+        return NotImplemented
+    padding = -1 if padding_idx is None else padding_idx % len(weight)
+    return EmbeddingBagFunction.apply(
+        weight, indices, offsets, per_sample_weights, mode, include_last_offset, padding, scale_grad_by_freq, sparse
+    )
+
+
+def _is_a_call(
+    weight: Tensor,
+    indices: Tensor,
+    offsets: Tensor,
+    by_frequency: bool,
+    mode: int,
+    sparse: bool,
+    w: Tensor | None,
+    has_end: bool,
+    padding: int | None,
+) -> bool:
+    """Whether all of it fits together; what does not, torch explains."""
+    if (weight.dim(), indices.dim(), offsets.dim()) != (2, 1, 1) or offsets.dtype not in _INTEGERS:
+        return False
+    if (mode == 2 and (by_frequency or sparse)) or (w is not None and (mode != 0 or w.dtype != weight.dtype)):
+        return False
+    rows = weight.shape[0]
+    fits = padding is None or -rows <= padding < rows
+    has_bags = len(offsets) > has_end or not len(indices)
+    return fits and has_bags and offsets.device == weight.device and _can_look_up(weight, indices, by_frequency and sparse)

@@ -75,6 +75,7 @@ else:
     kl_div = hand_written(F.kl_div)(losses.functional_kl_div)
     nll_loss = hand_written(F.nll_loss)(losses.nll_loss)
     embedding = hand_written(F.embedding)(table.embedding)
+    embedding_bag = hand_written(F.embedding_bag)(table.embedding_bag)
     scaled_dot_product_attention = hand_written(F.scaled_dot_product_attention)(attention.scaled_dot_product_attention)
     pad = hand_written(F.pad)(movement.pad)
     batch_norm = hand_written(F.batch_norm)(normalization.batch_norm)

@@ -1,15 +1,26 @@
-"""The embedding: row i_k of a table W for each number i_k, y_k = W[i_k].
+"""Rows of a table: one for each number, or a sum, a mean or the largest of some of them, a bag.
 
-Backward. A row of W is copied once for each k that names it, so that its derivative is the sum over these, with g = ∂C/∂y:
+The table has rows r, and the numbers i_k each name one of them. Forward:
 
-    ∂C/∂W_r = Σ_{k: i_k = r} g_k
+    y_k = W_(i_k)                                        embedding
 
-A number may be named whose row gets no gradient (padding_idx), and the sum may be divided by the count of the k, so that it is
-a mean (scale_grad_by_freq). Rows that nothing names get 0, or are left out of a sparse gradient.
+    y_b = Σ_(k in bag b) a_k W_(i_k)                     embedding_bag: a_k = w_k for a sum, 1 if no weights w are given;
+                                                         a_k = 1/n_b for a mean, n_b being the number of rows in the bag
+    y_be = max over k in bag b of W_(i_k)e = W_(r_be)e   of each place e for itself, r_be being the first row that has it
 
-Forward mode: dy_k = dW[i_k].
+Backward. A row is there once for each k that names it, and these paths are summed. With g = ∂C/∂y, and b(k) the bag of k:
 
-Shapes: W [rows, m]; i [...] of integers; y and g [..., m].
+    ∂C/∂W_r = Σ_(k: i_k = r) g_k                         embedding
+    ∂C/∂W_r = Σ_(k: i_k = r) a_k g_b(k)                  embedding_bag; w_k occurs in y_b(k) alone:
+    ∂C/∂w_k = Σ_e W_(i_k)e g_b(k)e
+    ∂C/∂W_re = Σ_(b: r_be = r) g_be                      the largest
+
+The numbers of one row, the padding, get no gradient, and have no part in a bag: a_k = 0. With `by_frequency` the sum over k is
+divided by the number of its terms. A sparse gradient has the g_k as they are, each with its i_k, and not their sums.
+
+Forward mode: y is linear in W, and in w: the same of dW, and of dw. Of the largest, dy_be = dW_(r_be)e.
+
+Shapes: W [rows, m]; of the embedding, i [...], y and g [..., m]; of bags, i and w [n], y and g [bags, m].
 """
 
 from __future__ import annotations
@@ -17,44 +28,150 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.function import Function
+from manualgrad.functions._precision import wide
 
-__all__ = ["EmbeddingFunction"]
+__all__ = ["EmbeddingBagFunction", "EmbeddingFunction"]
+
+_MEAN, _MAX = 1, 2  # torch's numbers for them; 0 is the sum
+
+_transforms_are_active = torch._C._are_functorch_transforms_active
 
 
 class EmbeddingFunction(Function):
-    """y; `EmbeddingFunction.apply(W, i, padding_idx, is_mean, is_sparse)`, with padding_idx −1 for none."""
+    """y; `EmbeddingFunction.apply(W, i, padding, by_frequency, sparse)`, with padding −1 for none."""
 
     @staticmethod
-    def forward(W: Tensor, i: Tensor, padding_idx: int, is_mean: bool, is_sparse: bool) -> Tensor:
-        return F.embedding(i, W)
+    def forward(W: Tensor, i: Tensor, padding: int, by_frequency: bool, sparse: bool) -> Tensor:
+        return torch.embedding(W, i)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int, bool, bool], output: Tensor) -> None:
-        W, i, ctx.padding_idx, ctx.is_mean, ctx.is_sparse = inputs
-        ctx.shape = W.shape
+        W, i, *ctx.how = inputs
+        ctx.rows = W.shape[0]
         ctx.save_for_backward(i)
         ctx.save_for_forward(i)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, None, None]:
         (i,) = ctx.saved_tensors
-        g, i = g.reshape(-1, g.shape[-1]), i.reshape(-1)
-        if ctx.padding_idx >= 0:
-            g = g.masked_fill((i == ctx.padding_idx).unsqueeze(-1), 0)
-        if ctx.is_mean:
-            g = g / torch.zeros(ctx.shape[0], dtype=g.dtype, device=g.device).index_add(0, i, torch.ones_like(g[:, 0]))[i, None]
-        if ctx.is_sparse:
-            named = i != ctx.padding_idx
-            dC_dW = torch.sparse_coo_tensor(i[named].unsqueeze(0), g[named], tuple(ctx.shape), check_invariants=False)
-        else:
-            dC_dW = g.new_zeros(ctx.shape).index_add(0, i, g)
-        return dC_dW, None, None, None, None
+        g_k = g.reshape(i.numel(), g.shape[-1])
+        return _summed(g_k, i.reshape(-1), ctx.rows, g.dtype, *ctx.how), None, None, None, None
 
     @staticmethod
     def jvp(ctx: Any, dW: Tensor, *_: None) -> Tensor:
         (i,) = ctx.saved_tensors
-        return F.embedding(i, dW)
+        return torch.embedding(dW, i)
+
+
+class EmbeddingBagFunction(Function):
+    """y, b(k), n_b and r_be; `EmbeddingBagFunction.apply(W, i, first, w, mode, has_end, padding, by_frequency, sparse)`.
+
+    first [bags] has the first k of each bag, and with `has_end` one more; w is a Tensor or None; mode is 0 for the sum, 1
+    for the mean, 2 for the largest. r_be is for the largest alone; in its place n_b stands for the others.
+    """
+
+    @staticmethod
+    def forward(
+        W: Tensor,
+        i: Tensor,
+        first: Tensor,
+        w: Tensor | None,
+        mode: int,
+        has_end: bool,
+        padding: int,
+        by_frequency: bool,
+        sparse: bool,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        if mode == _MAX:
+            y, _, _, r = torch.embedding_bag(W, i, first, False, mode, False, w, has_end, None if padding < 0 else padding)
+            return y, *_bags(i, first, has_end, padding), r
+        b, n = _bags(i, first, has_end, padding)
+        if _transforms_are_active():  # torch.embedding_bag cannot be vmapped
+            y = _added_up(W, w, i, b, n, mode, padding)
+        else:
+            y = torch.embedding_bag(W, i, first, False, mode, False, w, has_end, None if padding < 0 else padding)[0]
+        return y, b, n, n.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+        W, i, _, w, ctx.mode, _, *ctx.how = inputs
+        _, b, n, r = output
+        ctx.mark_non_differentiable(b, n, r)
+        ctx.set_materialize_grads(False)
+        ctx.rows = W.shape[0]
+        ctx.save_for_backward(W if ctx.needs_input_grad[3] else None, i, w, b, n, r)
+        ctx.save_for_forward(W, i, w, b, n, r)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
+        W, i, w, b, n, r = ctx.saved_tensors
+        padding, by_frequency, sparse = ctx.how
+        dC_dW = dC_dw = None
+        if g is not None and ctx.mode == _MAX:
+            g_b = wide(g) * (n > 0).unsqueeze(1)
+            dC_dW = g_b.new_zeros(ctx.rows, g.shape[1]).scatter_add(0, r, g_b).to(g.dtype)
+        elif g is not None:
+            g_b = _shared(wide(g), n, ctx.mode)
+            if ctx.needs_input_grad[0]:
+                g_k = g_b[b] if w is None else w.unsqueeze(1) * g_b[b]
+                dC_dW = _summed(g_k, i, ctx.rows, g.dtype, padding, by_frequency, sparse)
+            if ctx.needs_input_grad[3]:
+                dC_dw = ((i != padding) * (wide(W[i]) * g_b[b]).sum(1)).to(w.dtype)
+        return dC_dW, None, None, dC_dw, None, None, None, None, None
+
+    @staticmethod
+    def jvp(
+        ctx: Any, dW: Tensor | None, _i: None, _first: None, dw: Tensor | None, *_: None
+    ) -> tuple[Tensor, None, None, None]:
+        W, i, w, b, n, r = ctx.saved_tensors
+        padding, *_ = ctx.how
+        if ctx.mode == _MAX:
+            assert dW is not None
+            return dW.gather(0, r) * (n > 0).unsqueeze(1), None, None, None
+        terms = [(dW, w)] if dW is not None else []
+        terms += [(W, dw)] if dw is not None else []
+        dy = [_added_up(*term, i, b, n, ctx.mode, padding) for term in terms]
+        return dy[0] if len(dy) == 1 else dy[0] + dy[1], None, None, None
+
+
+def _summed(g_k: Tensor, i: Tensor, rows: int, dtype: torch.dtype, padding: int, by_frequency: bool, sparse: bool) -> Tensor:
+    """Σ_(k: i_k = r) g_k for each row r."""
+    g_k = wide(g_k)
+    if by_frequency:
+        terms = g_k.new_zeros(rows).index_add(0, i, torch.ones_like(i, dtype=g_k.dtype))
+        g_k = g_k / terms[i].unsqueeze(1)
+    if sparse:
+        if padding >= 0:
+            i, g_k = i[i != padding], g_k[i != padding]
+        return torch.sparse_coo_tensor(i.unsqueeze(0), g_k.to(dtype), (rows, g_k.shape[1]), check_invariants=False)
+    dC_dW = g_k.new_zeros(rows, g_k.shape[1])
+    if _transforms_are_active():  # a vmap may know of examples in one of them alone
+        dC_dW = dC_dW.index_add(0, i, g_k)
+    else:
+        dC_dW.index_add_(0, i, g_k)
+    if padding >= 0:
+        dC_dW[padding] = 0
+    return dC_dW.to(dtype)
+
+
+def _bags(i: Tensor, first: Tensor, has_end: bool, padding: int) -> tuple[Tensor, Tensor]:
+    """b(k), and n_b, which does not count the padding."""
+    first = first[:-1] if has_end else first
+    begun = torch.zeros(len(i) + 1, dtype=i.dtype, device=i.device).index_add(0, first, torch.ones_like(first, dtype=i.dtype))
+    b = begun.cumsum(0, dtype=i.dtype)[:-1] - 1
+    return b, torch.zeros(len(first), dtype=i.dtype, device=i.device).index_add(0, b, (i != padding).to(i.dtype))
+
+
+def _shared(t: Tensor, n: Tensor, mode: int) -> Tensor:
+    """What is for a bag, as a mean's share for each of its rows."""
+    return t / n.clamp(min=1).unsqueeze(1) if mode == _MEAN else t
+
+
+def _added_up(W: Tensor, w: Tensor | None, i: Tensor, b: Tensor, n: Tensor, mode: int, padding: int) -> Tensor:
+    """y of a sum or a mean."""
+    terms = wide(W[i]) * (i != padding).unsqueeze(1)
+    terms = terms if w is None else w.unsqueeze(1) * terms
+    return _shared(terms.new_zeros(len(n), W.shape[1]).index_add(0, b, terms), n, mode).to(W.dtype)
