@@ -1,6 +1,6 @@
 """A small GPT, every gradient of it by hand, that learns to write like a text file, character by character.
 
-    python examples/gpt.py                    # on README.md and docs/backpropagation.md, 3 minutes on two CPU cores
+    python examples/gpt.py                    # on README.md and docs/backpropagation.md, 2 minutes on two CPU cores
     python examples/gpt.py mine.txt           # on another text
     python examples/gpt.py --check            # its gradients beside torch.nn's, in float64
 
