@@ -147,7 +147,9 @@ def prelu(input: Tensor, weight: Tensor) -> Any:
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Any:
-    return NotImplemented if out is not None else _activation(HardshrinkFunction, input, lambd)
+    if out is not None or not isinstance(lambd, int | float):
+        return NotImplemented
+    return HardshrinkFunction.apply(input, lambd) if lambd >= 0 else MulFunction.apply(input, 1)  # nothing is left out
 
 
 def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Any:

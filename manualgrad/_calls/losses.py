@@ -1,4 +1,4 @@
-"""Losses of classes."""
+"""Losses."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import _reduction
 
 from manualgrad._calls.arithmetic import div, mean, mul, sub, sum
-from manualgrad._calls.movement import abs
+from manualgrad._calls.movement import abs, broadcast_tensors
 from manualgrad.functions.losses.binary_cross_entropy import BCELossFunction, BCEWithLogitsLossFunction
 from manualgrad.functions.losses.cross_entropy import ClassCrossEntropyFunction, CrossEntropyFunction
-from manualgrad.functions.losses.distances import HuberLossFunction, SmoothL1LossFunction
+from manualgrad.functions.losses.distances import HuberLossFunction, L1LossFunction, SmoothL1LossFunction
 from manualgrad.functions.losses.kl_div import KLDivFunction, LogKLDivFunction
 from manualgrad.functions.losses.nll_loss import NLLLossFunction
 
@@ -104,8 +104,41 @@ def _are_pairs(*tensors: Any) -> bool:
     return all(isinstance(t, Tensor) and t.shape == tensors[0].shape and t.is_floating_point() for t in tensors)
 
 
+def _are_constant(*weights: Tensor | None) -> bool:
+    """torch refuses to differentiate by them."""
+    return not any(weight is not None and weight.requires_grad for weight in weights)
+
+
 def l1_loss(input: Tensor, target: Tensor, reduction: int = 1, *, out: Any = None) -> Any:
-    return NotImplemented if out is not None else _reduced(abs(sub(input, target)), reduction)
+    if out is not None:
+        return NotImplemented
+    of_each = L1LossFunction.apply(input, target) if _are_pairs(input, target) else abs(sub(input, target))
+    return _reduced(of_each, reduction)
+
+
+def functional_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Any:
+    """torch.nn.functional's, which hands itself over to a mode without its weight (seen in 2.14.1)."""
+    if reduction not in _REDUCTIONS or (weight is not None and weight.shape != input.shape):
+        return NotImplemented
+    if target.shape != input.shape:
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}): "
+            "the two are broadcast, which is seldom what is meant; give both the same size.",
+            stacklevel=3,  # who called the guard
+        )
+        input, target = broadcast_tensors(input, target)
+    number = _REDUCTIONS.index(_of_legacy(size_average, reduce, reduction))
+    if weight is None:
+        return l1_loss(input, target, number)
+    weighted = mul(l1_loss(input, target, 0), weight)
+    return div(sum(weighted), sum(weight)) if _REDUCTIONS[number] == "mean" else _reduced(weighted, number)
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: int = 1, beta: float = 1.0, *, out: Any = None) -> Any:
@@ -122,7 +155,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: int = 1, delta: float =
 
 def kl_div(input: Tensor, target: Tensor, reduction: int = 1, *, log_target: bool = False) -> Any:
     Function = LogKLDivFunction if log_target else KLDivFunction
-    return _reduced(Function.apply(*torch.broadcast_tensors(input, target)), reduction)
+    return _reduced(Function.apply(*broadcast_tensors(input, target)), reduction)
 
 
 def functional_kl_div(
@@ -152,7 +185,7 @@ def functional_kl_div(
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: int = 1, *, out: Any = None
 ) -> Any:
-    if out is not None or not _are_pairs(input, target):
+    if out is not None or not _are_pairs(input, target) or not _are_constant(weight):
         return NotImplemented
     loss = BCELossFunction.apply(input, target)
     return _reduced(loss if weight is None else mul(loss, weight), reduction)
@@ -161,7 +194,7 @@ def binary_cross_entropy(
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, reduction: int = 1
 ) -> Any:
-    if not _are_pairs(input, target):
+    if not _are_pairs(input, target) or not _are_constant(weight, pos_weight):
         return NotImplemented
     loss = BCEWithLogitsLossFunction.apply(input, target, pos_weight)
     return _reduced(loss if weight is None else mul(loss, weight), reduction)

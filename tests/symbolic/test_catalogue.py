@@ -234,6 +234,7 @@ CATALOGUE = [
     ("ClassCrossEntropy", s("x", 2, 3, at=(1, 2, 4, 3, 6, 5)), INT([1, 2]), None, 0.0, 1, "mean"),
     *(("CrossEntropy", s("x", 1, 2, at=(1, 2)), s("q", 1, 2), s("w", 2), 0.1, how) for how in ("none", "sum", "mean")),
     ("CrossEntropy", s("x", 2, 2, at=(1, 2, 4, 3)), s("q", 2, 2), None, 0.0, "mean"),
+    ("L1Loss", s("a", 3, at=(-1, 0, 1)), s("y", 3, at=(0, 0.125, 0))),
     ("SmoothL1Loss", s("a", 3, at=(-1, 0, 1)), s("y", 3, at=(0, 0.125, 0)), 0.5),
     ("HuberLoss", s("a", 3, at=(-1, 0, 1)), s("y", 3, at=(0, 0.125, 0)), 0.5),
     ("KLDiv", s("a", 2), s("y", 2, positive=True)),

@@ -33,9 +33,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad._functorch import transforms_are_active
 from manualgrad.function import Function
 from manualgrad.functions._form import fitted
+from manualgrad.functions.losses._of_pairs import batched_alike
 
 __all__ = ["MSELossFunction"]
 
@@ -51,7 +51,7 @@ class MSELossFunction(Function):
 
     @staticmethod
     def forward(a: Tensor, y: Tensor, reduction: str, w: Tensor | None) -> Tensor:
-        a, y = _batched_alike(a, y)
+        a, y = batched_alike(a, y)
         if w is None and reduction == "mean":
             return _mse_loss(a, y, _MEAN)
         C = _mse_loss(a, y, _NONE)
@@ -100,14 +100,6 @@ class MSELossFunction(Function):
         if dw is not None and ctx.reduction == "mean":
             dC = dC - C * dw.sum()
         return dC / _N(a, error, ctx.reduction, w)
-
-
-def _batched_alike(a: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """a and y themselves; under torch.func, each with the examples of the other.
-
-    PyTorch's rule for mse_loss under two vmaps raises where one of them has no examples (seen in 2.14.1; no issue known).
-    """
-    return (a + torch.zeros_like(y), y + torch.zeros_like(a)) if transforms_are_active() else (a, y)
 
 
 def _N(a: Tensor, error: Tensor, reduction: str, w: Tensor | None) -> Any:
