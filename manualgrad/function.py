@@ -181,6 +181,7 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
                 args = batched_if_random(cls.forward, args)
             return cls._transformed.apply(*args)
         if _dynamo_is_tracing():
+            args = _each_once(args)
             with torch._C.DisableTorchFunction():  # Dynamo traces the backward now: it is not a matter for by_hand
                 return cls._compiled.apply(*args)
         return cls._eager.apply(*args)
@@ -336,6 +337,15 @@ def _backward_of(cls: type[Function]) -> Callable[..., Any]:
         return back(ctx, *grad_outputs)
 
     return backward
+
+
+def _each_once(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A tensor that is given twice, as in x * x, as a view the second time: Dynamo refuses a "duplicate tensor input"."""
+    found: list[Any] = []
+    for value in args:
+        is_there = isinstance(value, torch.Tensor) and any(value is other for other in found)
+        found.append(value.view_as(value) if is_there else value)
+    return tuple(found)
 
 
 # torch.compile and torch.func together. Where a transform is active, Dynamo traces into a Function's `forward` and

@@ -385,6 +385,28 @@ def test_changing_a_saved_input_in_place_is_detected():
         output.sum().backward()
 
 
+class Product(Function):
+    """a b, whose derivatives are claimed to be 7 times theirs."""
+
+    @staticmethod
+    def forward(a, b):
+        return a * b
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, g):
+        a, b = ctx.saved_tensors
+        return 7 * b * g, 7 * a * g
+
+
+@pytest.mark.parametrize("around", [lambda f: f, compiled], ids=["eager", "compiled"])
+def test_one_tensor_may_be_given_twice(around):
+    assert torch.equal(backward_of(around(lambda x: Product.apply(x, x)), torch.tensor([1.0, 3.0])), torch.tensor([14.0, 42.0]))
+
+
 # In place: exp, whose derivative is its output, and claimed to be 7 times it.
 
 
