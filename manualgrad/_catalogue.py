@@ -38,7 +38,6 @@ from manualgrad.nn import _basic
 __all__ = ["CATALOGUE", "COMPOSITIONS", "EXPLAINED"]
 
 T = Tensor
-_VF: Any = torch._C._VariableFunctions
 _NN: Any = torch._C._nn  # what torch.nn.functional's functions in Python call
 
 
@@ -139,6 +138,7 @@ CATALOGUE |= {
     **dict.fromkeys((torch.prod, T.prod), order.prod),
     **dict.fromkeys((torch.cumsum, T.cumsum), order.cumsum),
     torch.linalg.vector_norm: order.vector_norm,
+    **dict.fromkeys((torch.norm, T.norm), order.norm),
     **dict.fromkeys((torch.scatter, T.scatter), scatter.scatter),
     **dict.fromkeys((torch.scatter_add, T.scatter_add), scatter.scatter_add),
     **dict.fromkeys((torch.index_add, T.index_add), scatter.index_add),
@@ -156,7 +156,7 @@ CATALOGUE |= {
     **dict.fromkeys((torch.triu, T.triu), repeat.triu),
     **dict.fromkeys((torch.pixel_shuffle, F.pixel_shuffle), repeat.pixel_shuffle),
     **dict.fromkeys((torch.pixel_unshuffle, F.pixel_unshuffle), repeat.pixel_unshuffle),
-    **dict.fromkeys((torch.channel_shuffle, F.channel_shuffle), repeat.channel_shuffle),
+    **dict.fromkeys((torch.channel_shuffle, F.channel_shuffle, torch.native_channel_shuffle), repeat.channel_shuffle),
     _NN.im2col: repeat.im2col,
     _NN.col2im: repeat.col2im,
     T.unfold: repeat.unfold,
@@ -164,15 +164,15 @@ CATALOGUE |= {
     **dict.fromkeys((torch.ceil, T.ceil), rounding.ceil),
     **dict.fromkeys((torch.trunc, T.trunc, torch.fix, T.fix), rounding.trunc),
     **dict.fromkeys((torch.frac, T.frac), rounding.frac),
-    **dict.fromkeys((torch.sign, T.sign), rounding.sign),
-    **dict.fromkeys((torch.round, T.round), rounding.round),
+    **dict.fromkeys((torch.sign, T.sign, torch.sgn, T.sgn), rounding.sign),
+    **dict.fromkeys((torch.round, T.round, torch.special.round), rounding.round),
     **dict.fromkeys((torch.floor_divide, T.floor_divide, T.__floordiv__), rounding.floor_divide),
     T.__rfloordiv__: rounding.rfloordiv,
     **dict.fromkeys((torch.remainder, T.remainder, T.__mod__), rounding.remainder),
     T.__rmod__: rounding.rmod,
     **dict.fromkeys((torch.fmod, T.fmod), rounding.fmod),
-    _VF.einsum: einsum.einsum,
-    _VF.tensordot: einsum.tensordot,
+    torch.einsum: einsum.functional_einsum,
+    torch.tensordot: einsum.functional_tensordot,
     **dict.fromkeys((torch.inner, T.inner), einsum.inner),
     **dict.fromkeys((torch.outer, T.outer, torch.ger, T.ger), einsum.outer),
     **{
@@ -254,7 +254,12 @@ _IN_PLACE: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((T.add_, T.__iadd__), _without_a_copy(ours.add)),
     **dict.fromkeys((T.sub_, T.subtract_, T.__isub__), _without_a_copy(ours.sub)),
     **dict.fromkeys((T.mul_, T.multiply_, T.__imul__), _in_place(ours.mul)),
-    **dict.fromkeys((T.div_, T.divide_, T.true_divide_, T.__itruediv__), _in_place(ours.div)),
+    **dict.fromkeys((T.div_, T.divide_, T.true_divide_, T.__itruediv__), _in_place(rounding.div)),
+    **dict.fromkeys((T.floor_divide_, T.__ifloordiv__), _in_place(rounding.floor_divide)),
+    **dict.fromkeys((T.remainder_, T.__imod__), _in_place(rounding.remainder)),
+    T.fmod_: _in_place(rounding.fmod),
+    **dict.fromkeys((T.sign_, T.sgn_), _without_a_copy(rounding.sign)),
+    **dict.fromkeys((T.trunc_, torch.trunc_, T.fix_, torch.fix_), _without_a_copy(rounding.trunc)),
     **dict.fromkeys((T.pow_, T.__ipow__), _in_place(ours.pow)),
     **dict.fromkeys((T.neg_, T.negative_, torch.neg_), _without_a_copy(ours.neg)),
     **dict.fromkeys((torch.tanh_, T.tanh_), TanhFunction.apply_in_place),
@@ -289,6 +294,9 @@ _IN_PLACE: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((T.index_put_, torch.index_put_), _without_a_copy(scatter.index_put)),
     T.masked_scatter_: _without_a_copy(scatter.masked_scatter),
     T.__setitem__: scatter.setitem,
+    T.copy_: scatter.copy_,
+    **dict.fromkeys((T.fill_, torch.fill_), scatter.fill_),
+    **dict.fromkeys((T.zero_, torch.zero_), scatter.zero_),
     T.tril_: _without_a_copy(repeat.tril),
     T.triu_: _without_a_copy(repeat.triu),
     T.cumsum_: _without_a_copy(order.cumsum),
@@ -299,6 +307,9 @@ for _name in ("silu", "mish", "leaky_relu", "hardtanh", "relu6", "hardsigmoid", 
     _call = getattr(activations, _name)
     CATALOGUE |= {getattr(F, _name): _call, getattr(_NN, _name): activations.native(_call)}
     _IN_PLACE[getattr(_NN, f"{_name}_")] = _in_place(_call)
+for _name in ("floor", "ceil", "round", "frac"):
+    _call = _without_a_copy(getattr(rounding, _name))
+    _IN_PLACE |= dict.fromkeys((getattr(torch, f"{_name}_"), getattr(T, f"{_name}_")), _call)
 for _name in ("selu", "celu"):
     _call = getattr(activations, _name)
     CATALOGUE |= dict.fromkeys((getattr(F, _name), getattr(torch, _name)), _call)

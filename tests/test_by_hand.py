@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import assert_same, copy_of
+from samples import assert_same, copy_of, inside
 from torch.autograd import forward_ad
 from torch.func import grad, jacfwd, jacrev, jvp, vjp, vmap
 from torch.testing import assert_close
@@ -31,14 +31,6 @@ OF_THEIR_OWN = ("reflect", "replicate", "replicate_negative", "circular")  # fun
 OPS = [op for op in op_db if op.name in NAMES and op.variant_test_name not in OF_THEIR_OWN]
 
 pytestmark = pytest.mark.filterwarnings("default:Using a target size")
-
-
-def inside(function):
-    def call(*args, **kwargs):
-        with by_hand():
-            return function(*args, **kwargs)
-
-    return call
 
 
 def test_each_operator_of_the_catalogue_is_among_torchs_samples():
@@ -308,6 +300,20 @@ NESTED = {  # but batch norm, of which torch's own reverse mode is wrong: functi
     "softmax": lambda p: torch.softmax(p * p, 0) * p.view(2, 3).log_softmax(1).view(6),
     "cross entropy": lambda p: F.cross_entropy(p.view(2, 3) ** 2, torch.tensor([2, 0]), p[:3].detach()) * p,
     "activations": lambda p: p.tanh() * F.silu(p) * F.gelu(p) + F.leaky_relu(p - 0.7) * F.hardswish(p) + F.softplus(p) * p,
+    "attention": lambda p: F.scaled_dot_product_attention(p.view(3, 2), (p * p).view(3, 2), p.view(3, 2), is_causal=True),
+    "embedding": lambda p: F.embedding(torch.tensor([2, 0, 2]), (p * p).view(3, 2)) * p[:2],
+    "losses": lambda p: F.huber_loss(p, p[0] * p, delta=0.2) * F.binary_cross_entropy(p / 2, p * 0.4) * F.l1_loss(p, p * p),
+    "more losses": lambda p: F.kl_div(p, p * p, reduction="sum") * F.binary_cross_entropy_with_logits(p, p * p / 2) * p,
+    "gated": lambda p: F.glu(p * p, 0) * F.softshrink(p, 0.5)[3:],
+    "order": lambda p: (p * p).amax() * p.topk(2)[0].prod() * p.cumsum(0) * (p - 0.7).norm(3),
+    "scatter": lambda p: p.scatter_add(0, torch.tensor([1, 1]), p[:2] * p[2]).index_add(0, torch.tensor([3]), p[:1] ** 2) * p,
+    "repeats": lambda p: p.repeat(2)[3:9] * (p * p).repeat_interleave(2)[:6] * p.view(2, 3).tril().sum(),
+    "rounding": lambda p: p.remainder(0.4) * p * p.floor(),
+    "einsum": lambda p: torch.einsum("ij,kj,k->i", p.view(2, 3), (p * p).view(2, 3), p[:2]),
+    "interpolate": lambda p: F.interpolate((p * p).view(1, 1, 2, 3), (3, 4), mode="bilinear")[0, 0, :2, :3].reshape(6) * p,
+    "pads": lambda p: (
+        F.pad((p * p).view(1, 6), (2, 1), mode="reflect")[0, :6] * F.pad(p.view(1, 6), (1, 1), mode="circular")[0, :6]
+    ),
     "fused": lambda p: torch.addcmul(p, p, p[0], value=2) * torch.addcdiv(p, p, p + 1) * torch.lerp(p, p * p, p[0]),
 }
 

@@ -3,17 +3,49 @@
 from __future__ import annotations
 
 import math
+import string
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
+from torch.backends import opt_einsum
 
 from manualgrad.functions.arithmetic.mul import MulFunction
 from manualgrad.functions.arithmetic.sums import SumFunction
 from manualgrad.functions.linear.matmul import MatmulFunction
 
+_dynamo_is_tracing = torch.compiler.is_dynamo_compiling
+
 _ELLIPSIS = "."  # ".3" names the fourth of the dimensions of "...", counted from the last
+
+
+def functional_einsum(*args: Any) -> Any:
+    """Of an equation and operands, or of operands with lists of numbers for their dimensions and, last, for the output's."""
+    if len(args) < 2:
+        return NotImplemented
+    if isinstance(args[0], Tensor):
+        n = len(args) // 2 * 2
+        subscripts = ["".join(map(_letter, of_t)) for of_t in args[1:n:2]]
+        output = "" if n == len(args) else "->" + "".join(map(_letter, args[-1]))
+        equation, operands = ",".join(subscripts) + output, args[:n:2]
+    else:
+        equation, operands = args[0], args[1:]
+        operands = tuple(operands[0]) if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
+    return einsum(equation, operands, path=_path(equation, operands))
+
+
+def _letter(n: Any) -> str:
+    return "..." if n is Ellipsis else string.ascii_letters[(n + 26) % 52] if 0 <= n < 52 else "?"
+
+
+def _path(equation: str, operands: Sequence[Tensor]) -> list[int] | None:
+    """The order that opt_einsum finds, where it is installed, as in torch.einsum."""
+    if len(operands) < 3 or _dynamo_is_tracing() or not opt_einsum.enabled or not opt_einsum.is_available():
+        return None
+    found = opt_einsum.get_opt_einsum().contract_path(equation, *operands, optimize=opt_einsum.strategy)[0]
+    return [k for pair in found for k in pair]
 
 
 def einsum(equation: str, operands: Sequence[Tensor], *, path: Sequence[int] | None = None) -> Any:
@@ -23,20 +55,16 @@ def einsum(equation: str, operands: Sequence[Tensor], *, path: Sequence[int] | N
         return NotImplemented
     names, output = named
     terms = [_with_names_once(t, of_t) for t, of_t in zip(operands, names, strict=True)]
-    pairs = list(path) if path else [0, 1] * (len(terms) - 1)
-    if len(pairs) < 2 * (len(terms) - 1):
-        return NotImplemented
+    pairs = path or [0, 1] * (len(terms) - 1)
     for i, j in zip(pairs[::2], pairs[1::2], strict=False):
-        if len(terms) == 1:
-            break
         a, b = terms[i], terms[j]
         terms = [term for k, term in enumerate(terms) if k not in (i, j)]
         kept = set(output).union(*(names for _, names in terms))
         product = _product(*_summed(*a, kept.union(b[1])), *_summed(*b, kept.union(a[1])), kept)
         terms = [*terms, product] if path else [product, *terms]
     t, of_t = _summed(*terms[0], set(output))
-    y = t.permute([of_t.index(name) for name in output])
-    return y
+    order = [of_t.index(name) for name in output]
+    return _permuted(t, order) if len(operands) > 1 else t.permute(order)
 
 
 def _names(equation: str, operands: Sequence[Tensor]) -> tuple[list[list[str]], list[str]] | None:
@@ -77,7 +105,7 @@ def _spelled_out(subscript: str, dots: int) -> list[str] | None:
 
 def _with_names_once(t: Tensor, names: list[str]) -> tuple[Tensor, list[str]]:
     """The diagonal of dimensions that bear one name."""
-    for name in dict.fromkeys(names):
+    for name in set(names) if len(set(names)) < len(names) else ():
         while names.count(name) > 1:
             i = names.index(name)
             j = names.index(name, i + 1)
@@ -95,22 +123,29 @@ def _summed(t: Tensor, names: list[str], kept: set[str]) -> tuple[Tensor, list[s
 
 
 def _product(a: Tensor, of_a: list[str], b: Tensor, of_b: list[str], kept: set[str]) -> tuple[Tensor, list[str]]:
-    """A product of matrices, for each place in the dimensions that both have and that are kept."""
+    """A product of matrices, for each place in the dimensions that both have and that are kept; and its dimensions' names."""
     a, of_a = _without_ones(a, of_a, of_b)
     b, of_b = _without_ones(b, of_b, of_a)
     both = [name for name in of_a if name in of_b]
     batch, summed = [n for n in both if n in kept], [n for n in both if n not in kept]
     rows, columns = [n for n in of_a if n not in both], [n for n in of_b if n not in both]
     sizes = dict(zip((*of_b, *of_a), (*b.shape, *a.shape), strict=True))
+    names = [*batch, *rows, *columns]
+    if not summed:  # element by element, as torch has it: the rows' and the columns' dimensions broadcast
+        a = _permuted(a, [of_a.index(name) for name in (*batch, *rows)])
+        b = _permuted(b, [of_b.index(name) for name in (*batch, *columns)])
+        a = _shaped(a, [*a.shape, *[1] * len(columns)])
+        return MulFunction.apply(a, _shaped(b, [*b.shape[: len(batch)], *[1] * len(rows), *b.shape[len(batch) :]])), names
     A = _as_matrices(a, of_a, sizes, batch, rows, summed)
     B = _as_matrices(b, of_b, sizes, batch, summed, columns)
-    names = [*batch, *rows, *columns]
-    return MatmulFunction.apply(A, B).reshape([sizes[name] for name in names]), names
+    return _shaped(MatmulFunction.apply(A, B), [sizes[name] for name in names]), names
 
 
 def _without_ones(t: Tensor, names: list[str], others: list[str]) -> tuple[Tensor, list[str]]:
     """Without dimensions of 1 that the other operand has too: broadcasting repeats them."""
     dims = [d for d, name in enumerate(names) if t.shape[d] == 1 and name in others]
+    if not dims:
+        return t, names
     return t.squeeze(dims), [name for d, name in enumerate(names) if d not in dims]
 
 
@@ -118,8 +153,30 @@ def _as_matrices(
     t: Tensor, names: list[str], sizes: dict[str, int], batch: list[str], rows: list[str], columns: list[str]
 ) -> Tensor:
     order = [names.index(name) for name in (*batch, *rows, *columns)]
-    shape = [math.prod(sizes[name] for name in group) for group in (rows, columns)]
-    return t.permute(order).reshape([*(sizes[name] for name in batch), *shape])
+    shape = [math.prod([sizes[name] for name in group]) for group in (rows, columns)]
+    return _shaped(_permuted(t, order), [*(sizes[name] for name in batch), *shape])
+
+
+# A view that changes nothing would be one more node to go back through.
+
+
+def _permuted(t: Tensor, order: list[int]) -> Tensor:
+    return t if order == list(range(len(order))) else t.permute(order)
+
+
+def _shaped(t: Tensor, shape: list[int]) -> Tensor:
+    return t if list(t.shape) == shape else t.reshape(shape)
+
+
+def functional_tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Any:
+    if isinstance(dims, int):
+        if not 0 <= dims <= min(a.dim(), b.dim()):
+            return NotImplemented
+        dims = list(range(-dims, 0)), list(range(dims))
+    if not isinstance(dims, tuple | list) or len(dims) != 2:
+        return NotImplemented
+    dims_a, dims_b = ([d] if isinstance(d, int) else list(d) for d in dims)
+    return tensordot(a, b, dims_a, dims_b, out=out)
 
 
 def tensordot(a: Tensor, b: Tensor, dims_a: Sequence[int], dims_b: Sequence[int], *, out: Any = None) -> Any:
@@ -136,7 +193,7 @@ def tensordot(a: Tensor, b: Tensor, dims_a: Sequence[int], dims_b: Sequence[int]
         if a.shape[d] != b.shape[e]:
             return NotImplemented
     rows, columns = ([d for d in range(t.dim()) if d not in dims] for t, dims in ((a, dims_a), (b, dims_b)))
-    summed = math.prod(a.shape[d] for d in dims_a)
+    summed = math.prod([a.shape[d] for d in dims_a])
     of_rows, of_columns = [a.shape[d] for d in rows], [b.shape[d] for d in columns]
     A = a.permute(rows + dims_a).reshape(math.prod(of_rows), summed)
     B = b.permute(dims_b + columns).reshape(summed, math.prod(of_columns))

@@ -88,10 +88,11 @@ def torch_instance_norm(
     """torch's own, with its order of arguments."""
     if input.dim() < 2 or not _belong_together(input, weight, bias, running_mean, running_var):
         return NotImplemented
-    if (running_mean is None and not use_input_stats) or (running_mean is not None and input.numel() == 0):
+    if running_mean is None and not use_input_stats:
         return NotImplemented
     if input.numel() == 0:
-        return _of_nothing(input, weight, bias, eps)
+        torch_raises = not input.shape[0] and not (weight is None and bias is None)
+        return NotImplemented if torch_raises or running_mean is not None else _of_nothing(input, weight, bias, eps)
     if use_input_stats:
         return InstanceNormFunction.apply(input, weight, bias, running_mean, running_var, momentum, eps)[0]
     return BatchNormEvaluationFunction.apply(input.contiguous(), weight, bias, running_mean, running_var, eps)
@@ -166,7 +167,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     if input.dim() < 3 or input.numel() == 0:
         return NotImplemented
     N, C, L = input.shape[0], input.shape[1], math.prod(input.shape[2:])
-    squares = arithmetic.mul(input, input).reshape(N, 1, C, L)
+    squares = arithmetic.square(input).reshape(N, 1, C, L)
     squares = movement.pad(squares, (0, 0, size // 2, (size - 1) // 2))
     means = pooling.avg_pool2d(squares, (size, 1), 1).reshape(input.shape)
     return arithmetic.div(input, arithmetic.pow(arithmetic.add(arithmetic.mul(means, alpha), k), beta))

@@ -95,3 +95,9 @@ def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False,
     if out is not None or dims is None or not isinstance(ord, int | float) or not (x.is_floating_point() or x.is_complex()):
         return NotImplemented
     return VectorNormFunction.apply(x if dtype is None else x.to(dtype), ord, dims, keepdim)
+
+
+def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Any = None, dtype: Any = None) -> Any:
+    """torch.norm, of vectors: "fro" is 2; "nuc" is torch's own."""
+    ord = 2 if p in ("fro", None) else p
+    return vector_norm(input, ord, dim, keepdim, dtype=dtype, out=out)

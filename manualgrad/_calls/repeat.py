@@ -106,7 +106,9 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Any:
         return input.unsqueeze(0)
     if not isinstance(dimension, int) or not -input.dim() <= dimension < input.dim():
         return NotImplemented
-    return WindowsFunction.apply(input, dimension % input.dim(), size, step)
+    windows = WindowsFunction.apply(input, dimension % input.dim(), size, step)
+    # A compiled function has its output's gradient brought into the output's strides, in which these windows overlap.
+    return windows.clone() if torch.compiler.is_dynamo_compiling() else windows
 
 
 def _numbers(args: tuple[Any, ...], by_name: Any) -> list[int] | None:

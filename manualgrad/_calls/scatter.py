@@ -55,7 +55,8 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: A
 
 
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Any:
-    return IndexFillFunction.apply(input, dim, index, value) if isinstance(dim, int) else NotImplemented
+    fits = not isinstance(value, Tensor) or (not value.dim() and (input.is_complex() or not value.is_complex()))
+    return IndexFillFunction.apply(input, dim, index, value) if fits and isinstance(dim, int) else NotImplemented
 
 
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Any:
@@ -120,14 +121,10 @@ def setitem(input: Tensor, index: Any, value: Any) -> Any:
     value = _as_value(value, input)
     if places is None or value is None:
         return NotImplemented
-    view = input[places.view]
     value = _without_ones(value)
-    if places.indices and not _dynamo_is_tracing() and input.is_leaf and input.requires_grad:
-        return NotImplemented  # torch has an error of its own for it
-    if places.indices:
-        value = _filled(view, value, places.indices)
-        value = NotImplemented if value is NotImplemented or value.dtype != view.dtype else value
-    if value is NotImplemented or _put(value, view) is NotImplemented:
+    view = input if all(part == slice(None) for part in places.view) else input[places.view]
+    answer = _write(value, view, places.indices) if places.indices else _put(value, view)
+    if answer is NotImplemented:
         return NotImplemented
     if not _dynamo_is_tracing() and input._base is not None:
         _remember_as_a_copy(input)
@@ -193,16 +190,17 @@ def _without_ones(value: Tensor) -> Tensor:
     return value
 
 
-def _filled(view: Tensor, value: Tensor, indices: tuple[Tensor | None, ...]) -> Any:
-    """The view with the value at these places."""
+def _write(value: Tensor, into: Tensor, indices: tuple[Tensor | None, ...]) -> Any:
+    """At these places."""
     first = next(i for i, index in enumerate(indices) if index is not None)
     mask = indices[first]
     assert mask is not None
-    if _is_mask(mask) and not value.dim() and not any(index is not None for index in indices[first + 1 :]):
-        if mask.shape != view.shape[first : first + mask.dim()]:
-            return NotImplemented
-        return MaskedFillFunction.apply(view, mask.reshape(*mask.shape, *[1] * (view.dim() - first - mask.dim())), value)
-    return IndexPutFunction.apply(view, value, False, *indices)
+    if value.dim() or not _is_mask(mask) or any(index is not None for index in indices[first + 1 :]):
+        return IndexPutFunction.apply_in_place(into, value, False, *indices)
+    if mask.shape != into.shape[first : first + mask.dim()]:
+        return NotImplemented
+    mask = mask.reshape(*mask.shape, *[1] * (into.dim() - first - mask.dim()))
+    return MaskedFillFunction.apply_in_place(into, mask, value)
 
 
 def _put(value: Tensor, into: Tensor) -> Any:

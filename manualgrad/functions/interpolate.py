@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -75,9 +75,9 @@ class InterpolateFunction(Function):
         for dim, U in enumerate(ctx.U, 2):
             side = _Side(ctx.mode, U, delta.shape[dim], ctx.factors and ctx.factors[dim - 2], ctx.align_corners)
             if ctx.mode in _NEAREST:
-                dC_dx = _added_up(dC_dx, dim, side)
+                dC_dx = _along(dim, dC_dx, _added_up, side)
             else:
-                dC_dx = _times(dC_dx, dim, _weights(side, dC_dx).mT)
+                dC_dx = _along(dim, dC_dx, _times, _weights(side, dC_dx).mT)
         return dC_dx.to(ctx.dtype), None, None, None, None
 
     @staticmethod
@@ -110,14 +110,15 @@ def _weights(side: _Side, like: Tensor) -> Tensor:
     return side.of(torch.eye(side.U, dtype=like.dtype, device=like.device))
 
 
+def _along(dim: int, t: Tensor, formula: Callable[[Tensor, int, Any], Tensor], other: Any) -> Tensor:
+    """formula(t, dim, other), in t's order in memory."""
+    if channels_are_last(t, t.dim() - 2):
+        return with_channels_last(lambda t: formula(t, dim - 1, other), t)
+    return formula(t, dim, other)
+
+
 def _times(t: Tensor, dim: int, A: Tensor) -> Tensor:
     """The product with A [T, U] along a dimension of t, from T to U places."""
-    if channels_are_last(t, t.dim() - 2):
-        return with_channels_last(lambda t: _times_in_order(t, dim - 1, A), t)
-    return _times_in_order(t, dim, A)
-
-
-def _times_in_order(t: Tensor, dim: int, A: Tensor) -> Tensor:
     before, behind = t.shape[:dim], t.shape[dim + 1 :]
     if not behind:
         return t @ A

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import assert_same, copy_of
+from samples import assert_same, copy_of, inside
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
@@ -28,14 +28,6 @@ IN_PLACE = ("silu", "mish", "leaky_relu", "hardtanh", "relu6", "hardsigmoid", "h
 OTHERS = ("gelu", "softplus", "logsigmoid", "softsign")
 NAMES = ("tanh", *(f"nn.functional.{name}" for name in IN_PLACE + OTHERS))
 OPS = [op for op in op_db if op.name in NAMES and op.variant_test_name != "complex"]  # of which torch has no gradient
-
-
-def inside(function):
-    def call(*args, **kwargs):
-        with by_hand():
-            return function(*args, **kwargs)
-
-    return call
 
 
 def test_each_operator_is_among_torchs_samples():

@@ -5,13 +5,13 @@ import itertools
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import HALF, assert_as_close, assert_same
+from samples import HALF, assert_as_close, assert_same, inside
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.utils._pytree import tree_leaves
 
-from manualgrad import audit, by_hand
+from manualgrad import audit
 from manualgrad.functions import _attention_in_blocks
 from manualgrad.functions.attention import AttentionFunction
 from manualgrad.functions.linear.embedding import EmbeddingFunction
@@ -20,14 +20,6 @@ from manualgrad.testing import CHECKS, check_function
 DOUBLE = torch.float64
 NAMES = ("nn.functional.scaled_dot_product_attention", "nn.functional.embedding")
 OPS = [op for op in op_db if op.name in NAMES]
-
-
-def inside(function):
-    def call(*args, **kwargs):
-        with by_hand():
-            return function(*args, **kwargs)
-
-    return call
 
 
 attention = inside(F.scaled_dot_product_attention)

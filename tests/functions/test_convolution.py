@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from gradients import check
-from samples import HALF, assert_same, copy_of, random_like
+from samples import HALF, assert_same, copy_of, inside, random_like
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
@@ -24,14 +24,6 @@ NAMES = [f"conv{t}{n}d" for t in ("", "_transpose") for n in (1, 2, 3)]
 OPS = {op.name.removeprefix("nn.functional."): op for op in op_db if op.name.removeprefix("nn.functional.") in NAMES}
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same'")
-
-
-def inside(function):
-    def call(*args, **kwargs):
-        with by_hand():
-            return function(*args, **kwargs)
-
-    return call
 
 
 def random(*shape, dtype=DOUBLE):

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import assert_same, copy_of
+from samples import assert_same, copy_of, inside
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
@@ -20,14 +20,6 @@ from manualgrad.testing import CHECKS, check_function
 DOUBLE = torch.float64
 OPS = [op for op in op_db if op.name in ("nn.functional.cross_entropy", "nn.functional.nll_loss")]
 REDUCTIONS = ("none", "mean", "sum")
-
-
-def inside(function):
-    def call(*args, **kwargs):
-        with by_hand():
-            return function(*args, **kwargs)
-
-    return call
 
 
 @pytest.mark.parametrize("dtype", [DOUBLE, torch.float32, torch.bfloat16, torch.float16], ids=str)

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import HALF, assert_as_close, assert_same, copy_of
+from samples import HALF, assert_as_close, assert_same, copy_of, inside
 from torch.func import grad, jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
@@ -30,14 +30,6 @@ CALLS = {
 def _in_the_catalogue(monkeypatch):
     for function, call in CALLS.items():
         monkeypatch.setitem(manualgrad._catalogue.CATALOGUE, function, call)
-
-
-def inside(function):
-    def call(*args, **kwargs):
-        with by_hand():
-            return function(*args, **kwargs)
-
-    return call
 
 
 def rand(*shape, dtype=DOUBLE):

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import HALF, assert_same, copy_of
+from samples import HALF, assert_same, copy_of, inside
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
@@ -38,14 +38,6 @@ OPS = [op for op in op_db if op.name in ("nn.functional.layer_norm", "nn.functio
 def _in_the_catalogue(monkeypatch):
     for name, call in NAMES.items():
         monkeypatch.setitem(manualgrad._catalogue.CATALOGUE, name, call)
-
-
-def inside(function):
-    def call(*args, **kwargs):
-        with by_hand():
-            return function(*args, **kwargs)
-
-    return call
 
 
 def rand(*shape, dtype=DOUBLE):

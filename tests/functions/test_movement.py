@@ -1,29 +1,18 @@
-"""Scattering, repeating, windows, rounding, interpolation, einsum: on PyTorch's samples, and by hand."""
+"""Scattering, repeating and windows: on PyTorch's samples, and by hand."""
 
 import pytest
 import torch
-import torch.nn.functional as F
-from samples import HALF, assert_as_close, assert_same
+from samples import HALF, assert_as_close, assert_same, inside
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 
-from manualgrad import audit, by_hand
+from manualgrad import audit
 
 DOUBLE = torch.float64
 SCATTERS = "scatter scatter_add index_add index_copy index_fill index_put masked_scatter masked_select take take_along_dim"
 REPEATS = "repeat tile repeat_interleave tril triu nn.functional.pixel_shuffle nn.functional.pixel_unshuffle unfold"
-ROUNDING = "floor ceil trunc frac sign round remainder __rmod__ fmod"
-OTHERS = "einsum inner outer tensordot nn.functional.unfold nn.functional.interpolate"
-NAMES = " ".join((SCATTERS, REPEATS, ROUNDING, OTHERS)).split()
+NAMES = " ".join((SCATTERS, REPEATS, "nn.functional.unfold __rmod__")).split()
 OPS = [op for op in op_db if op.name in NAMES]
-
-
-def inside(function):
-    def call(*args, **kwargs):
-        with by_hand():
-            return function(*args, **kwargs)
-
-    return call
 
 
 def test_each_name_is_among_torchs_samples():
@@ -91,14 +80,3 @@ def test_an_assignment_is_by_hand_also_on_a_view(assign, view):
         if call is inside:
             assert not audit(loss).native, audit(loss)
     assert_close(*results)
-
-
-@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear", "bicubic"])
-@pytest.mark.parametrize("size", [(7, 20), (16, 24)])
-def test_a_picture_is_interpolated_as_torch_does_also_in_channels_last(mode, size):
-    x = torch.rand(2, 3, 8, 12, dtype=DOUBLE).to(memory_format=torch.channels_last).requires_grad_()
-    y, expected = inside(F.interpolate)(x, size, mode=mode), F.interpolate(x, size, mode=mode)
-    g = torch.rand_like(y)
-    assert_close(y, expected)
-    assert_close(torch.autograd.grad(y, x, g), torch.autograd.grad(expected, x, g))
-    assert not audit(y).native

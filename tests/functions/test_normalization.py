@@ -8,7 +8,7 @@ import itertools
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import HALF, assert_same, copy_of
+from samples import HALF, assert_as_close, assert_same, copy_of, inside
 from torch.func import functional_call, grad, jacfwd, jacrev, stack_module_state, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
@@ -16,18 +16,12 @@ from torch.testing._internal.common_methods_invocations import op_db
 from manualgrad import audit, by_hand
 from manualgrad.functions import _in_parts
 from manualgrad.functions.normalization.batch_norm import BatchNormEvaluationFunction, BatchNormFunction
+from manualgrad.functions.normalization.group_norm import GroupNormFunction
+from manualgrad.functions.normalization.instance_norm import InstanceNormFunction
 from manualgrad.testing import check_function
 
 DOUBLE = torch.float64
 OPS = [op for op in op_db if op.name == "nn.functional.batch_norm"]
-
-
-def inside(function):
-    def call(*args, **kwargs):
-        with by_hand():
-            return function(*args, **kwargs)
-
-    return call
 
 
 def rand(*shape, dtype=DOUBLE):
@@ -331,5 +325,263 @@ def test_under_autocast_the_dtypes_are_torchs(dtype, training):
     for f in (inside(F.batch_norm), F.batch_norm):
         with torch.autocast("cpu", torch.bfloat16):
             y = f(x, torch.zeros(3), torch.ones(3), w, None, training)
+        found.append([y.dtype, *(g.dtype for g in torch.autograd.grad(y.sum(), (x, w)))])
+    assert found[0] == found[1]
+
+
+# Groups of channels of an example; instance normalization has a group for each channel.
+
+
+def group(x, w=None, b=None, G=2, eps=1e-5):
+    return F.group_norm(x, G, w, b, eps)
+
+
+def instance(x, w=None, b=None, G=None, eps=1e-5):
+    return F.instance_norm(x, None, None, w, b, eps=eps)
+
+
+def group_composition(x, w=None, b=None, G=2, eps=1e-5):
+    """The same of sums and products; without G, a group for each channel."""
+    N, C = x.shape[:2]
+    X = x.reshape(N, G or C, -1)
+    from_m = X - X.mean(2, keepdim=True)
+    y = (from_m / (from_m.square().mean(2, keepdim=True) + eps).sqrt()).reshape(x.shape)
+    channels = [-1] + [1] * (x.dim() - 2)
+    y = y if w is None else y * w.reshape(channels)
+    return y if b is None else y + b.reshape(channels)
+
+
+PAIRS = {"group": (group, 2), "instance": (instance, None)}
+each_norm = pytest.mark.parametrize(("norm", "G"), PAIRS.values(), ids=PAIRS)
+NAMES = ["nn.functional.group_norm", "nn.functional.instance_norm", "nn.functional.local_response_norm"]
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32, *HALF], ids=str)
+@pytest.mark.parametrize("op", [op for op in op_db if op.name in NAMES], ids=lambda op: op.name)
+def test_norms_of_examples_agree_on_every_sample_of_torchs(op, dtype, device):
+    samples = [*op.sample_inputs(device, dtype, requires_grad=True)]
+    if "response" in op.name:
+        samples = [s for s in samples if s.input.numel()]  # of no numbers, the input is the result
+    assert samples
+    for sample in samples:
+        tree = ((sample.input, *sample.args), sample.kwargs)
+        value = inside(op)(*copy_of(tree)[0], **copy_of(tree)[1])
+        assert not audit(value).native
+
+        def call(function):
+            # A copy of what is given for each call, which may change running statistics.
+            return lambda t: function(t[0][0], *(same(a) for a in t[0][1:]), **{k: same(v) for k, v in t[1].items()})
+
+        if "response" in op.name and dtype in HALF:
+            assert_as_close(call(inside(op)), call(op), tree)
+        else:
+            assert_same(call(inside(op)), call(op), tree, rounds_otherwise=True)
+
+
+def same(value):
+    return value.clone() if isinstance(value, torch.Tensor) else value
+
+
+@each_norm
+@pytest.mark.parametrize("affine", ["wb", "w", "b", ""])
+@pytest.mark.parametrize("shape", [(5, 4), (3, 4, 5), (2, 4, 3, 5), (2, 4, 2, 3, 2), (1, 2, 5), (0, 4, 3), (2, 4, 0)], ids=str)
+def test_norms_of_examples_agree_for_each_shape(norm, G, shape, affine):
+    x, w, b = rand(*shape), *(rand(shape[1]) if name in affine else None for name in "wb")
+    if (norm is group and shape[-1] == 0) or (norm is instance and (len(shape) == 2 or (affine and not shape[0]))):
+        pytest.skip("torch's own raises")
+    values = [f(x, w, b, G, 1e-3) for f in (inside(norm), norm)]
+    assert not audit(values[0]).native
+    assert_close(*values, rtol=1e-12, atol=1e-12)
+    g = torch.randn_like(values[0])
+    inputs = [t for t in (x, w, b) if t is not None]
+    assert_close(*(torch.autograd.grad(y, inputs, g) for y in values), rtol=1e-12, atol=1e-12)
+
+
+@each_norm
+@pytest.mark.parametrize("layout", ["contiguous", "channels last", "every other", "expanded"])
+@pytest.mark.parametrize("layout_of_g", ["contiguous", "channels last", "expanded"])
+def test_norms_of_examples_have_torchs_layout(norm, G, layout, layout_of_g):
+    x, w, b, g = laid_out(layout, DOUBLE), rand(5), rand(5), laid_out(layout_of_g, DOUBLE).detach()
+    G = G and 5
+    y, expected = (f(x, w, b, G) for f in (inside(norm), norm))
+    assert y.stride() == expected.stride()
+    found, wanted = (torch.autograd.grad(value, (x, w, b), g) for value in (y, expected))
+    assert_close((y, *found), (expected, *wanted), rtol=1e-12, atol=1e-12)
+    if layout == "channels last" and norm is group:
+        assert found[0].is_contiguous(memory_format=torch.channels_last)
+
+
+@each_norm
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("layout", ["contiguous", "channels last", "2-D"])
+def test_large_examples_are_worked_on_in_parts(norm, G, layout, dtype, monkeypatch):
+    if layout == "2-D" and norm is instance:
+        pytest.skip("torch's own raises")
+    steps = []
+    monkeypatch.setattr(_in_parts, "_part", lambda: 1 << 12)
+    monkeypatch.setattr(_in_parts, "_step", lambda a, step=_in_parts._step: steps.append(step(a)) or steps[-1])
+    x = torch.randn((300, 40) if layout == "2-D" else (7, 8, 30, 15), dtype=DOUBLE).to(dtype)
+    x = x.contiguous(memory_format=torch.channels_last) if layout == "channels last" else x
+    g, parameters = (
+        torch.randn_like(x),
+        [torch.randn(x.shape[1], dtype=torch.float32 if dtype in HALF else dtype) for _ in "wb"],
+    )
+    found, exact = [], []
+    for f, results, kind in ((inside(norm), found, torch.clone), (group_composition, exact, torch.Tensor.double)):
+        inputs = [kind(t).requires_grad_() for t in (x, *parameters)]
+        y = f(*inputs, G)
+        results += [y, *torch.autograd.grad(y, inputs, kind(g))]
+    assert len(steps) == 2
+    assert set(steps) == {(1 << 12) // 40 if layout == "2-D" else 1 if layout == "channels last" else (1 << 12) // 450}
+    for result, expected in zip(found, exact, strict=True):
+        eps = torch.finfo(result.dtype if dtype in HALF else dtype).eps
+        assert_close(result.double(), expected, rtol=4 * eps, atol=1000 * eps)
+
+
+@each_norm
+@pytest.mark.parametrize("dtype", HALF, ids=str)
+@pytest.mark.parametrize("parameters", ["half", "float32", "none"])
+def test_norms_of_examples_in_half_precision_have_float32_statistics(norm, G, dtype, parameters):
+    x, g = (torch.randn(8, 4, 30, dtype=DOUBLE) + 20).to(dtype), torch.randn(8, 4, 30, dtype=DOUBLE).to(dtype)
+    kind = dtype if parameters == "half" else torch.float32
+    given = [None, None] if parameters == "none" else [torch.randn(4).to(kind) for _ in range(2)]
+    results = []
+    for f, number in ((inside(norm), None), (norm, None), (group_composition, DOUBLE)):
+        inputs = [None if t is None else t.to(number or t.dtype).clone().requires_grad_() for t in (x, *given)]
+        y = f(*inputs, G)
+        results.append([y, *torch.autograd.grad(y, [t for t in inputs if t is not None], g.to(y.dtype))])
+    for found, theirs, exact in zip(*results, strict=True):
+        assert found.dtype == theirs.dtype
+        assert (found.double() - exact).abs().max() <= torch.finfo(dtype).eps * exact.abs().max()
+
+
+@each_norm
+@pytest.mark.parametrize("argument", [0, 1])
+@pytest.mark.parametrize("word", [*WORDS, "rrr", "ffr", "rff", "fff", "vff"])
+def test_norms_of_examples_have_the_nestings_of_the_composition(norm, G, word, argument):
+    def nested(f, word):
+        cost = lambda *a: (f(*a, G and 1) ** 3).sin().sum(-1)  # noqa: E731
+        for letter in reversed(word):
+            cost = LETTERS[letter](cost, argument)
+        return cost
+
+    x, w, b = (t.detach() for t in (rand(1, 2, 2), rand(2), rand(2)))
+    assert_close(nested(inside(norm), word)(x, w, b), nested(group_composition, word.replace("f", "r"))(x, w, b))
+
+
+@each_norm
+def test_norms_of_examples_have_second_derivatives(norm, G):
+    inputs = rand(2, 4, 3), rand(4), rand(4)
+    f = lambda x, w, b: inside(norm)(x, w, b, G)  # noqa: E731
+    torch.autograd.gradcheck(f, inputs, check_forward_ad=True, check_batched_grad=True)
+    torch.autograd.gradgradcheck(f, inputs, check_fwd_over_rev=True)
+
+
+@each_norm
+def test_what_comes_back_to_the_statistics_of_examples_is_used(norm, G):
+    x, w, b = rand(2, 4, 3), rand(4), rand(4)
+    X = x.reshape(2, G or 4, -1)
+    mean, rstd = X.mean(2), (X.var(2, correction=0) + 1e-5).rsqrt()
+    function = GroupNormFunction.apply(x, w, b, G, 1e-5) if G else InstanceNormFunction.apply(x, w, b, None, None, 0.0, 1e-5)
+    y, m, r = function
+    expected = group_composition(x, w, b, G)
+    for value, other in ((m, mean), (r, rstd), (y.sum() * (m * r), expected.sum() * (mean * rstd))):
+        assert_close(value, other)
+        g = torch.randn_like(other)
+        assert_close(*(torch.autograd.grad(t, x, g, retain_graph=True) for t in (value, other)))
+
+
+@pytest.mark.parametrize("use_input_stats", [True, False])
+@pytest.mark.parametrize("dtypes", [(DOUBLE, DOUBLE), (torch.bfloat16, torch.float32)], ids=str)
+@pytest.mark.parametrize("layout", ["contiguous", "channels last"])
+def test_instance_norm_has_running_statistics(use_input_stats, dtypes, layout):
+    x, w, b = laid_out(layout, dtypes[0]), rand(5, dtype=dtypes[1]), rand(5, dtype=dtypes[1])
+    running = [[torch.full((5,), v, dtype=dtypes[1]) for v in (0.5, 2.0)] for _ in range(2)]
+    results = []
+    g = torch.randn(4, 5, 6, 7).to(dtypes[0])
+    for f, r in zip((inside(F.instance_norm), F.instance_norm), running, strict=True):
+        y = f(x, *r, w, b, use_input_stats, 0.3, 1e-3)
+        results.append((y, *torch.autograd.grad(y, (x, w, b), g, retain_graph=True)))
+    assert not audit(results[0][0]).native
+    assert results[0][0].stride() == results[1][0].stride()
+    tolerance = 1e-12 if dtypes[0] == DOUBLE else 0.05
+    assert_close(results[0], results[1], rtol=tolerance, atol=tolerance)
+    assert_close(*running)
+    assert (running[0][0] != 0.5).all() == use_input_stats
+
+
+def test_under_a_transform_instance_norms_statistics_are_moved_once():
+    x = torch.randn(5, 3, 4, dtype=DOUBLE)
+    running = [[torch.zeros(3, dtype=DOUBLE), torch.ones(3, dtype=DOUBLE)] for _ in range(2)]
+    for f, r in zip((inside(F.instance_norm), F.instance_norm), running, strict=True):
+        grad(lambda x: f(x, *r).pow(3).sum())(x)  # noqa: B023
+        vmap(lambda t: f(x, *r) * t)(torch.rand(2, dtype=DOUBLE))  # noqa: B023
+    assert_close(*running)
+    with pytest.raises((RuntimeError, ValueError)):
+        vmap(lambda x: inside(F.instance_norm)(x, *running[0]))(x.expand(2, 5, 3, 4))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [group, instance, lambda x, w, b: F.local_response_norm(x, 3)],
+    ids=["group", "instance", "local response"],
+)
+def test_compiled_norms_of_examples_are_one_graph(call):
+    torch._dynamo.reset()
+    x, w, b = rand(2, 4, 5), rand(4), rand(4)
+    compiled = torch.compile(inside(call), backend="aot_eager", fullgraph=True)
+    g = torch.randn_like(x)
+    pairs = [torch.autograd.grad(f(x, w, b), (x, w, b), g, allow_unused=True) for f in (compiled, call)]
+    assert_close(*([t for t in found if t is not None] for found in pairs))
+    torch._dynamo.reset()
+
+
+X3 = rand(2, 4, 3)
+ERRORS_OF_EXAMPLES = {
+    "a line in groups": lambda: F.group_norm(rand(4), 2),
+    "groups that do not divide": lambda: F.group_norm(X3, 3),
+    "no groups": lambda: torch.group_norm(X3, 0),
+    "one value a group": lambda: F.group_norm(rand(1, 4), 4),
+    "a weight of another size": lambda: F.group_norm(X3, 2, rand(2)),
+    "a weight of another dtype": lambda: F.group_norm(X3, 2, rand(4, dtype=torch.float32)),
+    "complex": lambda: F.group_norm(X3 + 1j, 2),
+    "one place": lambda: F.instance_norm(rand(2, 4, 1)),
+    "a line of instances": lambda: torch.instance_norm(rand(3), None, None, None, None, True, 0.1, 1e-5, True),
+    "no statistics": lambda: F.instance_norm(X3, use_input_stats=False),
+    "one of the statistics": lambda: F.instance_norm(X3, torch.zeros(4, dtype=DOUBLE), None),
+    "statistics of another size": lambda: F.instance_norm(X3, torch.zeros(3, dtype=DOUBLE), torch.ones(3, dtype=DOUBLE)),
+    "an instance's weight of another size": lambda: F.instance_norm(X3, None, None, rand(3)),
+    "instances of no examples": lambda: F.instance_norm(rand(0, 4, 3), None, None, rand(4)),
+    "a plane's local response": lambda: F.local_response_norm(rand(2, 4), 2),
+}
+
+
+@pytest.mark.parametrize("wrong", ERRORS_OF_EXAMPLES.values(), ids=ERRORS_OF_EXAMPLES)
+def test_what_is_wrong_with_norms_of_examples_is_said_by_torch(wrong):
+    test_what_is_wrong_is_said_by_torch(wrong)
+
+
+FUNCTIONS_OF_EXAMPLES = {
+    "group": (GroupNormFunction, (X3, rand(4), rand(4), 2, 1e-5)),
+    "group without w and b": (GroupNormFunction, (X3, None, None, 4, 1e-5)),
+    "instance": (InstanceNormFunction, (X3, rand(4), rand(4), None, None, 0.1, 1e-5)),
+    "instance without w and b": (InstanceNormFunction, (X3, None, None, None, None, 0.1, 1e-5)),
+}
+
+
+@pytest.mark.parametrize(("function", "inputs"), FUNCTIONS_OF_EXAMPLES.values(), ids=FUNCTIONS_OF_EXAMPLES)
+def test_check_function_finds_nothing_in_norms_of_examples(function, inputs):
+    report = check_function(function.apply, inputs, raise_exception=False)
+    assert not report.failures, str(report)
+
+
+@each_norm
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_under_autocast_norms_of_examples_have_torchs_dtypes(norm, G, dtype, device):
+    x, w = rand(2, 4, 3, dtype=dtype).to(device), rand(4, dtype=torch.float32).to(device)
+    found = []
+    for f in (inside(norm), norm):
+        with torch.autocast(device.type, torch.bfloat16):
+            y = f(x, w, None, G)
         found.append([y.dtype, *(g.dtype for g in torch.autograd.grad(y.sum(), (x, w)))])
     assert found[0] == found[1]

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from samples import HALF, assert_as_close, assert_same
+from samples import HALF, assert_as_close, assert_same, inside
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 
-from manualgrad import audit, by_hand
+from manualgrad import audit
 from manualgrad.functions.arithmetic.extremes import ExtremeFunction
 from manualgrad.functions.arithmetic.products import CumsumFunction, ProdFunction
 from manualgrad.functions.arithmetic.vector_norm import VectorNormFunction
@@ -15,14 +15,6 @@ from manualgrad.testing import check_function
 DOUBLE = torch.float64
 NAMES = "amax amin max min topk sort prod cumsum linalg.vector_norm norm"
 OPS = [op for op in op_db if op.name in NAMES.split() and op.variant_test_name not in ("nuc", "fro")]
-
-
-def inside(function):
-    def call(*args, **kwargs):
-        with by_hand():
-            return function(*args, **kwargs)
-
-    return call
 
 
 def test_each_name_is_among_torchs_samples():
@@ -57,6 +49,18 @@ def test_an_operator_raises_torchs_error(op, device):
     for sample in op.error_inputs(device.type):
         with pytest.raises(sample.error_type, match=sample.error_regex):
             inside(op)(sample.sample_input.input, *sample.sample_input.args, **sample.sample_input.kwargs)
+
+
+def test_the_method_is_by_hand_too():
+    x = torch.rand(3, requires_grad=True)
+    assert not audit(inside(lambda: x.norm() + x.norm(3, keepdim=True))()).native
+
+
+@pytest.mark.parametrize("p", [2, 3, 4.5])
+def test_a_norm_of_zeros_has_second_derivatives_that_are_numbers(p):
+    x = torch.zeros(3, dtype=DOUBLE, requires_grad=True)
+    (g,) = torch.autograd.grad(inside(torch.linalg.vector_norm)(x, p), x, create_graph=True)
+    assert not torch.autograd.grad(g.sum(), x)[0].isnan().any()
 
 
 def test_a_count_does_not_move():

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import HALF, assert_same, copy_of
+from samples import HALF, assert_same, copy_of, inside
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
@@ -20,14 +20,6 @@ DOUBLE = torch.float64
 _nn = torch._C._nn
 NAMES = [f"nn.functional.{kind}_pool{n}d" for kind in ("max", "avg", "adaptive_avg") for n in (1, 2, 3)]
 OPS = [op for op in op_db if op.name in NAMES]
-
-
-def inside(function):
-    def call(*args, **kwargs):
-        with by_hand():
-            return function(*args, **kwargs)
-
-    return call
 
 
 def first(value):

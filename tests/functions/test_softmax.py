@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import assert_same, copy_of
+from samples import assert_same, copy_of, inside
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
@@ -21,14 +21,6 @@ DOUBLE = torch.float64
 FUNCTIONS = (F.softmax, torch.softmax, T.softmax, torch.special.softmax)
 FUNCTIONS += (F.log_softmax, torch.log_softmax, T.log_softmax, torch.special.log_softmax)
 OPS = [op for op in op_db if op.name in ("softmax", "log_softmax", "nn.functional.softmin")]
-
-
-def inside(function):
-    def call(*args, **kwargs):
-        with by_hand():
-            return function(*args, **kwargs)
-
-    return call
 
 
 @pytest.mark.parametrize("dtype", [DOUBLE, torch.complex128, torch.float32, torch.bfloat16, torch.float16], ids=str)

@@ -5,7 +5,19 @@ from torch.autograd import forward_ad
 from torch.testing import assert_close
 from torch.utils._pytree import tree_leaves, tree_map
 
+from manualgrad import by_hand
+
 HALF = (torch.float16, torch.bfloat16)
+
+
+def inside(function):
+    """The function, called inside by_hand."""
+
+    def call(*args, **kwargs):
+        with by_hand():
+            return function(*args, **kwargs)
+
+    return call
 
 
 def requires_grad(value):

@@ -17,10 +17,11 @@ def between(low: float, high: float, z: Tensor, t: Tensor) -> Tensor:
     bits = _BITS.get(z.dtype)
     if bits is None or z.dtype != t.dtype or not plain(z) or not plain(t) or not t.is_contiguous():
         return torch.where((z > low) & (z < high), t, 0)
-    # Numbers below 0 have the first bit set. Shifted over all of them it keeps what is inside, and clears the rest.
+    # The bits of numbers below 0 are integers below 0. Kept between −1, of which all bits are set, and 0, they keep what is
+    # inside, and clear the rest.
     is_inside = (low - z).view(bits)
     is_inside &= (z - high).view(bits)
-    is_inside >>= torch.iinfo(bits).bits - 1
+    is_inside.clamp_(-1, 0)
     is_inside &= t.view(bits)
     return is_inside.view(t.dtype)
 
@@ -30,9 +31,8 @@ def where_not_0(a: Tensor, t: Tensor) -> Tensor:
     bits = _BITS.get(a.dtype)
     if bits is None or a.dtype != t.dtype or a.shape != t.shape or not plain(a) or not plain(t):
         return torch.where(a == 0, 0, t)
-    # Without the sign, which is the first bit, the bits of 0 are the integer 0, and all others a greater one. Kept at most 1,
-    # it is a factor of the bits of t, for which ∞ and nan are integers like others.
-    is_not_0 = torch.bitwise_and(a.view(bits), torch.iinfo(bits).max)
-    is_not_0.clamp_(max=1)
+    # The bits of |a| are the integer 0 where a is 0, and else a greater one. Kept at most 1, it is a factor of the bits of t,
+    # for which ∞ and nan are integers like others.
+    is_not_0 = torch.abs(a).view(bits).clamp_(max=1)
     is_not_0 *= t.view(bits)
     return is_not_0.view(t.dtype)

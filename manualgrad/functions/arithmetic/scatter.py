@@ -39,7 +39,18 @@ __all__ = [
 ]
 
 
-class ScatterFunction(Function):
+class _AlongADimension(Function):
+    """`apply(x, dim, index, v)`, and, where v is multiplied, a number c."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, ctx.dim, index, v, *c = inputs
+        ctx.x, ctx.v, ctx.c = form(x), form(v), c[0] if c else 1
+        ctx.save_for_backward(index)
+        ctx.save_for_forward(index)
+
+
+class ScatterFunction(_AlongADimension):
     """y = x with v_i at place index_i along dim, as torch.scatter; `ScatterFunction.apply(x, dim, index, v)`.
 
     v is a Tensor, of which the part of index's shape is written, or a number.
@@ -48,10 +59,6 @@ class ScatterFunction(Function):
     @staticmethod
     def forward(x: Tensor, dim: int, index: Tensor, v: Any) -> Tensor:
         return torch.scatter(x, dim, index, v)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, int, Tensor, Any], output: Tensor) -> None:
-        _keep(ctx, inputs)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, None, None, Tensor | None]:
@@ -67,16 +74,12 @@ class ScatterFunction(Function):
         return torch.scatter(_or_zeros(dx, ctx.x, index), ctx.dim, index, 0 if dv is None else dv)
 
 
-class ScatterAddFunction(Function):
+class ScatterAddFunction(_AlongADimension):
     """y = x with v_i added at place index_i along dim, as torch.scatter_add; `ScatterAddFunction.apply(x, dim, index, v)`."""
 
     @staticmethod
     def forward(x: Tensor, dim: int, index: Tensor, v: Tensor) -> Tensor:
         return torch.scatter_add(x, dim, index, v)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, int, Tensor, Tensor], output: Tensor) -> None:
-        _keep(ctx, inputs)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, Tensor | None]:
@@ -91,7 +94,7 @@ class ScatterAddFunction(Function):
         return dx.clone() if dv is None else torch.scatter_add(dx, ctx.dim, index, dv)
 
 
-class IndexAddFunction(Function):
+class IndexAddFunction(_AlongADimension):
     """y = x with c times the slices of v added to those of these numbers; `IndexAddFunction.apply(x, dim, index, v, c)`."""
 
     @staticmethod
@@ -99,16 +102,11 @@ class IndexAddFunction(Function):
         return torch.index_add(x, dim, index, v, alpha=c)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, int, Tensor, Tensor, Any], output: Tensor) -> None:
-        ctx.c = inputs[4]
-        _keep(ctx, inputs[:4])
-
-    @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, Tensor | None, None]:
         (index,) = ctx.saved_tensors
         dC_dv = None
         if ctx.needs_input_grad[3]:
-            dC_dv = g.index_select(ctx.dim, index).reshape(ctx.v.shape)
+            dC_dv = g.index_select(ctx.dim, index).reshape(ctx.v.shape) if g.numel() else g.new_zeros(ctx.v.shape)
             dC_dv = dC_dv if ctx.c == 1 else conj(ctx.c) * dC_dv
         return g, None, None, dC_dv, None
 
@@ -119,16 +117,12 @@ class IndexAddFunction(Function):
         return dx.clone() if dv is None else torch.index_add(dx, ctx.dim, index, dv, alpha=ctx.c)
 
 
-class IndexCopyFunction(Function):
+class IndexCopyFunction(_AlongADimension):
     """y = x with the slices of v in place of those of these numbers; `IndexCopyFunction.apply(x, dim, index, v)`."""
 
     @staticmethod
     def forward(x: Tensor, dim: int, index: Tensor, v: Tensor) -> Tensor:
         return torch.index_copy(x, dim, index, v)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, int, Tensor, Tensor], output: Tensor) -> None:
-        _keep(ctx, inputs)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, None, None, Tensor | None]:
@@ -145,7 +139,7 @@ class IndexCopyFunction(Function):
         return dx.index_fill(ctx.dim, index, 0) if dv is None else torch.index_copy(dx, ctx.dim, index, dv)
 
 
-class IndexFillFunction(Function):
+class IndexFillFunction(_AlongADimension):
     """y = x with v in the slices of these numbers; `IndexFillFunction.apply(x, dim, index, v)`, v a 0-d Tensor or a number.
 
     v goes to all places of these slices: ∂C/∂v is the sum of their g, each once, also where the index names it twice.
@@ -153,11 +147,7 @@ class IndexFillFunction(Function):
 
     @staticmethod
     def forward(x: Tensor, dim: int, index: Tensor, v: Any) -> Tensor:
-        return torch.index_fill(x, dim, index, v)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, int, Tensor, Any], output: Tensor) -> None:
-        _keep(ctx, inputs)
+        return _filled(x, dim, index, v)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, None, None, Tensor | None]:
@@ -166,14 +156,25 @@ class IndexFillFunction(Function):
         dC_dx = g.index_fill(ctx.dim, index, 0) if x_needs_grad else None
         dC_dv = None
         if v_needs_grad:
-            elsewhere = torch.ones_like(g, dtype=torch.bool).index_fill(ctx.dim, index, False)
-            dC_dv = fitted(g.masked_fill(elsewhere, 0), ctx.v)
+            dC_dv = fitted(torch.where(_named(g, ctx.dim, index), g, 0), ctx.v)
         return dC_dx, None, None, dC_dv
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, _: None, __: None, dv: Tensor | None) -> Tensor:
         (index,) = ctx.saved_tensors
-        return torch.index_fill(_or_zeros(dx, ctx.x, index), ctx.dim, index, 0 if dv is None else dv.to(ctx.x.dtype))
+        return _filled(_or_zeros(dx, ctx.x, index), ctx.dim, index, 0 if dv is None else dv)
+
+
+def _named(x: Tensor, dim: int, index: Tensor) -> Tensor:
+    """Whether the index names a place's slice."""
+    return torch.zeros_like(x, dtype=torch.bool).index_fill(dim, index, True)
+
+
+def _filled(x: Tensor, dim: int, index: Tensor, v: Any) -> Tensor:
+    """As torch.index_fill, which vmap gets wrong for several v and one x."""
+    if not isinstance(v, Tensor):
+        return torch.index_fill(x, dim, index, v)
+    return torch.where(_named(x, dim, index), v.to(x.dtype), x)
 
 
 class IndexPutFunction(Function):
@@ -252,13 +253,6 @@ class MaskedScatterFunction(Function):
     def jvp(ctx: Any, dx: Tensor | None, _: None, dv: Tensor | None) -> Tensor:
         (mask,) = ctx.saved_tensors
         return torch.masked_scatter(_or_zeros(dx, ctx.x, mask, dv), mask, _or_zeros(dv, ctx.v, mask, dx))
-
-
-def _keep(ctx: Any, inputs: tuple[Tensor, int, Tensor, Any]) -> None:
-    x, ctx.dim, index, v = inputs
-    ctx.x, ctx.v = form(x), form(v)
-    ctx.save_for_backward(index)
-    ctx.save_for_forward(index)
 
 
 def _gathered(g: Tensor, dim: int, index: Tensor, shape: torch.Size) -> Tensor:

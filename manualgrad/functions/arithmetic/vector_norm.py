@@ -9,12 +9,15 @@ Backward. With S = Σ |x_i|^p, y = S^(1/p), and d|x_i| = sign x_i dx_i:
     p = ±∞:     the largest or smallest |x_i| is y: sign x_i for it; where m have it, 1/m of that for each (see extremes.py)
     p = 0:      0: the count of those that are not 0 does not move
 
-Where y = 0 there is no derivative; 0 is taken there, as PyTorch does. Complex numbers: sign x = x/|x|, and y, a real number,
-moves by Re(conj(∂y/∂x) dx) (see linear.py).
+Where y = 0, or x_i = 0 and p < 2, there is no derivative; 0 is taken there, as PyTorch does. Complex numbers: sign x = x/|x|,
+and y, a real number, moves by Re(conj(∂y/∂x) dx) (see linear.py).
 
-    ∂C/∂x_i = ∂y/∂x_i g, g = ∂C/∂y        dy = Σ_i Re(conj(∂y/∂x_i) dx_i)
+In each case ∂y/∂x_i = u_i / d, with a divisor that is the same for all of them: d = y for p = 2, m for p = ±∞, else 1, or ∞
+where the derivative is to be 0. With g = ∂C/∂y,
 
-Shapes: x any; y and g without the dimensions, or with 1 in their place; ∂C/∂x that of x.
+    ∂C/∂x_i = u_i (g / d)        dy = Σ_i Re(conj(u_i) dx_i) / d
+
+Shapes: x any; y, d and g without the dimensions, or with 1 in their place; u and ∂C/∂x that of x.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ __all__ = ["VectorNormFunction"]
 
 
 class VectorNormFunction(Function):
-    """y; `VectorNormFunction.apply(x, p, dims, keepdim)`."""
+    """y; `VectorNormFunction.apply(x, p, dims, keepdim)`, with dims a tuple of numbers from 0."""
 
     autocast = {"cuda": "float32"}  # noqa: RUF012
 
@@ -50,28 +53,34 @@ class VectorNormFunction(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, None]:
         x, y = ctx.saved_tensors
-        dy_dx = _derivative(wide(x), wide(with_dims(y, ctx.dims, ctx.keepdim)), ctx.p, ctx.dims)
-        return (dy_dx * with_dims(g, ctx.dims, ctx.keepdim)).to(x.dtype), None, None, None
+        u, d = _derivative(wide(x), wide(with_dims(y, ctx.dims, ctx.keepdim)), ctx.p, ctx.dims)
+        return (u * (with_dims(g, ctx.dims, ctx.keepdim) / d)).to(x.dtype), None, None, None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
         x, y = ctx.saved_tensors
-        dy_dx = _derivative(wide(x), wide(with_dims(y, ctx.dims, ctx.keepdim)), ctx.p, ctx.dims)
-        products = dy_dx.conj() * dx
+        u, d = _derivative(wide(x), wide(with_dims(y, ctx.dims, ctx.keepdim)), ctx.p, ctx.dims)
+        products = u.conj() * dx
         products = products.real if products.is_complex() else products
-        return (products.sum(ctx.dims, ctx.keepdim) if ctx.dims else products).to(y.dtype)
+        return (products.sum(ctx.dims, keepdim=True) / d).reshape(y.shape).to(y.dtype)
 
 
-def _derivative(x: Tensor, y: Tensor, p: float, dims: tuple[int, ...]) -> Tensor:
+def _derivative(x: Tensor, y: Tensor, p: float, dims: tuple[int, ...]) -> tuple[Tensor, Any]:
+    """u and d."""
     if p == 0:
-        return torch.zeros_like(x)
+        return torch.zeros_like(x), 1
     if p == 1:
-        return torch.sgn(x)
+        return torch.sgn(x), 1
+    y_or_1 = torch.where(y == 0, 1, y)
     if p == 2:
-        return (x / y).masked_fill(y == 0, 0)
-    size = x.abs()
+        return x, y_or_1  # where y is 0, so is x
     if math.isinf(p):
-        is_y = (size == y).to(y.dtype)
-        return torch.sgn(x) * (is_y / is_y.sum(dims, keepdim=True) if dims else is_y)
-    ratio = (size / y).masked_fill(size == 0, 1)  # whose power and sign below are of no account there
-    return (torch.sgn(x) * ratio ** (p - 1)).masked_fill(y == 0, 0)
+        size = x.abs()
+        is_y = (size == y) | (size != size)  # the latter of nan, which y then is
+        return torch.sgn(x) * is_y, is_y.sum(dims, keepdim=True)
+    if p >= 3:
+        ratio = x / y_or_1
+        return ratio * (ratio.abs() if p == 3 else ratio.abs() ** (p - 2)), 1
+    size = x.abs()
+    ratio = torch.where(size == 0, 1, size) / y_or_1  # as 0 to a power below 0 is infinite; the sign of 0 is 0
+    return torch.sgn(x) * ratio ** (p - 1), torch.where(y == 0, math.inf, 1)

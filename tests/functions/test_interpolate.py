@@ -1,0 +1,178 @@
+"""Interpolation: each mode, layout and size against torch's own, in every nesting, and by every check."""
+
+import itertools
+
+import pytest
+import torch
+import torch.nn.functional as F
+from samples import HALF, assert_as_close, assert_same, inside
+from torch.func import jacfwd, jacrev, vmap
+from torch.testing import assert_close
+from torch.testing._internal.common_methods_invocations import op_db
+from torch.utils._pytree import tree_map
+
+from manualgrad import audit
+from manualgrad.functions.interpolate import InterpolateFunction
+from manualgrad.testing import check_function
+
+DOUBLE = torch.float64
+OPS = [op for op in op_db if op.name.startswith(("nn.functional.interpolate", "nn.functional.upsample"))]
+
+pytestmark = pytest.mark.filterwarnings("ignore:.nn.functional.upsample", "ignore:The default behavior for interpolate")
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32, *HALF], ids=str)
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name + op.variant_test_name)
+def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
+    assert len(OPS) == 9
+    if dtype not in op.supported_backward_dtypes(device.type):
+        pytest.skip(f"torch's own has no gradient of {dtype}")
+    for sample in op.sample_inputs(device, dtype, requires_grad=True):
+        tree = ((sample.input, *sample.args), sample.kwargs)
+        tree = tree_map(
+            lambda v: tuple(v) if isinstance(v, torch.Size) else v, tree, is_leaf=lambda v: isinstance(v, torch.Size)
+        )
+        value = inside(op)(*tree[0], **tree[1])
+        assert not audit(value).native
+        ours, theirs = (lambda t: inside(op)(*t[0], **t[1])), (lambda t: op(*t[0], **t[1]))
+        (assert_as_close if dtype in HALF else assert_same)(ours, theirs, tree)
+
+
+MODES = {
+    "nearest": {},
+    "nearest-exact": {},
+    "bilinear": {},
+    "bilinear, aligned": {"align_corners": True},
+    "bicubic": {},
+    "bicubic, aligned": {"align_corners": True},
+    "bilinear, antialiased": {"antialias": True},
+    "bicubic, antialiased": {"antialias": True},
+    "lanczos, antialiased": {"antialias": True},
+}
+SIZES = {
+    "size": [(4, 6), (8, 12), (12, 6), (5, 7), (3, 4), (2, 3), (1, 6), (9, 13)],
+    "scale_factor": [2, 0.5, 1.7, (2.0, 3.0), (0.3, 1.0), 34],
+}
+
+
+def laid_out(layout):
+    x = torch.rand(2, 3, 4, 6, dtype=DOUBLE)
+    if layout == "channels last":
+        x = x.contiguous(memory_format=torch.channels_last)
+    if layout == "every other":
+        x = torch.stack([x, x], -1)[..., 0]
+    if layout == "no examples":
+        x = x[:0]
+    return x.requires_grad_()
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "channels last", "every other", "no examples"])
+@pytest.mark.parametrize("mode", MODES)
+def test_each_mode_has_torchs_gradients_for_each_size_and_layout(mode, layout):
+    x = laid_out(layout)
+    for (name, values), recompute in itertools.product(SIZES.items(), (None, True)):
+        for value in values if name == "scale_factor" or recompute is None else ():
+            kwargs = {name: value, "mode": mode.split(",")[0], "recompute_scale_factor": recompute, **MODES[mode]}
+            if value == (0.3, 1.0) and "antialiased" not in mode and layout == "no examples":
+                continue
+            y, expected = (f(x, **kwargs) for f in (inside(F.interpolate), F.interpolate))
+            assert torch.equal(y, expected)
+            assert y.stride() == expected.stride()
+            assert not audit(y).native
+            g = torch.rand_like(expected)
+            found, wanted = (torch.autograd.grad(z, x, g)[0] for z in (y, expected))
+            assert_close(found, wanted, rtol=1e-11, atol=1e-11)
+            if layout == "channels last":
+                assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_whole_factors_beyond_those_of_slices_have_their_places_found():
+    x = torch.rand(1, 2, 3, dtype=DOUBLE, requires_grad=True)
+    for factor in (32, 33, 40):
+        g = torch.rand(1, 2, 3 * factor, dtype=DOUBLE)
+        found, wanted = (
+            torch.autograd.grad(f(x, scale_factor=factor), x, g)[0] for f in (inside(F.interpolate), F.interpolate)
+        )
+        assert_close(found, wanted, rtol=1e-12, atol=1e-12)
+
+
+def test_an_antialiased_image_of_one_column_is_torchs_own():
+    """PyTorch's values are wrong there: it repeats the first row's."""
+    x = torch.rand(1, 1, 8, 1, requires_grad=True)
+    y = inside(F.interpolate)(x, size=(4, 1), mode="bilinear", antialias=True)
+    assert audit(y).native
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda x: F.interpolate(x, size=3),
+        lambda x: F.interpolate(x[None], size=(3, 3), mode="linear"),
+        lambda x: F.interpolate(x, size=(0, 0)),
+        lambda x: F.interpolate(x, size=2, scale_factor=2),
+    ],
+)
+def test_what_is_wrong_is_said_by_torch(wrong):
+    def outcome(call):
+        try:
+            return type(call(torch.rand(2, 3, requires_grad=True)))
+        except Exception as error:
+            return type(error), str(error)
+
+    assert outcome(inside(wrong)) == outcome(wrong)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
+def test_autocast_leaves_dtypes_as_torch_does(mode, dtype):
+    x = torch.rand(1, 2, 4, 4, dtype=dtype, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        y, expected = (f(x, scale_factor=2, mode=mode) for f in (inside(F.interpolate), F.interpolate))
+    assert y.dtype == expected.dtype
+    assert torch.autograd.grad(y.sum(), x)[0].dtype == dtype
+
+
+NESTED = {
+    "nearest": lambda p: F.interpolate((p * p).view(1, 2, 3), scale_factor=2) * p[0] * p,
+    "nearest, uneven": lambda p: F.interpolate((p * p).view(1, 1, 2, 3), size=(3, 5)) * p[:5],
+    "bilinear": lambda p: F.interpolate((p * p).view(1, 1, 2, 3), size=(3, 5), mode="bilinear") * p[:5],
+    "trilinear": lambda p: F.interpolate((p * p).view(1, 1, 1, 2, 3), size=(2, 3, 5), mode="trilinear") * p[:5],
+    "bicubic": lambda p: F.interpolate((p * p).view(1, 1, 2, 3), size=(3, 5), mode="bicubic", align_corners=True) * p[:5],
+    "antialiased": lambda p: F.interpolate((p * p).view(1, 1, 2, 3), size=(2, 2), mode="bilinear", antialias=True) * p[:2],
+}
+P = torch.linspace(0.3, 1.2, 6, dtype=DOUBLE)
+LETTERS = {"f": jacfwd, "r": jacrev, "v": lambda f: lambda x: vmap(f)(x.expand(2, *x.shape))}
+WORDS = ["".join(word) for n in (1, 2) for word in itertools.product("frv", repeat=n) if set(word) != {"v"}]
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_a_nesting_is_that_of_torchs_reverse_mode(name):
+    for word in WORDS:
+        ours, theirs = inside(NESTED[name]), NESTED[name]
+        for letter in reversed(word):
+            ours, theirs = LETTERS[letter](ours), LETTERS[letter.replace("f", "r")](theirs)
+        assert_close(ours(P), theirs(P), rtol=1e-9, atol=1e-9)
+    torch._dynamo.reset()
+    compiled = torch.compile(jacrev(inside(NESTED[name])), fullgraph=True, backend="aot_eager")
+    assert_close(compiled(P), jacrev(NESTED[name])(P), rtol=1e-9, atol=1e-9)
+
+
+def s(*shape):
+    return torch.randn(shape, dtype=DOUBLE)
+
+
+FUNCTIONS = {
+    "nearest": (s(1, 2, 3), "nearest", [6], None, None),
+    "nearest, uneven": (s(1, 2, 3, 2), "nearest", None, [1.4, 2.0], None),
+    "linear": (s(1, 2, 3, 2), "linear", [5, 3], None, False),
+    "cubic": (s(1, 2, 3, 2), "cubic", [5, 3], None, True),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("inputs", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_every_check_of_the_function_passes(inputs):
+    """But for one in the modes that multiply by a matrix: in a product with 0, an infinite gradient becomes nan."""
+    report = check_function(InterpolateFunction.apply, (inputs[0].clone().requires_grad_(), *inputs[1:]), raise_exception=False)
+    failed = {name for name, verdict in report.items() if not verdict.startswith(("SUCCESS", "SKIPPED"))}
+    assert failed <= (set() if inputs[1] == "nearest" else {"gradient_scale"})
