@@ -1,5 +1,6 @@
 """The documents: their code runs, what they quote is there, and so is what they point to."""
 
+import ast
 import re
 import shlex
 
@@ -61,6 +62,23 @@ def test_the_lines_that_it_quotes_stand_in_the_package():
                 lines = (ROOT / line[2:]).read_text(encoding="utf-8").splitlines()
             else:
                 assert line in lines, line
+
+
+def code_alone(source, name):
+    """A class without its annotations, decorators and docstring."""
+    (found,) = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == name]
+    found.body = [node for node in found.body if isinstance(node, ast.FunctionDef)]
+    for function in found.body:
+        function.returns = None
+        for argument in function.args.args:
+            argument.annotation = None
+    return ast.unparse(found)
+
+
+def test_the_layer_that_the_readme_shows_is_that_of_the_package():
+    (block,) = [block for block in blocks(ROOT / "README.md") if "class ReLUFunction" in block]
+    source = (ROOT / "manualgrad" / "functions" / "activations" / "relu.py").read_text(encoding="utf-8")
+    assert code_alone(block, "ReLUFunction") == code_alone(source, "ReLUFunction")
 
 
 @document
