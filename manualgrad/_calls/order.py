@@ -52,7 +52,7 @@ def _max_or_min(torchs: Any, of_two: Any, is_max: bool, x: Tensor, *args: Any, *
 
 def _picked(torchs: Any, x: Tensor, along: Any, *args: Any, **kwargs: Any) -> Any:
     """What torch's function picks along a dimension: its values, gathered at its indices."""
-    if not x.dim() or x.is_complex():
+    if x.is_complex():
         return NotImplemented
     with torch.no_grad():
         found = torchs(x, *args, **kwargs)
@@ -78,16 +78,20 @@ def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
         return NotImplemented
     if dim is None:
         return ProdFunction.apply(x.reshape(-1), 0, False)
-    if not isinstance(dim, int) or not x.dim() or not -x.dim() <= dim < x.dim():
+    n = x.dim() or 1
+    if not isinstance(dim, int) or not -n <= dim < n:
         return NotImplemented
+    if not x.dim():
+        return ProdFunction.apply(x.unsqueeze(0), 0, False)
     return ProdFunction.apply(x, dim % x.dim(), keepdim)
 
 
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None, out: Any = None) -> Any:
     x = input if dtype is None else input.to(dtype)
-    if out is not None or not x.dim() or not -x.dim() <= dim < x.dim():
+    n = x.dim() or 1  # a number is the sum of itself
+    if out is not None or not -n <= dim < n:
         return NotImplemented
-    return CumsumFunction.apply(x, dim)
+    return CumsumFunction.apply(x, dim) if x.dim() else CumsumFunction.apply(x.unsqueeze(0), 0).squeeze(0)
 
 
 def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:

@@ -1,11 +1,12 @@
 """One of PyTorch's samples, run on two functions: the value, the gradients, the second gradients, forward mode's tangent."""
 
+import pytest
 import torch
 from torch.autograd import forward_ad
 from torch.testing import assert_close
 from torch.utils._pytree import tree_leaves, tree_map
 
-from manualgrad import by_hand
+from manualgrad import audit, by_hand
 
 HALF = (torch.float16, torch.bfloat16)
 
@@ -74,6 +75,35 @@ def assert_same(ours, theirs, tree, may_know_better=False, rounds_otherwise=Fals
         if may_know_better:
             expected = torch.where(expected.isnan(), result, expected)
         assert_close(result, expected, **tolerance(expected, [*expected_first, *expected_others]), equal_nan=True)
+
+
+def assert_every_sample_is_by_hand(op, dtype, device, leave_out=lambda sample: False, result=lambda output: output):
+    """That inside by_hand an operator has torch's derivatives on each of PyTorch's samples, and none of torch's own nodes.
+
+    Args:
+        leave_out: whether a sample is.
+        result: of the operator's output the tensor that is looked at.
+    """
+    if dtype not in op.supported_backward_dtypes(device.type):
+        pytest.skip(f"torch's own has no gradient of {dtype}")
+
+    def theirs(tree):
+        return result(op(*tree[0], **tree[1]))
+
+    ours = inside(theirs)
+    for sample in op.sample_inputs(device, dtype, requires_grad=True):
+        tree = ((sample.input, *sample.args), sample.kwargs)
+        if leave_out(sample):
+            continue
+        value = ours(tree)
+        if value is NotImplemented or not (value.is_floating_point() or value.is_complex()):
+            continue  # as Python asks an operator's other operand then; and integers have no gradient
+        if value.requires_grad:
+            assert not audit(value).native, (sample, audit(value))
+        if dtype in HALF:
+            assert_as_close(ours, theirs, tree)
+        else:
+            assert_same(ours, theirs, tree, may_know_better=True)
 
 
 def assert_as_close(ours, theirs, tree, times=2):
