@@ -9,6 +9,11 @@ from paths import TRAIN
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))]
 
 
+def pytest_pycollect_makemodule():
+    """What a test file draws as it is imported is the same, whatever files are run before it."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)

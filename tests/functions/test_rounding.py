@@ -41,6 +41,12 @@ def s(*shape):
     return (torch.randint(-4, 4, shape) + 0.2 + 0.6 * torch.rand(shape)).to(DOUBLE)
 
 
+def far(*shape):
+    """Such numbers, none between -1 and 1: divided by 1, none has the quotient 0, with which inf makes nan, in torch too."""
+    x = s(*shape)
+    return x + x.sign()
+
+
 IN_PLACE = {
     "floor_": lambda x, y: x.floor_(),
     "round_": lambda x, y: torch.round_(x, decimals=1),
@@ -118,8 +124,8 @@ FUNCTIONS = {
     "Sign": (functions.SignFunction, (s(3, 4),)),
     "Frac": (functions.FracFunction, (s(3, 4),)),
     "RoundedDiv": (functions.RoundedDivFunction, (s(3, 4), torch.ones(4, dtype=DOUBLE), "floor")),
-    "Remainder": (functions.RemainderFunction, (s(3, 4), torch.ones(4, dtype=DOUBLE))),
-    "Fmod": (functions.FmodFunction, (s(3, 4), torch.ones(3, 1, dtype=DOUBLE))),
+    "Remainder": (functions.RemainderFunction, (far(3, 4), torch.ones(4, dtype=DOUBLE))),
+    "Fmod": (functions.FmodFunction, (far(3, 4), torch.ones(3, 1, dtype=DOUBLE))),
 }
 
 
