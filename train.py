@@ -3,6 +3,7 @@
     python train.py                                       the notes' network, 784-16-16-10, in half a minute
     python train.py --recipe nielsen-30                   the network of Nielsen's book, chapter 1
     python train.py --recipe best                         the best that sigmoid layers do in ten minutes
+    python train.py --recipe lenet5                       LeCun's convolutional network
     python train.py --hidden 100 --epochs 10 --batch-size 20
     python train.py --dataset fashion-mnist --hidden 100
     python train.py --engine backprop                     the same steps without autograd, in half the time
@@ -35,9 +36,11 @@ try:
     from manualgrad.training.comparison import compare
     from manualgrad.training.data import CLASSES, DataError, Examples, load
     from manualgrad.training.keeper import Keeper
-    from manualgrad.training.loop import EpochResult, Training, make_network
+    from manualgrad.training.loop import EpochResult, Training
+    from manualgrad.training.network import make, name_of, sizes_of
     from manualgrad.training.options import config, options
     from manualgrad.training.plots.curve import plot_curve
+    from manualgrad.training.plots.kernels import plot_kernels
     from manualgrad.training.plots.mistakes import plot_confusion, plot_worst
     from manualgrad.training.processes import Processes, is_lost_connection, join, leave, local_rank
     from manualgrad.training.program import call, install, program
@@ -86,7 +89,7 @@ def make_training(
     chosen: argparse.Namespace, sizes: list[int], layers: str, training: Examples, test: Examples, processes: Processes
 ) -> Training:
     torch.manual_seed(chosen.seed)
-    model = make_network(sizes, chosen.activation, layers).to(chosen.device)
+    model = make(chosen.network, sizes, chosen.activation, layers).to(chosen.device)
     if chosen.compile:
         compile_network(model, training.x[: chosen.batch_size])
     take_step: Step
@@ -131,7 +134,7 @@ def compile_network(model: torch.nn.Module, x: torch.Tensor) -> None:
 
 
 def draw(run: Run, training: Training, title: str, those: str) -> None:
-    """curve.png, confusion.png and worst.png, of the test images or `those` tested on instead."""
+    """curve.png, confusion.png and worst.png, of the test images or `those` tested on instead; of lenet5 kernels.png, too."""
     if training.results:
         plot_curve(training.results, title, those, run.folder / "curve.png")
     with torch.no_grad():
@@ -139,6 +142,8 @@ def draw(run: Run, training: Training, title: str, those: str) -> None:
     n = f"{len(a):,} {those}"
     plot_confusion(training.test, a, f"{title}: {n}", run.folder / "confusion.png")
     plot_worst(training.test, a, f"{title}: of {n}, those whose cost is highest", run.folder / "worst.png")
+    if run.config["network"] == "lenet5":
+        plot_kernels(training.model, training.test, a, title, those, run.folder / "kernels.png")
 
 
 def picture(folder: Path) -> Path:
@@ -184,7 +189,7 @@ def report(console: Console, run: Run, training: Training, those: str, interrupt
     if run.folder.is_dir():
         written = sorted(path.name for path in run.folder.iterdir())
         console.print(f"{', '.join(written)} are in {folder}")
-    if (run.folder / "model.pt").exists():
+    if run.config["network"] == "mlp" and (run.folder / "model.pt").exists():
         console.print(f"What an image wants of it: manualgrad explain --checkpoint {folder}")
 
 
@@ -252,9 +257,13 @@ def main() -> int:
         torch.cuda.set_device(chosen.device)
 
     training_set, test_set = read_data(chosen)
-    sizes = [training_set.x.shape[1], *chosen.hidden, CLASSES]
-    folder = checkpoint.folder if checkpoint else chosen.out or default_folder(chosen.dataset, sizes)
-    title = f"{'-'.join(map(str, sizes))} ({chosen.activation}) on {chosen.dataset}"
+    try:
+        sizes = sizes_of(chosen.network, training_set.x.shape[1], chosen.hidden, CLASSES)
+    except ValueError as error:
+        fail(f"--network: {error}.")
+    name = name_of(chosen.network, sizes)
+    folder = checkpoint.folder if checkpoint else chosen.out or default_folder(chosen.dataset, name)
+    title = f"{name}{f' ({chosen.activation})' if chosen.activation else ''} on {chosen.dataset}"
 
     def training_with(layers: str) -> Training:
         with console.status("compiling") if chosen.compile else contextlib.nullcontext():
@@ -302,7 +311,7 @@ def main() -> int:
         return 0
     kept = keeper.finish()
     if training.is_finite():
-        kept &= keeper.attempt("curve.png, confusion.png or worst.png", lambda: draw(run, training, title, those))
+        kept &= keeper.attempt("curve.png or another picture", lambda: draw(run, training, title, those))
     report(console, run, training, those, interrupted, watch.trouble(training.results))
     return 130 if interrupted else 0 if kept and training.is_finite() else 1
 

@@ -125,6 +125,11 @@ def load(options: argparse.Namespace, console: Console) -> Network:
         if options.checkpoint:
             model, config = load_network(options.checkpoint)
             dataset = config["dataset"]
+            if config["network"] != "mlp":
+                raise BadInput(
+                    f"{options.checkpoint} holds a {config['network']}: what is shown here is of networks of Linear, "
+                    "sigmoid and ReLU layers alone (--network mlp)"
+                )
         else:
             model, dataset = None, "mnist"
         training, test = load_data(dataset, options.data_dir)

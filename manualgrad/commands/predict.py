@@ -45,6 +45,7 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from manualgrad.commands.terminal import console, save
+    from manualgrad.training.network import name_of
     from manualgrad.training.plots.predict import plot_predictions
     from manualgrad.training.runs import run_name
 
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
         screen = console()
         with torch.no_grad():
             a = model(torch.stack([picture.x for _, picture in pictures]))
-        title = f"What {'-'.join(map(str, config['sizes']))} of {run_name(options.checkpoint)} takes them for"
+        title = f"What {name_of(config['network'], config['sizes'])} of {run_name(options.checkpoint)} takes them for"
         names, verdicts = [path.name for path, _ in pictures], [_verdict(row) for row in a]
         unsure = any(verdict.startswith("unsure") for verdict in verdicts)
         screen.print(title, style="bold", markup=False, soft_wrap=True)

@@ -22,7 +22,7 @@ from manualgrad.training.steps import AutogradStep, Step
 
 __all__ = ["SCHEDULES", "EpochResult", "Training", "accuracy", "make_network"]
 
-_EVALUATED = 10_000  # examples at once
+_EVALUATED = 500  # examples at once: what the six maps of so many images take stays in the cache
 
 
 def make_network(sizes: Sequence[int], activation: str = "sigmoid", layers: str = "manualgrad") -> torch.nn.Sequential:

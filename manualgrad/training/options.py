@@ -14,6 +14,7 @@ import torch
 
 from manualgrad.training.data import DATASETS
 from manualgrad.training.loop import SCHEDULES
+from manualgrad.training.network import NETWORKS
 from manualgrad.training.processes import Processes, local_processes, local_rank, restarts, restarts_allowed, shares_stale_store
 from manualgrad.training.program import as_called, program
 from manualgrad.training.rates import default_rate
@@ -31,9 +32,10 @@ RECIPES = Path(__file__).parent / "recipes"
 
 # What a run is made of, which --resume leaves as it was, and what may change from one part of it to the next.
 _FIXED = (
-    *("recipe", "hidden", "activation", "layers", "engine", "batch_size", "lr", "optimizer", "schedule"),
+    *("recipe", "network", "hidden", "activation", "layers", "engine", "batch_size", "lr", "optimizer", "schedule"),
     *("weight_decay", "clip_grad_norm", "distort", "amp", "compile", "threads", "seed", "device", "dataset", "validation"),
 )
+_OF_MLP = ("hidden", "activation")  # which another network has not
 _FREE = ("epochs", "save_every", "tensorboard", "data_dir")
 
 
@@ -124,12 +126,16 @@ def options(
     asked = parser.parse_args(arguments)
     checkpoint = _checkpoint(parser, asked, processes)
     if checkpoint is None:
-        recipe, _ = _recipe(parser, recipes / f"{asked.recipe}.toml")
+        file = recipes / f"{asked.recipe}.toml"
+        recipe, named = _recipe(parser, file)
         chosen = parser.parse_args(arguments, recipe)
+        if chosen.network == "lenet5":
+            _check_lenet5(parser, arguments, () if asked.recipe == "notes" else named, file)
+            chosen.hidden = chosen.activation = None
         chosen.lr_is_chosen_for = ""
         if chosen.lr is None:
             chosen.lr, chosen.lr_is_chosen_for = default_rate(
-                chosen.hidden, chosen.activation, chosen.batch_size, chosen.optimizer
+                chosen.hidden, chosen.activation, chosen.batch_size, chosen.optimizer, chosen.network
             )
     else:
         chosen = _resumed(parser, arguments, checkpoint)
@@ -149,8 +155,14 @@ def _parser(documentation: str, recipes: Sequence[str]) -> _Parser:
 
     add = parser.add_argument_group("what is trained").add_argument
     add("--recipe", choices=recipes, default="notes", help="the settings of recipes/NAME.toml (%(default)s)")
-    add("--hidden", type=positive_int, nargs="*", metavar="N", help="sizes of the hidden layers %(default)s")
-    add("--activation", choices=["sigmoid", "relu"], help="of the hidden layers (%(default)s)")
+    add(
+        "--network",
+        choices=NETWORKS,
+        default="mlp",
+        help="mlp: layers of neurons, each joined to all before it; lenet5: LeCun's convolutional network (%(default)s)",
+    )
+    add("--hidden", type=positive_int, nargs="*", metavar="N", help="of mlp: sizes of the hidden layers %(default)s")
+    add("--activation", choices=["sigmoid", "relu"], help="of mlp: that of the hidden layers (%(default)s)")
     add("--layers", choices=["manualgrad", "torch"], default="manualgrad", help="whose layers (%(default)s)")
     add("--dataset", choices=list(DATASETS), default="mnist", help="the images (%(default)s)")
     add("--data-dir", type=folder_name, metavar="DIR", help="where torchvision's folders MNIST/raw/, ... lie or are to be put")
@@ -255,6 +267,17 @@ def _checkpoint(parser: _Parser, asked: argparse.Namespace, processes: Processes
         parser.error(f"--resume: {error}")
 
 
+def _check_lenet5(parser: _Parser, arguments: Sequence[str], recipe: Sequence[str], file: Path) -> None:
+    """That neither the command line nor the recipe in this file, which names these options, asks for layers of other sizes."""
+    typed = parser.parse_args(arguments, argparse.Namespace(**dict.fromkeys(_OF_MLP)))
+    for name in _OF_MLP:
+        is_typed = getattr(typed, name) is not None
+        if name in recipe and not is_typed:
+            parser.source = f"{file}: "
+        if name in recipe or is_typed:
+            parser.error(f"--{name} is for --network mlp: the layers of lenet5 are those of its paper")
+
+
 def _resumed(parser: _Parser, arguments: Sequence[str], checkpoint: Checkpoint) -> argparse.Namespace:
     """The run's settings; the command line may repeat them, and change those that are free."""
     was = checkpoint.config
@@ -265,6 +288,8 @@ def _resumed(parser: _Parser, arguments: Sequence[str], checkpoint: Checkpoint) 
     except ArgumentTypeError as error:
         parser.error(f"--resume: {error}")
     chosen = parser.parse_args(arguments, chosen)
+    if was["network"] == chosen.network == "lenet5":
+        _check_lenet5(parser, arguments, (), checkpoint.folder)
     now = config(chosen)
     for name in _FIXED:
         if now[name] != was[name]:
@@ -294,6 +319,8 @@ def _check(parser: _Parser, chosen: argparse.Namespace, processes: Processes) ->
         "--tensorboard": chosen.tensorboard,
         "torchrun": processes.size > 1,
     }
+    if chosen.engine == "backprop" and chosen.network != "mlp":
+        parser.error("--engine backprop is for --network mlp: it goes back through Linear, sigmoid and ReLU layers alone")
     for option, given in without_autograd.items():
         if chosen.engine == "backprop" and given:
             parser.error(f"{option} is for --engine autograd: backprop takes plain steps in float32, in one process")

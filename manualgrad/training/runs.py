@@ -8,6 +8,7 @@ model.pt               the state_dict, on the CPU, with the keys of the Sequenti
 curve.png              cost and accuracy by epoch
 confusion.png          which digit the test images of each digit are taken for
 worst.png              the test images whose cost is highest
+kernels.png            of lenet5: what one image wants of its six first kernels
 tensorboard/           the logs for TensorBoard, where they were asked for
 ====================== ================================================================================
 
@@ -31,7 +32,9 @@ import torch
 import manualgrad
 from manualgrad.training import files
 from manualgrad.training.data import DATASETS
-from manualgrad.training.loop import EpochResult, Training, make_network
+from manualgrad.training.lenet5 import SIZES
+from manualgrad.training.loop import EpochResult, Training
+from manualgrad.training.network import NETWORKS, make, name_of
 
 __all__ = ["Checkpoint", "Run", "RunError", "default_folder", "has_checkpoint", "load_checkpoint", "load_network", "run_name"]
 
@@ -43,10 +46,14 @@ class RunError(Exception):
     """A run cannot be read; the message is one sentence for the user."""
 
 
-def default_folder(dataset: str, sizes: Sequence[int]) -> Path:
-    """runs/<time>-<dataset>-<layers>, without a colon, which file names on Windows cannot have."""
+def default_folder(dataset: str, layers: str) -> Path:
+    """runs/<time>-<dataset>-<layers>, without a colon, which file names on Windows cannot have.
+
+    Args:
+        layers: as `name_of` has them: "784-16-16-10".
+    """
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / f"{now}-{dataset}-{'-'.join(map(str, sizes))}"
+    return Path("runs") / f"{now}-{dataset}-{layers}"
 
 
 def run_name(path: Path) -> str:
@@ -67,7 +74,7 @@ class Run:
     """A run's folder. Every method raises OSError where a file cannot be written, and leaves the one that was there.
 
     Args:
-        config: the settings, of which `load_network` needs "sizes", "activation" and "dataset".
+        config: the settings, of which `load_network` needs "network", "sizes", "activation" and "dataset".
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
@@ -116,7 +123,7 @@ class Checkpoint:
 
     Attributes:
         folder: the run's.
-        config: its settings.
+        config: its settings; "network" is "mlp" where an older version, which had no other, left it out.
         torch_version: with which it was written.
         training: the state for `Training.load_state_dict`.
     """
@@ -140,7 +147,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     state = _load(file, lambda: _offer_previous(file))
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
         raise RunError(f"{file} is no checkpoint that this version of train.py wrote{_offer_previous(file)}.")
-    return Checkpoint(file.parent, state["config"], state["versions"]["torch"], state["training"])
+    return Checkpoint(file.parent, {"network": "mlp", **state["config"]}, state["versions"]["torch"], state["training"])
 
 
 def _load(file: Path, advice: Callable[[], str] = str) -> Any:
@@ -166,7 +173,7 @@ def _offer_previous(file: Path) -> str:
 
 
 def load_network(checkpoint: Path) -> tuple[torch.nn.Sequential, dict[str, Any]]:
-    """The trained network of a run, on the CPU, and the run's config.json.
+    """The trained network of a run, on the CPU, and the run's config.json ("network" is "mlp" where it is left out).
 
     Args:
         checkpoint: the run's folder, or its model.pt, beside which config.json lies.
@@ -179,12 +186,12 @@ def load_network(checkpoint: Path) -> tuple[torch.nn.Sequential, dict[str, Any]]
     weights = checkpoint / "model.pt" if checkpoint.is_dir() else checkpoint
     config = _read_config(weights.with_name("config.json"))
     with torch.device("meta"):  # no memory yet, whatever sizes a damaged file asks for
-        network = make_network(config["sizes"], config["activation"])
+        network = make(config["network"], config["sizes"], config["activation"])
     state = _load(weights)
     wanted = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: list(getattr(tensor, "shape", [])) for name, tensor in state.items()} if isinstance(state, dict) else None
     if found != wanted:
-        layers = "-".join(map(str, config["sizes"]))
+        layers = name_of(config["network"], config["sizes"])
         raise RunError(f"{weights} does not hold the parameters of a network {layers}, as config.json beside it says.")
     network.load_state_dict(state, assign=True)
     return network.float(), config
@@ -197,10 +204,15 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise RunError(f"{path}, with the network's sizes, cannot be read ({error.strerror}).") from error
     except ValueError as error:
         raise RunError(f"{path} is damaged: it is no JSON ({error}).") from error
-    sizes, activation = (config.get("sizes"), config.get("activation")) if isinstance(config, dict) else (None, None)
+    config = {"network": "mlp", **config} if isinstance(config, dict) else {"network": "mlp"}
+    network, sizes, activation = (config.get(name) for name in ("network", "sizes", "activation"))
+    if network not in NETWORKS:
+        raise RunError(f"{path} is damaged: its network is {network!r}.")
     if not isinstance(sizes, list) or len(sizes) < 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
         raise RunError(f"{path} is damaged: its sizes are {sizes!r}.")
-    if activation not in ("sigmoid", "relu"):
+    if network == "lenet5" and sizes != SIZES:
+        raise RunError(f"{path} is damaged: its sizes are {sizes!r}, and lenet5's {SIZES!r}.")
+    if network == "mlp" and activation not in ("sigmoid", "relu"):
         raise RunError(f"{path} is damaged: its activation is {activation!r}.")
     if config.get("dataset") not in DATASETS:
         raise RunError(f"{path} is damaged: its dataset is {config.get('dataset')!r}.")

@@ -23,7 +23,7 @@ class Watch:
 
     Args:
         labels: of the test examples.
-        settings: the run's: hidden, activation, batch_size, optimizer, engine and lr.
+        settings: the run's: network, hidden, activation, batch_size, optimizer, engine and lr.
     """
 
     def __init__(self, labels: Tensor, settings: Mapping[str, Any]) -> None:
@@ -55,13 +55,13 @@ class Watch:
         return accuracy < _HARDLY * self.accuracy
 
     def _remedies(self) -> str:
-        hidden, activation, batch_size, optimizer, engine, lr = (
-            self.settings[name] for name in ("hidden", "activation", "batch_size", "optimizer", "engine", "lr")
+        network, hidden, activation, batch_size, optimizer, engine, lr = (
+            self.settings[name] for name in ("network", "hidden", "activation", "batch_size", "optimizer", "engine", "lr")
         )
-        usual, _ = default_rate(hidden, activation, batch_size, optimizer)
+        usual, _ = default_rate(hidden, activation, batch_size, optimizer, network)
         remedies = [f"--lr {lr / 5:.2g}" if usual / 2 < lr < 2 * usual else f"--lr {usual:.2g}, which is the default here"]
         if engine == "autograd" and optimizer != "adamw":
             remedies.append("--optimizer adamw")
-        if activation == "sigmoid" and len(hidden) > 2:
+        if network == "mlp" and activation == "sigmoid" and len(hidden) > 2:
             remedies.append("--activation relu")
         return ", or ".join(remedies)

@@ -35,7 +35,7 @@ def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
         assert_same(lambda t: inside(op)(*t[0], **t[1]), lambda t: op(*t[0], **t[1]), tree)
 
 
-@pytest.mark.parametrize("function", FUNCTIONS, ids=str)
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f"{type(f).__name__} {f.__name__}")
 @pytest.mark.parametrize("arguments", [{"dim": 1}, {"dim": -1, "dtype": DOUBLE}], ids=str)
 def test_each_of_torchs_names_is_by_hand(function, arguments):
     x = torch.rand(2, 3, requires_grad=True)

@@ -44,16 +44,16 @@ def test_a_learning_rate_that_is_not_given_is_the_default_one(optimizer):
     assert (given.lr, given.lr_is_chosen_for) == (3, "")
 
 
-def test_the_recipes_name_their_learning_rates_but_for_that_of_the_notes():
+def test_the_recipes_name_their_learning_rates_but_for_those_that_have_the_default_one():
     named = {path.stem: "lr" in tomllib.loads(path.read_text()) for path in RECIPES.glob("*.toml")}
-    assert named == {"notes": False, "nielsen-30": True, "nielsen-100": True, "best": True}
+    assert named == {"notes": False, "nielsen-30": True, "nielsen-100": True, "best": True, "lenet5": False}
     assert {parsed("--recipe", f"nielsen-{n}").lr for n in (30, 100)} == {0.5}
 
 
 @pytest.mark.parametrize("recipe", [path.stem for path in RECIPES.glob("*.toml")])
 def test_a_recipe_is_one_that_train_py_takes(recipe):
     chosen = parsed("--recipe", recipe)
-    assert chosen.activation == "sigmoid"
+    assert chosen.activation == (None if recipe == "lenet5" else "sigmoid")
     assert chosen.layers == "manualgrad"
 
 

@@ -8,7 +8,8 @@ import torch
 from manualgrad.training.loop import EpochResult
 from manualgrad.training.trouble import Watch
 
-SETTINGS = {"hidden": [16, 16], "activation": "sigmoid", "batch_size": 100, "optimizer": "sgd", "engine": "autograd", "lr": 5.0}
+SETTINGS = {"network": "mlp", "hidden": [16, 16], "activation": "sigmoid", "batch_size": 100, "optimizer": "sgd"}
+SETTINGS |= {"engine": "autograd", "lr": 5.0}
 
 
 def watch(**settings):
