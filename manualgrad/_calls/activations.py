@@ -173,6 +173,13 @@ def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: b
     return written(a, input) if inplace else a
 
 
+def torch_rrelu(
+    input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, generator: Any = None
+) -> Any:
+    """torch.rrelu, which may be given a generator."""
+    return NotImplemented if generator is not None else rrelu(input, lower, upper, training)
+
+
 def native(function: Callable[..., Any]) -> Callable[..., Any]:
     """With the signature that the operator has in torch._C._nn: `out` in the place of `inplace`."""
 

@@ -65,7 +65,7 @@ def nll_loss(
 def _is_of_classes(input: Tensor, target: Tensor, weight: Tensor | None) -> bool:
     if target.dtype != torch.int64 or not _has_classes(input, weight):
         return False
-    if weight is not None and (weight.requires_grad or (weight.dtype != input.dtype and not _autocast_is_on())):
+    if weight is not None and (weight.requires_grad or (weight.dtype != input.dtype and not autocast_is_on())):
         return False  # torch's errors
     return target.shape == (input.shape[:1] + input.shape[2:] if input.dim() > 1 else ())
 
@@ -77,7 +77,7 @@ def _has_classes(input: Tensor, weight: Tensor | None) -> bool:
     return K > 0 and (weight is None or (weight.shape == (K,) and weight.is_floating_point()))
 
 
-_autocast_is_on = torch._C._is_any_autocast_enabled
+autocast_is_on = torch._C._is_any_autocast_enabled
 
 
 def _of_legacy(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
@@ -94,7 +94,7 @@ def _batch_of_one(*tensors: Tensor) -> tuple[Tensor, ...]:
 # torch.nn.functional's functions, which call them.
 
 
-def _reduced(loss: Any, reduction: int) -> Any:
+def reduced(loss: Any, reduction: int) -> Any:
     if loss is NotImplemented or reduction == 0:
         return loss
     return (mean if reduction == 1 else sum)(loss)
@@ -113,7 +113,7 @@ def l1_loss(input: Tensor, target: Tensor, reduction: int = 1, *, out: Any = Non
     if out is not None:
         return NotImplemented
     of_each = L1LossFunction.apply(input, target) if _are_pairs(input, target) else abs(sub(input, target))
-    return _reduced(of_each, reduction)
+    return reduced(of_each, reduction)
 
 
 def functional_l1_loss(
@@ -138,24 +138,24 @@ def functional_l1_loss(
     if weight is None:
         return l1_loss(input, target, number)
     weighted = mul(l1_loss(input, target, 0), weight)
-    return div(sum(weighted), sum(weight)) if _REDUCTIONS[number] == "mean" else _reduced(weighted, number)
+    return div(sum(weighted), sum(weight)) if _REDUCTIONS[number] == "mean" else reduced(weighted, number)
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: int = 1, beta: float = 1.0, *, out: Any = None) -> Any:
     if out is not None or beta <= 0 or not _are_pairs(input, target):
         return NotImplemented
-    return _reduced(SmoothL1LossFunction.apply(input, target, beta), reduction)
+    return reduced(SmoothL1LossFunction.apply(input, target, beta), reduction)
 
 
 def huber_loss(input: Tensor, target: Tensor, reduction: int = 1, delta: float = 1.0, *, out: Any = None) -> Any:
     if out is not None or delta <= 0 or not _are_pairs(input, target):
         return NotImplemented
-    return _reduced(HuberLossFunction.apply(input, target, delta), reduction)
+    return reduced(HuberLossFunction.apply(input, target, delta), reduction)
 
 
 def kl_div(input: Tensor, target: Tensor, reduction: int = 1, *, log_target: bool = False) -> Any:
     Function = LogKLDivFunction if log_target else KLDivFunction
-    return _reduced(Function.apply(*broadcast_tensors(input, target)), reduction)
+    return reduced(Function.apply(*broadcast_tensors(input, target)), reduction)
 
 
 def functional_kl_div(
@@ -187,8 +187,7 @@ def binary_cross_entropy(
 ) -> Any:
     if out is not None or not _are_pairs(input, target) or not _are_constant(weight):
         return NotImplemented
-    loss = BCELossFunction.apply(input, target)
-    return _reduced(loss if weight is None else mul(loss, weight), reduction)
+    return reduced(_weighted(BCELossFunction.apply(input, target), weight), reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -196,5 +195,12 @@ def binary_cross_entropy_with_logits(
 ) -> Any:
     if not _are_pairs(input, target) or not _are_constant(weight, pos_weight):
         return NotImplemented
-    loss = BCEWithLogitsLossFunction.apply(input, target, pos_weight)
-    return _reduced(loss if weight is None else mul(loss, weight), reduction)
+    return reduced(_weighted(BCEWithLogitsLossFunction.apply(input, target, pos_weight), weight), reduction)
+
+
+def _weighted(loss: Tensor, weight: Tensor | None) -> Any:
+    if weight is None:
+        return loss
+    if torch.broadcast_shapes(loss.shape, weight.shape) != loss.shape:
+        return NotImplemented
+    return mul(loss, weight.to(loss.dtype))

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from manualgrad._calls.arithmetic import dims_of
-from manualgrad._calls.movement import maximum, minimum
-from manualgrad.functions.arithmetic.extremes import ExtremeFunction
+from manualgrad._calls.arithmetic import add, dims_of, div, sub
+from manualgrad._calls.movement import clamp_min, expand_as, maximum, minimum
+from manualgrad.functions.arithmetic import picked
+from manualgrad.functions.arithmetic.cosine_similarity import CosineSimilarityFunction
+from manualgrad.functions.arithmetic.extremes import ExtremeFunction, OneOfAllFunction
 from manualgrad.functions.arithmetic.movement import GatherFunction
-from manualgrad.functions.arithmetic.products import CumsumFunction, ProdFunction
+from manualgrad.functions.arithmetic.products import CumprodFunction, CumsumFunction, ProdFunction
 from manualgrad.functions.arithmetic.vector_norm import VectorNormFunction
+
+
+def _dim_of(x: Tensor, dim: Any) -> int | None:
+    """Counted from 0; None where it is not as it should be."""
+    dims = dims_of(x, dim) if isinstance(dim, int) else None
+    return None if dims is None else dims[0] if dims else 0
+
+
+# One of the numbers, over some dimensions or of all.
 
 
 def amax(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Any:
@@ -30,78 +43,206 @@ def _extreme(x: Tensor, dim: Any, keepdim: bool, is_max: bool, out: Any = None) 
     return ExtremeFunction.apply(x, dims, keepdim, is_max)
 
 
+def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False, out: Any = None) -> Any:
+    least, most = (_extreme(input, dim, keepdim, is_max, out) for is_max in (False, True))
+    return NotImplemented if least is NotImplemented else torch.return_types.aminmax((least, most))
+
+
 def max(input: Tensor, *args: Any, **kwargs: Any) -> Any:
-    return _max_or_min(torch.max, maximum, True, input, *args, **kwargs)
+    if not args and not kwargs:
+        return _one_of_all(input, "max")
+    if _of_two(args, kwargs):
+        return maximum(input, *args, **kwargs)
+    return _max_along(input, *args, **kwargs)
 
 
 def min(input: Tensor, *args: Any, **kwargs: Any) -> Any:
-    return _max_or_min(torch.min, minimum, False, input, *args, **kwargs)
+    if not args and not kwargs:
+        return _one_of_all(input, "min")
+    if _of_two(args, kwargs):
+        return minimum(input, *args, **kwargs)
+    return _min_along(input, *args, **kwargs)
 
 
-def _max_or_min(torchs: Any, of_two: Any, is_max: bool, x: Tensor, *args: Any, **kwargs: Any) -> Any:
-    """Of all, of two tensors, or along a dimension with its index."""
-    if kwargs.get("out") is not None:
+def _of_two(args: Any, kwargs: Any) -> bool:
+    return isinstance(args[0] if args else kwargs.get("other"), Tensor)
+
+
+def _max_along(input: Tensor, dim: Any, keepdim: bool = False, *, out: Any = None) -> Any:
+    return _picked("max", picked.ExtremeAlongFunction, input, dim, keepdim, True, out=out)
+
+
+def _min_along(input: Tensor, dim: Any, keepdim: bool = False, *, out: Any = None) -> Any:
+    return _picked("min", picked.ExtremeAlongFunction, input, dim, keepdim, False, out=out)
+
+
+def median(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
+    if dim is None:
+        return NotImplemented if keepdim or out is not None else _one_of_all(input, "median")
+    return _picked("median", picked.MedianFunction, input, dim, keepdim, False, out=out)
+
+
+def nanmedian(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
+    if dim is None:
+        return NotImplemented if keepdim or out is not None else _one_of_all(input, "nanmedian")
+    return _picked("nanmedian", picked.MedianFunction, input, dim, keepdim, True, out=out)
+
+
+def _one_of_all(x: Tensor, name: str) -> Any:
+    return OneOfAllFunction.apply(x, name) if x.is_floating_point() and x.numel() else NotImplemented
+
+
+# Along a dimension, with the index.
+
+
+def _picked(name: str, Function: Any, x: Tensor, dim: Any, *others: Any, out: Any) -> Any:
+    dim = _dim_of(x, dim)
+    if out is not None or dim is None or not x.is_floating_point():
         return NotImplemented
-    first = args[0] if args else kwargs.get("other", kwargs.get("dim"))
-    if first is None:
-        return _extreme(x, None, False, is_max)
-    if isinstance(first, Tensor):
-        return of_two(x, first)
-    return _picked(torchs, x, kwargs.get("dim", args[0] if args else None), *args, **kwargs)
+    return _NAMED_TUPLES[name](Function.apply(x, dim, *others))
 
 
-def _picked(torchs: Any, x: Tensor, along: Any, *args: Any, **kwargs: Any) -> Any:
-    """What torch's function picks along a dimension: its values, gathered at its indices."""
-    if x.is_complex():
-        return NotImplemented
-    with torch.no_grad():
-        found = torchs(x, *args, **kwargs)
-        index = found[1]
-    places = index if index.dim() == x.dim() else index.unsqueeze(along)
-    values = GatherFunction.apply(x, along, places)
-    return type(found)((values if index.dim() == x.dim() else values.squeeze(along), index))
+_NAMED_TUPLES: dict[str, Any] = {
+    name: getattr(torch.return_types, name)
+    for name in ("max", "min", "median", "nanmedian", "topk", "sort", "kthvalue", "mode", "cummax", "cummin")
+}
 
 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Any = None) -> Any:
-    return NotImplemented if out is not None else _picked(torch.topk, input, dim, k, dim, largest, sorted)
+    return _picked("topk", picked.TopkFunction, input, dim, k, largest, sorted, out=out)
 
 
-def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False, *, out: Any = None) -> Any:
-    if out is not None:
+def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False, out: Any = None) -> Any:
+    return _picked("sort", picked.SortFunction, input, dim, descending, stable, out=out)
+
+
+def msort(input: Tensor, *, out: Any = None) -> Any:
+    found = sort(input, 0, stable=False, out=out)
+    return NotImplemented if found is NotImplemented else found[0]
+
+
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> Any:
+    return _picked("kthvalue", picked.KthvalueFunction, input, dim, k, keepdim, out=out)
+
+
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> Any:
+    return _picked("mode", picked.ModeFunction, input, dim, keepdim, out=out)
+
+
+def cummax(input: Tensor, dim: int, *, out: Any = None) -> Any:
+    return _running(torch.cummax, input, dim, out)
+
+
+def cummin(input: Tensor, dim: int, *, out: Any = None) -> Any:
+    return _running(torch.cummin, input, dim, out)
+
+
+def _running(torchs: Any, x: Tensor, dim: Any, out: Any) -> Any:
+    """The largest or smallest up to each place: gathered, as one may be that of many places."""
+    dim = _dim_of(x, dim)
+    if out is not None or dim is None or not x.is_floating_point():
         return NotImplemented
-    return _picked(torch.sort, input, dim, dim=dim, descending=descending, stable=stable)
+    _, index = torchs(x.detach(), dim)
+    return _NAMED_TUPLES[torchs.__name__]((GatherFunction.apply(x, dim, index), index))
+
+
+# Products and running sums.
 
 
 def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
     x = input if dtype is None else input.to(dtype)
-    if out is not None or not (x.is_floating_point() or x.is_complex()):
+    dim_of_x = 0 if dim is None else _dim_of(x, dim)
+    if out is not None or dim_of_x is None or (dim is None and keepdim) or not _is_number(x):
         return NotImplemented
-    if dim is None:
+    if dim is None or not x.dim():
         return ProdFunction.apply(x.reshape(-1), 0, False)
-    n = x.dim() or 1
-    if not isinstance(dim, int) or not -n <= dim < n:
-        return NotImplemented
-    if not x.dim():
-        return ProdFunction.apply(x.unsqueeze(0), 0, False)
-    return ProdFunction.apply(x, dim % x.dim(), keepdim)
+    return ProdFunction.apply(x, dim_of_x, keepdim)
 
 
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None, out: Any = None) -> Any:
+    return _cumulative(CumsumFunction, input, dim, dtype, out)
+
+
+def cumprod(input: Tensor, dim: int, *, dtype: Any = None, out: Any = None) -> Any:
+    return _cumulative(CumprodFunction, input, dim, dtype, out)
+
+
+def _cumulative(Function: Any, input: Tensor, dim: Any, dtype: Any, out: Any) -> Any:
     x = input if dtype is None else input.to(dtype)
-    n = x.dim() or 1  # a number is the sum of itself
-    if out is not None or not -n <= dim < n:
+    dim = _dim_of(x, dim)
+    if out is not None or dim is None or not _is_number(x):
         return NotImplemented
-    return CumsumFunction.apply(x, dim) if x.dim() else CumsumFunction.apply(x.unsqueeze(0), 0).squeeze(0)
+    return Function.apply(x, dim) if x.dim() else Function.apply(x.reshape(1), 0).reshape(())
+
+
+def _is_number(x: Tensor) -> bool:
+    return x.is_floating_point() or x.is_complex()
+
+
+# Norms.
 
 
 def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
     dims = dims_of(x, dim)
-    if out is not None or dims is None or not isinstance(ord, int | float) or not (x.is_floating_point() or x.is_complex()):
+    if out is not None or dims is None or not isinstance(ord, int | float) or not _is_number(x):
+        return NotImplemented
+    if dtype is not None and (dtype.is_complex != x.is_complex() or torch.promote_types(x.dtype, dtype) != dtype):
         return NotImplemented
     return VectorNormFunction.apply(x if dtype is None else x.to(dtype), ord, dims, keepdim)
 
 
 def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Any = None, dtype: Any = None) -> Any:
-    """torch.norm, of vectors: "fro" is 2; "nuc" is torch's own."""
-    ord = 2 if p in ("fro", None) else p
-    return vector_norm(input, ord, dim, keepdim, dtype=dtype, out=out)
+    p = 2 if p is None or (p == "fro" and (not isinstance(dim, Sequence) or len(dim) <= 2)) else p
+    return vector_norm(input, p, dim, keepdim, dtype=dtype, out=out)
+
+
+def linalg_norm(
+    A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None
+) -> Any:
+    """torch.linalg.norm, of a matrix or of a vector."""
+    n = A.dim() if dim is None else len(dim) if isinstance(dim, Sequence) else 1
+    if ord is None:
+        return vector_norm(A, 2, dim, keepdim, dtype=dtype, out=out)
+    if n == 2:
+        return matrix_norm(A, ord, (0, 1) if dim is None else dim, keepdim, dtype=dtype, out=out)
+    return vector_norm(A, ord, dim, keepdim, dtype=dtype, out=out) if n == 1 else NotImplemented
+
+
+def matrix_norm(
+    A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None, out: Any = None
+) -> Any:
+    """Of the numbers of a matrix, or the largest or smallest norm of its columns (±1) or rows (±∞); others need its SVD."""
+    dims = dims_of(A, dim)
+    if A.dim() < 2 or not isinstance(dim, Sequence) or dims is None or len(dims) != 2 or len(dim) != 2:
+        return NotImplemented
+    if ord == "fro":
+        return vector_norm(A, 2, dims, keepdim, dtype=dtype, out=out)
+    if isinstance(ord, str) or abs(ord) not in (1, math.inf):
+        return NotImplemented
+    within, across = dims if abs(ord) == 1 else dims[::-1]
+    sizes = vector_norm(A, 1, within, True, dtype=dtype, out=out)
+    y = NotImplemented if sizes is NotImplemented else _extreme(sizes, across, True, ord > 0)
+    return y if keepdim or y is NotImplemented else y.squeeze(dims)
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Any:
+    y = NotImplemented if out is not None else vector_norm(input, p, dim, True)
+    return y if y is NotImplemented else div(input, expand_as(clamp_min(y, eps), input))
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Any:
+    n = len(torch.broadcast_shapes(x1.shape, x2.shape))
+    if not n:
+        x1, x2, n = x1.reshape(1), x2.reshape(1), 1
+    if not isinstance(dim, int) or not -n <= dim < n or not (x1.is_floating_point() and x2.is_floating_point()):
+        return NotImplemented
+    return CosineSimilarityFunction.apply(x1, x2, dim % n, eps)
+
+
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:
+    """The norm of the difference, and of eps more in each direction."""
+    return vector_norm(add(sub(x1, x2), eps), p, -1, keepdim)
+
+
+def dist(input: Tensor, other: Tensor, p: Any = 2) -> Any:
+    return vector_norm(sub(input, other), p)

@@ -1,50 +1,261 @@
 """The largest, sorted numbers, products, running sums, norms: on PyTorch's samples, in every order, at ties and zeros."""
 
+import itertools
+import math
+from contextlib import nullcontext
+
 import pytest
 import torch
-from samples import assert_every_sample_is_by_hand, inside
+import torch.nn.functional as F
+from samples import HALF, assert_as_close, assert_same, inside
+from torch import Tensor as T
+from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 
-from manualgrad import audit
-from manualgrad.functions.arithmetic.extremes import ExtremeFunction
-from manualgrad.functions.arithmetic.products import CumsumFunction, ProdFunction
-from manualgrad.functions.arithmetic.vector_norm import VectorNormFunction
-from manualgrad.testing import check_function
+from manualgrad import audit, by_hand
+from manualgrad.functions.arithmetic import cosine_similarity, extremes, picked, products, vector_norm
+from manualgrad.testing import CHECKS, check_function
 
 DOUBLE = torch.float64
-NAMES = "amax amin max min topk sort prod cumsum linalg.vector_norm norm"
-OPS = [op for op in op_db if op.name in NAMES.split() and op.variant_test_name not in ("nuc", "fro")]
+PICKED = "max min topk sort msort kthvalue median nanmedian mode cummax cummin"
+PRODUCTS = "prod cumsum cumprod"
+NORMS = "linalg.vector_norm linalg.norm linalg.matrix_norm norm dist"
+VECTORS = "nn.functional.normalize nn.functional.cosine_similarity nn.functional.pairwise_distance"
+NAMES = f"amax amin aminmax {PICKED} {PRODUCTS} {NORMS} {VECTORS}"
+OPS = [op for op in op_db if op.name in NAMES.split() and op.variant_test_name not in ("nuc", "subgradients_at_zero")]
 
 
 def test_each_name_is_among_torchs_samples():
     assert {op.name for op in OPS} == set(NAMES.split())
 
 
-def values(output):
-    return output[0] if isinstance(output, tuple) else output
+def differentiable(output):
+    """Those of a named tuple, joined; the indices have no derivative."""
+    if not isinstance(output, tuple):
+        return output
+    values = [t.reshape(-1) for t in output if t.is_floating_point()]
+    return values[0] if len(values) == 1 else torch.cat(values)
+
+
+def needs_singular_values(op, sample):
+    """The norms 2, -2 and nuc of a matrix, which stay torch's."""
+    order = sample.kwargs.get("ord", sample.args[0] if sample.args else None)
+    dim = sample.kwargs.get("dim", sample.args[1] if len(sample.args) > 1 else None)
+    is_matrix = op.name == "linalg.matrix_norm" or (len(dim) if isinstance(dim, tuple | list) else sample.input.dim()) == 2
+    return op.name in ("linalg.norm", "linalg.matrix_norm") and order in (2, -2, "nuc") and is_matrix
+
+
+def p_of(op, sample):
+    first = sample.args[-1:] if op.name == "dist" else sample.args[:1] if "norm" in op.name else ()
+    return sample.kwargs.get("ord", sample.kwargs.get("p", first[0] if first else 2))
 
 
 @pytest.mark.parametrize("dtype", [DOUBLE, torch.complex128, torch.float32, torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name + op.variant_test_name)
 def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
-    def leave_out(sample):
-        """The count of what is not 0, of which torch's own has no gradient."""
-        return "norm" in op.name and 0 in (*sample.args[:1], sample.kwargs.get("ord"), sample.kwargs.get("p"))
-
-    assert_every_sample_is_by_hand(op, dtype, device, leave_out, values)
+    if dtype not in op.supported_backward_dtypes(device.type):
+        pytest.skip(f"torch's own has no gradient of {dtype}")
+    by_hand_alone = 0
+    for sample in op.sample_inputs(device, dtype, requires_grad=True):
+        tree = ((sample.input, *sample.args), sample.kwargs)
+        if needs_singular_values(op, sample):
+            continue
+        values = inside(op)(*tree[0], **tree[1])
+        for value in values if isinstance(values, tuple) else (values,):
+            if value.requires_grad:
+                assert not audit(value).native, (sample, audit(value))
+                by_hand_alone += 1
+        if p_of(op, sample) == 0:
+            continue  # torch's own has no gradient then, not even one of 0
+        ours, theirs = (lambda t: differentiable(inside(op)(*t[0], **t[1]))), (lambda t: differentiable(op(*t[0], **t[1])))
+        if dtype in HALF or (op.name, dtype) == ("nn.functional.normalize", torch.float32):  # ours rounds less
+            assert_as_close(ours, theirs, tree)
+        else:
+            assert_same(ours, theirs, tree, may_know_better=True)
+    assert by_hand_alone
 
 
 @pytest.mark.parametrize("op", [op for op in OPS if op.error_inputs_func], ids=lambda op: op.name + op.variant_test_name)
 def test_an_operator_raises_torchs_error(op, device):
     for sample in op.error_inputs(device.type):
-        with pytest.raises(sample.error_type, match=sample.error_regex):
-            inside(op)(sample.sample_input.input, *sample.sample_input.args, **sample.sample_input.kwargs)
+        x, args, kwargs = sample.sample_input.input, sample.sample_input.args, sample.sample_input.kwargs
+        x = x.requires_grad_() if isinstance(x, T) and x.is_floating_point() and "out" not in kwargs else x
+        assert outcome(inside(op), x, *args, **kwargs) == outcome(op, x, *args, **kwargs)
 
 
-def test_the_method_is_by_hand_too():
+X = torch.randn(3, 4, dtype=DOUBLE, requires_grad=True)
+WRONG = {
+    "a dimension": lambda: X.sort(2),
+    "a name that is no argument": lambda: torch.max(X, foo=1),
+    "keepdim of two": lambda: torch.max(X, X, True),
+    "keepdim of all": lambda: X.median(keepdim=True),
+    "k": lambda: X.topk(5),
+    "k of the smallest": lambda: X.kthvalue(0),
+    "two dimensions of max": lambda: X.max((0, 1)),
+    "the largest of none": lambda: X[:0].max(),
+    "the largest along none": lambda: X[:0].amax(0),
+    "a norm of none": lambda: torch.linalg.vector_norm(X[:0], math.inf),
+    "a complex norm of real numbers": lambda: torch.linalg.vector_norm(X, dtype=torch.complex128),
+    "a real norm of complex numbers": lambda: torch.linalg.vector_norm(X * 1j, dtype=DOUBLE),
+    "a narrower norm": lambda: torch.linalg.vector_norm(X, dtype=torch.float32),
+    "a norm by name": lambda: torch.linalg.norm(X, "abc"),
+    "fro of a vector": lambda: torch.linalg.norm(X[0], "fro"),
+    "fro over three dimensions": lambda: torch.norm(X.view(1, 3, 4), "fro", (0, 1, 2)),
+    "a matrix norm over a dimension twice": lambda: torch.linalg.matrix_norm(X, 1, (0, -2)),
+    "angles of what does not broadcast": lambda: F.cosine_similarity(X, X[:, :3]),
+    "angles over no dimension": lambda: F.cosine_similarity(X, X, 3),
+    "out": lambda: torch.prod(X, 1, out=torch.empty(3, dtype=DOUBLE)),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_what_is_wrong_is_said_by_torch(wrong):
+    found, expected = outcome(inside(wrong)), outcome(wrong)
+    assert len(expected) == 2
+    assert found == expected
+
+
+def outcome(call, *args, **kwargs):
+    """The type of the value, or the error with its text."""
+    try:
+        return (type(call(*args, **kwargs)),)
+    except Exception as error:
+        return type(error), str(error)
+
+
+RETURNED = {
+    "max": lambda x: x.max(1),
+    "min": lambda x: torch.min(x, dim=0, keepdim=True),
+    "median": lambda x: x.median(1),
+    "nanmedian": lambda x: x.nanmedian(1),
+    "topk": lambda x: torch.topk(x, 2, 0, largest=False),
+    "sort": lambda x: x.sort(0, True),
+    "stable sort": lambda x: x.sort(stable=True, dim=0),
+    "kthvalue": lambda x: x.kthvalue(2),
+    "mode": lambda x: x.mode(0),
+    "cummax": lambda x: x.cummax(0),
+    "cummin": lambda x: x.cummin(1),
+}
+
+
+@pytest.mark.parametrize("call", RETURNED.values(), ids=RETURNED)
+@pytest.mark.parametrize("nan", [False, True])
+def test_values_and_indices_are_torchs_also_among_equals_and_nan(call, nan):
+    x = torch.tensor([[2.0, 1.0, 2.0, 1.0, 3.0], [4.0, 1.0, 4.0, math.nan if nan else 0.0, 4.0]], requires_grad=True)
+    ours, theirs = inside(call)(x), call(x)
+    assert type(ours) is type(theirs)
+    assert_close(ours.values, theirs.values, rtol=0, atol=0, equal_nan=True)
+    assert torch.equal(ours.indices, theirs.indices)
+    g = torch.rand_like(ours.values)
+    assert torch.equal(torch.autograd.grad(ours.values, x, g)[0], torch.autograd.grad(theirs.values, x, g)[0])
+
+
+OF_ALL = {"max": torch.max, "min": torch.min, "median": torch.median, "nanmedian": torch.nanmedian}
+OVER_ALL = {"amax": torch.amax, "amin": torch.amin}
+
+
+@pytest.mark.parametrize("function", [*OF_ALL.values(), *OVER_ALL.values()], ids=[*OF_ALL, *OVER_ALL])
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.bfloat16], ids=str)
+def test_numbers_that_are_all_it_share_the_gradient(function, dtype):
+    x = torch.full((300,), 2, dtype=dtype)  # more than bfloat16 counts
+    x[:10] = torch.rand(10)
+    x[-8:] = 3
+    x.requires_grad_()
+    (found,), (expected,) = (torch.autograd.grad(f(x), x) for f in (inside(function), function))
+    assert torch.equal(found, expected)
+    assert (found != 0).sum() > 0
+
+
+@pytest.mark.parametrize("numbers", [(1, math.nan, 2), (math.nan,) * 2, (math.inf, 1, math.inf), (-math.inf, 0)], ids=str)
+@pytest.mark.parametrize("function", OF_ALL.values(), ids=OF_ALL)
+def test_nan_and_infinite_numbers_share_as_torchs(function, numbers):
+    x = torch.tensor(numbers, dtype=DOUBLE, requires_grad=True)
+    (found,), (expected,) = (torch.autograd.grad(f(x), x) for f in (inside(function), function))
+    assert_close(found, expected, equal_nan=True)
+
+
+def test_a_count_does_not_move():
     x = torch.rand(3, requires_grad=True)
-    assert not audit(inside(lambda: x.norm() + x.norm(3, keepdim=True))()).native
+    assert not torch.autograd.grad(inside(torch.linalg.vector_norm)(x, 0), x)[0].any()
+
+
+def with_zeros(n, zeros):
+    x = torch.rand(n, dtype=DOUBLE) + 0.5
+    x[list(zeros)] = 0
+    return x.requires_grad_()
+
+
+@pytest.mark.parametrize("zeros", [(), (0,), (4,), (1, 3), (0, 2, 4)], ids=str)
+@pytest.mark.parametrize("function", [torch.prod, lambda x: x.cumprod(0)], ids=["prod", "cumprod"])
+def test_a_product_with_zeros_has_its_derivatives(function, zeros):
+    x = with_zeros(5, zeros)
+    torch.autograd.gradcheck(inside(function), x, check_forward_ad=True)
+    torch.autograd.gradgradcheck(inside(function), x, check_fwd_over_rev=True)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 7, 8, 9, 100])
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.complex128], ids=str)
+@pytest.mark.parametrize("divided", [False, True])
+def test_a_running_product_of_any_length_has_torchs_derivatives(n, dtype, divided, monkeypatch):
+    monkeypatch.setattr(products, "plain", lambda t: divided)
+    x = torch.randn(3, n, 2, dtype=dtype, requires_grad=True)
+    for dim in (1, -2):
+        assert_same(lambda t: inside(torch.cumprod)(t, dim), lambda t: torch.cumprod(t, dim), x)  # noqa: B023
+
+
+def test_a_product_that_overflows_has_the_gradient_of_what_does_not():
+    x = torch.tensor([1e30, 1e30, 0.0], requires_grad=True)
+    (found,) = torch.autograd.grad(inside(torch.prod)(x), x)
+    assert torch.equal(found, torch.tensor([0, 0, torch.inf]))
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.complex128, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("numbers", [(2, -3, 0.5), (0, 3, 2), (0, 0, 1), (1e-5, 1e20, 1e-20)], ids=str)
+@pytest.mark.parametrize("name", ["prod", "cumprod"])
+def test_a_product_has_the_same_gradient_divided_or_not(name, numbers, dtype, monkeypatch):
+    x = torch.tensor(numbers, dtype=dtype, requires_grad=True)
+    may_be_divided, divided, gradients = products._may_be_divided, [], []
+    for answer in (lambda y: False, lambda y: divided.append(may_be_divided(y)) or divided[-1]):
+        monkeypatch.setattr(products, "_may_be_divided", answer)
+        y = inside(getattr(torch, name))(x, 0)
+        gradients += torch.autograd.grad(y, x, torch.ones_like(y))
+    assert_close(*gradients)
+    assert divided == [0 not in numbers]
+
+
+def test_a_product_that_lost_its_digits_near_0_is_not_divided():
+    x = torch.tensor([1e-30, 1e-30, 1e20], requires_grad=True)
+    for product in (torch.prod, lambda x: x.cumprod(0)):
+        (found,) = torch.autograd.grad(inside(product)(x).sum(), x)
+        (expected,) = torch.autograd.grad(product(x.double()).sum(), x)
+        assert_close(found, expected.float(), rtol=1e-5, atol=0)
+
+
+ORDERS = [0, 0.5, 1, 1.5, 2, 2.5, 3, math.inf, -math.inf, -1, -2.5]
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.complex128], ids=str)
+@pytest.mark.parametrize("p", ORDERS)
+@pytest.mark.parametrize("numbers", [(0, 0), (0, 3), (3, -3), (0, math.nan), (1, math.inf)], ids=str)
+def test_a_norm_at_zeros_ties_and_nan_has_torchs_gradient(numbers, p, dtype):
+    x = torch.tensor(numbers, dtype=dtype, requires_grad=True)
+    (found,) = torch.autograd.grad(inside(torch.linalg.vector_norm)(x, p), x)
+    expected = torch.autograd.grad(torch.linalg.vector_norm(x, p), x, allow_unused=True, materialize_grads=True)[0]
+    if not expected.isnan().any() or math.nan in numbers:
+        assert_close(found, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("p", [p for p in ORDERS if p != 0])
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.complex128], ids=str)
+def test_a_norm_has_its_derivatives(p, dtype):
+    x = torch.randn(2, 3, dtype=dtype, requires_grad=True)
+
+    def norm(x):
+        return inside(torch.linalg.vector_norm)(x, p, 1)
+
+    torch.autograd.gradcheck(norm, x, check_forward_ad=True)
+    torch.autograd.gradgradcheck(norm, x)
 
 
 @pytest.mark.parametrize("p", [2, 3, 4.5])
@@ -54,48 +265,135 @@ def test_a_norm_of_zeros_has_second_derivatives_that_are_numbers(p):
     assert not torch.autograd.grad(g.sum(), x)[0].isnan().any()
 
 
-def test_a_count_does_not_move():
-    x = torch.rand(3, requires_grad=True)
-    assert not torch.autograd.grad(inside(torch.linalg.vector_norm)(x, 0), x)[0].any()
+def test_the_second_derivative_of_the_length_of_nothing_is_a_number():
+    x = torch.zeros(3, dtype=DOUBLE)
+    assert not jacrev(jacrev(inside(lambda x: x.norm())))(x).isnan().any()
 
 
-@pytest.mark.parametrize("zeros", [0, 1, 2])
-def test_a_product_with_zeros_has_its_derivatives(zeros):
-    x = torch.rand(5, dtype=DOUBLE) + 0.5
-    x[:zeros] = 0
-    x.requires_grad_()
-    torch.autograd.gradcheck(inside(torch.prod), x, check_forward_ad=True)
-    torch.autograd.gradgradcheck(inside(torch.prod), x, check_fwd_over_rev=True)
+def test_a_short_vector_has_torchs_angle():
+    a, b = torch.tensor([[1e-3, 2e-3], [0, 0]], dtype=DOUBLE, requires_grad=True), torch.tensor([3.0, -1.0], dtype=DOUBLE)
+    (found,), (expected,) = (
+        torch.autograd.grad(f(a, b, 1, 0.1).sum(), a) for f in (inside(F.cosine_similarity), F.cosine_similarity)
+    )
+    assert_close(found, expected)
 
 
-def test_numbers_that_are_all_the_largest_share():
-    x = torch.tensor([2.0, 1.0, 2.0], requires_grad=True)
-    for largest in (torch.amax, torch.max):
-        (gradient,) = torch.autograd.grad(inside(largest)(x), x)
-        assert_close(gradient, torch.tensor([0.5, 0, 0.5]))
+LETTERS = {"f": jacfwd, "r": jacrev, "v": lambda f: lambda x: vmap(f)(torch.stack([x, 1.1 * x]))}
+IN_REVERSE = {**LETTERS, "f": jacrev}
+WORDS = ["".join(word) for n in (1, 2) for word in itertools.product("frv", repeat=n)]
+P = torch.tensor([[0.3, -1.2, 0.8], [0.6, 0.5, -0.9]], dtype=DOUBLE)
+SQUARES = lambda x: (x * x).sum(1)  # noqa: E731
+ROWS = lambda x: x[:, 0] * x[:, 1] * x[:, 2]  # noqa: E731
+NESTED = {  # the call, and a composition
+    "amax": (
+        lambda x: (x**2).amax(1),
+        lambda x: x[:, 1] * x[:, 1] * torch.tensor([1, 0]) + x[:, 2] ** 2 * torch.tensor([0, 1]),
+    ),
+    "max": (lambda x: x.max() ** 2, lambda x: x[0, 2] ** 2),
+    "median": (lambda x: x.median() ** 2 * x.nanmedian(), lambda x: x[0, 0] ** 3),
+    "max along": (lambda x: x.max(1)[0] ** 2, lambda x: torch.stack([x[0, 2], x[1, 0]]) ** 2),
+    "min along": (lambda x: x.min(0, True)[0] ** 2, lambda x: torch.stack([x[0, 0], x[0, 1], x[1, 2]])[None] ** 2),
+    "topk": (lambda x: x.topk(2)[0] ** 2, lambda x: x.gather(1, torch.tensor([[2, 0], [0, 1]])) ** 2),
+    "sort": (lambda x: x.sort(1)[0] ** 2, lambda x: x.gather(1, torch.tensor([[1, 0, 2], [2, 1, 0]])) ** 2),
+    "others picked": (
+        lambda x: x.kthvalue(2, 1)[0] ** 2 * x.median(1)[0] * x.mode(1)[0],
+        lambda x: torch.stack([x[0, 0], x[1, 1]]) ** 3 * torch.stack([x[0, 1], x[1, 2]]),
+    ),
+    "cummax": (lambda x: x.cummax(1)[0] ** 2, lambda x: x.gather(1, torch.tensor([[0, 0, 2], [0, 0, 0]])) ** 2),
+    "prod": (lambda x: x.prod(1) * x.prod(), lambda x: ROWS(x) * ROWS(x)[0] * ROWS(x)[1]),
+    "cumsum": (lambda x: x.cumsum(1) ** 2, lambda x: (x @ torch.ones(3, 3, dtype=DOUBLE).triu()) ** 2),
+    "cumprod": (
+        lambda x: x.cumprod(1) ** 2,
+        lambda x: torch.stack([x[:, 0], x[:, 0] * x[:, 1], x[:, 0] * x[:, 1] * x[:, 2]], 1) ** 2,
+    ),
+    "norm": (lambda x: x.norm(dim=1), lambda x: SQUARES(x).sqrt()),
+    "norm 3": (lambda x: torch.linalg.vector_norm(x, 3, 1), lambda x: (x.abs() ** 3).sum(1) ** (1 / 3)),
+    "normalize": (lambda x: F.normalize(x), lambda x: x / SQUARES(x).sqrt()[:, None]),
+    "cosine": (
+        lambda x: F.cosine_similarity(x, x.flip(1), 1),
+        lambda x: (x * x.flip(1)).sum(1) / SQUARES(x),
+    ),
+    "distance": (lambda x: F.pairwise_distance(x[0], x[1], eps=0), lambda x: ((x[0] - x[1]) ** 2).sum().sqrt()),
+}
 
 
-def test_the_named_tuples_are_torchs():
-    x = torch.rand(3, 4, requires_grad=True)
-    for call in (lambda x: x.max(1), lambda x: x.sort(0), lambda x: torch.topk(x, 2)):
-        ours, theirs = inside(call)(x), call(x)
-        assert type(ours) is type(theirs)
-        assert torch.equal(ours.indices, theirs.indices)
+def nested(function, word, letters):
+    for letter in reversed(word):
+        function = letters[letter](function)
+    return function
 
 
-def s(*shape):
-    return torch.randn(shape, dtype=DOUBLE)
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("case", NESTED.values(), ids=NESTED)
+def test_every_nesting_has_the_derivatives_of_the_composition(case, word):
+    call, composition = case
+    assert_close(nested(inside(call), word, LETTERS)(P), nested(composition, word, IN_REVERSE)(P))
 
 
+def test_torch_compile_takes_the_whole_graph():
+    def function(x):
+        parts = [call(x) for call, _ in NESTED.values()] + [x.aminmax().max, x.sort().indices * x.std()]
+        return torch.stack([part.sin().sum() for part in parts])
+
+    x = P.clone().requires_grad_()
+    y = torch.compile(inside(function), fullgraph=True, backend="aot_eager")(x)
+    assert_close(y, function(x))
+    g = torch.rand_like(y)
+    assert_close(torch.autograd.grad(y, x, g), torch.autograd.grad(function(x), x, g))
+
+
+LISTED = {  # with a dtype of autocast's own, on the CPU or on CUDA
+    "prod": lambda x: x.prod(1),
+    "cumsum": lambda x: x.cumsum(1),
+    "cumprod": lambda x: x.cumprod(1),
+    "vector_norm": lambda x: torch.linalg.vector_norm(x, 2, 1),
+    "norm": lambda x: x.norm(),
+    "normalize": F.normalize,
+    "cosine_similarity": lambda x: F.cosine_similarity(x, x[:1]),
+    "pairwise_distance": lambda x: F.pairwise_distance(x, x[:1] * 2),
+    "amax": lambda x: x.amax(1),
+    "max": lambda x: x.max(),
+    "sort": lambda x: x.sort(1)[0],
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("call", LISTED.values(), ids=LISTED)
+def test_under_autocast_the_dtypes_are_torchs(call, dtype, device):
+    x = torch.randn(3, 4, dtype=dtype, device=device, requires_grad=True)
+    results = []
+    for block in (by_hand, nullcontext):
+        with torch.autocast(device.type, torch.bfloat16), block():
+            y = call(x)
+        results.append((y.dtype, torch.autograd.grad(y.float().sum(), x)[0].dtype))
+    assert results[0] == results[1]
+
+
+S, T3 = torch.tensor([[1.0, -4.0, 2.5, 3.0], [0.5, 7.0, -2.0, 6.0]], dtype=DOUBLE), torch.randn(4, dtype=DOUBLE)
 FUNCTIONS = {
-    "Extreme": (ExtremeFunction, (s(3, 4), (1,), False, True)),
-    "Prod": (ProdFunction, (s(3, 4), 1, False)),
-    "Cumsum": (CumsumFunction, (s(3, 4), 0)),
-    **{f"VectorNorm {p}": (VectorNormFunction, (s(3, 4), p, (0, 1), True)) for p in (1, 2, 3.5, torch.inf)},
+    "Extreme": (extremes.ExtremeFunction, (S, (1,), False, True)),
+    "OneOfAll": (extremes.OneOfAllFunction, (S, "median")),
+    "ExtremeAlong": (picked.ExtremeAlongFunction, (S, 1, False, True)),
+    "Topk": (picked.TopkFunction, (S, 1, 2, True, True)),
+    "Sort": (picked.SortFunction, (S, 1, False, True)),
+    "Kthvalue": (picked.KthvalueFunction, (S, 1, 2, True)),
+    "Median": (picked.MedianFunction, (S, 0, False, True)),
+    "Mode": (picked.ModeFunction, (S, 1, False)),
+    "Prod": (products.ProdFunction, (S, 1, False)),
+    "Cumsum": (products.CumsumFunction, (S, 0)),
+    "Cumprod": (products.CumprodFunction, (S, 1)),
+    "CosineSimilarity": (cosine_similarity.CosineSimilarityFunction, (S, T3, 1, 1e-8)),
+    **{f"VectorNorm {p}": (vector_norm.VectorNormFunction, (S, p, (0, 1), True)) for p in (2, 3.5, torch.inf)},
 }
 
 
 @pytest.mark.parametrize(("Function", "inputs"), FUNCTIONS.values(), ids=FUNCTIONS)
 def test_every_check_of_a_function_passes(Function, inputs):
-    report = check_function(Function.apply, (inputs[0].clone().requires_grad_(), *inputs[1:]))
-    assert all(verdict.startswith(("SUCCESS", "SKIPPED")) for verdict in report.values())
+    inputs = tuple(i.clone().requires_grad_() if isinstance(i, T) else i for i in inputs)
+    compiled = Function in (
+        extremes.ExtremeFunction,
+        picked.SortFunction,
+        products.CumprodFunction,
+    )  # which takes the most time
+    report = check_function(Function.apply, inputs, checks=[c for c in CHECKS if compiled or c != "compile"])
+    assert not report.skipped

@@ -4,7 +4,8 @@
 
 Backward. By the product rule, and by the fundamental theorem of calculus:
 
-    da/dz = Φ + z dΦ/dz,   dΦ/dz = 1/2 · 2/√π e^(−u²) · 1/√2 = e^(−z²/2) / √(2π)
+    da/dz = Φ + z dΦ/dz,   dΦ/dz = 1/2 · 2/√π e^(−u²) · 1/√2
+          = 1/2 + 1/2 (erf u + 2/√π u e^(−u²))
 
 approximate="tanh" puts a tanh in the place of erf, which is the sigmoid, as (1 + tanh v)/2 = σ(2v):
 
@@ -46,5 +47,6 @@ class GELUFunction(Elementwise):
             z_squared = z * z
             s = torch.sigmoid(z * (_SCALE + _SCALE * _CUBIC * z_squared))
             return torch.addcmul(s, z * s * (1 - s), _SCALE + 3 * _SCALE * _CUBIC * z_squared)
-        Phi = 0.5 + 0.5 * torch.erf(z * math.sqrt(0.5))
-        return torch.addcmul(Phi, z, torch.exp(-0.5 * z * z), value=1 / math.sqrt(2 * math.pi))
+        u = z * math.sqrt(0.5)
+        bell = (u * u).neg_().exp_()
+        return torch.erf(u).addcmul_(u, bell, value=2 / math.sqrt(math.pi)).mul_(0.5).add_(0.5)

@@ -14,8 +14,8 @@ At z = 0 there may be no derivative; that of z < 0 is taken there, as PyTorch do
 
 Forward mode: da = da/dz dz.
 
-How it is computed: [z > 0], 1 or 0, is sign(z) with what is not above 0 replaced, as torch.where is slow on the CPU; and with
-e^(c min(z, 0)), which is 1 for z > 0, ELU's derivative is λ α c e^(c min(z, 0)) + [z > 0] (λ − λ α c).
+torch.where is slow on the CPU. So [z > 0], 1 or 0, is max(sign z, 0); leaky ReLU's derivative is max(sign z, s)
+for s between 0 and 1; and with e^(c min(z, 0)), which is 1 for z > 0, ELU's is λ α c e^(c min(z, 0)) + [z > 0] (λ − λ α c).
 
 Shapes: z, a, delta and ∂C/∂a are alike, any shape. (Maas, Hannun and Ng, 2013; Clevert et al., 2015; Klambauer et al., 2017;
 Barron, 2017.)
@@ -47,7 +47,8 @@ class LeakyReLUFunction(Elementwise):
 
     @staticmethod
     def dy_dx(z: Tensor, slope: float) -> Tensor:
-        return F.threshold(torch.sign(z), 0, slope)
+        sign = torch.sign(z)
+        return torch.clamp(sign, min=slope) if 0 <= slope <= 1 else F.threshold(sign, 0, slope)
 
 
 class ELUFunction(Elementwise):
@@ -61,7 +62,10 @@ class ELUFunction(Elementwise):
     @staticmethod
     def dy_dx(z: Tensor, alpha: float, scale: float, input_scale: float) -> Tensor:
         at_0 = scale * alpha * input_scale
-        da_dz = at_0 * torch.exp(input_scale * torch.clamp(z, max=0))
+        u = torch.clamp(z, max=0)
+        da_dz = torch.exp(u if input_scale == 1 else input_scale * u)
+        if at_0 != 1:
+            da_dz = at_0 * da_dz
         if at_0 != scale:
-            da_dz = torch.add(da_dz, F.threshold(torch.sign(z), 0, 0), alpha=scale - at_0)
+            da_dz = torch.add(da_dz, torch.clamp(torch.sign(z), min=0), alpha=scale - at_0)
         return da_dz

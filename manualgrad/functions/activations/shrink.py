@@ -1,6 +1,6 @@
 """Activations that leave some numbers out, or draw them towards 0, element by element.
 
-    hardshrink:  a = z where |z| > λ, else 0
+    hardshrink:  a = z where |z| > λ, else 0                        λ ≥ 0
     softshrink:  a = z − λ sign z where |z| > λ, else 0
     threshold:   a = z where z > t, else a number v
 
@@ -12,7 +12,8 @@ At the ends of a piece there is no derivative; 0 is taken there, as PyTorch does
 
     delta = ∂C/∂z = ∂C/∂a where da/dz = 1, else 0
 
-a choice, not a product: ∂C/∂a can be infinite where a does not change, and 0 · ∞ is nan (see relu.py).
+a choice, not a product: ∂C/∂a can be infinite where a does not change, and 0 · ∞ is nan (see relu.py). Where nothing is left
+out a is not 0, so that of the first two a is all that is saved. And z > t just where max(z − t, 0) is not 0.
 
 Forward mode: da = dz where da/dz = 1, else 0.
 
@@ -26,6 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.functions._elementwise import Elementwise
+from manualgrad.functions.activations._between import where_not_0
 
 __all__ = ["HardshrinkFunction", "SoftshrinkFunction", "ThresholdFunction"]
 
@@ -38,8 +40,8 @@ class HardshrinkFunction(Elementwise):
         return torch.hardshrink(z, bound)
 
     @staticmethod
-    def times_dy_dx(t: Tensor, z: Tensor, bound: float) -> Tensor:
-        return torch.where((z >= -bound) & (z <= bound), 0, t)
+    def times_dy_dx(t: Tensor, y: Tensor, bound: float) -> Tensor:
+        return where_not_0(y, t)
 
 
 class SoftshrinkFunction(Elementwise):
@@ -50,8 +52,8 @@ class SoftshrinkFunction(Elementwise):
         return F.softshrink(z, bound)
 
     @staticmethod
-    def times_dy_dx(t: Tensor, z: Tensor, bound: float) -> Tensor:
-        return torch.where((z >= -bound) & (z <= bound), 0, t)
+    def times_dy_dx(t: Tensor, y: Tensor, bound: float) -> Tensor:
+        return where_not_0(y, t)
 
 
 class ThresholdFunction(Elementwise):
@@ -63,4 +65,4 @@ class ThresholdFunction(Elementwise):
 
     @staticmethod
     def times_dy_dx(t: Tensor, z: Tensor, threshold: float, value: float) -> Tensor:
-        return torch.where(z <= threshold, 0, t)
+        return where_not_0(torch.clamp(z - threshold, min=0), t)

@@ -2,7 +2,7 @@
 
 SiLU, backward. By the product rule, and as σ′ = σ (1 − σ) (see sigmoid.py):
 
-    da/dz = σ + z σ (1 − σ)
+    da/dz = σ + z σ (1 − σ) = a + σ (1 − a)                     the point between a and 1 that divides their distance as σ
 
 Mish, backward. With the gate h = tanh u, u = softplus(z) = log(1 + eᶻ), and du/dz = eᶻ/(1 + eᶻ) = σ, dh/du = 1 − h²:
 
@@ -36,7 +36,7 @@ class SiLUFunction(Elementwise):
     @staticmethod
     def dy_dx(z: Tensor) -> Tensor:
         s = torch.sigmoid(z)
-        return torch.addcmul(s, z * s, 1 - s)
+        return torch.lerp(z * s, s.new_ones(()), s)
 
 
 class MishFunction(Elementwise):

@@ -1,14 +1,13 @@
-"""The largest number y = max x, or the smallest, over some dimensions.
+"""The largest number y = max x, or the smallest, over some dimensions; of all numbers the middle one, too.
 
-Where one number alone is the largest, it passes its change on, and the others have none: ∂y/∂x_i = 1 for it, else 0. Where
-m are the largest, there is no derivative; 1/m is taken for each of them, as PyTorch does.
+y is one of the numbers. Where it is so alone, it passes its change on, and the others have none: ∂y/∂x_i = 1 for it, else 0.
+Where m of them are y, there is no derivative; 1/m is taken for each of these, as PyTorch does.
 
     ∂C/∂x_i = [x_i = y] g / m        m = Σ_i [x_i = y], g = ∂C/∂y
 
 Forward mode: dy = Σ_i [x_i = y] dx_i / m.
 
-The largest along a single dimension, with its index, is one that is picked out (movement.py, torch.gather), and so are sorted
-numbers and the k largest.
+The largest along a single dimension, with its index, is picked out alone (picked.py).
 
 Shapes: x any; y and g without the dimensions, or with 1 in their place; ∂C/∂x that of x.
 """
@@ -22,12 +21,13 @@ from torch import Tensor
 
 from manualgrad.function import Function
 from manualgrad.functions._form import with_dims
+from manualgrad.functions._in_parts import plain
 
-__all__ = ["ExtremeFunction"]
+__all__ = ["ExtremeFunction", "OneOfAllFunction"]
 
 
 class ExtremeFunction(Function):
-    """`ExtremeFunction.apply(x, dims, keepdim, is_max)`."""
+    """`ExtremeFunction.apply(x, dims, keepdim, is_max)`, with dims a tuple of numbers from 0."""
 
     @staticmethod
     def forward(x: Tensor, dims: tuple[int, ...], keepdim: bool, is_max: bool) -> Tensor:
@@ -42,17 +42,47 @@ class ExtremeFunction(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, None]:
         x, y = ctx.saved_tensors
-        g = with_dims(g, ctx.dims, ctx.keepdim)
-        return _share(x, with_dims(y, ctx.dims, ctx.keepdim), ctx.dims) * g, None, None, None
+        is_y = x == with_dims(y, ctx.dims, ctx.keepdim)
+        m = is_y.sum(ctx.dims, keepdim=True)
+        return is_y.to(x.dtype) * (with_dims(g, ctx.dims, ctx.keepdim) / m), None, None, None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
         x, y = ctx.saved_tensors
-        share = _share(x, with_dims(y, ctx.dims, ctx.keepdim), ctx.dims)
-        return (share * dx).sum(ctx.dims, ctx.keepdim) if ctx.dims else share * dx
+        is_y = x == with_dims(y, ctx.dims, ctx.keepdim)
+        return (is_y.to(x.dtype) * dx).sum(ctx.dims, ctx.keepdim) / is_y.sum(ctx.dims, ctx.keepdim)
 
 
-def _share(x: Tensor, y: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """[x = y] / m."""
-    is_y = ((x == y) | (x.isnan() & y.isnan())).to(x.dtype)
-    return is_y / is_y.sum(dims, keepdim=True) if dims else is_y
+class OneOfAllFunction(Function):
+    """y, a number, by the function's name: max, min, median or nanmedian; `OneOfAllFunction.apply(x, name)`.
+
+    One nan makes y nan, but of nanmedian. The nan are then those that y is.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, name: str) -> Tensor:
+        y: Tensor = getattr(torch, name)(x)
+        return y
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, str], output: Tensor) -> None:
+        x, _ = inputs
+        ctx.save_for_backward(x, output)
+        ctx.save_for_forward(x, output)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        x, y = ctx.saved_tensors
+        is_y = _is(x, y)
+        return is_y.to(x.dtype) * (g / is_y.sum()), None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor, _: None) -> Tensor:
+        x, y = ctx.saved_tensors
+        is_y = _is(x, y)
+        return (is_y.to(x.dtype) * dx).sum() / is_y.sum()
+
+
+def _is(x: Tensor, y: Tensor) -> Tensor:
+    is_y = x == y
+    return is_y if plain(y) and y == y else is_y | ((x != x) & (y != y))  # the latter of nan

@@ -1,18 +1,30 @@
-"""The product y = Π_i x_i along a dimension, and the running sum y_i = x_0 + ... + x_i.
+"""The product y = Π_i x_i along a dimension, the running product y_i = x_0 ··· x_i, and the running sum y_i = x_0 + ... + x_i.
 
-Product, backward. The factor x_i has the derivative Π_{j≠i} x_j, the product of those before it and of those after it: no
-quotient y/x_i, which a zero would spoil. With g = ∂C/∂y,
+Product, backward. The factor x_i has the derivative Π_{j≠i} x_j, the product of those before it and of those after it: not
+the quotient y/x_i, which a zero would spoil. With g = ∂C/∂y,
 
-    ∂C/∂x_i = (Π_{j<i} x_j) (Π_{j>i} x_j) g
+    ∂C/∂x_i = (Π_{j<i} x_j) (Π_{j>i} x_j) g            or (y/x_i) g, where it is seen that no zero occurs
+
+Running product, backward. x_k is in y_k and in all that come after it, in y_i beside x_0 ··· x_{k−1} and x_{k+1} ··· x_i:
+
+    ∂C/∂x_k = Σ_{i≥k} Π_{j≤i, j≠k} x_j g_i = (Π_{j<k} x_j) s_k
+
+    s_k = g_k + x_{k+1} g_{k+1} + x_{k+1} x_{k+2} g_{k+2} + ...
+
+What s_k has beyond g_k is x_{k+1} s_{k+1}, so that s_k = g_k + x_{k+1} s_{k+1}, from the last to the first. Where it is seen
+that no zero occurs, ∂C/∂x_k = (Σ_{i≥k} y_i g_i) / x_k. Its forward mode is such a recurrence from the first to the last:
+y_i = x_i y_{i−1}, so that
+
+    dy_i = (Π_{j<i} x_j) dx_i + x_i dy_{i−1}
 
 Running sum, backward. x_i is in y_i and in all that come after it:
 
     ∂C/∂x_i = g_i + g_(i+1) + ...                 the running sum from the other end
 
-Forward mode: dy = Σ_i (Π_{j≠i} x_j) dx_i, and dy_i = dx_0 + ... + dx_i. Complex numbers: the product of the others enters the
+Forward mode: dy = Σ_i (Π_{j≠i} x_j) dx_i, and dy_i = dx_0 + ... + dx_i. Complex numbers: the products of the others enter the
 backward conjugated (see linear.py).
 
-Shapes: of the product, y and g are x without the dimension, or with 1 in its place; of the running sum, alike; the gradient
+Shapes: of the product, y and g are x without the dimension, or with 1 in its place; of the running ones, alike; the gradient
 always that of x.
 """
 
@@ -25,12 +37,14 @@ from torch import Tensor
 
 from manualgrad.function import Function
 from manualgrad.functions._form import with_dims
+from manualgrad.functions._in_parts import plain
+from manualgrad.functions._precision import wide
 
-__all__ = ["CumsumFunction", "ProdFunction"]
+__all__ = ["CumprodFunction", "CumsumFunction", "ProdFunction"]
 
 
 class ProdFunction(Function):
-    """Π x; `ProdFunction.apply(x, dim, keepdim)`."""
+    """Π x; `ProdFunction.apply(x, dim, keepdim)`, with dim a number from 0."""
 
     autocast = "float32"
 
@@ -41,18 +55,51 @@ class ProdFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, int, bool], output: Tensor) -> None:
         x, ctx.dim, ctx.keepdim = inputs
-        ctx.save_for_backward(x)
+        ctx.save_for_backward(x, output)
         ctx.save_for_forward(x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
-        (x,) = ctx.saved_tensors
-        return _others(x, ctx.dim).conj() * with_dims(g, (ctx.dim,), ctx.keepdim), None, None
+        x, y = ctx.saved_tensors
+        y, g = (wide(with_dims(t, (ctx.dim,), ctx.keepdim)) for t in (y, g))
+        others = y / wide(x) if _may_be_divided(y) else _others(wide(x), ctx.dim)
+        return (others.conj() * g).to(x.dtype), None, None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
         (x,) = ctx.saved_tensors
-        return (_others(x, ctx.dim) * dx).sum(ctx.dim, ctx.keepdim)
+        return (_others(wide(x), ctx.dim) * dx).sum(ctx.dim, ctx.keepdim).to(x.dtype)
+
+
+class CumprodFunction(Function):
+    """The running product; `CumprodFunction.apply(x, dim)`, with dim a number from 0."""
+
+    autocast = {"cuda": "float32"}  # noqa: RUF012
+
+    @staticmethod
+    def forward(x: Tensor, dim: int) -> Tensor:
+        return torch.cumprod(x, dim)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
+        x, ctx.dim = inputs
+        ctx.save_for_backward(x, output)
+        ctx.save_for_forward(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        x, y = ctx.saved_tensors
+        factor, y, g = wide(x).conj(), wide(y).conj(), wide(g)
+        if _may_be_divided(y):
+            return (_cumsum_from_the_end(y * g, ctx.dim) / factor).to(x.dtype), None
+        s = _recurrence(_after(factor, ctx.dim).flip(ctx.dim), g.flip(ctx.dim), ctx.dim).flip(ctx.dim)
+        return (_before(factor, ctx.dim).cumprod(ctx.dim) * s).to(x.dtype), None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor, _: None) -> Tensor:
+        (x,) = ctx.saved_tensors
+        others = _before(wide(x), ctx.dim).cumprod(ctx.dim)
+        return _recurrence(wide(x), others * dx, ctx.dim).to(x.dtype)
 
 
 class CumsumFunction(Function):
@@ -70,19 +117,53 @@ class CumsumFunction(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
-        return torch.cumsum(g.flip(ctx.dim), ctx.dim).flip(ctx.dim), None
+        return _cumsum_from_the_end(g, ctx.dim), None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, _: None) -> Tensor:
         return torch.cumsum(dx, ctx.dim)
 
 
+def _cumsum_from_the_end(t: Tensor, dim: int) -> Tensor:
+    return t.flip(dim).cumsum(dim).flip(dim)
+
+
+def _may_be_divided(y: Tensor) -> bool:
+    """Whether it is seen that a product has no factor 0, and has not overflowed or lost digits near 0, in any of its places."""
+    if not plain(y) or not y.numel():
+        return False
+    limits, size = torch.finfo(y.dtype), y.abs()
+    return bool(limits.tiny <= size.min() and size.max() <= limits.max)
+
+
 def _others(x: Tensor, dim: int) -> Tensor:
     """For each factor the product of all the others."""
+    after = _after(x, dim).flip(dim).cumprod(dim).flip(dim)
+    return _before(x, dim).cumprod(dim) * after
+
+
+def _before(x: Tensor, dim: int) -> Tensor:
+    """In the place of each number the one before it; 1 for the first."""
     n = x.shape[dim]
-    if n <= 1:
-        return torch.ones_like(x)
-    one = torch.ones_like(x.narrow(dim, 0, 1))
-    before = torch.cat([one, x.narrow(dim, 0, n - 1)], dim).cumprod(dim)
-    after = torch.cat([x.narrow(dim, 1, n - 1), one], dim).flip(dim).cumprod(dim).flip(dim)
-    return before * after
+    return torch.cat([torch.ones_like(x.narrow(dim, 0, min(n, 1))), x.narrow(dim, 0, max(n - 1, 0))], dim)
+
+
+def _after(x: Tensor, dim: int) -> Tensor:
+    """In the place of each number the one after it; 1 for the last."""
+    n = x.shape[dim]
+    return torch.cat([x.narrow(dim, min(n, 1), max(n - 1, 0)), torch.ones_like(x.narrow(dim, 0, min(n, 1)))], dim)
+
+
+def _recurrence(a: Tensor, b: Tensor, dim: int) -> Tensor:
+    """s_i = b_i + a_i s_{i−1}, with s_{−1} = 0, for all i in log₂ n steps.
+
+    Two steps of it are one of the same form: s_i = (b_i + a_i b_{i−1}) + a_i a_{i−1} s_{i−2}. So the distance doubles.
+    """
+    n, distance = a.shape[dim], 1
+    while distance < n:
+        a_then, b_then = a.narrow(dim, distance, n - distance), b.narrow(dim, distance, n - distance)
+        a_first, b_first = a.narrow(dim, 0, n - distance), b.narrow(dim, 0, n - distance)
+        b = torch.cat([b.narrow(dim, 0, distance), b_then + a_then * b_first], dim)
+        a = torch.cat([a.narrow(dim, 0, distance), a_then * a_first], dim)
+        distance *= 2
+    return b

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor
 
+from manualgrad.functions._in_parts import plain
 from manualgrad.functions._precision import wide
 
-__all__ = ["classes", "total"]
+__all__ = ["classes", "nll_loss", "total"]
+
+_nll_loss: Any = torch._C._nn.nll_loss_nd
+_NUMBER = {"none": 0, "mean": 1, "sum": 2}
+
+
+def nll_loss(l: Tensor, y: Tensor, w: Tensor | None, ignored: int, reduction: str) -> Tensor:
+    """−w_y l_y of l [N, K, ...] and y [N, ...], 0 where y is to be ignored; or their sum or mean."""
+    if plain(l) and plain(y):
+        C: Tensor = _nll_loss(l, y, w, _NUMBER[reduction], ignored)  # in one pass
+        return C
+    y, is_ignored, w_y = classes(y, w, ignored)
+    C = -wide(l.gather(1, y))
+    C = (C if w_y is None else w_y * C).masked_fill(is_ignored, 0).squeeze(1)
+    if reduction != "none":
+        C = C.sum() / total(is_ignored, w_y) if reduction == "mean" else C.sum()
+    return C.to(l.dtype)
 
 
 def classes(y: Tensor, w: Tensor | None, ignored: int) -> tuple[Tensor, Tensor, Tensor | None]:

@@ -12,7 +12,8 @@ Backward:
 
 and of logits, as the derivative of log(1 + e⁻ˣ) is −σ(−x),
 
-    ∂ℓ/∂x = 1 − y − (1 + (p − 1) y) σ(−x)       ∂ℓ/∂y = −x + (p − 1) log(1 + e⁻ˣ)       ∂ℓ/∂p = y log(1 + e⁻ˣ)
+    ∂ℓ/∂x = 1 − y − (1 + (p − 1) y) σ(−x) = (1 − y) σ(x) − p y σ(−x)                 as 1 − σ(−x) = σ(x); nothing cancels
+    ∂ℓ/∂y = −x + (p − 1) log(1 + e⁻ˣ)       ∂ℓ/∂p = y log(1 + e⁻ˣ)
 
 Forward mode is the sum of the same derivatives times the tangents.
 
@@ -92,7 +93,7 @@ def _wide(tensors: Any) -> Any:
 
 
 def _dl_dx(x: Any, y: Any, p: Tensor | None) -> Tensor:
-    return 1 - y - (torch.sigmoid(-x) if p is None else (1 + (p - 1) * y) * torch.sigmoid(-x))
+    return torch.addcmul((1 - y) * torch.sigmoid(x), y if p is None else p * y, torch.sigmoid(-x), value=-1)
 
 
 def _dl_dy(x: Any, p: Tensor | None) -> Tensor:

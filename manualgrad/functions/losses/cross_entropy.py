@@ -31,7 +31,6 @@ Shapes: x, q and l [N, K, ...]; y and C_n [N, ...]; w [K]; s [N, 1, ...]. n runs
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -40,9 +39,9 @@ from torch import Tensor
 
 from manualgrad.function import Function
 from manualgrad.functions._form import fitted, form
-from manualgrad.functions._in_parts import rows, to_rows
+from manualgrad.functions._in_parts import plain, rows, to_rows
 from manualgrad.functions._precision import wide
-from manualgrad.functions.losses._classes import classes, total
+from manualgrad.functions.losses._classes import classes, nll_loss, total
 
 __all__ = ["ClassCrossEntropyFunction", "CrossEntropyFunction"]
 
@@ -54,13 +53,10 @@ class ClassCrossEntropyFunction(Function):
 
     @staticmethod
     def forward(x: Tensor, y: Tensor, w: Tensor | None, epsilon: float, ignored: int, reduction: str) -> tuple[Tensor, Tensor]:
-        y, is_ignored, w_y = classes(y, w, ignored)
-        C, s, *even = to_rows(_of_class, (x, y), w, bool(epsilon))
-        if w_y is not None:
-            C = w_y * C
+        C, s, *even = to_rows(_of_class, (x, y), w, ignored, bool(epsilon))
         if epsilon:
             C = (1 - epsilon) * C + epsilon / x.shape[1] * even[0]
-        C = _reduced(C.masked_fill(is_ignored, 0).squeeze(1), reduction, lambda: total(is_ignored, w_y))
+        C = _reduced(C, reduction, lambda: total(y == ignored, None if w is None else classes(y, w, ignored)[2]))
         return C.to(x.dtype), s
 
     @staticmethod
@@ -148,11 +144,11 @@ class CrossEntropyFunction(Function):
 # Formulas of some of the examples.
 
 
-def _of_class(x: Tensor, y: Tensor, w: Tensor | None, evenly: bool) -> tuple[Tensor, ...]:
-    """−l of the class, s, and, where it is asked for, −Σ w l."""
+def _of_class(x: Tensor, y: Tensor, w: Tensor | None, ignored: int, evenly: bool) -> tuple[Tensor, ...]:
+    """−w l of the class, s, and, where it is asked for, −Σ w l; 0 where the class is one to be ignored."""
     l, s = _l_and_s(x)
-    of_class = -l.gather(1, y)
-    return (of_class, s, -_weighted(l, w).sum(1, keepdim=True)) if evenly else (of_class, s)
+    of_class = nll_loss(l, y, None if w is None else w.to(l.dtype), ignored, "none")
+    return (of_class, s, -_weighted(l, w).sum(1).masked_fill(y == ignored, 0)) if evenly else (of_class, s)
 
 
 def _of_distribution(x: Tensor, q: Tensor, w: Tensor | None, epsilon: float) -> tuple[Tensor, Tensor]:
@@ -170,8 +166,8 @@ def _l_and_s(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def _p_minus_class(x: Tensor, s: Tensor, y: Tensor, t: Tensor, *, out: Tensor | None) -> Tensor:
     """t (p − [k = y])."""
-    put = _put(out)
-    p = put(wide(x) - s, 1, y, -math.inf).exp()  # of the other classes
+    put = _put(x)
+    p = put(torch.exp(wide(x) - s), 1, y, 0)  # of the other classes
     return torch.mul(put(p, 1, y, -p.sum(1, keepdim=True)), t, out=out).to(x.dtype)
 
 
@@ -179,8 +175,8 @@ def _p_minus_class_and(
     x: Tensor, s: Tensor, y: Tensor, t: Tensor, u: Tensor, v: Tensor, w: Tensor | None, *, out: Tensor | None
 ) -> Tensor:
     """t (p − [k = y]) + u p − v w."""
-    put = _put(out)
-    p = put(wide(x) - s, 1, y, -math.inf).exp()
+    put = _put(x)
+    p = put(torch.exp(wide(x) - s), 1, y, 0)
     of_y = u * torch.exp(wide(x.gather(1, y)) - s) - t * p.sum(1, keepdim=True)
     return torch.sub(put(p * (t + u), 1, y, of_y), _weighted(v, w), out=out).to(x.dtype)
 
@@ -193,9 +189,9 @@ def _pQ_minus_q(
     return torch.sub(torch.exp(wide(x) - s) * (q.sum(1, keepdim=True) + g_s), q, out=out).to(x.dtype)
 
 
-def _put(out: Tensor | None) -> Callable[..., Tensor]:
+def _put(x: Tensor) -> Callable[..., Tensor]:
     """A scatter, in place where nothing records or transforms what is done."""
-    return Tensor.scatter if out is None else Tensor.scatter_
+    return Tensor.scatter_ if plain(x) else Tensor.scatter
 
 
 # What they are made of.

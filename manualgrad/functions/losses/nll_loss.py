@@ -25,7 +25,7 @@ from torch import Tensor
 from manualgrad.function import Function
 from manualgrad.functions._form import form
 from manualgrad.functions._precision import wide
-from manualgrad.functions.losses._classes import classes, total
+from manualgrad.functions.losses._classes import classes, nll_loss, total
 
 __all__ = ["NLLLossFunction"]
 
@@ -37,13 +37,7 @@ class NLLLossFunction(Function):
 
     @staticmethod
     def forward(l: Tensor, y: Tensor, w: Tensor | None, ignored: int, reduction: str) -> Tensor:
-        y, is_ignored, w_y = classes(y, w, ignored)
-        C = -_weighted(wide(l.gather(1, y)), w_y).masked_fill(is_ignored, 0).squeeze(1)
-        if reduction == "mean":
-            C = C.sum() / total(is_ignored, w_y)
-        elif reduction == "sum":
-            C = C.sum()
-        return C.to(l.dtype)
+        return nll_loss(l, y, w, ignored, reduction)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None, int, str], output: Tensor) -> None:
@@ -59,14 +53,10 @@ class NLLLossFunction(Function):
         y, is_ignored, w_y = classes(y, w, ctx.ignored)
         if ctx.reduction == "mean":
             g_n = g_n / total(is_ignored, w_y)
-        dC_dl_y = torch.where(is_ignored, 0, -_weighted(g_n, w_y)).to(ctx.l.dtype)
+        dC_dl_y = torch.where(is_ignored, 0, -g_n if w_y is None else -w_y * g_n).to(ctx.l.dtype)
         return dC_dl_y.new_zeros(ctx.l.shape).scatter(1, y, dC_dl_y), None, None, None, None
 
     @staticmethod
     def jvp(ctx: Any, dl: Tensor, *_: None) -> Tensor:
         y, w = ctx.saved_tensors
-        return NLLLossFunction.forward(dl, y, w, ctx.ignored, ctx.reduction)
-
-
-def _weighted(t: Tensor, w_y: Tensor | None) -> Tensor:
-    return t if w_y is None else w_y * t
+        return nll_loss(dl, y, w, ctx.ignored, ctx.reduction)

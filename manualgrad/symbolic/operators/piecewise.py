@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -88,6 +89,27 @@ def extreme_and_place(is_better: Callable[[int], bool]) -> Callable[..., tuple[A
     return with_place
 
 
+def in_order(line: Array, descending: bool = False) -> list[int]:
+    """The places of its numbers, from the least to the greatest or the other way; of equals, the first first."""
+    order = functools.cmp_to_key(lambda i, j: (-1 if descending else 1) * sign(line[i], line[j]))
+    return sorted(range(len(line)), key=order)
+
+
+def sorted_with_places(x: Array, dim: int, descending: bool, part: slice | int, keepdim: bool = True) -> tuple[Array, Array]:
+    """A part of the numbers along a dimension in their order, and their places."""
+    index: Array = numpy.apply_along_axis(in_order, dim, x, descending)
+    index = numpy.moveaxis(numpy.moveaxis(index, dim, 0)[part if isinstance(part, slice) else slice(part, part + 1)], 0, dim)
+    chosen = numpy.take_along_axis(x, index, dim)
+    return (chosen, index) if keepdim else (chosen.squeeze(dim), index.squeeze(dim))
+
+
+def median(x: Array, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The middle one, of an even number the lower; of all of them, without its place."""
+    if dim is None:
+        return sorted_with_places(x.reshape(-1), 0, False, (x.size - 1) // 2, False)[0]
+    return sorted_with_places(x, dim, False, (x.shape[dim] - 1) // 2, keepdim)
+
+
 def best(line: Array, is_better: Callable[[int], bool] = lambda s: s > 0) -> int:
     """The place of the greatest, or of the least; the first of equals."""
     found = 0
@@ -131,6 +153,12 @@ TABLE: dict[str, Callable[..., Any]] = {
     "amin": extreme(less),
     "argmax": lambda x, dim, keepdim: extreme_and_place(lambda s: s > 0)(x, dim, keepdim)[1],
     "argmin": lambda x, dim, keepdim: extreme_and_place(lambda s: s < 0)(x, dim, keepdim)[1],
-    "max": extreme_and_place(lambda s: s > 0),
-    "min": extreme_and_place(lambda s: s < 0),
+    "max": lambda x, *dim: extreme_and_place(lambda s: s > 0)(x, *dim) if dim else extreme(greater)(x),
+    "min": lambda x, *dim: extreme_and_place(lambda s: s < 0)(x, *dim) if dim else extreme(less)(x),
+    "sort": lambda x, stable=None, dim=-1, descending=False: sorted_with_places(x, dim, descending, slice(None)),
+    "topk": lambda x, k, dim=-1, largest=True, _=True: sorted_with_places(x, dim, largest, slice(k)),
+    "kthvalue": lambda x, k, dim=-1, keepdim=False: sorted_with_places(x, dim, False, k - 1, keepdim),
+    "median": median,
+    "nanmedian": median,
+    "mode": lambda x, dim=-1, keepdim=False: sorted_with_places(x, dim, False, 0, keepdim),  # of numbers that all differ
 }

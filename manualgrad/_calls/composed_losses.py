@@ -1,0 +1,120 @@
+"""Losses that torch composes in C++, here of functions that are differentiated by hand, with its operators' signatures."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad._calls.arithmetic import add, div, exp, log, mul, neg, sqrt, square, sub, sum
+from manualgrad._calls.losses import autocast_is_on, reduced
+from manualgrad._calls.movement import clamp_min, masked_fill, minimum, where
+from manualgrad._calls.order import pairwise_distance
+from manualgrad.function import _autocast_is_on_for, _cast, _device_type
+from manualgrad.functions._precision import wide
+from manualgrad.functions.activations.softplus import LogSigmoidFunction
+
+_EPSILON = 1e-12  # of the squares of lengths
+
+
+def _as_of_losses(*tensors: Tensor) -> tuple[Any, ...]:
+    """In float32 under autocast, as PyTorch has the losses."""
+    device_type = _device_type(tensors)
+    if not autocast_is_on() or not _autocast_is_on_for(device_type):
+        return tensors
+    return _cast(tensors, "float32", device_type)
+
+
+def _in_float32(loss: Callable[..., Any]) -> Callable[..., Any]:
+    """What is composed of several steps is in half precision computed in float32, and rounded once."""
+
+    @functools.wraps(loss)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
+        halves = {t.dtype for t in tensors if t.dtype in (torch.float16, torch.bfloat16)}
+        if not halves:
+            return loss(*args, **kwargs)
+        args = tuple(wide(value) if isinstance(value, Tensor) else value for value in args)
+        kwargs = {name: wide(value) if isinstance(value, Tensor) else value for name, value in kwargs.items()}
+        value = loss(*args, **kwargs)
+        are_narrow = len(halves) == 1 and all(t.dtype in halves or not t.is_floating_point() for t in tensors)
+        return value.to(*halves) if are_narrow and value is not NotImplemented and not autocast_is_on() else value
+
+    return call
+
+
+@_in_float32
+def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool, full: bool, eps: float, reduction: int) -> Any:
+    """e^a − y a, a the logarithm of the expected count, or a − y log(a + eps) of the count; `full` with Stirling's log y!."""
+    a, y = _as_of_losses(input, target)
+    loss = sub(exp(a), mul(y, a)) if log_input else sub(a, mul(y, log(add(a, eps))))
+    if full:
+        stirling = add(sub(mul(y, log(y)), y), mul(log(mul(y, 2 * math.pi)), 0.5))
+        loss = add(loss, masked_fill(stirling, y <= 1, 0))
+    return reduced(loss, reduction)
+
+
+@_in_float32
+def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: int = 1) -> Any:
+    """A distance a where y = 1; what a lacks to the margin where y = −1."""
+    a, y = _as_of_losses(input, target)
+    far = where(y != 1, clamp_min(sub(margin, a), 0), 0)
+    return reduced(add(far, where(y != -1, a, 0)), reduction)
+
+
+@_in_float32
+def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 1) -> Any:
+    """What y (a − b) lacks to the margin."""
+    if not input1.dim() == input2.dim() == target.dim():
+        return NotImplemented
+    a, b, y = _as_of_losses(input1, input2, target)
+    return reduced(clamp_min(add(mul(neg(y), sub(a, b)), margin), 0), reduction)
+
+
+@_in_float32
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2,
+    eps: float = 1e-6,
+    swap: bool = False,
+    reduction: int = 1,
+) -> Any:
+    """What the anchor is nearer to the positive example than to the negative one lacks to the margin."""
+    if margin <= 0 or not anchor.dim() == positive.dim() == negative.dim() or not anchor.dim():
+        return NotImplemented
+    a, b, c = _as_of_losses(anchor, positive, negative)
+    near, far = pairwise_distance(a, b, p, eps), pairwise_distance(a, c, p, eps)
+    if swap:
+        far = minimum(far, pairwise_distance(b, c, p, eps))
+    return reduced(clamp_min(add(sub(near, far), margin), 0), reduction)
+
+
+@_in_float32
+def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 1) -> Any:
+    """1 − cos of the angle between a and b where y = 1; what cos has above the margin where y = −1."""
+    dim = target.dim()
+    if dim > 1 or not input1.dim() == input2.dim() == dim + 1:
+        return NotImplemented
+    a, b, y = _as_of_losses(input1, input2, target)
+    squares = mul(add(sum(square(a), dim), _EPSILON), add(sum(square(b), dim), _EPSILON))
+    cos = div(sum(mul(a, b), dim), sqrt(squares))
+    loss = add(where(y == 1, sub(1, cos), 0), where(y == -1, clamp_min(sub(cos, margin), 0), 0))
+    return reduced(loss, reduction)
+
+
+@_in_float32
+def soft_margin_loss(input: Tensor, target: Tensor, reduction: int = 1, *, out: Any = None) -> Any:
+    """log(1 + e^(−y a)) = −log σ(y a)."""
+    if out is not None or input.shape != target.shape or not input.is_floating_point():
+        return NotImplemented
+    a, y = _as_of_losses(input, target if target.is_floating_point() else target.to(input.dtype))
+    if a.dtype != y.dtype:
+        return NotImplemented
+    return reduced(neg(LogSigmoidFunction.apply(mul(y, a))), reduction)

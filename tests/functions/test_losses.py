@@ -1,0 +1,369 @@
+"""The losses but mse_loss and cross_entropy: reductions, legacy arguments, broadcasting, errors, nestings, autocast."""
+
+import itertools
+import sys
+from contextlib import nullcontext
+
+import pytest
+import torch
+import torch.nn.functional as F
+from samples import HALF, assert_as_close, assert_same, inside
+from torch.func import jacfwd, jacrev, vmap
+from torch.testing import assert_close
+from torch.testing._internal.common_methods_invocations import op_db
+from torch.utils._pytree import tree_leaves
+
+from manualgrad import audit, by_hand
+from manualgrad._calls import losses
+
+DOUBLE = torch.float64
+NAMES = (
+    "poisson_nll gaussian_nll hinge_embedding margin_ranking triplet_margin cosine_embedding soft_margin multilabel_soft_margin"
+)
+NAMES = {f"nn.functional.{name}_loss" for name in NAMES.split()}
+NAMES |= {"nn.functional.pairwise_distance", "nn.functional.triplet_margin_with_distance_loss"}
+OPS = [op for op in op_db if op.name in NAMES]
+each_op = pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+
+IGNORED = ("Using a target size", "reduction. 'mean' divides", "size_average and reduce args")
+pytestmark = pytest.mark.filterwarnings(*[f"ignore:{text}" for text in IGNORED])
+
+
+def detach_what_has_no_gradient(call, tree):
+    """Such as the side of hinge_embedding_loss, which chooses."""
+    tensors = [t for t in tree_leaves(tree) if isinstance(t, torch.Tensor) and t.requires_grad]
+    for t, gradient in zip(tensors, torch.autograd.grad(call(tree).sum(), tensors, allow_unused=True), strict=True):
+        t.requires_grad_(gradient is not None)
+
+
+def test_each_name_is_among_torchs_samples():
+    assert {op.name for op in OPS} == NAMES
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32, torch.bfloat16, torch.float16], ids=str)
+@each_op
+def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
+    if dtype not in op.supported_backward_dtypes(device.type):
+        pytest.skip(f"torch's own has no gradient of {dtype}")
+    for sample in op.sample_inputs(device, dtype, requires_grad=True):
+        tree = ((sample.input, *sample.args), sample.kwargs)
+        ours, theirs = (lambda t: inside(op)(*t[0], **t[1])), (lambda t: op(*t[0], **t[1]))
+        detach_what_has_no_gradient(theirs, tree)
+        assert not audit(ours(tree)).native, sample
+        if dtype in HALF:
+            assert_as_close(ours, theirs, tree)
+        else:
+            assert_same(ours, theirs, tree, may_know_better=True)
+
+
+@pytest.mark.parametrize("op", [op for op in OPS if op.error_inputs_func], ids=lambda op: op.name)
+def test_an_operator_raises_torchs_error(op, device):
+    for sample in op.error_inputs(device.type):
+        with pytest.raises(sample.error_type, match=sample.error_regex):
+            inside(op)(sample.sample_input.input, *sample.sample_input.args, **sample.sample_input.kwargs)
+
+
+def s(*shape):
+    return torch.randn(shape, dtype=DOUBLE)
+
+
+def p(*shape):
+    return 0.2 + 0.6 * torch.rand(shape, dtype=DOUBLE)
+
+
+def sides(*shape):
+    return 2.0 * torch.randint(2, shape).double() - 1
+
+
+PAIRS = {  # name: the loss, and its tensors
+    "l1": (F.l1_loss, (s(3, 4), s(3, 4))),
+    "smooth_l1": (F.smooth_l1_loss, (s(3, 4), s(3, 4))),
+    "smooth_l1, beta": (lambda *t, **k: F.smooth_l1_loss(*t, beta=0.4, **k), (s(3, 4), s(3, 4))),
+    "smooth_l1, 0": (lambda *t, **k: F.smooth_l1_loss(*t, beta=0.0, **k), (s(3, 4), s(3, 4))),
+    "huber": (lambda *t, **k: F.huber_loss(*t, delta=0.4, **k), (s(3, 4), s(3, 4))),
+    "kl_div": (F.kl_div, (s(3, 4), p(3, 4))),
+    "kl_div, log": (lambda *t, **k: F.kl_div(*t, log_target=True, **k), (s(3, 4), s(3, 4))),
+    "bce": (F.binary_cross_entropy, (p(3, 4), p(3, 4))),
+    "bce, weight": (lambda *t, **k: F.binary_cross_entropy(*t, weight=WEIGHTS, **k), (p(3, 4), p(3, 4))),
+    "logits": (F.binary_cross_entropy_with_logits, (s(3, 4), p(3, 4))),
+    "logits, weights": (
+        lambda *t, **k: F.binary_cross_entropy_with_logits(*t, weight=WEIGHTS, pos_weight=1 + WEIGHTS, **k),
+        (s(3, 4), p(3, 4)),
+    ),
+    "poisson": (F.poisson_nll_loss, (s(3, 4), 3 * p(3, 4))),
+    "poisson, full": (lambda *t, **k: F.poisson_nll_loss(*t, log_input=False, full=True, **k), (p(3, 4), 4 * p(3, 4))),
+    "gaussian": (F.gaussian_nll_loss, (s(3, 4), s(3, 4), p(3, 4))),
+    "hinge": (lambda x, **k: F.hinge_embedding_loss(x, SIDES, **k), (s(3, 4),)),
+    "ranking": (lambda a, b, **k: F.margin_ranking_loss(a, b, SIDES, 0.3, **k), (s(3, 4), s(3, 4))),
+    "triplet": (lambda *t, **k: F.triplet_margin_loss(*t, swap=True, **k), (s(3, 4), s(3, 4), s(3, 4))),
+    "triplet, 3": (lambda *t, **k: F.triplet_margin_loss(*t, p=3, **k), (s(3, 4), s(3, 4), s(3, 4))),
+    "cosine": (lambda a, b, **k: F.cosine_embedding_loss(a, b, SIDES[:, 0], -0.5, **k), (s(3, 4), s(3, 4))),
+    "soft margin": (lambda x, **k: F.soft_margin_loss(x, SIDES, **k), (s(3, 4),)),
+}
+SIDES, WEIGHTS = sides(3, 4), p(4)
+HAVE_NO_LEGACY = ("huber", "gaussian")
+each_pair = pytest.mark.parametrize("name", PAIRS)
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@each_pair
+def test_each_tensor_has_torchs_gradients_with_each_reduction(name, reduction):
+    call, tensors = PAIRS[name]
+    tree = tuple(t.clone().requires_grad_() for t in tensors)
+    value = inside(call)(*tree, reduction=reduction)
+    assert not audit(value).native
+    functions = [lambda t, f=f: f(*t, reduction=reduction) for f in (inside(call), call)]
+    if name == "smooth_l1, 0":  # torch's own second derivative is another
+        results = [(f(tree), *torch.autograd.grad(f(tree).sum(), tree)) for f in functions]
+        assert_close(*results)
+    else:
+        assert_same(*functions, tree)
+
+
+@pytest.mark.parametrize("target", [2.5, 0.0, 1.0, -1.0])
+def test_a_side_that_is_neither_is_torchs(target):
+    a, b, y = s(3, 4).requires_grad_(), s(3, 4), torch.full((3, 4), target, dtype=DOUBLE)
+    calls = {
+        "hinge": lambda: F.hinge_embedding_loss(a, y, reduction="none"),
+        "ranking": lambda: F.margin_ranking_loss(a, b, y, reduction="none"),
+        "cosine": lambda: F.cosine_embedding_loss(a, b, y[:, 0], reduction="none"),
+        "soft margin": lambda: F.soft_margin_loss(a, y, reduction="none"),
+    }
+    for call in calls.values():
+        assert_close(*[(f(), torch.autograd.grad(f().sum(), a)[0]) for f in (inside(call), call)])
+
+
+@pytest.mark.parametrize(
+    "legacy", [{"size_average": False}, {"reduce": False}, {"size_average": True, "reduce": True}], ids=str
+)
+@pytest.mark.parametrize("name", [name for name in PAIRS if not name.startswith(HAVE_NO_LEGACY)])
+def test_the_legacy_arguments_are_torchs(name, legacy):
+    call, tensors = PAIRS[name]
+    tensors = tuple(t.clone().requires_grad_() for t in tensors)
+    value = inside(call)(*tensors, **legacy)
+    assert not audit(value).native
+    assert_close(value, call(*tensors, **legacy))
+
+
+@pytest.mark.parametrize("function", [F.l1_loss, F.smooth_l1_loss, F.huber_loss], ids=lambda f: f.__name__)
+def test_another_size_is_broadcast_with_torchs_warning(function):
+    x, y = s(3, 4).requires_grad_(), s(4).requires_grad_()
+    results = []
+    for f in (inside(function), function):
+        with pytest.warns(UserWarning, match="Using a target size") as caught:
+            C = f(x, y)
+        results.append((C, *torch.autograd.grad(C, (x, y)), str(caught[0].message)))
+    assert not audit(inside(function)(x, y)).native
+    assert_close(results[0][:-1], results[1][:-1])
+    assert results[0][-1] == results[1][-1]
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_the_weights_of_hubers_loss_are_torchs(reduction):
+    tensors = tuple(t.requires_grad_() for t in (s(3, 4), s(3, 4), p(3, 4)))
+    call = lambda t: F.huber_loss(t[0], t[1], weight=t[2], reduction=reduction)  # noqa: E731
+    assert not audit(inside(call)(tensors)).native
+    assert_same(inside(call), call, tensors)
+
+
+@pytest.mark.parametrize("options", [{}, {"reduction": "none"}, {"reduction": "sum"}, {"size_average": False}], ids=str)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("broadcast", [False, True])
+def test_functional_l1_loss_is_torchs(options, weighted, broadcast):
+    tensors = tuple(t.requires_grad_() for t in (s(3, 4), s(4) if broadcast else s(3, 4), p(3, 4))[: 2 + weighted])
+    calls = [
+        lambda t, f=f: f(*t[:2], weight=t[2] if weighted else None, **options) for f in (losses.functional_l1_loss, F.l1_loss)
+    ]
+    assert not audit(calls[0](tensors)).native
+    assert_same(*calls, tensors)
+
+
+def test_functional_l1_loss_leaves_what_is_wrong_to_torch():
+    assert losses.functional_l1_loss(s(3, 4), s(3, 4), reduction="max") is NotImplemented
+    assert losses.functional_l1_loss(s(3, 4), s(3, 4), weight=p(4)) is NotImplemented
+    with pytest.warns(UserWarning, match="Using a target size"):
+        losses.functional_l1_loss(s(3, 4), s(4))
+
+
+@pytest.mark.parametrize("reduction", ["batchmean", "mean", "sum", "none"])
+@pytest.mark.parametrize("log_target", [False, True])
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4), (5,), ()], ids=str)
+def test_every_reduction_of_kl_div_is_torchs(shape, log_target, reduction):
+    tensors = (s(*shape).requires_grad_(), p(*shape).requires_grad_())
+    call = lambda t: F.kl_div(*t, reduction=reduction, log_target=log_target)  # noqa: E731
+    assert not audit(inside(call)(tensors)).native
+    assert_same(inside(call), call, tensors)
+
+
+def test_kl_div_broadcasts_by_hand():
+    x, y = s(3, 4).requires_grad_(), p(4).requires_grad_()
+    call = lambda t: F.kl_div(*t, reduction="sum")  # noqa: E731
+    assert not audit(inside(call)((x, y))).native
+    assert_same(inside(call), call, (x, y))
+
+
+@pytest.mark.parametrize("a", [0.0, 1.0, 1e-30, 0.5])
+@pytest.mark.parametrize("y", [0.0, 1.0, 0.3])
+@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
+def test_a_logarithm_below_minus_100_counts_as_minus_100(a, y, dtype):
+    tensors = [torch.full((2,), v, dtype=dtype) for v in (a, y)]
+    tensors[0].requires_grad_()
+    results = [
+        (f(*tensors), *torch.autograd.grad(f(*tensors), tensors[0]))
+        for f in (inside(F.binary_cross_entropy), F.binary_cross_entropy)
+    ]
+    assert_close(*results)
+
+
+@pytest.mark.parametrize("x", [-1000.0, -30.0, 30.0, 1000.0])
+@pytest.mark.parametrize("pos_weight", [None, 3.0])
+def test_the_gradient_does_not_cancel_for_large_logits(x, pos_weight):
+    for y in (0.0, 1.0, 0.4):
+        values = []
+        for dtype in (torch.float32, DOUBLE):
+            t, target = torch.tensor([x], dtype=dtype, requires_grad=True), torch.tensor([y], dtype=dtype)
+            weight = None if pos_weight is None else torch.tensor([pos_weight], dtype=dtype)
+            C = inside(F.binary_cross_entropy_with_logits)(t, target, pos_weight=weight)
+            values.append(torch.autograd.grad(C, t)[0].double())  # the value is torch's, which cancels
+        assert_close(*values, rtol=1e-5, atol=1e-37)
+
+
+def outcome(call):
+    try:
+        return (type(call()),)
+    except Exception as error:
+        return type(error), str(error)
+
+
+@each_pair
+def test_another_reduction_is_refused_by_torch(name):
+    call, tensors = PAIRS[name]
+    tensors = tuple(t.clone().requires_grad_() for t in tensors)
+    found, expected = (outcome(lambda f=f: f(*tensors, reduction="max")) for f in (inside(call), call))
+    assert len(expected) == 2
+    assert found == expected
+
+
+WRONG = {
+    "a margin of 0": lambda x: F.triplet_margin_loss(x, x, x, margin=0),
+    "dimensions of the anchor": lambda x: F.triplet_margin_loss(x, x[0], x),
+    "dimensions of the ranked": lambda x: F.margin_ranking_loss(x, x[0], x),
+    "dimensions of the side": lambda x: F.cosine_embedding_loss(x, x, x),
+    "sizes": lambda x: F.soft_margin_loss(x, x[:, :2]),
+    "a beta below 0": lambda x: F.smooth_l1_loss(x, x, beta=-1.0),
+    "a weight that requires grad": lambda x: F.binary_cross_entropy(x.sigmoid(), x.sigmoid(), weight=x),
+    "a weight of logits that requires grad": lambda x: F.binary_cross_entropy_with_logits(x, x, pos_weight=x),
+    "a delta of 0": lambda x: F.huber_loss(x, x, delta=0.0),
+    "no probability": lambda x: F.binary_cross_entropy(x + 2, x),
+    "another size": lambda x: F.binary_cross_entropy(x, x[0]),
+    "another size of logits": lambda x: F.binary_cross_entropy_with_logits(x, x[0]),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_what_is_wrong_is_said_by_torch(wrong):
+    x = (3 * torch.eye(3, 4)).requires_grad_()
+    found, expected = (outcome(lambda f=f: f(x)) for f in (inside(wrong), wrong))
+    assert len(expected) == 2
+    assert found == expected
+
+
+LETTERS = {"f": jacfwd, "r": jacrev, "v": lambda f: lambda x: vmap(f)(torch.stack([x, 0.9 * x]))}
+IN_REVERSE = {**LETTERS, "f": jacrev}
+WORDS = ["".join(word) for n in (1, 2) for word in itertools.product("frv", repeat=n)]
+A, B, Y, W = s(2, 3), p(2, 3), p(2, 3), 1 + p(3)
+S = torch.tensor([[1.0, -1.0, -1.0], [1.0, 1.0, -1.0]], dtype=DOUBLE)
+
+
+def huber(d, delta):
+    return torch.where(d.abs() <= delta, d * d / 2, delta * (d.abs() - delta / 2))
+
+
+def distance(a, b):
+    return ((a - b + 1e-6) ** 2).sum(1).sqrt()
+
+
+CASES = {  # a loss of x, which is between 0 and 1, and a composition
+    "l1": (lambda x: F.l1_loss(x, A), lambda x: (x - A).abs().mean()),
+    "smooth_l1": (lambda x: F.smooth_l1_loss(x, x.flip(0) * A, beta=0.4), lambda x: huber(x - x.flip(0) * A, 0.4).mean() / 0.4),
+    "smooth_l1 of a number": (lambda x: F.smooth_l1_loss(x, A), lambda x: huber(x - A, 1).mean()),
+    "huber": (lambda x: F.huber_loss(A, x, delta=0.4), lambda x: huber(x - A, 0.4).mean()),
+    "kl_div": (lambda x: F.kl_div(x.flip(0), x, reduction="batchmean"), lambda x: (x * (x.log() - x.flip(0))).sum() / 2),
+    "kl_div, log": (
+        lambda x: F.kl_div(x.flip(0), x, reduction="sum", log_target=True),
+        lambda x: (x.exp() * (x - x.flip(0))).sum(),
+    ),
+    "bce": (
+        lambda x: F.binary_cross_entropy(x, x.flip(0), weight=W),
+        lambda x: -(W * (x.flip(0) * x.log() + (1 - x.flip(0)) * (1 - x).log())).mean(),
+    ),
+    "logits": (
+        lambda x: F.binary_cross_entropy_with_logits(x, x.flip(0), pos_weight=W),
+        lambda x: (x.flip(0) * W * (1 + (-x).exp()).log() + (1 - x.flip(0)) * (1 + x.exp()).log()).mean(),
+    ),
+    "poisson": (lambda x: F.poisson_nll_loss(x, x**2, reduction="sum"), lambda x: (x.exp() - x**3).sum()),
+    "gaussian": (lambda x: F.gaussian_nll_loss(x, A, B), lambda x: (B.log() + (x - A) ** 2 / B).mean() / 2),
+    "hinge": (
+        lambda x: F.hinge_embedding_loss(x**2, S),
+        lambda x: torch.where(S == 1, x**2, torch.where(x**2 < 1, 1 - x**2, 0)).mean(),
+    ),
+    "ranking": (
+        lambda x: F.margin_ranking_loss(x**2, A, S, 0.3),
+        lambda x: torch.where(S * (x**2 - A) < 0.3, 0.3 - S * (x**2 - A), 0).mean(),
+    ),
+    "triplet": (
+        lambda x: F.triplet_margin_loss(x, A, 2 * x, margin=5.0),
+        lambda x: (5 + distance(x, A) - distance(x, 2 * x)).mean(),
+    ),
+    "cosine": (
+        lambda x: F.cosine_embedding_loss(x, B, S[0, :2], -0.9),
+        lambda x: (
+            (
+                torch.tensor([1.0, 0.9], dtype=DOUBLE)
+                - S[0, :2] * (x * B).sum(1) / (((x * x).sum(1) + 1e-12) * ((B * B).sum(1) + 1e-12)).sqrt()
+            )[0]
+            / 2
+            + ((x * B).sum(1) / (((x * x).sum(1) + 1e-12) * ((B * B).sum(1) + 1e-12)).sqrt() + 0.9)[1] / 2
+        ),
+    ),
+    "soft margin": (lambda x: F.soft_margin_loss(x**2, S), lambda x: (1 + (-S * x**2).exp()).log().mean()),
+}
+
+
+def nested(function, word, letters):
+    for letter in reversed(word):
+        function = letters[letter](function)
+    return function
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_every_nesting_has_the_derivatives_of_the_composition(case, word):
+    call, composition = case
+    x = p(2, 3)
+    assert_close(nested(inside(call), word, LETTERS)(x), nested(composition, word, IN_REVERSE)(x), atol=1e-10, rtol=1e-7)
+
+
+def test_torch_compile_takes_the_whole_graph():
+    calls = [CASES[name][0] for name in ("smooth_l1", "huber", "kl_div", "bce", "logits", "hinge", "cosine", "soft margin")]
+    x = p(2, 3).requires_grad_()
+    both = [lambda t, f=f: torch.stack([f(call)(t) for call in calls]).sum() for f in (inside, lambda call: call)]
+    value = torch.compile(both[0], fullgraph=True, backend="aot_eager")(x)
+    assert_close(torch.autograd.grad(value, x), torch.autograd.grad(both[1](x), x))
+
+
+@each_pair
+def test_under_autocast_the_dtypes_are_torchs(name, device, monkeypatch):
+    call, tensors = PAIRS[name]
+    tensors = tuple(t.to(device, torch.bfloat16).requires_grad_() for t in tensors)
+    monkeypatch.setattr(sys.modules[__name__], "SIDES", SIDES.to(device))
+    monkeypatch.setattr(sys.modules[__name__], "WEIGHTS", WEIGHTS.to(device))
+    results = []
+    for block in (by_hand, nullcontext):
+        with torch.autocast(device.type, torch.bfloat16), block():
+            found = outcome(lambda: call(*tensors))  # binary_cross_entropy is refused
+            if len(found) == 1:
+                C = call(*tensors)
+                found = (C.dtype, *[g.dtype for g in torch.autograd.grad(C, tensors)])
+        results.append(found)
+    assert results[0] == results[1]
