@@ -11,7 +11,12 @@ from torch import Tensor
 from manualgrad._in_place import written
 from manualgrad.functions.activations.gelu import GELUFunction
 from manualgrad.functions.activations.glu import GLUFunction
-from manualgrad.functions.activations.hard import HardsigmoidFunction, HardswishFunction, HardtanhFunction
+from manualgrad.functions.activations.hard import (
+    HardsigmoidFunction,
+    HardswishFunction,
+    HardtanhFunction,
+    HardtanhInPlaceFunction,
+)
 from manualgrad.functions.activations.leaky_relu import SELU_ALPHA, SELU_SCALE, ELUFunction, LeakyReLUFunction
 from manualgrad.functions.activations.prelu import PReLUFunction
 from manualgrad.functions.activations.shrink import HardshrinkFunction, SoftshrinkFunction, ThresholdFunction
@@ -76,7 +81,17 @@ def gelu(input: Tensor, *, approximate: str = "none", out: Tensor | None = None)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Any:
-    return _activation(LeakyReLUFunction, input, negative_slope, inplace=inplace)
+    if isinstance(negative_slope, int | float) and not negative_slope >= 0:
+        return _of_a_slope_below_0(input, negative_slope, inplace)
+    if inplace and isinstance(negative_slope, int | float):
+        return LeakyReLUFunction.apply_in_place(input, negative_slope)
+    return _activation(LeakyReLUFunction, input, negative_slope)
+
+
+def _of_a_slope_below_0(input: Tensor, slope: float, inplace: bool) -> Any:
+    """Of which the output does not say on which side of 0 the input was; in place it is torch's error."""
+    w = input.new_full([1] * input.dim(), slope)
+    return NotImplemented if inplace or input.is_complex() else PReLUFunction.apply(input, w)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Any:
@@ -100,7 +115,10 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Any:
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
     if min_val > max_val:
         return NotImplemented
-    return _activation(HardtanhFunction, input, min_val, max_val, inplace=inplace)
+    if not inplace or torch.compiler.is_dynamo_compiling():  # which cannot trace `item`
+        return _activation(HardtanhFunction, input, min_val, max_val, inplace=inplace)
+    bounds = (torch.tensor(bound, dtype=input.dtype, device="cpu").item() for bound in (min_val, max_val))
+    return HardtanhInPlaceFunction.apply_in_place(input, *bounds)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Any:

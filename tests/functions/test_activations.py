@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import assert_same, copy_of, inside
+from samples import HALF, assert_same, copy_of, inside
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
@@ -14,7 +14,12 @@ from torch.testing._internal.common_methods_invocations import op_db
 from manualgrad import audit, by_hand
 from manualgrad.functions import _in_parts
 from manualgrad.functions.activations.gelu import GELUFunction
-from manualgrad.functions.activations.hard import HardsigmoidFunction, HardswishFunction, HardtanhFunction
+from manualgrad.functions.activations.hard import (
+    HardsigmoidFunction,
+    HardswishFunction,
+    HardtanhFunction,
+    HardtanhInPlaceFunction,
+)
 from manualgrad.functions.activations.leaky_relu import ELUFunction, LeakyReLUFunction
 from manualgrad.functions.activations.silu import MishFunction, SiLUFunction
 from manualgrad.functions.activations.softplus import LogSigmoidFunction, SoftplusFunction
@@ -172,6 +177,37 @@ def test_an_activation_in_place_stays_in_place_also_on_a_view(change, view):
     assert_close(*results)
 
 
+@pytest.mark.parametrize("name", ["relu", "relu6", "hardtanh", "leaky_relu"])
+def test_an_activation_in_place_keeps_no_second_array(name):
+    kept = []
+    y = torch.randn(3, 4, requires_grad=True) * 1
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.data_ptr()) or t, lambda t: t):
+        inside(getattr(F, name))(y, inplace=True)
+    assert kept == [y.data_ptr()]
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, *HALF], ids=str)
+def test_beyond_bounds_that_the_dtype_has_not_nothing_is_passed_on(dtype, inplace):
+    """In place, PyTorch's own compares its output, which has them rounded, with what they are, and is at times inside."""
+    x = torch.tensor([-1, 0.5, 1], dtype=dtype, requires_grad=True)
+    for bound in (0.7, 1 / 3, 0.1):
+        y = inside(F.hardtanh)(x * 1, -bound, bound, inplace=inplace)
+        assert torch.autograd.grad(y.sum(), x)[0].tolist() == [0, bound > 0.5, 0]
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.3, 1.0, 1.7, -0.5])
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32, *HALF], ids=str)
+def test_leaky_relu_has_torchs_gradient_at_0_and_where_the_output_is_too_small_for_its_dtype(slope, dtype):
+    z = torch.tensor([-2.0, -1e-300, -1e-44, -6e-8, -0.0, 0.0, 1e-44, 6e-8, torch.inf, -torch.inf, torch.nan], dtype=dtype)
+    z, g = z.requires_grad_(), torch.rand(11).to(dtype)
+    (expected,) = torch.autograd.grad(F.leaky_relu(z, slope), z, g)
+    assert_close(torch.autograd.grad(inside(F.leaky_relu)(z, slope), z, g)[0], expected, rtol=0, atol=0, equal_nan=True)
+    if slope >= 0:
+        y = inside(F.leaky_relu)(z * 1, slope, inplace=True)
+        assert_close(torch.autograd.grad(y, z, g)[0], expected, rtol=0, atol=0, equal_nan=True)
+
+
 @pytest.mark.parametrize("name", [name for name in IN_PLACE if name != "hardsigmoid"])
 def test_a_leaf_is_refused_as_torch_refuses_it(name):
     errors = []
@@ -259,6 +295,7 @@ FUNCTIONS = {
     "leaky_relu": (LeakyReLUFunction, (0.2,)),
     "elu": (ELUFunction, (1.5, 1.2, 0.7)),
     "hardtanh": (HardtanhFunction, (-2.0, 3.0)),
+    "hardtanh in place": (HardtanhInPlaceFunction, (-2.0, 3.0)),
     "hardsigmoid": (HardsigmoidFunction, ()),
     "hardswish": (HardswishFunction, ()),
     "softplus": (SoftplusFunction, (2.0, 3.0)),

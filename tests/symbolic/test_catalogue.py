@@ -221,6 +221,7 @@ CATALOGUE = [
     ("Softplus", s("z", 2, at=(1, 11)), 2.0, 20.0),
     ("Softsign", s("z", 2, at=(-1, 1))),
     ("Hardtanh", s("z", 3, at=(-2, 0, 2)), -1.0, 1.0),
+    ("HardtanhInPlace", s("z", 3, at=(-2, 0, 2)), -1.0, 1.0),
     ("Hardsigmoid", s("z", 3, at=(-4, 0, 4))),
     ("Hardswish", s("z", 3, at=(-4, 0, 4))),
     ("Hardshrink", s("z", 3, at=(-1, 0, 1)), 0.5),

@@ -13,7 +13,7 @@ _BITS = {torch.float32: torch.int32, torch.float64: torch.int64, torch.float16: 
 
 
 def between(low: float, high: float, z: Tensor, t: Tensor) -> Tensor:
-    """t where low < z < high, and 0 elsewhere."""
+    """t where low < z < high, and 0 elsewhere; where z is nan, either, as of PyTorch's hardtanh."""
     bits = _BITS.get(z.dtype)
     if bits is None or z.dtype != t.dtype or not plain(z) or not plain(t) or not t.is_contiguous():
         return torch.where((z > low) & (z < high), t, 0)

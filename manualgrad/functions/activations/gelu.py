@@ -48,5 +48,5 @@ class GELUFunction(Elementwise):
             s = torch.sigmoid(z * (_SCALE + _SCALE * _CUBIC * z_squared))
             return torch.addcmul(s, z * s * (1 - s), _SCALE + 3 * _SCALE * _CUBIC * z_squared)
         u = z * math.sqrt(0.5)
-        bell = (u * u).neg_().exp_()
-        return torch.erf(u).addcmul_(u, bell, value=2 / math.sqrt(math.pi)).mul_(0.5).add_(0.5)
+        bell = torch.exp(-(u * u))
+        return torch.addcmul(torch.erf(u), u, bell, value=2 / math.sqrt(math.pi)) * 0.5 + 0.5

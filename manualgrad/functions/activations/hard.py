@@ -6,7 +6,7 @@
 
 Backward:
 
-    hardtanh:     da/dz = 1 where l < z < h, else 0
+    hardtanh:     da/dz = 1 where l < z < h, else 0                        just where l < a < h
     hardsigmoid:  da/dz = 1/6 where −3 < z < 3, else 0
     hardswish:    da/dz = 0 where z ≤ −3, 1 where z ≥ 3, and between, of z²/6 + z/2, z/3 + 1/2
 
@@ -29,7 +29,7 @@ from torch import Tensor
 from manualgrad.functions._elementwise import Elementwise
 from manualgrad.functions.activations._between import between
 
-__all__ = ["HardsigmoidFunction", "HardswishFunction", "HardtanhFunction"]
+__all__ = ["HardsigmoidFunction", "HardswishFunction", "HardtanhFunction", "HardtanhInPlaceFunction"]
 
 
 class HardtanhFunction(Elementwise):
@@ -42,6 +42,16 @@ class HardtanhFunction(Elementwise):
     @staticmethod
     def times_dy_dx(t: Tensor, z: Tensor, low: float, high: float) -> Tensor:
         return between(low, high, z, t)
+
+
+class HardtanhInPlaceFunction(Elementwise):
+    """The same, which saves a, that z may be written over; l and h are numbers that z's dtype has, as a has them, too."""
+
+    forward = HardtanhFunction.forward
+
+    @staticmethod
+    def times_dy_dx(t: Tensor, y: Tensor, low: float, high: float) -> Tensor:
+        return between(low, high, y, t)
 
 
 class HardsigmoidFunction(Elementwise):
