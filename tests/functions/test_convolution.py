@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.utils._pytree import tree_leaves, tree_map
 
-from manualgrad import audit, by_hand
+from manualgrad import audit, by_hand, product
 from manualgrad.functions.linear import _kernel_gradient
 from manualgrad.functions.linear._kernel_gradient import convolve, kernel_gradient
 from manualgrad.functions.linear.convolution import ConvolutionFunction
@@ -226,13 +226,20 @@ WAYS = {
     "of each channel, on a line": ("_of_each_channel", 3, 4, 4, (9,), (4,), (1,), (3,), (1,), 4),
     "of one place": ("_of_one_place", 3, 4, 8, (6, 7), (1, 1), (2, 3), (0, 0), (1, 1), 1),
     "of one place, in groups": ("_of_one_place", 3, 4, 8, (6, 7), (1, 1), (1, 1), (0, 0), (1, 1), 2),
-    "windows, some rows at a time": ("_by_windows", 2, 40, 64, (31, 30), (3, 3), (1, 1), (1, 1), (1, 1), 1),
-    "windows, some examples at a time": ("_by_windows", 5, 48, 64, (10, 11), (3, 2), (1, 1), (1, 0), (1, 2), 1),
-    "windows, all at once": ("_by_windows", 6, 9, 70, (10, 11), (3, 3), (1, 1), (0, 0), (1, 1), 1),
-    "windows of a stem": ("_by_windows", 2, 3, 16, (101, 128), (7, 7), (2, 2), (3, 3), (1, 1), 1),
-    "windows in groups": ("_by_windows", 3, 32, 128, (12, 12), (3, 3), (1, 1), (1, 1), (1, 1), 2),
-    "windows on a line": ("_by_windows", 3, 20, 64, (120,), (5,), (1,), (2,), (2,), 1),
-    "windows in three dimensions": ("_by_windows", 3, 6, 32, (8, 9, 11), (3, 2, 3), (1, 2, 1), (1, 0, 1), (2, 1, 1), 1),
+    "windows": ("_by_windows", 5, 48, 64, (10, 11), (3, 2), (1, 1), (1, 0), (1, 2), 1),
+    "windows of few channels": ("_by_windows", 6, 9, 70, (10, 11), (3, 3), (1, 1), (0, 0), (1, 1), 1),
+    "windows at a stride": ("_by_windows", 6, 9, 70, (20, 19), (3, 3), (2, 2), (1, 0), (1, 1), 1),
+    "windows in groups": ("_by_windows", 3, 32, 128, (11, 11), (3, 3), (1, 1), (1, 1), (1, 1), 2),
+    "windows on a line": ("_by_windows", 5, 20, 64, (120,), (5,), (1,), (2,), (2,), 1),
+    "windows in three dimensions": ("_by_windows", 9, 6, 32, (6, 9, 11), (3, 2, 3), (1, 2, 2), (1, 0, 1), (2, 1, 1), 1),
+    "rows": ("_by_rows", 2, 40, 64, (31, 30), (3, 3), (1, 1), (1, 1), (1, 1), 1),
+    "rows of many numbers, one by one": ("_by_rows", 2, 90, 210, (14, 13), (3, 3), (1, 1), (1, 1), (1, 1), 1),
+    "rows of a stem": ("_by_rows", 2, 3, 16, (101, 128), (7, 7), (2, 2), (3, 3), (1, 1), 1),
+    "rows at strides and dilations that share no factor": ("_by_rows", 3, 6, 64, (40, 41), (4, 3), (3, 2), (2, 1), (2, 3), 1),
+    "rows of one channel": ("_by_rows", 9, 1, 6, (28, 28), (5, 5), (1, 1), (2, 2), (1, 1), 1),
+    "rows in groups": ("_by_rows", 3, 32, 128, (12, 12), (3, 3), (1, 1), (1, 1), (1, 1), 2),
+    "rows on a line": ("_by_rows", 3, 20, 64, (300,), (3,), (2,), (2,), (3,), 1),
+    "rows in three dimensions": ("_by_rows", 3, 6, 32, (8, 9, 11), (3, 2, 3), (1, 2, 1), (1, 0, 1), (2, 1, 1), 1),
 }
 
 
@@ -260,9 +267,23 @@ def test_each_way_is_taken_and_gives_the_formula(name, layout, monkeypatch):
     assert set(taken) == {way}
 
 
-def test_windows_are_for_plain_arrays_alone(monkeypatch):
-    monkeypatch.setattr(_kernel_gradient, "_by_windows", lambda *_: pytest.fail("windows"))
-    _, large, small, how = example_of("windows, all at once")
+@pytest.mark.parametrize("library", ["torch", "onednn"])
+@pytest.mark.parametrize("layout", ["contiguous", "channels last"])
+@pytest.mark.parametrize("name", [name for name, (way, *_) in WAYS.items() if way in ("_by_rows", "_by_windows")])
+def test_either_library_multiplies_to_the_same(name, layout, library, monkeypatch):
+    _, large, small, how = example_of(name)
+    if layout == "channels last":
+        large, small = (t.movedim(1, -1).contiguous().movedim(-1, 1) for t in (large, small))
+    monkeypatch.setattr(_kernel_gradient, "_BLOCK", large.numel())  # some examples at a time
+    expected = composed(large, small, *how)
+    with torch.no_grad(), product.using(library):
+        assert_close(kernel_gradient(large.float(), small.float(), *how).double(), expected, rtol=1e-4, atol=1e-2)
+
+
+@pytest.mark.parametrize(("way", "name"), [("_by_windows", "windows of few channels"), ("_by_rows", "rows of one channel")])
+def test_as_strided_is_for_plain_arrays_alone(way, name, monkeypatch):
+    monkeypatch.setattr(_kernel_gradient, way, lambda *_: pytest.fail(way))
+    _, large, small, how = example_of(name)
     large.requires_grad_()
     kernel_gradient(large, small, *how)
     with torch.no_grad():
@@ -271,8 +292,9 @@ def test_windows_are_for_plain_arrays_alone(monkeypatch):
         torch.compile(kernel_gradient, backend="aot_eager", fullgraph=True)(large, small, *how)
 
 
-def test_the_second_derivative_at_a_size_that_has_windows():
-    _, large, small, (kernel, stride, padding, dilation, groups) = example_of("windows, all at once")
+@pytest.mark.parametrize("name", ["windows of few channels", "rows of one channel"])
+def test_the_second_derivative_at_a_size_that_has_windows(name):
+    _, large, small, (kernel, stride, padding, dilation, groups) = example_of(name)
     K = torch.randn(small.shape[1], large.shape[1], *kernel, dtype=DOUBLE, requires_grad=True)
     tree = ((large.requires_grad_(), K, None, stride, padding, dilation, groups), {})
     assert_same(on_tree(inside(F.conv2d)), on_tree(F.conv2d), tree)

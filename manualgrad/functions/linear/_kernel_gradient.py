@@ -11,8 +11,8 @@ Shapes: large [N, C, *places]; small [N, O, *stops]; D [O, C / groups, *kernel].
 
 from __future__ import annotations
 
-import itertools
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -65,9 +65,10 @@ def kernel_gradient(
         return _of_one_place(large, small, kernel, stride, groups)
     if groups > 1 and groups == large.shape[1]:
         return _of_each_channel(large, small, kernel, stride, padding, dilation)
-    if _windows_suit(large, small, kernel, stride, groups):
+    way = _as_products(large, small, kernel, stride, groups)
+    if way is not None:
         each = zip(large.chunk(groups, 1), small.chunk(groups, 1), strict=True)
-        return torch.cat([_by_windows(*group, kernel, stride, padding, dilation) for group in each])
+        return torch.cat([way(*group, kernel, stride, padding, dilation) for group in each])
     return _exchanged(large, small, kernel, stride, padding, dilation, groups)
 
 
@@ -120,56 +121,94 @@ def _of_one_place(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, 
     return D.reshape(O, C // groups, *kernel)
 
 
+# Of the stops of the kernel, what it sees is written out as a matrix, and multiplied by `small`.
+
+
 def _by_windows(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, padding: _Sizes, dilation: _Sizes) -> Tensor:
-    """What the kernel sees at each stop is a window. The windows of a block of stops, some rows of an example or some examples,
-    are written out as a matrix and multiplied by `small`; and so on with the next.
-    """
+    """All that it sees at a stop, a window, is a row of the matrix. Some examples are written out at a time."""
     N, C, *_ = large.shape
-    O, rows, *row = small.shape[1:]
-    channels_last = large.stride(1) == 1 and C > 1  # they are last in a window too, then
-    if any(padding):
-        large = F.pad(large, [p for P in reversed(padding) for p in (P, P)])
-    if channels_last:
-        large, small = large.movedim(1, -1).contiguous(), small.movedim(1, -1).reshape(N, -1, O)
-        of_example, *of_place, of_channel = large.stride()
-    else:
-        large, small = large.contiguous(), small.reshape(N, O, -1)
-        of_example, of_channel, *of_place = large.stride()
-    of_stop = [c * s for c, s in zip(of_place, stride, strict=True)]
-    of_kernel = [c * d for c, d in zip(of_place, dilation, strict=True)]
-    seen, length = C * math.prod(kernel), math.prod(row)
-    block = max(_BLOCK // seen, _STOPS)
-    several, some = max(1, block // (rows * length)), max(1, block // length)
+    O, *stops = small.shape[1:]
+    large, small = _padded(large, padding).movedim(1, -1).contiguous(), small.movedim(1, -1).reshape(N, -1, O)
+    of_example, *of_place, of_channel = large.stride()
+    strides = (of_example, *_times(of_place, stride), *_times(of_place, dilation), of_channel)
+    seen = math.prod(kernel) * C
+    some = max(1, _BLOCK // (seen * math.prod(stops)))
     D = small.new_zeros(O, seen)
-    for n, first in itertools.product(range(0, N, several), range(0, rows, some)):
-        e, r = min(several, N - n), min(some, rows - first)
-        start, stops = large.storage_offset() + n * of_example + first * of_stop[0], slice(first * length, (first + r) * length)
+    for some_large, some_small in zip(large.split(some), small.split(some), strict=True):
+        windows = some_large.as_strided((len(some_large), *stops, *kernel, C), strides).reshape(-1, seen)
+        product.addmm_(D, some_small.reshape(-1, O).t(), windows, 1.0)
+    return D.view(O, *kernel, C).movedim(-1, 1)
+
+
+def _by_rows(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, padding: _Sizes, dilation: _Sizes) -> Tensor:
+    """Of each row of `large`, what a kernel of a single row sees at its stops. A row is a place in the first dimension.
+
+    At the stop (p, ...), the kernel's row k looks into the row s p + d k = s (p + turn) + phase of `large`, turn and phase
+    being the quotient and the remainder of d k by s. So what each k sees, at all p, is in one matrix, from another line on.
+    """
+    C, (O, rows, *row) = large.shape[1], small.shape[1:]
+    (k, *others), (s, *s_others), (d, *d_others) = kernel, stride, dilation
+    length, seen = math.prod(row), math.prod(others) * C
+    small = small.flatten(2)
+    channels_last = _channels_are_last(large) or product.onednn_has(small[0], rows * length, seen)  # which takes no gaps
+    large = _padded(large, padding, -(large.shape[2] + 2 * padding[0]) % s)
+    large = (large.movedim(1, -1) if channels_last else large).contiguous()
+    of_example, of_row, *of_place, of_channel = large.movedim(1, -1).stride() if not channels_last else large.stride()
+    turns = large.shape[1 if channels_last else 2] // s
+    of_stop = [(turns, s * of_row), *zip(row, _times(of_place, s_others), strict=True)]
+    of_window = [*zip(others, _times(of_place, d_others), strict=True), (C, of_channel)]
+    if not channels_last:
+        of_window = of_window[-1:] + of_window[:-1]
+    sizes, strides = zip((s, of_row), *(of_stop + of_window if channels_last else of_window + of_stop), strict=True)
+    some = max(1, _BLOCK // (s * turns * length * seen))
+    D = small.new_zeros(k, O, seen)
+    for some_large, some_small in zip(large.split(some), small.split(some), strict=True):
+        windows = some_large.as_strided((len(some_large), *sizes), (of_example, *strides))
         if channels_last:
-            deltas = small[n : n + e, stops].reshape(-1, O).t()
-            windows = large.as_strided((e, r, *row, *kernel, C), (of_example, *of_stop, *of_kernel, of_channel), start)
-            windows = windows.reshape(-1, seen)
+            windows = windows.reshape(len(windows), s, turns * length, seen)
         else:
-            deltas = small[n : n + e, :, stops].transpose(0, 1).reshape(O, -1).contiguous()
-            windows = large.as_strided((C, *kernel, e, r, *row), (of_channel, *of_kernel, of_example, *of_stop), start)
-            windows = windows.reshape(seen, -1).t()
-        product.addmm_(D, deltas, windows, 1.0)
-    return D.view(O, *kernel, C).movedim(-1, 1) if channels_last else D.view(O, C, *kernel)
+            windows = windows.reshape(len(windows), s, seen, turns * length).mT
+        for i in range(k):
+            turn, phase = divmod(d * i, s)
+            product.addbmm_(D[i], some_small, windows[:, phase, turn * length : (turn + rows) * length])
+    D = D.view(k, O, *others, C).movedim(-1, 2) if channels_last else D.view(k, O, C, *others)
+    return D.movedim(0, 2)
 
 
-_BLOCK = 1 << 18  # numbers in a block of windows: 1 MB, which stays in the cache
-_STOPS = 256  # but at least so many stops in a block, as each product goes through all of D
+def _padded(large: Tensor, padding: _Sizes, more_rows: int = 0) -> Tensor:
+    pads = [p for P in reversed(padding) for p in (P, P)]
+    pads[-1] += more_rows
+    return F.pad(large, pads) if any(pads) else large
+
+
+def _times(a: Sequence[int], b: Sequence[int]) -> list[int]:
+    return [x * y for x, y in zip(a, b, strict=True)]
+
+
+def _channels_are_last(t: Tensor) -> bool:
+    return t.stride(1) == 1 and t.shape[1] > 1
+
+
+_BLOCK = 1 << 23  # numbers that are written out at a time: 32 MB
+_STOPS = 128  # with fewer stops in an example, there is too little to multiply in a row
 _OUTPUTS = 64  # for fewer, writing the windows out is more work than the product
 _FEWER = 16  # but with a stride, or with channels last, the other way is the slower
 _LEAST = 1 << 20  # multiplications; for fewer, what a product costs by itself is the most
 
 
-def _windows_suit(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, groups: int) -> bool:
-    """Whether they are the quicker way, of plain arrays: as_strided is about memory."""
-    outputs, slow = small.shape[1] // groups, max(stride) > 1 or large.stride(1) == 1
-    return (
-        large.dtype in (torch.float32, torch.float64)
-        and outputs >= (_FEWER if slow else _OUTPUTS)
-        and small.numel() * large.shape[1] // groups * math.prod(kernel) >= _LEAST * groups
-        and plain(large)
-        and plain(small)
-    )
+def _as_products(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, groups: int) -> Callable[..., Tensor] | None:
+    """The quickest of these ways, or None where the convolution is quicker; of plain arrays, as as_strided is about memory."""
+    outputs, channels, stops = small.shape[1] // groups, large.shape[1] // groups, math.prod(small.shape[2:])
+    if (
+        large.dtype not in (torch.float32, torch.float64)
+        or small.numel() * channels * math.prod(kernel) < _LEAST * groups
+        or not plain(large)
+        or not plain(small)
+    ):
+        return None
+    steps, channels_last = max(stride) > 1, _channels_are_last(large)
+    if stops < _STOPS:
+        return _by_windows if outputs >= (_FEWER if steps or channels_last else _OUTPUTS) else None
+    if max(kernel) > 7 or (max(kernel) > 3 and channels > 4 and not steps):
+        return None
+    return _by_rows if outputs >= min(channels, _OUTPUTS) or channels_last else None
