@@ -105,6 +105,7 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
     """
 
     autocast: ClassVar[_Policy | dict[str, _Policy]] = None
+    forward_in_place: ClassVar[Callable[..., Any] | None] = None
     generate_vmap_rule = True
 
     _eager: ClassVar[type[_PlainFunction]] = _PlainFunction
@@ -143,7 +144,8 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
     def apply_in_place(cls, x: torch.Tensor, *others: Any) -> torch.Tensor:
         """Apply the Function and write its output into `x`, which is returned: where that can be had, without a second array.
 
-        For a Function whose derivative needs its output, and not x, and whose output has the shape and dtype of x.
+        For a Function whose derivative needs its output, and not x, and whose output has the shape and dtype of x. It may
+        have a static method `forward_in_place`, of forward's arguments, which changes x; else x gets a copy of the output.
 
         Raises:
             RuntimeError: as torch's operators in place do, for a leaf that requires grad and the like.
@@ -250,7 +252,11 @@ def _in_place_twin(cls: type[Function]) -> Any:
     """Made when it is wanted: few Functions have one."""
 
     def forward(ctx: Any, x: torch.Tensor, *others: Any) -> torch.Tensor:
-        x.data.copy_(cls.forward(x, *others))  # .data, as mark_dirty counts the new version
+        data = x.data  # as mark_dirty counts the new version
+        if cls.forward_in_place is None:
+            data.copy_(cls.forward(x, *others))
+        else:
+            cls.forward_in_place(data, *others)
         ctx.mark_dirty(x)
         cls.setup_context(ctx, (x, *others), x)
         return x

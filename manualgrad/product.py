@@ -29,9 +29,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import forward_ad
 
-__all__ = ["MIN_FLOP", "addbmm_", "addmm_", "linear", "matmul", "mm", "onednn_has", "using"]
+__all__ = ["MIN_FLOP", "addmm_", "linear", "matmul", "mm", "onednn_has", "sum_of_products", "using"]
 
-_SMALL = 50_000  # numbers in a matrix: of larger ones, MKL multiplies two faster by both threads than one by each
+_SMALL = 50_000  # numbers of a product: larger ones MKL has sooner one after another, by all threads, than one by each
 MIN_FLOP = 4e6  # multiplications and additions of a product; at 2e6, on a Zen 5, oneDNN's preparations cost what it gains
 
 Library = Literal["torch", "onednn"]
@@ -98,13 +98,15 @@ def addmm_(C: Tensor, A: Tensor, B: Tensor, alpha: float) -> Tensor:
     return C.addmm_(A, B, alpha=alpha)
 
 
-def addbmm_(C: Tensor, A: Tensor, B: Tensor) -> Tensor:
-    """C ← C + Σ_n A_n B_n, in place, as Tensor.addbmm_."""
-    if C.numel() > _SMALL or _suits(A[0], B[0], transposed=True):
-        for a, b in zip(A, B, strict=True):
+def sum_of_products(A: Tensor, B: Tensor) -> Tensor:
+    """Σ_n A_n B_n, of [N, n, m] and [N, m, k]."""
+    if A.shape[1] * B.shape[2] > _SMALL or _suits(A[0], B[0], transposed=True):
+        (first, *others) = zip(A, B, strict=True)
+        C = mm(*first)
+        for a, b in others:
             addmm_(C, a, b, 1.0)
         return C
-    return C.add_(torch.bmm(A, B).sum(0))
+    return torch.bmm(A, B).sum(0)
 
 
 def onednn_has(x: Tensor, inputs: int, outputs: int) -> bool:

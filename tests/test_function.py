@@ -445,6 +445,19 @@ def test_in_place_the_output_is_the_input_and_the_one_array_that_is_kept():
     assert kept == [data]
 
 
+def test_in_place_a_function_may_have_an_operation_of_its_own():
+    class OfItsOwn(Exp):
+        forward_in_place = staticmethod(torch.exp_)
+
+    x = torch.rand(3, requires_grad=True)
+    z = x * 1
+    version, data = z._version, z.data_ptr()
+    assert OfItsOwn.apply_in_place(z) is z
+    assert (z._version, z.data_ptr()) == (version + 1, data)
+    assert torch.equal(z, x.exp())
+    assert torch.equal(torch.autograd.grad(z.sum(), x)[0], 7 * x.exp())
+
+
 @pytest.mark.parametrize("around", [lambda f: f, compiled, vmap], ids=["eager", "compiled", "vmap"])
 @pytest.mark.parametrize("part", [lambda z: z, lambda z: z[1:]], ids=["whole", "view"])
 def test_in_place_the_rule_runs(around, part):

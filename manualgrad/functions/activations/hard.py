@@ -48,6 +48,7 @@ class HardtanhInPlaceFunction(Elementwise):
     """The same, which saves a, that z may be written over; l and h are numbers that z's dtype has, as a has them, too."""
 
     forward = HardtanhFunction.forward
+    forward_in_place = staticmethod(F.hardtanh_)
 
     @staticmethod
     def times_dy_dx(t: Tensor, y: Tensor, low: float, high: float) -> Tensor:

@@ -45,6 +45,8 @@ class LeakyReLUFunction(Elementwise):
     def forward(z: Tensor, slope: float) -> Tensor:
         return F.leaky_relu(z, slope)
 
+    forward_in_place = staticmethod(F.leaky_relu_)
+
     @staticmethod
     def dy_dx(y: Tensor, slope: float) -> Tensor:
         sign = torch.sign(y)

@@ -37,6 +37,8 @@ class ReLUFunction(Function):
     def forward(z: Tensor) -> Tensor:
         return torch.relu(z)
 
+    forward_in_place = staticmethod(torch.relu_)
+
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
         ctx.save_for_backward(output)

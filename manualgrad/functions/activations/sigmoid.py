@@ -32,6 +32,8 @@ class SigmoidFunction(Function):
     def forward(z: Tensor) -> Tensor:
         return torch.sigmoid(z)
 
+    forward_in_place = staticmethod(torch.sigmoid_)
+
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
         ctx.save_for_backward(output)

@@ -30,6 +30,8 @@ class TanhFunction(Elementwise):
     def forward(z: Tensor) -> Tensor:
         return torch.tanh(z)
 
+    forward_in_place = staticmethod(torch.tanh_)
+
     @staticmethod
     def dy_dx(y: Tensor) -> Tensor:
         return 1 - y * y

@@ -68,7 +68,8 @@ def kernel_gradient(
     way = _as_products(large, small, kernel, stride, groups)
     if way is not None:
         each = zip(large.chunk(groups, 1), small.chunk(groups, 1), strict=True)
-        return torch.cat([way(*group, kernel, stride, padding, dilation) for group in each])
+        found = [way(*group, kernel, stride, padding, dilation) for group in each]
+        return found[0] if groups == 1 else torch.cat(found)
     return _exchanged(large, small, kernel, stride, padding, dilation, groups)
 
 
@@ -133,10 +134,12 @@ def _by_windows(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, pa
     strides = (of_example, *_times(of_place, stride), *_times(of_place, dilation), of_channel)
     seen = math.prod(kernel) * C
     some = max(1, _BLOCK // (seen * math.prod(stops)))
-    D = small.new_zeros(O, seen)
+    D = None
     for some_large, some_small in zip(large.split(some), small.split(some), strict=True):
         windows = some_large.as_strided((len(some_large), *stops, *kernel, C), strides).reshape(-1, seen)
-        product.addmm_(D, some_small.reshape(-1, O).t(), windows, 1.0)
+        deltas = some_small.reshape(-1, O).t()
+        D = product.mm(deltas, windows) if D is None else product.addmm_(D, deltas, windows, 1.0)
+    assert D is not None
     return D.view(O, *kernel, C).movedim(-1, 1)
 
 
@@ -147,32 +150,49 @@ def _by_rows(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, paddi
     being the quotient and the remainder of d k by s. So what each k sees, at all p, is in one matrix, from another line on.
     """
     C, (O, rows, *row) = large.shape[1], small.shape[1:]
-    (k, *others), (s, *s_others), (d, *d_others) = kernel, stride, dilation
+    (k, *others), (s, *_), (d, *_) = kernel, stride, dilation
     length, seen = math.prod(row), math.prod(others) * C
     small = small.flatten(2)
     channels_last = _channels_are_last(large) or product.onednn_has(small[0], rows * length, seen)  # which takes no gaps
     large = _padded(large, padding, -(large.shape[2] + 2 * padding[0]) % s)
     large = (large.movedim(1, -1) if channels_last else large).contiguous()
-    of_example, of_row, *of_place, of_channel = large.movedim(1, -1).stride() if not channels_last else large.stride()
-    turns = large.shape[1 if channels_last else 2] // s
-    of_stop = [(turns, s * of_row), *zip(row, _times(of_place, s_others), strict=True)]
-    of_window = [*zip(others, _times(of_place, d_others), strict=True), (C, of_channel)]
-    if not channels_last:
-        of_window = of_window[-1:] + of_window[:-1]
-    sizes, strides = zip((s, of_row), *(of_stop + of_window if channels_last else of_window + of_stop), strict=True)
-    some = max(1, _BLOCK // (s * turns * length * seen))
-    D = small.new_zeros(k, O, seen)
+    sizes, strides = _of_rows(large, row, others, stride, dilation, channels_last)
+    lines = large.shape[1 if channels_last else 2] // s * length
+    some = max(1, _BLOCK // (s * lines * seen))
+    D: list[Tensor] = []  # of each row of the kernel
     for some_large, some_small in zip(large.split(some), small.split(some), strict=True):
-        windows = some_large.as_strided((len(some_large), *sizes), (of_example, *strides))
+        windows = some_large.as_strided((len(some_large), *sizes), (large.stride(0), *strides))
         if channels_last:
-            windows = windows.reshape(len(windows), s, turns * length, seen)
+            windows = windows.reshape(-1, s, lines, seen)
         else:
-            windows = windows.reshape(len(windows), s, seen, turns * length).mT
+            windows = windows.reshape(-1, s, seen, lines).mT
+        found = []
         for i in range(k):
             turn, phase = divmod(d * i, s)
-            product.addbmm_(D[i], some_small, windows[:, phase, turn * length : (turn + rows) * length])
-    D = D.view(k, O, *others, C).movedim(-1, 2) if channels_last else D.view(k, O, C, *others)
-    return D.movedim(0, 2)
+            found.append(product.sum_of_products(some_small, windows[:, phase, turn * length : (turn + rows) * length]))
+        D = [one.add_(other) for one, other in zip(D, found, strict=True)] if D else found
+    if channels_last:
+        return torch.stack([one.view(O, *others, C) for one in D], 1).movedim(-1, 1)
+    return torch.stack([one.view(O, C, *others) for one in D], 2)
+
+
+def _of_rows(
+    large: Tensor, row: Sequence[int], others: Sequence[int], stride: _Sizes, dilation: _Sizes, channels_last: bool
+) -> Any:
+    """The sizes and strides of what is seen of an example: phase, turn, place in a row, place of the kernel and channel.
+
+    Where the channels are not the last, what is seen comes before where.
+    """
+    if channels_last:
+        _, of_row, *of_place, of_channel = large.stride()
+    else:
+        _, of_channel, of_row, *of_place = large.stride()
+    C, rows = (large.shape[-1], large.shape[1]) if channels_last else large.shape[1:3]
+    s, *s_others = stride
+    where = [(rows // s, s * of_row), *zip(row, _times(of_place, s_others), strict=True)]
+    windows = [*zip(others, _times(of_place, dilation[1:]), strict=True)]
+    order = [*where, *windows, (C, of_channel)] if channels_last else [(C, of_channel), *windows, *where]
+    return zip((s, of_row), *order, strict=True)
 
 
 def _padded(large: Tensor, padding: _Sizes, more_rows: int = 0) -> Tensor:

@@ -32,6 +32,8 @@ def sums(x: Tensor, g: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
 
 def affine(x: Tensor, g: Tensor, of_g: Tensor, of_x: Tensor, constant: Tensor) -> Tensor:
     """of_g · g + of_x · x + constant, with numbers [C] or [N, C] likewise; in the dtype of x."""
+    if _is_for_batch_norm(x, g, of_x):
+        return _line_of_channels(x, of_x, constant).addcmul_(g, of_g.view(*of_g.shape, *[1] * (x.dim() - 2)))
     return _mapped(_affine, (x, g), (of_g, of_x, constant))
 
 
@@ -89,9 +91,31 @@ def _mapped(formula: Callable[..., Tensor], tensors: tuple[Tensor, ...], of_chan
     return found.reshape(x.shape)
 
 
+def _is_for_batch_norm(x: Tensor, g: Tensor, of_x: Tensor) -> bool:
+    """Whether PyTorch's batch norm can map them: plain numbers, of each channel, or in memory of each channel and example."""
+    return (
+        x.dtype in (torch.float32, torch.float64)
+        and x.dtype == of_x.dtype
+        and x.numel() > 0
+        and (of_x.dim() == 1 or x.is_contiguous())
+        and _in_parts.plain(x)
+        and _in_parts.plain(g)
+    )
+
+
+def _line_of_channels(x: Tensor, of_x: Tensor, constant: Tensor) -> Tensor:
+    """of_x · x + constant in one pass: a batch norm in evaluation, of which the mean is 0 and the variance 1."""
+    C = of_x.numel()
+    mean, var = x.new_zeros(C), x.new_ones(C)
+    channels = x.view(-1, C, *x.shape[2:])
+    line, *_ = torch.native_batch_norm(channels, of_x.flatten(), constant.flatten(), mean, var, False, 0.0, 0.0)
+    return line.view_as(x)
+
+
 def _sums(x: Tensor, g: Tensor, m: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    g = wide(g)
-    return g.sum(dim, keepdim=dim == 0), (g * (wide(x) - m)).sum(dim, keepdim=dim == 0)
+    g, from_m = wide(g), wide(x) - m
+    products = from_m.mul_(g) if _in_parts.plain(from_m) and _in_parts.plain(g) else from_m * g
+    return g.sum(dim, keepdim=dim == 0), products.sum(dim, keepdim=dim == 0)
 
 
 def _affine(x: Tensor, g: Tensor, of_g: Tensor, of_x: Tensor, constant: Tensor, out: Tensor | None) -> Tensor:
