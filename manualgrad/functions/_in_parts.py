@@ -29,11 +29,13 @@ def elementwise(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], *oth
 
     A formula writes its result into `out`, of the form of the first array, or makes a tensor for it where `out` is None.
     """
-    order = _common_order(arrays)
-    if order is None:
+    if not _are_large_and_plain(arrays):
         return formula(*arrays, *others, out=None)
     out = torch.empty_like(arrays[0])
-    _write(formula, [t.permute(order).reshape(-1) for t in (*arrays, out)], *others)
+    lines = _as_lines((*arrays, out))
+    if lines is None:
+        return formula(*arrays, *others, out=None)
+    _write(formula, lines, *others)
     return out
 
 
@@ -100,11 +102,13 @@ def _are_large_and_plain(arrays: tuple[Tensor, ...]) -> bool:
     return not _dynamo_is_tracing() and arrays[0].numel() >= 2 * _part() and all(plain(t) for t in arrays)
 
 
-def _common_order(arrays: tuple[Tensor, ...]) -> list[int] | None:
-    """The order of the dimensions in memory; None where they have none in common, or are not large."""
+def _as_lines(arrays: tuple[Tensor, ...]) -> list[Tensor] | None:
+    """Of one dimension, in the order in which all of them lie in memory; None where they have no order in common."""
     a = arrays[0]
-    if not _are_large_and_plain(arrays) or any(t.shape != a.shape or t.stride() != a.stride() for t in arrays):
+    if all(t.is_contiguous() and t.shape == a.shape for t in arrays):
+        return [t.view(-1) for t in arrays]
+    alike = all(t.shape == a.shape and t.stride() == a.stride() for t in arrays)
+    if not alike or not torch.ops.aten.is_non_overlapping_and_dense(a):
         return None
-    if not torch.ops.aten.is_non_overlapping_and_dense(a):
-        return None
-    return sorted(range(a.dim()), key=a.stride, reverse=True)
+    order = sorted(range(a.dim()), key=a.stride, reverse=True)
+    return [t.permute(order).view(-1) for t in arrays]
