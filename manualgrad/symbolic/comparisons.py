@@ -14,7 +14,7 @@ from typing import Any
 import sympy
 from sympy import Expr
 
-__all__ = ["OpenComparison", "places", "sign"]
+__all__ = ["OpenComparison", "floor", "places", "sign"]
 
 
 class OpenComparison(ValueError):
@@ -56,3 +56,15 @@ def sign(a: Any, b: Any = 0) -> int:
     if difference.equals(0):
         return 0
     raise OpenComparison(f"it is open which is the greater, {a} or {b}: say so by assumptions, or by places (at=)")
+
+
+def floor(x: Any) -> Expr:
+    """The greatest whole number below x.
+
+    Raises:
+        OpenComparison: when it does not follow from the symbols' places, or changes there.
+    """
+    value = sympy.sympify(x).subs(_places.get())
+    if value.free_symbols or value.is_integer:
+        raise OpenComparison(f"it is open which whole number is the greatest below {x}: say so by places (at=)")
+    return sympy.floor(value)

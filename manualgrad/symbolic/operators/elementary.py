@@ -51,7 +51,6 @@ TABLE: dict[str, Callable[..., Any]] = {
     "sub": lambda a, b, alpha=1: a - alpha * b,
     "rsub": lambda a, b, alpha=1: b - alpha * a,
     "mul": lambda a, b: a * b,
-    "div": lambda a, b: a / sympy.Integer(b) if isinstance(b, int) else a / b,
     "neg": lambda x: -x,
     "pow": entrywise(sympy.Pow),
     "reciprocal": lambda x: 1 / x,

@@ -11,7 +11,7 @@ import numpy
 from manualgrad.symbolic.operators._arrays import Array
 from manualgrad.symbolic.operators.piecewise import where
 
-__all__ = ["TABLE", "gather"]
+__all__ = ["TABLE", "gather", "pad"]
 
 Sizes = Sequence[int]
 
@@ -73,6 +73,26 @@ def index_add(x: Array, dim: int, index: Array, source: Array, alpha: Any = 1) -
     return x
 
 
+def index_copy(x: Array, dim: int, index: Array, source: Array) -> Array:
+    x = x.copy()
+    for i, part in zip(index, numpy.moveaxis(source, dim, 0), strict=True):
+        numpy.moveaxis(x, dim, 0)[i] = part
+    return x
+
+
+def index_fill(x: Array, dim: int, index: Array, value: Any) -> Array:
+    x = x.copy()
+    numpy.moveaxis(x, dim, 0)[index] = value
+    return x
+
+
+def masked_scatter(x: Array, mask: Array, source: Array) -> Array:
+    x = numpy.array(numpy.broadcast_arrays(x, mask)[0])
+    mask = numpy.broadcast_to(mask, x.shape)
+    x[mask] = source.reshape(-1)[: mask.sum()]
+    return x
+
+
 def gather(x: Array, dim: int, index: Array, **_: Any) -> Array:
     return _along(x, dim, index)[0]
 
@@ -100,6 +120,12 @@ def _along(x: Array, dim: int, index: Array) -> tuple[Array, list[tuple[Any, Any
     for i, place in places:
         found[i] = x[place]
     return found, places
+
+
+def unfold(x: Array, dim: int, size: int, step: int) -> Array:
+    """The windows along a dimension, each the last dimension of what is returned."""
+    starts = range(0, x.shape[dim] - size + 1, step)
+    return numpy.stack([numpy.moveaxis(narrowed(x, dim, slice(u, u + size)), dim, -1) for u in starts], dim)
 
 
 def filled(value: Any) -> Callable[..., Array]:
@@ -138,6 +164,10 @@ TABLE: dict[str, Callable[..., Any]] = {
     "index_put": index_put,
     "index_select": lambda x, dim, i: numpy.take(x, i, dim),
     "index_add": index_add,
+    "index_copy": index_copy,
+    "index_fill": index_fill,
+    "masked_scatter": masked_scatter,
+    "unfold": unfold,
     "scatter": scatter,
     "scatter_add": scatter_add,
     "embedding": lambda W, i, *_: W[i],

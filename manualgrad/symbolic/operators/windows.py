@@ -11,7 +11,7 @@ import numpy
 import sympy
 
 from manualgrad.symbolic.operators._arrays import Array
-from manualgrad.symbolic.operators.movement import gather
+from manualgrad.symbolic.operators.movement import gather, pad
 from manualgrad.symbolic.operators.piecewise import best
 
 __all__ = ["TABLE"]
@@ -141,8 +141,34 @@ def max_pool(n: int) -> Callable[..., tuple[Array, Array]]:
     return largest
 
 
+def im2col(x: Array, kernel: Sizes, dilation: Sizes, padding: Sizes, stride: Sizes) -> Array:
+    """The windows of x [N, C, H, W], as columns: [N, C · places of the kernel, stops]."""
+    large = pad(x, [padding[1]] * 2 + [padding[0]] * 2)
+    columns = [large[..., rows, places] for rows, places in _seen(large.shape[2:], kernel, dilation, stride)]
+    return numpy.stack([c.reshape(*x.shape[:2], -1) for c in columns], 2).reshape(x.shape[0], -1, columns[0][0, 0].size)
+
+
+def col2im(y: Array, size: Sizes, kernel: Sizes, dilation: Sizes, padding: Sizes, stride: Sizes) -> Array:
+    """The sum of such windows, each in its place of [N, C, *size]."""
+    N, C = y.shape[0], y.shape[1] // math.prod(kernel)
+    x = numpy.full((N, C, *(s + 2 * p for s, p in zip(size, padding, strict=True))), sympy.Integer(0), object)
+    columns = y.reshape(N, C, math.prod(kernel), -1)
+    for k, (rows, places) in enumerate(_seen(x.shape[2:], kernel, dilation, stride)):
+        x[..., rows, places] += columns[:, :, k].reshape(x[..., rows, places].shape)
+    return pad(x, [-padding[1]] * 2 + [-padding[0]] * 2)
+
+
+def _seen(size: Sizes, kernel: Sizes, dilation: Sizes, stride: Sizes) -> Iterator[tuple[slice, ...]]:
+    """For each place of the kernel, what it sees at its stops."""
+    for k in numpy.ndindex(*kernel):
+        of_each = zip(size, kernel, dilation, stride, k, strict=True)
+        yield tuple(slice(d * i, L - d * (K - 1 - i), s) for L, K, d, s, i in of_each)
+
+
 TABLE: dict[str, Callable[..., Any]] = {
     "convolution": convolution,
+    "im2col": im2col,
+    "col2im": col2im,
     "avg_pool2d": avg_pool(2),
     "avg_pool3d": avg_pool(3),
     "_adaptive_avg_pool2d": adaptive_avg_pool,
