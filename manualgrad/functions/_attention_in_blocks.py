@@ -22,10 +22,10 @@ Formula = Callable[..., tuple[Tensor, ...]]
 
 def by_query(formula: Formula, of_queries: list[Tensor], of_keys: list[Tensor], M: Tensor | None, causal: bool) -> list[Tensor]:
     """formula(*of_queries, *of_keys, M, causal, first), each of whose results has a row for each query."""
-    heads, n, m, of_queries, of_keys, M = _flat(of_queries, of_keys, M)
+    heads, n, m, of_queries, of_keys, part = _flat(of_queries, of_keys, M)
     found: list[Tensor] = []
     for H, R, J in _blocks(math.prod(heads), n, m, causal):
-        results = formula(*(t[H, R] for t in of_queries), *(t[H, J] for t in of_keys), _part(M, H, R, J), causal, R.start)
+        results = formula(*(t[H, R] for t in of_queries), *(t[H, J] for t in of_keys), part(H, R, J), causal, R.start)
         found = found or [r.new_empty(math.prod(heads), n, *r.shape[2:]) for r in results]
         for t, r in zip(found, results, strict=True):
             t[H, R] = r
@@ -36,12 +36,10 @@ def by_query_and_key(
     formula: Formula, of_queries: list[Tensor], of_keys: list[Tensor], M: Tensor | None, causal: bool
 ) -> list[Tensor]:
     """Likewise, for a formula whose first result is of the queries, and whose others are of the keys."""
-    heads, n, m, of_queries, of_keys, M = _flat(of_queries, of_keys, M)
+    heads, n, m, of_queries, of_keys, part = _flat(of_queries, of_keys, M)
     found: list[Tensor] = []
     for H, R, J in _blocks(math.prod(heads), n, m, causal):
-        first, *others = formula(
-            *(t[H, R] for t in of_queries), *(t[H, J] for t in of_keys), _part(M, H, R, J), causal, R.start
-        )
+        first, *others = formula(*(t[H, R] for t in of_queries), *(t[H, J] for t in of_keys), part(H, R, J), causal, R.start)
         if not found:
             found = [first.new_empty(math.prod(heads), n, first.shape[-1])]
             found += [r.new_zeros(math.prod(heads), m, r.shape[-1]) for r in others]
@@ -52,15 +50,15 @@ def by_query_and_key(
 
 
 def _flat(of_queries: list[Tensor], of_keys: list[Tensor], M: Tensor | None) -> Any:
-    """All leading dimensions as one, in which they agree."""
+    """All leading dimensions as one, in which they agree; a mask, which may have far fewer numbers, by its part for a block."""
     heads = torch.broadcast_shapes(*(t.shape[:-2] for t in (*of_queries, *of_keys)), () if M is None else M.shape[:-2])
     n, m = of_queries[0].shape[-2], of_keys[0].shape[-2]
 
     def flat(t: Tensor, *last: int) -> Tensor:
         return t.expand(*heads, *last).reshape(-1, *last)
 
-    mask = None if M is None else M.expand(n, m) if M.dim() <= 2 else flat(M, n, m)
-    return heads, n, m, [flat(t, *t.shape[-2:]) for t in of_queries], [flat(t, *t.shape[-2:]) for t in of_keys], mask
+    parts = _parts_of(M, heads)
+    return heads, n, m, [flat(t, *t.shape[-2:]) for t in of_queries], [flat(t, *t.shape[-2:]) for t in of_keys], parts
 
 
 def _blocks(heads: int, n: int, m: int, causal: bool) -> Iterator[tuple[slice, slice, slice]]:
@@ -73,5 +71,19 @@ def _blocks(heads: int, n: int, m: int, causal: bool) -> Iterator[tuple[slice, s
             yield slice(h, h + at_once), slice(i, end), slice(0, min(end, m) if causal else m)
 
 
-def _part(M: Tensor | None, H: slice, R: slice, J: slice) -> Tensor | None:
-    return None if M is None else M[R, J] if M.dim() == 2 else M[H, R, J]
+def _parts_of(M: Tensor | None, heads: tuple[int, ...]) -> Callable[[slice, slice, slice], Tensor | None]:
+    """What some heads, queries and keys have of it. Where it says the same of many, it is not written out for them."""
+    if M is None:
+        return lambda H, R, J: None
+    for dim in range(M.dim()):
+        if M.stride(dim) == 0:
+            M = M.narrow(dim, 0, 1)
+    own = M.shape[:-2]
+    which = torch.arange(math.prod(own)).view(own).expand(heads).reshape(-1)  # of its own leading dimensions, for each head
+    mask = M.reshape(-1, *M.shape[-2:])
+
+    def part(H: slice, R: slice, J: slice) -> Tensor:
+        of_block = mask[:, R if mask.shape[1] > 1 else slice(None), J if mask.shape[2] > 1 else slice(None)]
+        return of_block if len(mask) == 1 else of_block[which[H]]
+
+    return part

@@ -1,6 +1,8 @@
 """Attention and the embedding: on PyTorch's samples, in every order, in blocks, with memory in proportion to the tokens."""
 
 import itertools
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -143,16 +145,44 @@ def test_in_blocks_the_formula_is_the_same(mask, pairs, monkeypatch):
     assert_close(torch.autograd.grad(blocks.sin().sum(), tensors), expected)
 
 
-@pytest.mark.parametrize("is_causal", [True, False])
-def test_no_array_of_all_pairs_of_8192_tokens_is_made(is_causal):
-    resource = pytest.importorskip("resource")
+SAME_FOR_MANY = {
+    "of keys, each example": torch.tensor([[1, 0, 1, 1, 1], [1, 1, 0, 1, 0]]).bool().view(2, 1, 1, 5),
+    "of keys": torch.tensor([1, 0, 1, 1, 0]).bool().view(1, 5),
+    "of queries, each head": torch.linspace(-1, 1, 12, dtype=DOUBLE).view(3, 4, 1),
+    "expanded": torch.linspace(-1, 1, 10, dtype=DOUBLE).view(2, 1, 1, 5).expand(2, 3, 4, 5),
+    "of other leading dimensions": torch.linspace(-1, 1, 60, dtype=DOUBLE).view(3, 1, 4, 5).expand(3, 3, 4, 5)[:2],
+}
 
-    n = 8192
-    q, k, v = (torch.randn(1, 1, n, 8, requires_grad=True) for _ in range(3))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    attention(q, k, v, is_causal=is_causal).sum().backward()
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown * 1024 < n * n * 4 / 2  # ru_maxrss is in KiB on Linux
+
+@pytest.mark.parametrize("pairs", [5, 20, 45, 1000])
+@pytest.mark.parametrize("mask", SAME_FOR_MANY.values(), ids=SAME_FOR_MANY)
+def test_in_blocks_a_mask_that_is_the_same_for_many_is_right(mask, pairs, monkeypatch):
+    tensors = qkv(lead=(2, 3), f=2)
+    expected = [t := F.scaled_dot_product_attention(*tensors, mask), *torch.autograd.grad(t.sin().sum(), tensors)]
+    for module in (_attention_in_blocks, __import__("manualgrad.functions.attention", fromlist=[""])):
+        monkeypatch.setattr(module, "PAIRS", pairs)
+    blocks = attention(*tensors, mask)
+    assert_close([blocks, *torch.autograd.grad(blocks.sin().sum(), tensors)], expected)
+
+
+GROWTH = """
+import resource, sys, torch, manualgrad.nn.functional as F
+n, kind = 8192, sys.argv[1]
+q, k, v = (torch.randn(2, 4, n, 8, requires_grad=True) for _ in range(3))
+mask = torch.ones(2, 1, 1, n, dtype=torch.bool) if kind == "of keys" else None
+F.scaled_dot_product_attention(*(t[..., :99, :] for t in (q, k, v))).sum().backward()  # what is loaded at the first call
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+F.scaled_dot_product_attention(q, k, v, mask, is_causal=kind == "causal").sum().backward()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["", "causal", "of keys"])
+def test_no_array_of_all_pairs_of_8192_tokens_is_made(kind):
+    pytest.importorskip("resource")
+    done = subprocess.run([sys.executable, "-c", GROWTH, kind], capture_output=True, text=True, check=True)
+    assert int(done.stdout) * 1024 < 8192 * 8192 * 4 / 2  # ru_maxrss is in KiB on Linux
 
 
 @pytest.mark.parametrize("kwargs", [{}, {"is_causal": True}, {"attn_mask": torch.ones(4, 5, dtype=torch.bool).tril(1)}])
