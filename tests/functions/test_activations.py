@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import HALF, assert_same, copy_of, inside
+from samples import HALF, assert_same, copy_of, inside, nested
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
@@ -177,13 +177,20 @@ def test_an_activation_in_place_stays_in_place_also_on_a_view(change, view):
     assert_close(*results)
 
 
-@pytest.mark.parametrize("name", ["relu", "relu6", "hardtanh", "leaky_relu"])
-def test_an_activation_in_place_keeps_no_second_array(name):
-    kept = []
-    y = torch.randn(3, 4, requires_grad=True) * 1
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.data_ptr()) or t, lambda t: t):
-        inside(getattr(F, name))(y, inplace=True)
-    assert kept == [y.data_ptr()]
+KEEP_NONE = ("relu", "relu6", "hardtanh", "leaky_relu", "rrelu")
+
+
+@pytest.mark.parametrize("name", [*KEEP_NONE, "silu", "mish", "hardswish", "hardsigmoid"])
+def test_an_activation_in_place_keeps_no_more_arrays_than_torchs(name):
+    more = []
+    for call in (inside(getattr(F, name)), getattr(F, name)):
+        kept = set()
+        y = torch.randn(3, 4, requires_grad=True) * 1
+        with torch.autograd.graph.saved_tensors_hooks(lambda t, kept=kept: kept.add(t.data_ptr()) or t, lambda t: t):
+            call(y, inplace=True)
+        more.append(len(kept - {y.data_ptr()}))
+    assert more[0] <= more[1]
+    assert more[0] == (name not in KEEP_NONE)
 
 
 @pytest.mark.parametrize("inplace", [False, True])
@@ -261,12 +268,6 @@ COMPOSITIONS = {
 LETTERS = {"f": jacfwd, "r": jacrev, "v": lambda f: lambda x: vmap(f)(torch.stack([x, 2 * x]))}
 IN_REVERSE = {**LETTERS, "f": jacrev}
 WORDS = ["".join(word) for n in (1, 2) for word in itertools.product("frv", repeat=n)]
-
-
-def nested(function, word, letters):
-    for letter in reversed(word):
-        function = letters[letter](function)
-    return function
 
 
 @pytest.mark.parametrize("word", WORDS)

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import assert_same, copy_of, inside
+from samples import assert_same, copy_of, inside, nested, outcome
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
@@ -89,13 +89,6 @@ ERRORS = {
     "a single number": lambda f, x: f(x.sum(), Y[0]),
     "no classes": lambda f, x: f(x[:, :0], Y),
 }
-
-
-def outcome(call):
-    try:
-        return (type(call()),)
-    except Exception as error:
-        return type(error), str(error)
 
 
 @pytest.mark.parametrize("wrong", ERRORS.values(), ids=ERRORS)
@@ -182,12 +175,6 @@ CASES = {  # the call, and a composition
         lambda x: -(x**2)[[0, 1], [2, 0]] @ WEIGHTS[[2, 0]] / WEIGHTS[[2, 0]].sum(),
     ),
 }
-
-
-def nested(function, word, letters):
-    for letter in reversed(word):
-        function = letters[letter](function)
-    return function
 
 
 @pytest.mark.parametrize("word", WORDS)

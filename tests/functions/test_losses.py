@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import HALF, assert_as_close, assert_same, inside
+from samples import HALF, assert_as_close, assert_same, inside, nested, outcome
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
@@ -228,13 +228,6 @@ def test_the_gradient_does_not_cancel_for_large_logits(x, pos_weight):
         assert_close(*values, rtol=1e-5, atol=1e-37)
 
 
-def outcome(call):
-    try:
-        return (type(call()),)
-    except Exception as error:
-        return type(error), str(error)
-
-
 @each_pair
 def test_another_reduction_is_refused_by_torch(name):
     call, tensors = PAIRS[name]
@@ -328,12 +321,6 @@ CASES = {  # a loss of x, which is between 0 and 1, and a composition
     ),
     "soft margin": (lambda x: F.soft_margin_loss(x**2, S), lambda x: (1 + (-S * x**2).exp()).log().mean()),
 }
-
-
-def nested(function, word, letters):
-    for letter in reversed(word):
-        function = letters[letter](function)
-    return function
 
 
 @pytest.mark.parametrize("word", WORDS)

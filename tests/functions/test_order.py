@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import HALF, assert_as_close, assert_same, inside
+from samples import HALF, assert_as_close, assert_same, inside, nested, outcome
 from torch import Tensor as T
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
@@ -114,14 +114,6 @@ def test_what_is_wrong_is_said_by_torch(wrong):
     found, expected = outcome(inside(wrong)), outcome(wrong)
     assert len(expected) == 2
     assert found == expected
-
-
-def outcome(call, *args, **kwargs):
-    """The type of the value, or the error with its text."""
-    try:
-        return (type(call(*args, **kwargs)),)
-    except Exception as error:
-        return type(error), str(error)
 
 
 RETURNED = {
@@ -315,12 +307,6 @@ NESTED = {  # the call, and a composition
     ),
     "distance": (lambda x: F.pairwise_distance(x[0], x[1], eps=0), lambda x: ((x[0] - x[1]) ** 2).sum().sqrt()),
 }
-
-
-def nested(function, word, letters):
-    for letter in reversed(word):
-        function = letters[letter](function)
-    return function
 
 
 @pytest.mark.parametrize("word", WORDS)

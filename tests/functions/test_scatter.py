@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import inside
+from samples import inside, outcome
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
@@ -120,13 +120,6 @@ WRONG = {
     "a factor that does not divide": lambda: F.pixel_shuffle(torch.rand(1, 3, 2, 2, requires_grad=True), 2),
     "a window too long": lambda: torch.rand(3, requires_grad=True).unfold(0, 4, 1),
 }
-
-
-def outcome(call):
-    try:
-        return (type(call()),)
-    except Exception as error:
-        return type(error), str(error)
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import assert_same, copy_of, inside
+from samples import assert_same, copy_of, inside, nested
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
@@ -90,12 +90,6 @@ COMPOSITIONS = {
     torch.softmax: lambda x, dim: x.exp() / x.exp().sum(dim, keepdim=True),
     torch.log_softmax: lambda x, dim: x - x.exp().sum(dim, keepdim=True).log(),
 }
-
-
-def nested(function, word, letters):
-    for letter in reversed(word):
-        function = letters[letter](function)
-    return function
 
 
 @pytest.mark.parametrize("word", WORDS)

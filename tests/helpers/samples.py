@@ -21,6 +21,21 @@ def inside(function):
     return call
 
 
+def outcome(call, *args, **kwargs):
+    """The type of the value, or the error with its text."""
+    try:
+        return (type(call(*args, **kwargs)),)
+    except Exception as error:
+        return type(error), str(error)
+
+
+def nested(function, word, letters):
+    """The function under the transforms that the letters of the word stand for."""
+    for letter in reversed(word):
+        function = letters[letter](function)
+    return function
+
+
 def requires_grad(value):
     return isinstance(value, torch.Tensor) and value.requires_grad
 

@@ -4,8 +4,8 @@
 
 Backward. By the product rule, and by the fundamental theorem of calculus:
 
-    da/dz = Φ + z dΦ/dz,   dΦ/dz = 1/2 · 2/√π e^(−u²) · 1/√2
-          = 1/2 + 1/2 (erf u + 2/√π u e^(−u²))
+    dΦ/dz = 1/2 · 2/√π e^(−u²) · 1/√2
+    da/dz = Φ + z dΦ/dz = 1/2 + 1/2 (erf u + 2/√π u e^(−u²))
 
 approximate="tanh" puts a tanh in the place of erf, which is the sigmoid, as (1 + tanh v)/2 = σ(2v):
 
