@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-__all__ = ["along", "elementwise", "plain", "rows", "to_rows"]
+__all__ = ["along", "elementwise", "in_parts", "plain", "rows", "to_rows"]
 
 _PART = 1 << 16  # elements for each thread: 256 KiB of float32
 
@@ -29,7 +29,7 @@ def elementwise(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], *oth
 
     A formula writes its result into `out`, of the form of the first array, or makes a tensor for it where `out` is None.
     """
-    if not _are_large_and_plain(arrays):
+    if not in_parts(arrays):
         return formula(*arrays, *others, out=None)
     out = torch.empty_like(arrays[0])
     lines = _as_lines((*arrays, out))
@@ -41,7 +41,7 @@ def elementwise(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], *oth
 
 def along(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], dim: int) -> Tensor:
     """formula(*arrays, dim, out), of arrays alike in shape; what differs in its place in `dim` alone stays together."""
-    if not _are_large_and_plain(arrays) or not all(t.is_contiguous() for t in arrays):
+    if not in_parts(arrays) or not all(t.is_contiguous() for t in arrays):
         return formula(*arrays, dim, out=None)
     out = torch.empty_like(arrays[0])
     behind = out.shape[dim % out.dim() :]
@@ -51,7 +51,7 @@ def along(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], dim: int) 
 
 def rows(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], *others: Any) -> Tensor:
     """formula(*arrays, *others, out), some places of the first dimension at a time: all arrays have it."""
-    if not _are_large_and_plain(arrays):
+    if not in_parts(arrays):
         return formula(*arrays, *others, out=None)
     out = torch.empty_like(arrays[0])
     _write(formula, [*arrays, out], *others)
@@ -60,7 +60,7 @@ def rows(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], *others: An
 
 def to_rows(formula: Callable[..., tuple[Tensor, ...]], arrays: tuple[Tensor, ...], *others: Any) -> tuple[Tensor, ...]:
     """formula(*arrays, *others), likewise, for a formula that gives a few numbers for each place: they are joined."""
-    if not _are_large_and_plain(arrays):
+    if not in_parts(arrays):
         return formula(*arrays, *others)
     step = _step(arrays[0])
     found = [formula(*part, *others) for part in zip(*(t.split(step) for t in arrays), strict=True)]
@@ -98,7 +98,8 @@ def _step(a: Tensor) -> int:
     return max(1, _part() * a.shape[0] // a.numel())
 
 
-def _are_large_and_plain(arrays: tuple[Tensor, ...]) -> bool:
+def in_parts(arrays: tuple[Tensor, ...]) -> bool:
+    """Whether a formula is given these arrays in parts."""
     return not _dynamo_is_tracing() and arrays[0].numel() >= 2 * _part() and all(plain(t) for t in arrays)
 
 

@@ -39,7 +39,7 @@ from torch import Tensor
 
 from manualgrad.function import Function
 from manualgrad.functions._form import fitted, form
-from manualgrad.functions._in_parts import plain, rows, to_rows
+from manualgrad.functions._in_parts import in_parts, plain, rows, to_rows
 from manualgrad.functions._precision import wide
 from manualgrad.functions.losses._classes import classes, nll_loss, total
 
@@ -53,6 +53,9 @@ class ClassCrossEntropyFunction(Function):
 
     @staticmethod
     def forward(x: Tensor, y: Tensor, w: Tensor | None, epsilon: float, ignored: int, reduction: str) -> tuple[Tensor, Tensor]:
+        if not epsilon and not in_parts((x, y)):
+            l, s = _l_and_s(x)
+            return nll_loss(l, y, None if w is None else w.to(l.dtype), ignored, reduction).to(x.dtype), s
         C, s, *even = to_rows(_of_class, (x, y), w, ignored, bool(epsilon))
         if epsilon:
             C = (1 - epsilon) * C + epsilon / x.shape[1] * even[0]
