@@ -100,6 +100,8 @@ def addmm_(C: Tensor, A: Tensor, B: Tensor, alpha: float) -> Tensor:
 
 def sum_of_products(A: Tensor, B: Tensor) -> Tensor:
     """Σ_n A_n B_n, of [N, n, m] and [N, m, k]."""
+    if _dynamo_is_tracing():
+        return torch.bmm(A, B).sum(0)
     if A.shape[1] * B.shape[2] > _SMALL or _suits(A[0], B[0], transposed=True):
         (first, *others) = zip(A, B, strict=True)
         C = mm(*first)

@@ -281,7 +281,7 @@ def test_either_library_multiplies_to_the_same(name, layout, library, monkeypatc
 
 
 @pytest.mark.parametrize(("way", "name"), [("_by_windows", "windows of few channels"), ("_by_rows", "rows of one channel")])
-def test_as_strided_is_for_plain_arrays_alone(way, name, monkeypatch):
+def test_products_are_for_plain_arrays_and_for_graphs_alone(way, name, monkeypatch):
     monkeypatch.setattr(_kernel_gradient, way, lambda *_: pytest.fail(way))
     _, large, small, how = example_of(name)
     large.requires_grad_()
@@ -289,7 +289,20 @@ def test_as_strided_is_for_plain_arrays_alone(way, name, monkeypatch):
     with torch.no_grad():
         vmap(lambda small: kernel_gradient(large, small, *how))(small.expand(2, *small.shape))
         kernel_gradient(large.to("meta"), small.to("meta"), *how)
-        torch.compile(kernel_gradient, backend="aot_eager", fullgraph=True)(large, small, *how)
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "channels last"])
+@pytest.mark.parametrize("name", WAYS)
+def test_each_way_compiles_to_the_formula(name, layout):
+    _, large, small, how = example_of(name)
+    if layout == "channels last":
+        large, small = (t.movedim(1, -1).contiguous().movedim(-1, 1) for t in (large, small))
+    torch.compiler.reset()
+    compiled = torch.compile(kernel_gradient, backend="aot_eager", fullgraph=True)
+    with torch.no_grad():
+        for _ in range(3):  # the second time with a number of examples that may be any
+            assert_close(compiled(large, small, *how), composed(large, small, *how), rtol=1e-12, atol=1e-11)
+            large, small = (torch.cat([t, t[:1]]) for t in (large, small))
 
 
 @pytest.mark.parametrize("name", ["windows of few channels", "rows of one channel"])

@@ -12,7 +12,7 @@ Shapes: large [N, C, *places]; small [N, O, *stops]; D [O, C / groups, *kernel].
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -26,6 +26,8 @@ from manualgrad.functions._precision import wide
 __all__ = ["convolve", "kernel_gradient", "spread"]
 
 _Sizes = tuple[int, ...]
+
+_dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 
 _CONVOLUTIONS: dict[int, Any] = {1: torch.conv1d, 2: torch.conv2d, 3: torch.conv3d}
 _TRANSPOSED: dict[int, Any] = {1: torch.conv_transpose1d, 2: torch.conv_transpose2d, 3: torch.conv_transpose3d}
@@ -130,13 +132,10 @@ def _by_windows(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, pa
     N, C, *_ = large.shape
     O, *stops = small.shape[1:]
     large, small = _padded(large, padding).movedim(1, -1).contiguous(), small.movedim(1, -1).reshape(N, -1, O)
-    of_example, *of_place, of_channel = large.stride()
-    strides = (of_example, *_times(of_place, stride), *_times(of_place, dilation), of_channel)
     seen = math.prod(kernel) * C
-    some = max(1, _BLOCK // (seen * math.prod(stops)))
     D = None
-    for some_large, some_small in zip(large.split(some), small.split(some), strict=True):
-        windows = some_large.as_strided((len(some_large), *stops, *kernel, C), strides).reshape(-1, seen)
+    for some_large, some_small in _some(large, small, seen * math.prod(stops)):
+        windows = _windows(some_large, 1, stops, kernel, stride, dilation).movedim(len(stops) + 1, -1).reshape(-1, seen)
         deltas = some_small.reshape(-1, O).t()
         D = product.mm(deltas, windows) if D is None else product.addmm_(D, deltas, windows, 1.0)
     assert D is not None
@@ -155,17 +154,17 @@ def _by_rows(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, paddi
     small = small.flatten(2)
     channels_last = _channels_are_last(large) or product.onednn_has(small[0], rows * length, seen)  # which takes no gaps
     large = _padded(large, padding, -(large.shape[2] + 2 * padding[0]) % s)
-    large = (large.movedim(1, -1) if channels_last else large).contiguous()
-    sizes, strides = _of_rows(large, row, others, stride, dilation, channels_last)
-    lines = large.shape[1 if channels_last else 2] // s * length
-    some = max(1, _BLOCK // (s * lines * seen))
+    large = large.movedim(1, -1).contiguous().movedim(-1, 1) if channels_last else large.contiguous()
+    turns = large.shape[2] // s
     D: list[Tensor] = []  # of each row of the kernel
-    for some_large, some_small in zip(large.split(some), small.split(some), strict=True):
-        windows = some_large.as_strided((len(some_large), *sizes), (large.stride(0), *strides))
+    for some_large, some_small in _some(large, small, s * turns * length * seen):
+        some_large = some_large.unflatten(2, (turns, s))
+        windows = _windows(some_large, 4, row, others, stride[1:], dilation[1:])  # [N, C, turn, phase, *row, *others]
+        of_row, of_others = range(4, 4 + len(row)), range(4 + len(row), windows.dim())
         if channels_last:
-            windows = windows.reshape(-1, s, lines, seen)
+            windows = windows.permute(0, 3, 2, *of_row, *of_others, 1).reshape(-1, s, turns * length, seen)
         else:
-            windows = windows.reshape(-1, s, seen, lines).mT
+            windows = windows.permute(0, 3, 1, *of_others, 2, *of_row).reshape(-1, s, seen, turns * length).mT
         found = []
         for i in range(k):
             turn, phase = divmod(d * i, s)
@@ -176,33 +175,28 @@ def _by_rows(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, paddi
     return torch.stack([one.view(O, C, *others) for one in D], 2)
 
 
-def _of_rows(
-    large: Tensor, row: Sequence[int], others: Sequence[int], stride: _Sizes, dilation: _Sizes, channels_last: bool
-) -> Any:
-    """The sizes and strides of what is seen of an example: phase, turn, place in a row, place of the kernel and channel.
+def _windows(
+    t: Tensor, dim: int, stops: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> Tensor:
+    """A view of t: each of its dimensions from `dim` on as stops, and behind all what the kernel sees from there."""
+    for p, k, s, d in zip(stops, kernel, stride, dilation, strict=True):
+        t = t.unfold(dim, d * (k - 1) + 1, s).narrow(dim, 0, p)[..., ::d]
+        dim += 1
+    return t
 
-    Where the channels are not the last, what is seen comes before where.
-    """
-    if channels_last:
-        _, of_row, *of_place, of_channel = large.stride()
-    else:
-        _, of_channel, of_row, *of_place = large.stride()
-    C, rows = (large.shape[-1], large.shape[1]) if channels_last else large.shape[1:3]
-    s, *s_others = stride
-    where = [(rows // s, s * of_row), *zip(row, _times(of_place, s_others), strict=True)]
-    windows = [*zip(others, _times(of_place, dilation[1:]), strict=True)]
-    order = [*where, *windows, (C, of_channel)] if channels_last else [(C, of_channel), *windows, *where]
-    return zip((s, of_row), *order, strict=True)
+
+def _some(large: Tensor, small: Tensor, seen: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Some examples at a time, of each of which so many numbers are written out; all of them where a graph is traced."""
+    if _dynamo_is_tracing():
+        return iter([(large, small)])
+    some = max(1, _BLOCK // seen)
+    return zip(large.split(some), small.split(some), strict=True)
 
 
 def _padded(large: Tensor, padding: _Sizes, more_rows: int = 0) -> Tensor:
     pads = [p for P in reversed(padding) for p in (P, P)]
     pads[-1] += more_rows
     return F.pad(large, pads) if any(pads) else large
-
-
-def _times(a: Sequence[int], b: Sequence[int]) -> list[int]:
-    return [x * y for x, y in zip(a, b, strict=True)]
 
 
 def _channels_are_last(t: Tensor) -> bool:
@@ -217,13 +211,12 @@ _LEAST = 1 << 20  # multiplications; for fewer, what a product costs by itself i
 
 
 def _as_products(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, groups: int) -> Callable[..., Tensor] | None:
-    """The quickest of these ways, or None where the convolution is quicker; of plain arrays, as as_strided is about memory."""
+    """The quickest of these ways, or None where the convolution is quicker."""
     outputs, channels, stops = small.shape[1] // groups, large.shape[1] // groups, math.prod(small.shape[2:])
     if (
         large.dtype not in (torch.float32, torch.float64)
         or small.numel() * channels * math.prod(kernel) < _LEAST * groups
-        or not plain(large)
-        or not plain(small)
+        or not (_dynamo_is_tracing() or (plain(large) and plain(small)))
     ):
         return None
     steps, channels_last = max(stride) > 1, _channels_are_last(large)

@@ -47,7 +47,7 @@ def by_rows(formula: Callable[..., tuple[Tensor, ...]], arrays: tuple[Tensor, ..
 
     Some rows at a time, where that is quicker: all arrays have them.
     """
-    if not _in_parts._are_large_and_plain(arrays):
+    if not _in_parts.in_parts(arrays):
         return formula(*arrays, *others, out=None)
     out = torch.empty_like(arrays[0])
     step = _in_parts._step(out)
