@@ -34,4 +34,4 @@ class TanhFunction(Elementwise):
 
     @staticmethod
     def dy_dx(y: Tensor) -> Tensor:
-        return 1 - y * y
+        return torch.addcmul(y.new_ones(()), y, y, value=-1)  # 1 − y² in one pass over memory

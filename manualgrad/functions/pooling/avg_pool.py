@@ -24,6 +24,7 @@ Shapes: x and ∂C/∂x [..., U_1, ..., U_n], with n = 2 or 3; y and delta [...,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,8 +68,9 @@ class AvgPoolFunction(Function):
 
     @staticmethod
     def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, ...]:
-        delta = delta / _N(ctx, delta)
-        dC_dx = repeated(delta, ctx.kernel) if _side_by_side(ctx) else _sums(_spread(delta, ctx), ctx.kernel)
+        side_by_side = _side_by_side(ctx)
+        delta = delta / (_N_of_whole(ctx) if side_by_side else _N(ctx, delta))
+        dC_dx = repeated(delta, ctx.kernel) if side_by_side else _sums(_spread(delta, ctx), ctx.kernel)
         return dC_dx, None, None, None, None, None, None
 
     @staticmethod
@@ -80,6 +82,12 @@ def _side_by_side(ctx: Any) -> bool:
     """Whether each place is in one window."""
     sides = zip(ctx.T, ctx.U, ctx.kernel, ctx.stride, ctx.padding, strict=True)
     return all(t * k == u and p == 0 and (t == 1 or s == k) for t, u, k, s, p in sides)
+
+
+def _N_of_whole(ctx: Any) -> int:
+    """What the sum of a window is divided by that lies within x."""
+    *_, divisor = ctx.how
+    return math.prod(ctx.kernel) if divisor is None else divisor
 
 
 def _N(ctx: Any, like: Tensor) -> Any:
