@@ -11,7 +11,9 @@ from torch import Tensor
 from manualgrad._calls.activations import softmax
 from manualgrad._calls.arithmetic import add, matmul, mul
 from manualgrad._calls.dropout import dropout
+from manualgrad._calls.losses import autocast_is_on
 from manualgrad._calls.movement import expand, masked_fill
+from manualgrad.function import _autocast_is_on_for
 from manualgrad.functions.attention import AttentionFunction
 
 
@@ -33,8 +35,6 @@ def scaled_dot_product_attention(
         if query.dim() < 3 or any(query.shape[-3] % t.shape[-3] for t in (key, value)):
             return NotImplemented
         key, value = (_repeated(t, query.shape[-3] // t.shape[-3]) for t in (key, value))
-    if attn_mask is not None and attn_mask.dtype != torch.bool and attn_mask.dtype != query.dtype:
-        return NotImplemented
     c = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     if dropout_p > 0:
         return _dropped(query, key, value, attn_mask, dropout_p, is_causal, c)
@@ -42,11 +42,18 @@ def scaled_dot_product_attention(
 
 
 def _belong_together(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, is_causal: bool) -> bool:
-    if min(q.dim(), k.dim(), v.dim()) < 2 or not q.is_floating_point() or not q.dtype == k.dtype == v.dtype:
+    if min(q.dim(), k.dim(), v.dim()) < 2 or not _are_of_a_dtype(q, k, v):
         return False
     if (mask is not None and is_causal) or q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2] or not q.shape[-1]:
         return False
-    return mask is None or mask.dim() >= 2
+    return mask is None or (mask.dim() >= 2 and (mask.dtype in (torch.bool, torch.float32) or _are_of_a_dtype(q, mask)))
+
+
+def _are_of_a_dtype(*tensors: Tensor) -> bool:
+    """Real numbers of one dtype, or of any that autocast makes one of."""
+    dtypes = {t.dtype for t in tensors}
+    lowered = autocast_is_on() and _autocast_is_on_for(tensors[0].device.type) and torch.float64 not in dtypes
+    return (len(dtypes) == 1 or lowered) and all(t.is_floating_point() for t in tensors)
 
 
 def _repeated(t: Tensor, times: int) -> Tensor:
@@ -68,7 +75,7 @@ def _dropped(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, p: float, is_
         S = masked_fill(S, ~mask & ~blind, -math.inf)
     elif mask is not None:
         blind = (mask == -math.inf).all(-1, keepdim=True)
-        S = add(S, mask)
+        S = add(S, mask).to(S.dtype)
         S = masked_fill(S, blind, 0)
     P = softmax(S, -1)
     P = P if blind is None else masked_fill(P, blind, 0)

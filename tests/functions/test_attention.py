@@ -196,6 +196,49 @@ def test_dropout_draws_torchs_numbers_from_the_same_seed(kwargs):
     assert_close(*results)
 
 
+HALVES = {"query": (0, torch.bfloat16), "value": (2, torch.bfloat16), "float16": (1, torch.float16)}
+
+
+@pytest.mark.parametrize("dropout_p", [0.0, 0.4])
+@pytest.mark.parametrize("with_mask", [False, True])
+@pytest.mark.parametrize("which", HALVES)
+def test_autocast_takes_dtypes_that_differ(which, with_mask, dropout_p):
+    at, dtype = HALVES[which]
+    tensors = [t.detach().to(dtype if i == at else torch.float32).requires_grad_() for i, t in enumerate(qkv())]
+    mask = torch.randn(4, 5) if with_mask else None
+    with torch.autocast("cpu"):
+        o = attention(*tensors, mask, dropout_p)
+        expected = F.scaled_dot_product_attention(*tensors, mask, dropout_p)
+    assert audit(o).coverage == 1
+    assert o.dtype == expected.dtype
+    found, expected = (torch.autograd.grad(y.float().sin().sum(), tensors) for y in (o, expected))
+    assert [t.dtype for t in found] == [t.dtype for t in expected]
+    if not dropout_p:
+        assert_close(found, expected, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("dropout_p", [0.0, 0.4])
+@pytest.mark.parametrize("dtype", HALF, ids=str)
+def test_a_mask_in_float32_goes_with_half_precision(dtype, dropout_p):
+    tensors = [t.detach().to(dtype).requires_grad_() for t in qkv()]
+    mask = torch.randn(4, 5)
+    results = []
+    for call in (attention, F.scaled_dot_product_attention):
+        torch.manual_seed(5)
+        o = call(*tensors, mask, dropout_p)
+        results.append((o, *torch.autograd.grad(o.float().sin().sum(), tensors)))
+    assert audit(attention(*tensors, mask, dropout_p)).coverage == 1
+    assert_close(*results, rtol=0.05, atol=0.05)
+
+
+def test_without_autocast_dtypes_that_differ_raise_torchs_error():
+    q, k, v = (t.float() for t in qkv())
+    with pytest.raises(RuntimeError, match="dtype"):
+        attention(q, k, v.bfloat16())
+    with pytest.raises(RuntimeError, match="dtype"):
+        attention(q, k, v, torch.randn(4, 5, dtype=torch.float64))
+
+
 def test_torch_compile_takes_it_whole():
     tensors = qkv()
     compiled = torch.compile(lambda *t: attention(*t, is_causal=True), fullgraph=True, backend="aot_eager")
