@@ -37,9 +37,17 @@ def lenet():
     return nn.Sequential(first, nn.Tanh(), nn.AvgPool2d(2), second, nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(), *linear)
 
 
+def vgg11():
+    """With 32 neurons in a layer of its classifier, and not 4096, which would be most of the model."""
+    model = torchvision.models.vgg11()
+    model.classifier[0], model.classifier[3], model.classifier[6] = nn.Linear(25088, 32), nn.Linear(32, 32), nn.Linear(32, 10)
+    return model
+
+
 MODELS = {
     "resnet18": torchvision.models.resnet18,
     "mobilenet_v3_small": torchvision.models.mobilenet_v3_small,
+    "vgg11": vgg11,
     "densenet121": torchvision.models.densenet121,
     "efficientnet_b0": torchvision.models.efficientnet_b0,
     "shufflenet_v2_x0_5": torchvision.models.shufflenet_v2_x0_5,
