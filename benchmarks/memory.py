@@ -1,15 +1,19 @@
-"""The most memory that a training step of 784-2048-2048-10 holds at once, parameters and kept arrays included.
+"""The most memory that a training step holds at once, of 784-2048-2048-10 and of whole models, kept arrays included.
 
-    python benchmarks/memory.py
+    python benchmarks/memory.py [names of models]
 
 Added up from the allocations that torch's profiler records, from before the model is made to the end of the third step. The
-examples, the same for all, lie in NumPy's memory, which it does not see.
+examples, the same for all, of 784-2048-2048-10
+lie in NumPy's memory, which it does not see.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from functools import partial
 
+import model_steps
 import step_torch
 from measure import show, table
 from torch.profiler import ProfilerActivity, profile
@@ -24,10 +28,13 @@ WAYS = {
 BOUNDS = {"MLP": 1.0, "sgd_step": 0.75}
 
 
-def peak(make: Callable[[list[int], int], Callable[[], object]]) -> int:
+MODEL_BOUND = 1.05
+
+
+def peak(make: Callable[[], Callable[[], object]]) -> int:
     """Bytes."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        step = make(SIZES, BATCH)
+        step = make()
         for _ in range(3):
             step()
     live = most = 0
@@ -38,15 +45,20 @@ def peak(make: Callable[[list[int], int], Callable[[], object]]) -> int:
     return most
 
 
-def main() -> None:
-    most = {name: peak(make) for name, make in WAYS.items()}
+def main(names: list[str]) -> None:
+    most = {name: peak(partial(make, SIZES, BATCH)) for name, make in WAYS.items()}
     rows = table(f"Peak memory of a step, {'-'.join(map(str, SIZES))}, batch {BATCH}", "step", "MB", "ratio", "bound")
     for name, size in most.items():
         rows.add_row(
             name, f"{size / 1e6:.1f}", f"{size / most['torch.nn']:.2f}", f"{BOUNDS[name]:.2f}" if name in BOUNDS else ""
         )
-    show(rows)
+    of_models = table("Peak memory of a step of a model", "model", "torch.nn, MB", "by hand, MB", "ratio", "bound")
+    for name in names or model_steps.MODELS:
+        torchs, ours = (peak(partial(make, name)) for make in (model_steps.torchs, model_steps.ours))
+        cells = f"{torchs / 1e6:.1f}", f"{ours / 1e6:.1f}", f"{ours / torchs:.2f}", f"{MODEL_BOUND:.2f}"
+        of_models.add_row(name, *cells)
+    show(rows, of_models)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

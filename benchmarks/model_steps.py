@@ -9,11 +9,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 import torchvision
+import transformers
 from torch import Tensor, nn
 
 import manualgrad
 
 Step = Callable[[], Tensor]
+Loss = Callable[[nn.Module], Tensor]
+Maker = Callable[[], tuple[nn.Module, Loss]]  # of a model, and of its loss as a function of it
 
 
 def _lenet() -> nn.Module:
@@ -22,11 +25,55 @@ def _lenet() -> nn.Module:
     return nn.Sequential(first, nn.Tanh(), nn.AvgPool2d(2), second, nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(), *linear)
 
 
-MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
-    "resnet18": (torchvision.models.resnet18, (8, 3, 224, 224)),
-    "mobilenet_v3_small": (torchvision.models.mobilenet_v3_small, (8, 3, 224, 224)),
-    "vit_b_16": (torchvision.models.vit_b_16, (2, 3, 224, 224)),
-    "lenet": (_lenet, (100, 1, 28, 28)),
+def _images(make: Callable[[], nn.Module], *shape: int) -> Maker:
+    def made() -> tuple[nn.Module, Loss]:
+        model, x, y = make(), torch.rand(shape), torch.arange(shape[0]) % 10
+        return model, lambda model: F.cross_entropy(model(x), y)
+
+    return made
+
+
+def _words(make: Callable[[], nn.Module]) -> Maker:
+    """Of 4 texts of 128 words, of which there are 5,000."""
+
+    def made() -> tuple[nn.Module, Loss]:
+        model, words = make(), torch.randint(5000, (4, 128))
+
+        def loss(model: nn.Module) -> Tensor:
+            logits: Tensor = model(input_ids=words, use_cache=False).logits
+            return F.cross_entropy(logits[:, :-1].flatten(0, 1), words[:, 1:].flatten())
+
+        return model, loss
+
+    return made
+
+
+def _gpt2() -> nn.Module:
+    config = transformers.GPT2Config(vocab_size=5000, n_positions=256, n_embd=256, n_layer=2, n_head=4)
+    config.attn_pdrop = config.embd_pdrop = config.resid_pdrop = 0.0
+    return transformers.GPT2LMHeadModel(config)
+
+
+def _llama() -> nn.Module:
+    config = transformers.LlamaConfig(
+        vocab_size=5000,
+        hidden_size=256,
+        intermediate_size=688,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+    )
+    return transformers.LlamaForCausalLM(config)
+
+
+MODELS: dict[str, Maker] = {
+    "vit_b_16": _images(torchvision.models.vit_b_16, 2, 3, 224, 224),
+    "GPT-2": _words(_gpt2),
+    "Llama": _words(_llama),
+    "resnet18": _images(torchvision.models.resnet18, 8, 3, 224, 224),
+    "mobilenet_v3_small": _images(torchvision.models.mobilenet_v3_small, 8, 3, 224, 224),
+    "lenet": _images(_lenet, 100, 1, 28, 28),
 }
 
 
@@ -49,8 +96,8 @@ def ours_compiled(name: str) -> Step:
 def _step(name: str, by_hand: bool = False, compiled: bool = False) -> Step:
     torch.manual_seed(0)
     torch.compiler.reset()
-    make, shape = MODELS[name]
-    model, x, y = make().train(), torch.rand(shape), torch.arange(shape[0]) % 10
+    model, loss = MODELS[name]()
+    model.train()
     for layer in model.modules():
         if isinstance(layer, nn.Dropout):
             layer.p = 0.0  # so that the costs agree, compiled too
@@ -60,15 +107,15 @@ def _step(name: str, by_hand: bool = False, compiled: bool = False) -> Step:
         block = manualgrad.by_hand
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, fused=True)
 
-    def cost(x: Tensor, y: Tensor) -> Tensor:
+    def cost() -> Tensor:
         with block():
-            return F.cross_entropy(model(x), y)
+            return loss(model)
 
     run = torch.compile(cost) if compiled else cost
 
     def step() -> Tensor:
         optimizer.zero_grad()
-        C = run(x, y)
+        C = run()
         C.backward()
         optimizer.step()
         return C

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch._C._dynamo.eval_frame import _FrameAction, _FrameExecStrategy, set_code_exec_strategy
 from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import CheckpointFunction
@@ -112,6 +113,13 @@ class by_hand(TorchFunctionMode):
                 "own derivatives: enter by_hand inside the checkpointed function, or say use_reentrant=False and "
                 "context_fn=lambda: (nullcontext(), by_hand())"
             )
+
+
+# After a graph break, Dynamo would compile the frames of the mode that run in between, each by itself, and tell one `func` from
+# another by its address (seen in 2.14.1). That of an attribute (x.device) lives for one call, and the next may have its
+# address: the code for x.shape would run. So they are not compiled, nor what they call; where Dynamo traces them, they are.
+for _method in (by_hand.__torch_function__, by_hand.__enter__):
+    set_code_exec_strategy(_method.__code__, _FrameExecStrategy(_FrameAction.SKIP, _FrameAction.SKIP))
 
 
 def _is_for_a_function(types: Any, args: Any, kwargs: Any) -> bool:

@@ -366,6 +366,29 @@ def test_torch_compile_takes_the_whole_graph_without_gradients_too():
         assert_close(compiled(x), torch.sin(x) * 2)
 
 
+def test_after_a_graph_break_the_modes_own_frames_are_not_compiled():
+    """Where they were, the code that Dynamo kept for one attribute could run for another, as in transformers' GPT-2."""
+
+    def attributes(x):
+        try:  # from which Dynamo does not resume
+            torch._dynamo.graph_break()
+            return [(x.shape[0], x.device, x.dtype, x.dim()) for _ in range(2)], torch.sin(x)
+        except ValueError:
+            raise
+
+    def outside(x):
+        with by_hand():
+            return [attributes(x) for _ in range(3)]
+
+    compiled = torch.compile(outside, backend="eager")
+    for n in range(3, 8):
+        x = torch.rand(n, dtype=DOUBLE, requires_grad=True)
+        for found, y in compiled(x):
+            assert found == [(n, x.device, DOUBLE, 1)] * 2
+            assert audit(y).coverage == 1
+    assert not torch._C._dynamo.eval_frame._debug_get_cache_entry_list(by_hand.__torch_function__.__code__)
+
+
 def test_torch_compile_sees_through_torchs_compositions_too():
     attention, x = torch.nn.MultiheadAttention(8, 2), torch.rand(5, 3, 8, requires_grad=True)
     compiled = torch.compile(attention, fullgraph=True, backend="aot_eager")

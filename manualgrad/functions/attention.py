@@ -44,6 +44,7 @@ from manualgrad.functions._precision import wide
 
 __all__ = ["AttentionFunction"]
 
+_safe_softmax = torch.ops.aten._safe_softmax.default  # torch._safe_softmax is not traced by Dynamo
 _fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 
 
@@ -123,7 +124,7 @@ def _weights(Q: Tensor, K: Tensor, M: Tensor | None, causal: bool, first: int, *
     if M is None:
         return torch.softmax(S, -1)
     S = S + (S.new_zeros(M.shape).masked_fill(~M, -math.inf) if M.dtype == torch.bool else M)
-    return torch._safe_softmax(S, -1)  # 0 for a query that sees nothing
+    return _safe_softmax(S, -1)  # 0 for a query that sees nothing
 
 
 def _is_large_and_plain(Q: Tensor, K: Tensor, V: Tensor, M: Tensor | None) -> bool:

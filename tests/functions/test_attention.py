@@ -185,7 +185,10 @@ def test_no_array_of_all_pairs_of_8192_tokens_is_made(kind):
     assert int(done.stdout) * 1024 < 8192 * 8192 * 4 / 2  # ru_maxrss is in KiB on Linux
 
 
-@pytest.mark.parametrize("kwargs", [{}, {"is_causal": True}, {"attn_mask": torch.ones(4, 5, dtype=torch.bool).tril(1)}])
+KINDS = [{}, {"is_causal": True}, {"attn_mask": torch.ones(4, 5, dtype=torch.bool).tril(1)}]
+
+
+@pytest.mark.parametrize("kwargs", KINDS)
 def test_dropout_draws_torchs_numbers_from_the_same_seed(kwargs):
     tensors = qkv()
     results = []
@@ -239,12 +242,13 @@ def test_without_autocast_dtypes_that_differ_raise_torchs_error():
         attention(q, k, v, torch.randn(4, 5, dtype=torch.float64))
 
 
-def test_torch_compile_takes_it_whole():
+@pytest.mark.parametrize("kwargs", KINDS)
+def test_torch_compile_takes_it_whole(kwargs):
     tensors = qkv()
-    compiled = torch.compile(lambda *t: attention(*t, is_causal=True), fullgraph=True, backend="aot_eager")
+    compiled = torch.compile(lambda *t: attention(*t, **kwargs), fullgraph=True, backend="aot_eager")
     assert_close(
-        torch.autograd.grad(compiled(*tensors).sum(), tensors),
-        torch.autograd.grad(attention(*tensors, is_causal=True).sum(), tensors),
+        torch.autograd.grad(compiled(*tensors).sin().sum(), tensors),
+        torch.autograd.grad(attention(*tensors, **kwargs).sin().sum(), tensors),
     )
 
 
