@@ -55,17 +55,22 @@ class AddmmFunction(Function):
         M_needs_grad, A_needs_grad, B_needs_grad, *_ = ctx.needs_input_grad
         dC_dM = dC_dA = dC_dB = None
         if M_needs_grad:
-            dC_dM = fitted(conj(ctx.beta) * delta, ctx.M)
+            dC_dM = fitted(_times(conj(ctx.beta), delta), ctx.M)
         if A_needs_grad:
-            dC_dA = conj(ctx.alpha) * (delta[:, None] * B.conj() if B.dim() == 1 else product.matmul(delta, B.mH))
+            dC_dA = _times(conj(ctx.alpha), delta[:, None] * B.conj() if B.dim() == 1 else product.matmul(delta, B.mH))
         if B_needs_grad:
-            dC_dB = conj(ctx.alpha) * product.matmul(A.mH, delta)
+            dC_dB = _times(conj(ctx.alpha), product.matmul(A.mH, delta))
         return dC_dM, dC_dA, dC_dB, None, None
 
     @staticmethod
     def jvp(ctx: Any, dM: Tensor | None, dA: Tensor | None, dB: Tensor | None, *_: None) -> Tensor:
         A, B = ctx.saved_tensors
-        terms = [] if dM is None else [(ctx.beta * dM).expand(ctx.shape)]
-        terms += [] if dA is None else [ctx.alpha * (dA @ B)]
-        terms += [] if dB is None else [ctx.alpha * (A @ dB)]
+        terms = [] if dM is None else [_times(ctx.beta, dM).expand(ctx.shape)]
+        terms += [] if dA is None else [_times(ctx.alpha, dA @ B)]
+        terms += [] if dB is None else [_times(ctx.alpha, A @ dB)]
         return sum(terms[1:], terms[0])
+
+
+def _times(number: Any, t: Tensor) -> Tensor:
+    """number · t, without a pass over t where the number is 1, as it mostly is."""
+    return t if number == 1 else number * t
