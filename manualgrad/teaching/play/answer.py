@@ -26,12 +26,12 @@ def to_json(value: Any) -> str:
     if isinstance(value, Tensor):
         return _array(value.detach())
     if isinstance(value, float):
-        return f"{value:.8g}" if math.isfinite(value) else "null"
+        return f"{value + 0.0:.8g}" if math.isfinite(value) else "null"
     if isinstance(value, dict):
         return "{" + ",".join(f"{json.dumps(key)}:{to_json(one)}" for key, one in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(to_json, value)) + "]"
-    return json.dumps(value)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _array(values: Tensor) -> str:
@@ -39,7 +39,7 @@ def _array(values: Tensor) -> str:
         return to_json(values.item())
     if values.dim() > 1:
         return "[" + ",".join(map(_array, values)) + "]"
-    numbers = values.tolist()
+    numbers = (values + 0).tolist()  # −0.0 + 0 is 0.0
     if not values.is_floating_point() or not bool(values.isfinite().all()):
         return to_json(numbers)
     return "[" + ",".join(["%.8g"] * len(numbers)) % tuple(numbers) + "]"

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 import manualgrad
 from manualgrad.teaching.play.answer import Answer
-from manualgrad.teaching.play.endpoints import look, network, wishes
+from manualgrad.teaching.play.endpoints import average, chain, images, look, map, network, step, train, wishes
 from manualgrad.teaching.play.faults import Fault, sentence
 from manualgrad.teaching.play.guards import Guards
 from manualgrad.teaching.play.lesson import Lesson
@@ -48,7 +48,7 @@ def make_app(lesson: Lesson, host: str, port: int) -> ASGIApp:
         lifespan=_lifespan,
     )
     app.state.lesson, app.state.tabs = lesson, Tabs(lesson.parameters)
-    for endpoint in (network, look, wishes):
+    for endpoint in (network, look, wishes, step, average, images, train, map, chain):
         app.include_router(endpoint.router)
 
     @app.get("/", include_in_schema=False)

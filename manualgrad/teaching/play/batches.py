@@ -6,7 +6,7 @@ So a training that is done in many short stretches comes to the same network, bi
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import torch
 from torch import Tensor
@@ -18,7 +18,9 @@ from manualgrad.training.data import Examples
 __all__ = ["train"]
 
 
-def train(model: Sequential, examples: Examples, batch: int, rate: float, seed: int, steps: int, most: int) -> Iterator[float]:
+def train(
+    model: Sequential, examples: Examples, batch: int, rate: float, seed: int, steps: int, most: int
+) -> Generator[float, None, None]:
     """Take up to `most` steps; the model, in float64, has the result once the iterator ends or is closed.
 
     Args:

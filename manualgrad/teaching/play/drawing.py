@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,17 +56,26 @@ def example(image: Image, lesson: Lesson) -> Example:
 
 
 def _drawn(text: str) -> Example:
-    try:
-        grey = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Fault(422, "image.drawing should be base64, and is not.") from error
+    grey = _bytes(text)
     if len(grey) != SIDE * SIDE:
-        raise Fault(422, f"image.drawing should be {SIDE}×{SIDE} = {SIDE * SIDE} bytes in base64, and is {len(grey)}.")
+        raise Fault(422, f"image.drawing should be {SIDE}×{SIDE} = {SIDE * SIDE} bytes, and is {len(grey)}.")
     ink = np.frombuffer(grey, dtype=np.uint8).reshape(SIDE, SIDE).astype(np.float32)
     if not ink.any():
         return Example(torch.zeros(28 * 28, dtype=torch.float64), ["nothing is drawn yet"], None)
     x, done = normalized(ink / ink.max())
     return Example(torch.from_numpy(x).flatten().double(), done, None)
+
+
+def _bytes(text: str) -> bytes:
+    """What is written in base64, inflated if it is a zlib stream; one byte more than a drawing has, if it has too many."""
+    try:
+        content = base64.b64decode(text, validate=True)
+        if len(content) == SIDE * SIDE:
+            return content
+        return zlib.decompressobj().decompress(content, SIDE * SIDE + 1)
+    except (binascii.Error, ValueError, zlib.error) as error:
+        wanted = f"the base64 of {SIDE}×{SIDE} = {SIDE * SIDE} bytes, or of a zlib stream of them"
+        raise Fault(422, f"image.drawing should be {wanted}, and is {text[:20]!r}….") from error
 
 
 def desired(target: int) -> Tensor:

@@ -4,39 +4,37 @@ from __future__ import annotations
 
 import copy
 
-from torch.nn import Sequential
-
 from manualgrad.network.algorithm import sgd_step
 from manualgrad.teaching.play.batches import train
 from manualgrad.teaching.play.drawing import desired, example
 from manualgrad.teaching.play.faults import Fault
 from manualgrad.teaching.play.lesson import Lesson
 from manualgrad.teaching.play.requests import Image, StartFields, StepOp
+from manualgrad.teaching.play.tabs import Tab
 
-__all__ = ["LIMITS", "replayed"]
+__all__ = ["LIMITS", "replay"]
 
 LIMITS = {"ops": 200, "steps": 20_000, "examples": 2_000_000}  # of a history: a few seconds
 
 
-def replayed(model: Sequential, start: StartFields, lesson: Lesson) -> tuple[Sequential, int]:
-    """The model after the history of the start, and the number of steps in it.
+def replay(tab: Tab, start: StartFields, lesson: Lesson) -> None:
+    """Do the start's history to the tab, change by change, so that it can be undone.
 
     Raises:
         Fault: when the history is too long.
     """
     _check_length(start, lesson)
-    model, steps = copy.deepcopy(model), 0
     for op in start.history:
+        model = copy.deepcopy(tab.model)
         if isinstance(op, StepOp):
-            x, y = example(_image(op, start), lesson).x, desired(op.target)
+            x, y = example(_image(op, start), lesson).x[None], desired(op.target)[None]
             for _ in range(op.times):
-                sgd_step(model, x[None], y[None], op.rate)
-            steps += op.times
+                sgd_step(model, x, y, op.rate)
+            tab.change(model, op.times)
         else:
-            for _ in train(model, lesson.training, op.batch, op.rate, op.seed, steps, most=op.steps):
+            for _ in train(model, lesson.training, op.batch, op.rate, op.seed, tab.steps, op.steps):
                 pass
-            steps += op.steps
-    return model, steps
+            tab.change(model, op.steps, stretch=(op.batch, op.rate, op.seed))
 
 
 def _image(op: StepOp, start: StartFields) -> Image:

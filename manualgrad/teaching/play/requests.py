@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["Digit", "Fields", "Image", "Op", "Rate", "Seed", "StartFields", "StepOp", "TrainOp", "Wanted", "WeightFields"]
+__all__ = ["Batch", "Digit", "Fields", "Image", "Op", "Rate", "Seed", "StartFields", "StepOp", "TrainOp", "Wanted", "WeightFields"]
 
 Digit = Annotated[int, Field(ge=0, le=9)]
 Rate = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
@@ -21,7 +21,9 @@ class Fields(BaseModel):
 
 
 class Image(Fields):
-    """A drawing of 112×112 grey bytes in base64, 0 for the background and 255 for ink; or an image of MNIST."""
+    """A drawing of 112×112 grey bytes, 0 for the background and 255 for ink, in base64, as they are or as a zlib stream; or an
+    image of MNIST.
+    """
 
     drawing: str | None = None
     split: Literal["train", "test"] | None = None
@@ -78,4 +80,4 @@ class StartFields(Fields):
     start: Literal["trained", "random", "run"] = "trained"
     seed: Seed = 0
     history: Annotated[list[Op], Field(max_length=200)] = []
-    images: Annotated[list[Image], Field(max_length=3)] = []
+    images: Annotated[list[Image], Field(max_length=50)] = []

@@ -31,15 +31,21 @@ class Tab:
         steps: how many were taken since the start.
     """
 
-    def __init__(self, name: str, model: Sequential, steps: int = 0) -> None:
+    def __init__(self, name: str, model: Sequential) -> None:
         self.lock = threading.Lock()
-        self.start(name, model, steps)
-
-    def start(self, name: str, model: Sequential, steps: int = 0) -> None:
-        """Begin anew, with nothing to undo."""
-        self.name, self.model, self.steps = name, model, steps
+        self.name, self.model, self.steps = name, model, 0
         self._before: deque[tuple[Sequential, int]] = deque(maxlen=DEEP)
         self._stretch: Hashable = None
+
+    def become(self, other: Tab) -> None:
+        """Take over another's network and history."""
+        self.name, self.model, self.steps = other.name, other.model, other.steps
+        self._before, self._stretch = other._before, other._stretch
+
+    @property
+    def undoable(self) -> int:
+        """How many changes can be undone."""
+        return len(self._before)
 
     def change(self, model: Sequential, steps: int, stretch: Hashable = None) -> None:
         """Take the model in the place of the last.

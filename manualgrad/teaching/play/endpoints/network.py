@@ -13,13 +13,13 @@ import manualgrad
 from manualgrad.teaching.play.answer import Answer
 from manualgrad.teaching.play.faults import Fault
 from manualgrad.teaching.play.here import AllTabs, TheLesson, TheTab
-from manualgrad.teaching.play.history import LIMITS, replayed
+from manualgrad.teaching.play.history import LIMITS, replay
 from manualgrad.teaching.play.lesson import Lesson, activations_of, sizes_of
 from manualgrad.teaching.play.measure import measured
 from manualgrad.teaching.play.requests import Fields, StartFields
 from manualgrad.teaching.play.tabs import Tab
 
-__all__ = ["router"]
+__all__ = ["parameters", "router"]
 
 router = APIRouter(prefix="/api")
 
@@ -46,17 +46,16 @@ def about(lesson: TheLesson) -> Answer:
 @router.post("/tabs")
 def open_tab(start: StartFields, lesson: TheLesson, tabs: AllTabs) -> Answer:
     """A new tab, with a network of its own."""
-    model, name, steps = _started(start, lesson)
-    tab = Tab(name, model, steps)
+    tab = _started(start, lesson)
     return Answer({"tab": tabs.add(tab), **_whole(tab, lesson)})
 
 
 @router.post("/reset")
 def reset(start: StartFields, tab: TheTab, lesson: TheLesson) -> Answer:
     """The same tab, from the start again."""
-    model, name, steps = _started(start, lesson)
+    started = _started(start, lesson)
     with tab.lock:
-        tab.start(name, model, steps)
+        tab.become(started)
         return Answer(_whole(tab, lesson))
 
 
@@ -75,12 +74,13 @@ def network(tab: TheTab, lesson: TheLesson) -> Answer:
         return Answer(_now(tab, lesson))
 
 
-def _started(start: StartFields, lesson: Lesson) -> tuple[Sequential, str, int]:
+def _started(start: StartFields, lesson: Lesson) -> Tab:
     if start.start not in lesson.starts:
-        raise Fault(422, "start is 'run', and the server was started without --checkpoint.")
+        raise Fault(422, "start should be 'trained' or 'random', as the server has no --checkpoint, and is 'run'.")
     model, name = lesson.network(start.start, start.seed)
-    model, steps = replayed(model, start, lesson)
-    return model, name, steps
+    tab = Tab(name, model)
+    replay(tab, start, lesson)
+    return tab
 
 
 def _whole(tab: Tab, lesson: Lesson) -> dict[str, Any]:
@@ -88,7 +88,12 @@ def _whole(tab: Tab, lesson: Lesson) -> dict[str, Any]:
 
 
 def _now(tab: Tab, lesson: Lesson) -> dict[str, Any]:
-    return {"steps": tab.steps, **measured(tab.model, lesson), "network": parameters(tab.model)}
+    return {
+        "steps": tab.steps,
+        "undo": tab.undoable,
+        **measured(tab.model, lesson),
+        "network": parameters(tab.model),
+    }
 
 
 def parameters(model: Sequential) -> dict[str, list[Tensor]]:
