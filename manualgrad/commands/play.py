@@ -24,16 +24,18 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "play",
         help="a page on which to draw a digit and to touch what backpropagation does",
-        description="Serve a page, on this machine alone, on which a digit can be drawn and backpropagation be followed: what it "
-        "wishes of every weight, the step, the average over examples, descent, the chain rule.",
+        description="Serve a page, on this machine alone, on which a digit can be drawn and backpropagation be followed: what "
+        "it wishes of every weight, the step, the average over examples, descent, the chain rule.",
     )
     parser.add_argument(
         "--checkpoint",
         type=run_path,
         metavar="RUN",
-        help=f"a run's folder or model.pt, to start with: 784 inputs, 10 outputs, at most {_LAYERS} layers, {_NEURONS} neurons each",
+        help=f"a run's folder or model.pt, to start with: of mnist, with up to {_LAYERS} layers of {_NEURONS} neurons",
     )
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where torchvision's folder MNIST/raw/ lies (12,000 images)")
+    parser.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help="where torchvision's folder MNIST/raw/ lies (12,000 images)"
+    )
     parser.add_argument("--host", default=_HOST, metavar="H", help=f"the address to listen at ({_HOST}: this machine alone)")
     parser.add_argument("--port", type=port, metavar="N", help=f"the port to listen at ({_PORT}, or the next that is free)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
@@ -105,7 +107,9 @@ def _check_fits(config: dict[str, Any], checkpoint: Path) -> None:
     """That the page has room for the network."""
     sizes = config["sizes"]
     if config["network"] != "mlp":
-        raise BadInput(f"{checkpoint} holds a {config['network']}: the page shows Linear, sigmoid and ReLU layers alone (--network mlp)")
+        raise BadInput(
+            f"{checkpoint} holds a {config['network']}: the page shows Linear, sigmoid and ReLU layers alone (--network mlp)"
+        )
     if config["dataset"] != "mnist":
         raise BadInput(f"{checkpoint} was trained on {config['dataset']}, and the page's images are mnist's")
     if [sizes[0], sizes[-1]] != [784, 10] or len(sizes) - 1 > _LAYERS or max(sizes[1:]) > _NEURONS:

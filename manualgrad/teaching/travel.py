@@ -13,7 +13,7 @@ import torch
 from manualgrad.network.mlp import MLP
 from manualgrad.teaching.chain import Chain, Link
 
-__all__ = ["Arrival", "input_link", "travel"]
+__all__ = ["Arrival", "input_link", "links_to_cost", "travel"]
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,18 @@ def travel(model: MLP, c: Chain, of: str, by: float) -> list[Arrival]:
     """
     after, predicted, arrivals = _after(model, c, of, by), by, []
     before = {**c.values, "C₀": c.cost}
-    for link in _links(c, of):
+    for link in links_to_cost(c, of):
         predicted *= link.value
         arrivals.append(Arrival(link.of, predicted, after[link.of] - before[link.of]))
     return arrivals
 
 
-def _links(c: Chain, of: str) -> list[Link]:
-    """From the quantity or parameter to the cost."""
+def links_to_cost(c: Chain, of: str) -> list[Link]:
+    """The factors from a quantity or parameter to the cost.
+
+    Raises:
+        ValueError: when the chain has no such quantity.
+    """
     for parameter in c.parameters:
         if parameter.name == of:
             return parameter.links

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 import manualgrad
 from manualgrad.teaching.play.answer import Answer
-from manualgrad.teaching.play.endpoints import average, chain, images, look, map, network, step, train, wishes
+from manualgrad.teaching.play.endpoints import average, chain, formula, images, look, map, network, step, train, wishes
 from manualgrad.teaching.play.faults import Fault, sentence
 from manualgrad.teaching.play.guards import Guards
 from manualgrad.teaching.play.lesson import Lesson
@@ -45,10 +45,11 @@ def make_app(lesson: Lesson, host: str, port: int) -> ASGIApp:
         docs_url=None,  # its pages come from elsewhere
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # nothing leaves the machine
         lifespan=_lifespan,
     )
     app.state.lesson, app.state.tabs = lesson, Tabs(lesson.parameters)
-    for endpoint in (network, look, wishes, step, average, images, train, map, chain):
+    for endpoint in (network, look, wishes, step, average, images, train, map, chain, formula):
         app.include_router(endpoint.router)
 
     @app.get("/", include_in_schema=False)

@@ -17,7 +17,7 @@ from torch.nn import Linear, Sequential
 from manualgrad.training.data import CLASSES, DataError, Examples
 from manualgrad.training.loop import make_network
 
-__all__ = ["SIZES", "START", "TESTED", "Lesson", "activations_of", "load_start", "random_network", "sizes_of"]
+__all__ = ["SIZES", "START", "TESTED", "Lesson", "activations_of", "load_start", "random_network", "sizes_of", "to_examples"]
 
 SIZES = [784, 16, 16, 10]
 START = Path(__file__).parent / "start" / "start.npz"
@@ -84,7 +84,7 @@ def load_start(path: Path = START) -> tuple[Examples, Examples, Sequential]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             found = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-        training, test = (_examples(found[f"{split}.images"], found[f"{split}.labels"]) for split in ("train", "test"))
+        training, test = (to_examples(found[f"{split}.images"], found[f"{split}.labels"]) for split in ("train", "test"))
         prefix = "network."
         model = make_network(SIZES)
         model.load_state_dict({name.removeprefix(prefix): found[name] for name in found if name.startswith(prefix)})
@@ -93,7 +93,8 @@ def load_start(path: Path = START) -> tuple[Examples, Examples, Sequential]:
     return training, test, model
 
 
-def _examples(images: Tensor, labels: Tensor) -> Examples:
+def to_examples(images: Tensor, labels: Tensor) -> Examples:
+    """Of images [n, 28, 28 or 784] and labels in bytes."""
     labels = labels.long()
     return Examples(images.float().div_(255), torch.nn.functional.one_hot(labels, CLASSES).float(), labels)
 

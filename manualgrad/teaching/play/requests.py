@@ -6,12 +6,26 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["Batch", "Digit", "Fields", "Image", "Op", "Rate", "Seed", "StartFields", "StepOp", "TrainOp", "Wanted", "WeightFields"]
+__all__ = [
+    "Batch",
+    "Digit",
+    "Fields",
+    "Image",
+    "Op",
+    "Rate",
+    "Seed",
+    "StartFields",
+    "StepOp",
+    "TrainOp",
+    "Wanted",
+    "WeightFields",
+]
 
 Digit = Annotated[int, Field(ge=0, le=9)]
 Rate = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Batch = Literal[0, 1, 10, 100]
+Places = Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=200)]  # of training images
 
 
 class Fields(BaseModel):

@@ -18,10 +18,10 @@ from manualgrad.teaching.play.drawing import desired, example
 from manualgrad.teaching.play.faults import Fault
 from manualgrad.teaching.play.here import TheLesson, TheTab
 from manualgrad.teaching.play.lesson import Lesson
-from manualgrad.teaching.play.requests import Wanted, WeightFields
+from manualgrad.teaching.play.requests import Places, Wanted, WeightFields
 from manualgrad.teaching.sensitivity import EPSILON, Weight, most_wanted, nudge, rank, wishes
 
-__all__ = ["router"]
+__all__ = ["ManyExamples", "examples_of", "router", "weight_of"]
 
 router = APIRouter(prefix="/api")
 
@@ -29,17 +29,17 @@ _one_at_a_time = threading.Lock()  # the gradients of 200 examples are 200 times
 _RANKS = [1, 2, 3, 10, 30, 100, 300, 1000, 3000]
 
 
-class Examples(Wanted):
+class ManyExamples(Wanted):
     """The image, and training images by their places."""
 
-    examples: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=200)] = []
+    examples: Places = Field(default_factory=list)
 
 
-class Average(Examples):
+class Average(ManyExamples):
     weight: WeightFields | None = None
 
 
-class Nudge(Examples):
+class Nudge(ManyExamples):
     weight: WeightFields
     epsilon: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)] = EPSILON
 
@@ -48,9 +48,9 @@ class Nudge(Examples):
 def average(asked: Average, tab: TheTab, lesson: TheLesson) -> Answer:
     """What each example wishes of a weight, and the gradient of the cost of all of them."""
     model = copy.deepcopy(tab.model)  # whose .grad is filled
-    x, y, labels = _examples(asked, lesson)
+    x, y, labels = examples_of(asked, lesson)
     with _one_at_a_time:
-        named = most_wanted(model, x, y)[0] if asked.weight is None else _weight(asked.weight, model)
+        named = most_wanted(model, x, y)[0] if asked.weight is None else weight_of(asked.weight, model)
         found = wishes(model, x, y, named)
     _, nudges = rank(model, x, y, _RANKS)
     return Answer(
@@ -81,15 +81,13 @@ def average(asked: Average, tab: TheTab, lesson: TheLesson) -> Answer:
 def nudged(asked: Nudge, tab: TheTab, lesson: TheLesson) -> Answer:
     """A weight nudged: what its derivative foretells of the cost of all these examples, and what happens."""
     model = copy.deepcopy(tab.model)
-    x, y, _ = _examples(asked, lesson)
-    named = _weight(asked.weight, model)
+    x, y, _ = examples_of(asked, lesson)
+    named = weight_of(asked.weight, model)
     derivative, cost, measured = nudge(model, x, y, named, asked.epsilon)
-    return Answer(
-        {"derivative": derivative, "predicted": asked.epsilon * derivative, "measured": measured, "cost": cost}
-    )
+    return Answer({"derivative": derivative, "predicted": asked.epsilon * derivative, "measured": measured, "cost": cost})
 
 
-def _examples(asked: Examples, lesson: Lesson) -> tuple[Tensor, Tensor, list[int]]:
+def examples_of(asked: ManyExamples, lesson: Lesson) -> tuple[Tensor, Tensor, list[int]]:
     """x, y and labels of the image, then of the training images."""
     training = lesson.training
     beyond = next((index for index in asked.examples if index >= len(training)), None)
@@ -101,7 +99,7 @@ def _examples(asked: Examples, lesson: Lesson) -> tuple[Tensor, Tensor, list[int
     return x, y, [asked.target, *training.labels[rows].tolist()]
 
 
-def _weight(fields: WeightFields, model: Sequential) -> Weight:
+def weight_of(fields: WeightFields, model: Sequential) -> Weight:
     named = Weight(fields.l, fields.j, fields.k)
     try:
         return sensitivity.weight(str(named), model)
@@ -110,8 +108,9 @@ def _weight(fields: WeightFields, model: Sequential) -> Weight:
 
 
 def _gradient(nudges: list[sensitivity.Nudge]) -> dict[str, Any]:
-    """Its largest component, and one of the last of those looked at that is not 0."""
-    largest, small = nudges[0], next((n for n in reversed(nudges) if n.derivative), nudges[0])
+    """Its largest component; a small one, the last of those looked at that is no less than a thousandth; their ratio."""
+    largest = nudges[0]
+    small = next(n for n in reversed(nudges) if abs(n.derivative) >= abs(largest.derivative) / 1000)
     return {
         "largest": {"weight": _fields(largest.weight), "derivative": largest.derivative},
         "small": {"weight": _fields(small.weight), "derivative": small.derivative},

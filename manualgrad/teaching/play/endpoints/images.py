@@ -29,9 +29,7 @@ def images(
     examples = lesson.examples(split)
     rows = torch.arange(len(examples)) if digit is None else (examples.labels == digit).nonzero()[:, 0]
     shown = rows[start : start + count].tolist()
-    found = [
-        {"index": row, "label": int(examples.labels[row]), "pixels": _in_base64(examples.x[row])} for row in shown
-    ]
+    found = [{"index": row, "label": int(examples.labels[row]), "pixels": _in_base64(examples.x[row])} for row in shown]
     return Answer({"images": found, "of": len(rows)})
 
 
