@@ -1,0 +1,203 @@
+// Part 6: one neuron a layer, every factor of the chain rule, and a nudge that travels.
+
+import { ask, newest } from "../api.js";
+import { choice, fixed, formula, h, plain, signed, slider, superscript } from "../dom.js";
+import { button } from "../dom.js";
+import { extras } from "../explain.js";
+import { keep, state } from "../state.js";
+import { T } from "../strings.js";
+
+const RANGES = { w: [-4, 4], b: [-4, 4], x: [-2, 2], y: [0, 1], z: [-6, 6], a: [0, 1], C: [0, 1] };
+
+/** "z1" as the notes write it: z⁽¹⁾. */
+function lettersOf(name) {
+  if (name === "C") return "C₀";
+  return name.length > 1 ? `${name[0]}⁽${superscript(name.slice(1))}⁾` : name;
+}
+
+let nudge = null; // {of, by}
+let by = "w1"; // the parameter whose factors are shown
+
+export function mount(section) {
+  section.append(h("p", { class: "prose", text: T.chain.intro }));
+  const neurons = choice(T.chain.neurons, [1, 2, 3, 4].map((n) => [n, String(n)]), state.chain.w.length, (n) => {
+    resize(n);
+    build();
+    changed();
+  });
+  const strip = h("div", { class: "strip scroll" });
+  const lines = h("div", { class: "lines" });
+  const travel = nudging();
+  const factors = h("div", { class: "panel factors" });
+  section.append(h("div", { class: "row wide" }, neurons), h("figure", { class: "wide" }, strip), h("h3", { text: T.chain.values }), h("figure", { class: "wide lines-box" }, lines), h("figure", { class: "wide" }, travel.box), h("figure", { class: "wide" }, factors));
+  let rows = {};
+  extras.chain = () => ({ chain: state.chain });
+
+  function build() {
+    rows = {};
+    const { w, b, x, y } = state.chain;
+    const group = [];
+    const n = w.length;
+    group.push(h("div", { class: "layer" }, (rows.x = row("x", "x", x, (value) => (state.chain.x = value))).box));
+    for (let l = 1; l <= n; l++) {
+      const s = (letter) => lettersOf(`${letter}${l}`);
+      rows[`w${l}`] = row(`w${l}`, s("w"), w[l - 1], (value) => (state.chain.w[l - 1] = value));
+      rows[`b${l}`] = row(`b${l}`, s("b"), b[l - 1], (value) => (state.chain.b[l - 1] = value));
+      rows[`z${l}`] = row(`z${l}`, s("z"), 0, null);
+      rows[`a${l}`] = row(`a${l}`, s("a"), 0, null);
+      group.push(h("div", { class: "layer" }, ["w", "b", "z", "a"].map((letter) => rows[`${letter}${l}`].box)));
+    }
+    rows.y = row("y", "y", y, (value) => (state.chain.y = value));
+    rows.C = row("C", "C₀", 0, null);
+    group.push(h("div", { class: "layer" }, rows.y.box, rows.C.box));
+    lines.replaceChildren(...group);
+    by = rows[by] ? by : "w1";
+    travel.choices(Object.keys(rows).filter((name) => name !== "C" && name !== "y"));
+  }
+
+  /** A quantity on its own line: a slider for what can be set; z and a are grabbed, and that is a nudge. */
+  function row(name, letters, value, set) {
+    const [min, max] = RANGES[name[0]];
+    const output = h("output", { class: "value" });
+    const input = h("input", { type: "range", min, max, step: 0.01, value, disabled: name === "C", "aria-label": set ? T.chain.set(letters) : name === "C" ? letters : T.chain.grab(letters) });
+    const ghost = h("i", { class: "ghost" });
+    const ticks = h("span", { class: "ticks", "aria-hidden": "true" }, [min, (min + max) / 2, max].map((tick) => h("span", { text: plain(tick, 2).replace(/\.0$/, "") })));
+    input.addEventListener("input", () => {
+      if (set) {
+        set(Number(input.value));
+        output.textContent = fixed(Number(input.value));
+      } else {
+        nudge = { of: name, by: Number(input.value) - rows[name].value };
+        travel.show();
+      }
+      changed();
+    });
+    const derivative = h("span", { class: "derivative value" });
+    const box = h("div", { class: `line ${set ? "set" : "made"}` }, h("span", { class: "name", "data-f": name === "y" || name === "C" ? null : `chain.C.${name}`, tabindex: name === "y" || name === "C" ? null : 0, role: "img", "aria-label": letters }, formula(letters)), h("span", { class: "rail" }, input, ghost, ticks), output, derivative);
+    return { box, input, output, ghost, derivative, value, min, max, letters };
+  }
+
+  function changed() {
+    keep();
+    ask_();
+  }
+
+  const ask_ = newest(async () => {
+    const answer = await ask("chain", { ...state.chain, nudge }, "chain");
+    if (answer) show(answer);
+  });
+
+  function show(answer) {
+    const values = Object.fromEntries(answer.values.map((each) => [each.name, each]));
+    for (const each of answer.parameters) values[each.name] = each;
+    values.y = { value: answer.y };
+    values.C = { value: answer.cost };
+    const moved = Object.fromEntries((answer.travel ?? []).map((each) => [each.name, each]));
+    for (const [name, row] of Object.entries(rows)) place(row, name, values[name], moved[name]);
+    strip.replaceChildren(...links(answer));
+    travel.table(answer.travel, rows);
+    showFactors(answer);
+  }
+
+  function place(row, name, quantity, moved) {
+    if (!quantity) return;
+    row.value = quantity.value;
+    const grabbed = nudge?.of === name && row.box.classList.contains("made");
+    if (document.activeElement !== row.input || !grabbed) row.input.value = quantity.value + (grabbed ? nudge.by : 0);
+    row.output.textContent = fixed(quantity.value, 3);
+    row.input.setAttribute("aria-valuetext", fixed(quantity.value, 3));
+    row.derivative.replaceChildren(...(quantity.derivative === undefined ? [] : [...formula(`∂C₀/∂${row.letters} = `), signed(quantity.derivative)]));
+    const change = moved?.measured ?? (nudge?.of === name ? nudge.by : 0);
+    row.ghost.hidden = !change;
+    const part = (value) => Math.max(0, Math.min(1, (value - row.min) / (row.max - row.min)));
+    const [from, to] = [part(quantity.value), part(quantity.value + change)];
+    row.ghost.className = `ghost ${change >= 0 ? "up" : "down"}`;
+    row.ghost.style.left = `calc(10px + (100% - 20px) * ${Math.min(from, to)})`;
+    row.ghost.style.width = `calc((100% - 20px) * ${Math.abs(to - from)})`;
+  }
+
+  /** x → z⁽¹⁾ → a⁽¹⁾ → … → C₀, with the factor on each arrow. */
+  function links(answer) {
+    const longest = answer.parameters.find((each) => each.name === "w1").links.slice(1);
+    const first = answer.parameters.find((each) => each.name === "w1").links[0];
+    const nodes = [quantity("x"), arrow({ ...first, formula: answer.parameters.find((each) => each.name === "w1").letters, value: state.chain.w[0], by: "x" }), quantity(first.of)];
+    for (const link of longest) nodes.push(arrow(link), quantity(link.of));
+    return nodes;
+  }
+
+  function quantity(letters) {
+    return h("span", { class: "quantity" }, formula(lettersOf(letters)));
+  }
+
+  function arrow(link) {
+    return h("span", { class: `arrow ${link.value >= 0 ? "up" : "down"}` }, h("span", { class: "value", text: signed(link.value) }), h("i"));
+  }
+
+  function showFactors(answer) {
+    const chosen = answer.parameters.find((each) => each.name === by) ?? answer.parameters.at(-2);
+    const pick = choice(T.chain.factorsOf, [...answer.parameters].reverse().map((each) => [each.name, each.letters]), chosen.name, (name) => {
+      by = name;
+      showFactors(answer);
+      factors.querySelector(`[value=${name}]`).focus();
+    });
+    for (const span of pick.querySelectorAll(".option span")) span.replaceChildren(...formula(span.textContent));
+    const tiles = chosen.links.flatMap((link, i) => [i ? h("span", { class: "times", text: "·" }) : null, tile(link, i)]);
+    factors.replaceChildren(
+      h("h3", {}, formula(T.chain.factors(chosen.letters))),
+      pick,
+      h("div", { class: "tiles" }, tiles, h("span", { class: "times", text: "=" }), h("div", { class: "tile product", tabindex: 0, role: "img", "data-f": `chain.C.${chosen.name}`, "aria-label": `${T.chain.product} ${signed(chosen.derivative, 4)}` }, fraction("C₀", chosen.letters), h("span", { class: "value", text: signed(chosen.derivative, 4) }))),
+      h("p", { class: "caption", text: `${T.chain.difference}: ${signed(chosen.difference, 4)}` }),
+    );
+  }
+
+  build();
+  changed();
+
+  function nudging() {
+    const picker = h("select", { onchange: () => ((nudge = { of: picker.value, by: nudge?.by || 0.2 }), show_(), changed()) });
+    const by = slider(T.chain.by, { min: -1, max: 1, step: 0.01, value: 0, shown: (value) => signed(value, 2), oninput: (value) => {
+      nudge = { of: picker.value, by: value };
+      changed();
+    } });
+    const letGo = button(T.chain.let, () => ((nudge = null), by.show(0), changed()));
+    const table = h("div", { class: "travel" });
+    const box = h("div", { class: "panel" }, h("h3", { text: T.chain.travel }), h("p", { text: T.chain.grabSays }), h("div", { class: "row" }, h("label", { class: "field" }, h("span", { text: T.chain.nudge }), picker), by, letGo), table);
+    const show_ = () => {
+      if (!nudge) return;
+      picker.value = nudge.of;
+      by.show(Math.max(-1, Math.min(1, nudge.by)));
+    };
+    return {
+      box,
+      show: show_,
+      choices(names) {
+        if (nudge && !names.includes(nudge.of)) nudge = null;
+        picker.replaceChildren(...names.map((name) => h("option", { value: name, text: lettersOf(name) })));
+        show_();
+      },
+      table(found, rows) {
+        const head = [T.chain.quantity, T.chain.predicted, T.chain.actual];
+        const body = (found ?? []).map((each) => h("tr", {}, h("th", { scope: "row" }, formula(lettersOf(each.name))), h("td", { class: "value", text: signed(each.predicted, 3) }), h("td", { class: "value", text: signed(each.measured, 3) })));
+        table.replaceChildren(h("table", {}, h("caption", { class: "unseen", text: T.chain.travelName }), h("thead", {}, h("tr", {}, head.map((text) => h("th", { scope: "col", text })))), h("tbody", {}, body)));
+        box.classList.toggle("still", !found);
+      },
+    };
+  }
+}
+
+function resize(n) {
+  const { w, b } = state.chain;
+  while (w.length < n) {
+    w.push(1);
+    b.push(0);
+  }
+  w.length = b.length = n;
+}
+
+function tile(link, i) {
+  return h("div", { class: "tile", tabindex: 0, role: "img", "data-f": `chain.${link.of}.${link.by}`, "aria-label": `∂${lettersOf(link.of)}/∂${lettersOf(link.by)} = ${signed(link.value)}` }, fraction(lettersOf(link.of), lettersOf(link.by)), h("span", { class: "how" }, formula(link.formula)), h("span", { class: "value", text: signed(link.value) }));
+}
+
+function fraction(above, below) {
+  return h("span", { class: "fraction" }, h("span", {}, formula(`∂${above}`)), h("span", {}, formula(`∂${below}`)));
+}
