@@ -41,9 +41,10 @@ def travel(model: MLP, c: Chain, of: str, by: float) -> list[Arrival]:
     Raises:
         ValueError: when the chain has no such quantity.
     """
-    after, predicted, arrivals = _after(model, c, of, by), by, []
-    before = {**c.values, "C₀": c.cost}
-    for link in links_to_cost(c, of):
+    links = links_to_cost(c, of)
+    before, after = {**c.values, "C₀": c.cost}, _after(model, c, of, by)
+    predicted, arrivals = by, []
+    for link in links:
         predicted *= link.value
         arrivals.append(Arrival(link.of, predicted, after[link.of] - before[link.of]))
     return arrivals

@@ -47,6 +47,10 @@ _HEADERS = {
 }
 
 
+class _Left(Exception):
+    """The client is gone."""
+
+
 class Guards:
     """The application, guarded.
 
@@ -74,6 +78,8 @@ class Guards:
         try:
             self._check(scope)
             receive = await _whole(scope, receive)
+        except _Left:
+            return
         except Fault as fault:
             await Answer({"error": fault.text}, fault.status)(scope, receive, send_guarded)
             return
@@ -125,6 +131,8 @@ async def _whole(scope: Scope, receive: Receive) -> Receive:
     with anyio.move_on_after(_PATIENCE):
         while more:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _Left
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > LARGEST:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -88,7 +89,7 @@ def load_start(path: Path = START) -> tuple[Examples, Examples, Sequential]:
         prefix = "network."
         model = make_network(SIZES)
         model.load_state_dict({name.removeprefix(prefix): found[name] for name in found if name.startswith(prefix)})
-    except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}, which the page starts from, is missing or damaged: install manualgrad again.") from error
     return training, test, model
 
