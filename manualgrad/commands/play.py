@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import socket
+import threading
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
         def ready() -> None:
             print(f"manualgrad play: {url} (Ctrl-C ends it)", flush=True)
             if not options.no_browser:
-                webbrowser.open(url)
+                threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()  # some wait for theirs to end
 
         serve(make_app(lesson, options.host, number), listener, ready)
     return 0

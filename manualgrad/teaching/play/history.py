@@ -14,7 +14,7 @@ from manualgrad.teaching.play.tabs import Tab
 
 __all__ = ["LIMITS", "replay"]
 
-LIMITS = {"ops": 200, "steps": 20_000, "examples": 2_000_000}  # of a history: a few seconds
+LIMITS = {"ops": 200, "steps": 20_000, "examples": 1_000_000}  # of a history: a few seconds
 
 
 def replay(tab: Tab, start: StartFields, lesson: Lesson) -> None:

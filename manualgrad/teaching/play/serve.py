@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable
+from types import FrameType
 
 import torch
 import uvicorn
@@ -33,7 +35,7 @@ def listen(host: str, port: int, others: bool) -> socket.socket:
 def run(app: ASGIApp, listener: socket.socket, when_ready: Callable[[], None]) -> None:
     """Serve until Ctrl-C."""
     torch.set_num_threads(1)  # of a request: for so small a network, more are slower
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, server_header=False)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False, server_header=False)
     server = _Server(config, when_ready)
     server.run(sockets=[listener])
 
@@ -46,3 +48,9 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._when_ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """At once, also where answers are under way, and without a word about each of them."""
+        logging.getLogger("uvicorn.error").disabled = True
+        self.force_exit = True
+        super().handle_exit(sig, frame)

@@ -38,7 +38,7 @@ def test_a_parameters_derivative_is_the_product_of_its_links(server, traced):
         product = torch.tensor([link["value"] for link in p["links"]], dtype=torch.float64).prod().item()
         assert p["derivative"] == pytest.approx(product, rel=1e-6)
         assert p["derivative"] == pytest.approx(p["difference"], rel=1e-4)
-        assert [link["by"] for link in p["links"]][0] == p["name"]
+        assert p["links"][0]["by"] == p["name"]
         assert p["links"][-1]["of"] == "C"
 
 

@@ -107,7 +107,7 @@ TRAIN = {"op": "train", "batch": 10, "rate": 1.0, "steps": 1, "seed": 0}
         [STEP] * 201,
         [{**TRAIN, "steps": LIMITS["steps"] + 1}],
         [{**TRAIN, "steps": LIMITS["steps"]}, STEP],
-        [{**TRAIN, "batch": 0, "steps": 201}],
+        [{**TRAIN, "batch": 0, "steps": 101}],
         [{**TRAIN, "steps": 10**12}],
         [{**TRAIN, "batch": 7}],
         [{**STEP, "times": 0}],

@@ -4,12 +4,13 @@ import json
 import threading
 import time
 
+import anyio
 import pytest
 import torch
 
 from manualgrad import sgd_step
 from manualgrad.teaching.descent import cost
-from manualgrad.teaching.play.batches import train
+from manualgrad.teaching.play.batches import _batches, train
 from manualgrad.teaching.play.endpoints import map as maps
 from manualgrad.training.loop import accuracy
 
@@ -58,7 +59,7 @@ def test_an_epoch_shows_every_example_once_and_the_next_in_another_order(lesson)
     orders = []
     for epoch in range(2):
         rows = [batch.tolist() for batch in _rows(10, 5, 10 * epoch)]
-        assert sorted(sum(rows, [])) == list(range(100))
+        assert sorted(row for batch in rows for row in batch) == list(range(100))
         orders.append(rows)
     assert orders[0] != orders[1]
     assert few.x[:, 0].equal(seen)
@@ -66,8 +67,6 @@ def test_an_epoch_shows_every_example_once_and_the_next_in_another_order(lesson)
 
 
 def _rows(batch, seed, steps):
-    from manualgrad.teaching.play.batches import _batches
-
     return _batches(100, batch, seed, steps, 100 // batch)
 
 
@@ -128,8 +127,6 @@ def test_a_map_out_of_range_is_refused(fields, server):
 
 
 def test_the_work_on_a_map_stops_when_the_client_leaves(monkeypatch):
-    import anyio
-
     done, began, ended = [], threading.Event(), threading.Event()
 
     def work(asked, lesson, advance):

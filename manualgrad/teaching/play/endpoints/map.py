@@ -52,7 +52,7 @@ async def the_map(asked: Map, lesson: TheLesson) -> StreamingResponse:
 async def _lines(asked: Map, lesson: Lesson) -> AsyncIterator[str]:
     told: SimpleQueue[dict[str, Any]] = SimpleQueue()
     gone = threading.Event()
-    threading.Thread(target=_work, args=(asked, lesson, told, gone), daemon=True).start()
+    threading.Thread(target=_work, args=(asked, lesson, told, gone)).start()
     try:
         line: dict[str, Any] = {"progress": 0.0}
         while True:
