@@ -83,6 +83,11 @@ def test_a_port_asked_for_that_is_taken_is_a_sentence(served, free, capsys):
     assert served == []
 
 
+def test_an_answers_body_does_not_wait_for_the_acknowledgement_of_its_head(free):
+    with serve.listen("127.0.0.1", free, others=False) as listener:
+        assert listener.proto == socket.IPPROTO_TCP  # with which asyncio sets TCP_NODELAY
+
+
 @pytest.mark.parametrize("options", [("--port", "0"), ("--port", "65536"), ("--port", "http")])
 def test_what_is_no_port_is_refused(options, capsys):
     assert manualgrad(capsys, "play", *options)[0] == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 from collections.abc import Callable
 from types import FrameType
 
@@ -22,14 +23,30 @@ def listen(host: str, port: int, others: bool) -> socket.socket:
     Raises:
         OSError: when there is none.
     """
-    for candidate in range(port, min(port + _TRIES, 65536)):
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    last = min(port + _TRIES, 65536) - 1 if others else port
+    while True:
         try:
-            return socket.create_server((host, candidate), family=family, backlog=128)
+            return _listen(host, port)
         except OSError:
-            if not others or candidate == min(port + _TRIES, 65536) - 1:
+            if port == last:
                 raise
-    raise AssertionError(port)
+        port += 1
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    # asyncio turns Nagle's algorithm off for sockets that name their protocol alone, which socket.create_server's do not: an
+    # answer's body then waits for 40 ms until its head is acknowledged.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if sys.platform != "win32":  # where it would let two servers have one port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def run(app: ASGIApp, listener: socket.socket, when_ready: Callable[[], None]) -> None:
