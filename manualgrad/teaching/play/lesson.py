@@ -6,7 +6,7 @@ import copy
 import threading
 import zipfile
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +22,7 @@ __all__ = ["SIZES", "START", "TESTED", "Lesson", "activations_of", "load_start",
 
 SIZES = [784, 16, 16, 10]
 START = Path(__file__).parent / "start" / "start.npz"
-TESTED = 2_000  # test images, of which accuracies are
+TESTED = 2_000  # test images: measured in some milliseconds
 
 _random = threading.Lock()  # torch's generator is one for all threads
 
@@ -42,10 +42,11 @@ class Lesson:
     trained: Sequential
     run: Sequential | None = None
     run_name: str = ""
-    tested: Examples = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tested", self.test[slice(TESTED)])
+    @property
+    def tested(self) -> Examples:
+        """The test images of which accuracies are."""
+        return self.test[:TESTED]
 
     @property
     def starts(self) -> list[str]:

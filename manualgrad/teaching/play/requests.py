@@ -46,7 +46,7 @@ class Image(Fields):
     @model_validator(mode="after")
     def _one_of_two(self) -> Image:
         if (self.drawing is None) == (self.split is None) or (self.split is None) != (self.index is None):
-            raise ValueError("either drawing, or split and index, is wanted")
+            raise ValueError("either a drawing, or a split and an index")
         return self
 
 

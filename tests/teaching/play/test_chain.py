@@ -73,7 +73,7 @@ def test_one_to_five_layers(layers, server):
     [
         ({"w": [], "b": []}, "w"),
         ({"w": [1] * 6, "b": [1] * 6}, "w"),
-        ({"w": [1, 2]}, "w and b"),
+        ({"w": [1, 2]}, "as many w as b"),
         ({"w": ["1", 1, 1]}, "w.0"),
         ({"x": 101}, "x"),
         ({"y": None}, "y"),

@@ -35,7 +35,7 @@ class ChainFields(Fields):
     @model_validator(mode="after")
     def _as_many(self) -> ChainFields:
         if len(self.w) != len(self.b):
-            raise ValueError(f"w and b should be as many, and are {len(self.w)} and {len(self.b)}")
+            raise ValueError(f"as many w as b, and not {len(self.w)} and {len(self.b)}")
         return self
 
 

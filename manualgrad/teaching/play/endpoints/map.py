@@ -94,7 +94,7 @@ def _work(asked: Map, lesson: Lesson, told: SimpleQueue[dict[str, Any]], gone: t
 
 def _found(asked: Map, lesson: Lesson, advance: Callable[[], None]) -> dict[str, Any]:
     model = in_float32(lesson.network(asked.start, asked.seed)[0])
-    examples = lesson.training[slice(_EXAMPLES)]
+    examples = lesson.training[:_EXAMPLES]
     x, y = examples.x, examples.y
     paths = [
         descend(

@@ -25,7 +25,7 @@ router = APIRouter(prefix="/api")
 
 _MOST = 10_000  # steps of a request, however quick the machine
 _LONGEST = 100  # milliseconds
-_JUDGED = slice(1_000)  # of the training images and of the test images
+_JUDGED = 1_000  # of the training images and of the test images
 
 
 class Train(Fields):
@@ -52,7 +52,7 @@ def training(asked: Train, tab: TheTab, lesson: TheLesson) -> Answer:
         descent.close()
         tab.change(model, len(costs), stretch=(asked.batch, asked.rate, asked.seed))
         steps = tab.steps
-    quick, judged = in_float32(model), lesson.training[_JUDGED]
+    quick, judged = in_float32(model), lesson.training[:_JUDGED]
     with torch.no_grad():
         a = None if x is None else model(x[None])[0]
     return Answer(
@@ -62,7 +62,7 @@ def training(asked: Train, tab: TheTab, lesson: TheLesson) -> Answer:
             "examples": len(costs) * (asked.batch or len(lesson.training)),
             "cost": cost(quick, judged.x, judged.y),
             "batch_costs": costs,
-            "accuracy": round(accuracy(quick, lesson.test[_JUDGED]), 6),
+            "accuracy": round(accuracy(quick, lesson.test[:_JUDGED]), 6),
             "a": a,
         }
     )
