@@ -1,10 +1,9 @@
 // Requests to the server: this tab's own network, made again where the server dropped it, and waited for where it is gone.
 
 import { imageField, packedField } from "./drawing.js";
-import { repeatable, state } from "./state.js";
+import { keep, repeatable, session, state } from "./state.js";
 import { T } from "./strings.js";
 
-let tab = null;
 let opening = null;
 let alive = null;
 const responses = {}; // of each part, by path: what its JSON button shows
@@ -17,7 +16,7 @@ export function responsesOf(part) {
 export async function ask(path, fields = undefined, part = null) {
   for (let tries = 0; ; tries++) {
     const response = await reach(path, fields);
-    if (response.status === 404 && tab && tries < 2) {
+    if (response.status === 404 && session.tab && tries < 2) {
       await reopen();
       continue;
     }
@@ -61,7 +60,7 @@ export function note(part, path, answer) {
 async function reach(path, fields) {
   for (;;) {
     try {
-      const headers = { ...(fields ? { "Content-Type": "application/json" } : {}), ...(tab ? { "X-Tab": tab } : {}) };
+      const headers = { ...(fields ? { "Content-Type": "application/json" } : {}), ...(session.tab ? { "X-Tab": session.tab } : {}) };
       return await fetch(`/api/${path}`, { method: fields ? "POST" : "GET", headers, body: fields && JSON.stringify(fields) });
     } catch {
       await (alive ??= waited());
@@ -87,9 +86,10 @@ async function waited() {
 
 /** A tab of the server with this page's network; null where the server refuses. */
 export async function open() {
-  tab = null;
+  session.tab = null;
   const answer = await ask("tabs", await startFields(), "draw");
-  tab = answer?.tab ?? null;
+  session.tab = answer?.tab ?? null;
+  keep();
   return answer;
 }
 

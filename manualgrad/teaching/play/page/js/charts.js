@@ -97,7 +97,7 @@ export class Outputs {
     rows.select(".level").style("width", (a) => `${(100 * a) / most}%`);
     rows.select(".now").style("left", (a) => `${(100 * a) / most}%`);
     rows.select(".was").style("left", (_, j) => `${(100 * before[j]) / most}%`).style("display", after ? null : "none");
-    rows.select(".target").style("left", (_, j) => `${(100 * (j === target ? 1 : 0)) / most}%`).style("display", target === null ? "none" : null);
+    rows.select(".target").style("left", `${100 / most}%`).style("display", (_, j) => (j === target ? null : "none"));
     this.refocus();
   }
 }

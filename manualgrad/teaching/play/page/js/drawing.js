@@ -47,7 +47,12 @@ export function trace(context, strokes, scale) {
   for (const stroke of strokes) {
     context.beginPath();
     context.moveTo(stroke[0][0] * scale, stroke[0][1] * scale);
-    for (const [x, y] of stroke.length > 1 ? stroke.slice(1) : stroke) context.lineTo(x * scale, y * scale);
+    // Through the middles of its pieces, bent at its points: round, as a hand draws.
+    stroke.slice(1, -1).forEach(([x, y], i) => {
+      const [nextX, nextY] = stroke[i + 2];
+      context.quadraticCurveTo(x * scale, y * scale, ((x + nextX) / 2) * scale, ((y + nextY) / 2) * scale);
+    });
+    context.lineTo(stroke.at(-1)[0] * scale, stroke.at(-1)[1] * scale);
     context.stroke();
   }
 }

@@ -16,7 +16,7 @@ const dialog = h(
 );
 
 export function jsonButton(part) {
-  return button(T.json.button, () => show(part), { class: "quiet", "aria-label": T.json.of(T.nav[part]) });
+  return button(T.json.button, () => show(part), { class: "quiet json", "aria-label": T.json.of(T.nav[part]) });
 }
 
 function show(part) {

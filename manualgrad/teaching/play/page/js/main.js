@@ -66,7 +66,7 @@ function sections() {
   for (const [i, part] of PARTS.entries()) {
     const heading = h("h2", { id: `heading-${part}`, tabindex: -1 }, h("span", { class: "number", text: i + 1, "aria-hidden": "true" }), T[part].heading);
     const section = h("section", { id: `part-${part}`, class: `part ${part}`, "aria-labelledby": `heading-${part}` });
-    section.append(h("div", { class: "heading" }, heading, jsonButton(part)));
+    section.append(part === "draw" ? heading : h("div", { class: "heading" }, heading, jsonButton(part))); // the first has its title above
     main.append(section);
     parts[part].mount(section);
   }

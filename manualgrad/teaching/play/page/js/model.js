@@ -2,7 +2,7 @@
 
 import { ask, newest, open, say, startFields, wanted } from "./api.js";
 import { imageField } from "./drawing.js";
-import { keep, on, repeatable, state, tell } from "./state.js";
+import { keep, on, remembered, repeatable, session, state, tell } from "./state.js";
 import { T } from "./strings.js";
 
 export const model = {
@@ -16,14 +16,18 @@ export const model = {
   look: null,
   wishes: null,
   steps: 0,
+  undo: 0, // how many changes the server can take back
 };
 
 export async function begin() {
   model.about = await ask("about", undefined, "draw");
-  let opened = await open();
+  const starts = model.about?.starts ?? [];
+  if (!starts.includes(state.start)) state.start = starts.includes("run") ? "run" : "trained";
+  session.tab = remembered();
+  const known = session.tab && (await ask("network", undefined, "draw"));
+  let opened = known ?? (await open());
   if (!opened) {
-    // A link may ask for more than the server repeats, or for a run that this one does not show.
-    Object.assign(state, { history: [], start: "trained" });
+    state.history = []; // a link may ask for more than the server repeats
     opened = await open();
   }
   take(opened);
@@ -35,9 +39,10 @@ export async function begin() {
 /** What an answer says of the network. */
 export function take(answer) {
   if (!answer) return;
-  for (const name of ["sizes", "activations", "network", "accuracy", "predictions", "steps", "name"]) {
+  for (const name of ["sizes", "activations", "network", "accuracy", "predictions", "steps", "name", "undo"]) {
     if (answer[name] !== undefined && answer[name] !== null) model[name] = answer[name];
   }
+  if (answer.network) model.sizes = [answer.network.W[0][0].length, ...answer.network.W.map((W) => W.length)];
   if (answer.accuracy !== undefined && answer.accuracy !== null) model.accuracies.push([model.steps, answer.accuracy]);
 }
 

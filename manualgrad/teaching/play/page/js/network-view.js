@@ -29,10 +29,10 @@ export class NetworkView {
     this.height = this.compact ? (narrow ? 300 : 330) : narrow ? 400 : 452;
     this.image = narrow ? Math.min(112, width * 0.29) : this.compact ? 150 : 196;
     this.radius = narrow ? 7.5 : this.compact ? 7.5 : 10;
-    this.right = narrow ? 54 : 104;
+    this.right = narrow ? 68 : 104;
     const L = model.sizes.length - 1;
     this.counts = model.sizes.map((size, l) => (l === L ? size : Math.min(size, MOST)));
-    this.x = d3.scalePoint(d3.range(1, L + 1), [this.image + (narrow ? 34 : 0.3 * (width - this.image)), width - this.right]);
+    this.x = d3.scalePoint(d3.range(1, L + 1), [this.image + (narrow ? 40 : 0.3 * (width - this.image)), width - this.right]);
     if (L === 1) this.x.range([width - this.right, width - this.right]).align(1);
     this.svg.attr("viewBox", `0 0 ${width} ${this.height}`).attr("width", width).attr("height", this.height);
     this.build(L, narrow);
@@ -89,8 +89,8 @@ export class NetworkView {
 
   outputs(L, narrow) {
     const outputs = this.neurons.filter((d) => d.l === L);
-    outputs.append("text").attr("class", "digit").attr("x", this.radius + 12).attr("dy", "0.36em").text((d) => d.j);
-    outputs.append("text").attr("class", "value").attr("x", this.radius + (narrow ? 42 : 64)).attr("dy", "0.36em").attr("text-anchor", "end").text("0.00");
+    outputs.append("text").attr("class", "digit").attr("x", this.radius + (narrow ? 8 : 12)).attr("dy", "0.36em").text((d) => d.j);
+    outputs.append("text").attr("class", "value").attr("x", this.radius + (narrow ? 56 : 64)).attr("dy", "0.36em").attr("text-anchor", "end").text("0.00");
     if (narrow) return;
     outputs.append("rect").attr("class", "track").attr("x", this.radius + 32).attr("y", 10).attr("width", 50).attr("height", 3);
     outputs.append("rect").attr("class", "level").attr("x", this.radius + 32).attr("y", 10).attr("width", 0).attr("height", 3);

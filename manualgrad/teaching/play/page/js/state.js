@@ -10,7 +10,7 @@ const LIMITS = { ops: 200, steps: 20000, images: 20 };
 
 export const state = {
   part: "draw",
-  start: "trained",
+  start: null, // trained, random or run: what the server has, until one is chosen
   seed: 1,
   history: [], // {op: "step", image, target, rate, times} | {op: "train", batch, rate, steps, seed}
   image: { strokes: demo, demo: true }, // or {split, index}
@@ -38,10 +38,45 @@ export function tell(topic) {
 
 let waiting = 0;
 
+/** The server's tab: a reload goes on with it, where it is the same network still. */
+export const session = { tab: null };
+
 /** Write the state into the URL, soon: browsers allow some hundred writes in half a minute. */
 export function keep() {
   clearTimeout(waiting);
-  waiting = setTimeout(() => history.replaceState(null, "", link()), 250);
+  waiting = setTimeout(write, 250);
+}
+
+function write() {
+  clearTimeout(waiting);
+  waiting = 0;
+  history.replaceState(null, "", link());
+  try {
+    sessionStorage.setItem("tab", JSON.stringify({ tab: session.tab, network: networkText(), history: repeatable() ? null : state.history }));
+  } catch {
+    // a browser that keeps nothing makes the network again
+  }
+}
+
+addEventListener("pagehide", () => waiting && write());
+
+/** After a reload, the tab that the page had, if it was of this network. */
+export function remembered() {
+  if (performance.getEntriesByType("navigation")[0]?.type !== "reload") return null;
+  try {
+    const found = JSON.parse(sessionStorage.getItem("tab"));
+    if (!found?.tab || found.network !== networkText()) return null;
+    if (found.history) state.history = found.history;
+    return found.tab;
+  } catch {
+    return null;
+  }
+}
+
+/** What the network depends on, as it stands in the URL. */
+function networkText() {
+  const { start, seed, done, images } = fields();
+  return JSON.stringify([start, seed, done, images]);
 }
 
 export function link() {
@@ -65,12 +100,11 @@ export function record(op) {
 
 function fields() {
   const found = { part: state.part };
-  if (state.start !== "trained") found.start = state.start;
+  if (state.start) found.start = state.start;
   if (state.start === "random") found.seed = state.seed;
-  const images = [state.image.demo ? null : state.image];
   const ops = repeatable() ? state.history : [];
-  for (const op of ops) if (op.image && !images.includes(op.image)) images.push(op.image);
-  found.images = images.map(imageText).join("*");
+  const images = [...new Set([state.image.demo ? "" : imageText(state.image), ...ops.filter((op) => op.image).map((op) => imageText(op.image))])];
+  found.images = images.join("*");
   found.target = state.target;
   found.output = state.output;
   found.rate = short(state.rate);
@@ -96,7 +130,7 @@ function imageText(image) {
 
 function opText(op, images) {
   if (op.op === "train") return ["t", op.batch, short(op.rate), op.steps, op.seed].join("*");
-  return ["s", images.indexOf(op.image), op.target, short(op.rate), op.times].join("*");
+  return ["s", images.indexOf(imageText(op.image)), op.target, short(op.rate), op.times].join("*");
 }
 
 /** Read the state from the URL. What cannot be read there stays as it is: a link may have lost its end in an e-mail. */

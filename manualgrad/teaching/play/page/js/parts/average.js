@@ -18,7 +18,7 @@ let near = false; // the part has been near the window: until then nothing is as
 
 export function mount(section) {
   section.append(h("p", { class: "prose", text: T.average.intro }));
-  extras.mean_wish = extras.ratio = extras.nudge = () => ({ examples: state.examples, weight: found?.weight });
+  extras.mean_wish = extras.ratio = () => ({ examples: state.examples, ...found?.weight });
   const chooser = images(section);
   const weights = weightChooser(section);
   const showBars = bars(section);
@@ -193,7 +193,7 @@ function bars(section) {
 }
 
 function sensitivity(section) {
-  const says = h("p", { class: "prose" });
+  const says = h("p", { class: "prose", "data-f": "ratio", tabindex: 0 });
   const table = h("div", { class: "panel ranks" }, h("h3", { text: T.average.sensitive }));
   const list = h("ol", {});
   table.append(list);
@@ -215,7 +215,7 @@ function sensitivity(section) {
   const measure = newest(async () => {
     if (!answer) return;
     const weight = chosen === "chosen" ? answer.weight : answer.gradient[chosen].weight;
-    extras.nudge = () => ({ examples: state.examples, weight, epsilon });
+    extras.nudge = () => ({ examples: state.examples, epsilon, ...weight });
     const result = await ask("nudge", { ...wanted(), examples: state.examples, weight, epsilon }, "average");
     if (result) pair.show(result.predicted, result.measured);
   });
@@ -224,13 +224,14 @@ function sensitivity(section) {
     const ratio = next.gradient.ratio === null ? "–" : plain(next.gradient.ratio);
     says.textContent = T.average.sensitiveSays(ratio);
     const most = Math.abs(next.gradient.largest.derivative) || 1;
-    list.replaceChildren(...next.nudges.map(({ rank, weight, derivative }) => rankRow(rank, weight, derivative, most)));
+    const compared = [next.gradient.largest, next.gradient.small].map(({ weight }) => weightName(weight));
+    list.replaceChildren(...next.nudges.map(({ rank, weight, derivative }) => rankRow(rank, weight, derivative, most, compared)));
     measure();
   };
 }
 
-function rankRow(rank, weight, derivative, most) {
+function rankRow(rank, weight, derivative, most, compared) {
   const bar = h("i", { class: derivative >= 0 ? "up" : "down" });
   bar.style.width = `${Math.max(0.4, (100 * Math.abs(derivative)) / most)}%`;
-  return h("li", {}, h("span", { class: "rank", text: `${rank}.` }), h("span", { class: "name" }, formula(weightName(weight))), h("span", { class: "track" }, bar), h("span", { class: "value", text: signed(derivative) }));
+  return h("li", { class: compared.includes(weightName(weight)) ? "compared" : null }, h("span", { class: "rank", text: `${rank}.` }), h("span", { class: "name" }, formula(weightName(weight))), h("span", { class: "track" }, bar), h("span", { class: "value", text: signed(derivative) }));
 }

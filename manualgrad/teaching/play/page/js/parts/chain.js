@@ -1,8 +1,7 @@
 // Part 6: one neuron a layer, every factor of the chain rule, and a nudge that travels.
 
 import { ask, newest } from "../api.js";
-import { choice, fixed, formula, h, plain, signed, slider, superscript } from "../dom.js";
-import { button } from "../dom.js";
+import { button, choice, fixed, formula, h, plain, signed, slider, superscript } from "../dom.js";
 import { extras } from "../explain.js";
 import { keep, state } from "../state.js";
 import { T } from "../strings.js";
@@ -11,11 +10,11 @@ const RANGES = { w: [-4, 4], b: [-4, 4], x: [-2, 2], y: [0, 1], z: [-6, 6], a: [
 
 /** "z1" as the notes write it: z⁽¹⁾. */
 function lettersOf(name) {
-  if (name === "C") return "C₀";
+  if (name.startsWith("C")) return "C₀";
   return name.length > 1 ? `${name[0]}⁽${superscript(name.slice(1))}⁾` : name;
 }
 
-let nudge = null; // {of, by}
+let nudge = { of: "w1", by: 0.5 }; // or null
 let by = "w1"; // the parameter whose factors are shown
 
 export function mount(section) {
@@ -38,18 +37,18 @@ export function mount(section) {
     const { w, b, x, y } = state.chain;
     const group = [];
     const n = w.length;
-    group.push(h("div", { class: "layer" }, (rows.x = row("x", "x", x, (value) => (state.chain.x = value))).box));
+    rows.x = row("x", "x", x, (value) => (state.chain.x = value));
+    rows.y = row("y", "y", y, (value) => (state.chain.y = value));
+    rows.C = row("C", "C₀", 0, null);
+    group.push(h("div", { class: "layer" }, h("h4", { text: T.chain.example }), rows.x.box, rows.y.box, rows.C.box));
     for (let l = 1; l <= n; l++) {
       const s = (letter) => lettersOf(`${letter}${l}`);
       rows[`w${l}`] = row(`w${l}`, s("w"), w[l - 1], (value) => (state.chain.w[l - 1] = value));
       rows[`b${l}`] = row(`b${l}`, s("b"), b[l - 1], (value) => (state.chain.b[l - 1] = value));
       rows[`z${l}`] = row(`z${l}`, s("z"), 0, null);
       rows[`a${l}`] = row(`a${l}`, s("a"), 0, null);
-      group.push(h("div", { class: "layer" }, ["w", "b", "z", "a"].map((letter) => rows[`${letter}${l}`].box)));
+      group.push(h("div", { class: "layer" }, h("h4", { text: T.chain.layer(l) }), ["w", "b", "z", "a"].map((letter) => rows[`${letter}${l}`].box)));
     }
-    rows.y = row("y", "y", y, (value) => (state.chain.y = value));
-    rows.C = row("C", "C₀", 0, null);
-    group.push(h("div", { class: "layer" }, rows.y.box, rows.C.box));
     lines.replaceChildren(...group);
     by = rows[by] ? by : "w1";
     travel.choices(Object.keys(rows).filter((name) => name !== "C" && name !== "y"));
@@ -73,7 +72,7 @@ export function mount(section) {
       changed();
     });
     const derivative = h("span", { class: "derivative value" });
-    const box = h("div", { class: `line ${set ? "set" : "made"}` }, h("span", { class: "name", "data-f": name === "y" || name === "C" ? null : `chain.C.${name}`, tabindex: name === "y" || name === "C" ? null : 0, role: "img", "aria-label": letters }, formula(letters)), h("span", { class: "rail" }, input, ghost, ticks), output, derivative);
+    const box = h("div", { class: `line ${set ? "set" : "made"}` }, h("span", { class: "name", "data-f": name === "y" ? null : name === "C" ? "chain.C" : `chain.C.${name}`, tabindex: name === "y" ? null : 0, role: "img", "aria-label": letters }, formula(letters)), h("span", { class: "rail" }, input, ghost, ticks), output, derivative);
     return { box, input, output, ghost, derivative, value, min, max, letters };
   }
 
@@ -95,7 +94,7 @@ export function mount(section) {
     const moved = Object.fromEntries((answer.travel ?? []).map((each) => [each.name, each]));
     for (const [name, row] of Object.entries(rows)) place(row, name, values[name], moved[name]);
     strip.replaceChildren(...links(answer));
-    travel.table(answer.travel, rows);
+    travel.table(answer.travel);
     showFactors(answer);
   }
 
@@ -120,13 +119,16 @@ export function mount(section) {
   function links(answer) {
     const longest = answer.parameters.find((each) => each.name === "w1").links.slice(1);
     const first = answer.parameters.find((each) => each.name === "w1").links[0];
-    const nodes = [quantity("x"), arrow({ ...first, formula: answer.parameters.find((each) => each.name === "w1").letters, value: state.chain.w[0], by: "x" }), quantity(first.of)];
-    for (const link of longest) nodes.push(arrow(link), quantity(link.of));
+    const change = (name) => (answer.travel ?? []).find((each) => each.name === name);
+    const nodes = [quantity("x", change("x")), arrow({ ...first, formula: answer.parameters.find((each) => each.name === "w1").letters, value: state.chain.w[0], by: "x" }), quantity(first.of, change(first.of))];
+    for (const link of longest) nodes.push(arrow(link), quantity(link.of, change(link.of)));
     return nodes;
   }
 
-  function quantity(letters) {
-    return h("span", { class: "quantity" }, formula(lettersOf(letters)));
+  /** A circle; below it the change that a nudge brings, as foretold and as it is. */
+  function quantity(name, change) {
+    const moved = change && Math.abs(change.measured) > 0;
+    return h("span", { class: "stop" }, h("span", { class: `quantity ${moved ? (change.measured > 0 ? "up moved" : "down moved") : ""}` }, h("span", {}, formula(lettersOf(name)))), h("small", { class: "value", "data-f": `chain.${name}`, text: moved ? signed(change.measured) : "" }));
   }
 
   function arrow(link) {
@@ -135,7 +137,7 @@ export function mount(section) {
 
   function showFactors(answer) {
     const chosen = answer.parameters.find((each) => each.name === by) ?? answer.parameters.at(-2);
-    const pick = choice(T.chain.factorsOf, [...answer.parameters].reverse().map((each) => [each.name, each.letters]), chosen.name, (name) => {
+    const pick = choice(T.chain.factorsOf, [...answer.parameters].sort((p, q) => p.name[1] - q.name[1] || (p.name > q.name ? -1 : 1)).map((each) => [each.name, each.letters]), chosen.name, (name) => {
       by = name;
       showFactors(answer);
       factors.querySelector(`[value=${name}]`).focus();
@@ -175,10 +177,11 @@ export function mount(section) {
         picker.replaceChildren(...names.map((name) => h("option", { value: name, text: lettersOf(name) })));
         show_();
       },
-      table(found, rows) {
-        const head = [T.chain.quantity, T.chain.predicted, T.chain.actual];
-        const body = (found ?? []).map((each) => h("tr", {}, h("th", { scope: "row" }, formula(lettersOf(each.name))), h("td", { class: "value", text: signed(each.predicted, 3) }), h("td", { class: "value", text: signed(each.measured, 3) })));
-        table.replaceChildren(h("table", {}, h("caption", { class: "unseen", text: T.chain.travelName }), h("thead", {}, h("tr", {}, head.map((text) => h("th", { scope: "col", text })))), h("tbody", {}, body)));
+      table(found) {
+        const each = found ?? [];
+        const line = (name, of) => h("tr", {}, h("th", { scope: "row", text: name }), each.map((one) => h("td", { class: "value", text: signed(of(one)) })));
+        const head = h("tr", {}, h("th", { scope: "col", text: T.chain.quantity }), each.map((one) => h("th", { scope: "col" }, formula(lettersOf(one.name)))));
+        table.replaceChildren(h("table", {}, h("caption", { class: "unseen", text: T.chain.travelName }), h("thead", {}, head), h("tbody", {}, line(T.chain.predicted, (one) => one.predicted), line(T.chain.actual, (one) => one.measured))));
         box.classList.toggle("still", !found);
       },
     };

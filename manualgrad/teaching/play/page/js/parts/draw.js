@@ -1,13 +1,12 @@
 // Part 1: draw, and see what the network sees.
 
 import { ask } from "../api.js";
-import { button, choice, h } from "../dom.js";
+import { button, bytes, calm, choice, h } from "../dom.js";
 import { add, demo, GRID, trace } from "../drawing.js";
+import { jsonButton } from "../json.js";
 import { paintGrey } from "../look.js";
 import { look, model, restart, settle } from "../model.js";
 import { NetworkView } from "../network-view.js";
-import { calm } from "../dom.js";
-import { bytes } from "../dom.js";
 import { keep, on, state, tell } from "../state.js";
 import { T } from "../strings.js";
 
@@ -48,7 +47,7 @@ export function mount(section) {
       { class: "row wide under" },
       h("div", { class: "samples", role: "group", "aria-label": T.draw.samples }, h("span", { text: T.draw.samples }), d3.range(10).map((digit) => button(digit, () => sample(digit), { "aria-label": T.draw.sample(digit) }))),
       which,
-      legend(),
+      h("div", { class: "row spread" }, legend(), jsonButton("draw")),
     ),
     ...T.draw.prose.map((text) => h("p", { class: "prose", text })),
   );

@@ -22,7 +22,7 @@ export function map(section) {
     h("h3", { text: T.descend.map }),
     h("p", { class: "prose", text: T.descend.mapIntro }),
     h("div", { class: "row wide" }, choice(T.descend.first, options, first, (batch) => (first = batch)), choice(T.descend.second, options, second, (batch) => (second = batch)), draw),
-    h("figure", { class: "wide map" }, box, h("figcaption", {}, says, bar, legend)),
+    h("figure", { class: "wide map" }, box, h("figcaption", {}, bar, says, legend)),
   );
   const svg = d3.select(box).append("svg").attr("viewBox", `0 0 ${SIZE} ${SIZE}`).attr("role", "img").attr("aria-label", T.descend.mapName);
   const hill = svg.append("g").attr("class", "hill");

@@ -11,14 +11,14 @@ const CELL = { width: 30, height: 26 };
 
 export function matrix(section) {
   let l = null; // the layer whose wishes these are; the last at first
-  let rows = 0;
+  let rows = Infinity; // added so far: all, until one begins anew
   let timer = 0;
   const heading = h("h3");
   const intro = h("p", { class: "prose" });
   const box = h("div", { class: "scroll" });
   const count = h("span", { class: "value count", "aria-live": "polite" });
   const stepBack = button(T.wish.stepBack, () => turn());
-  const controls = h("div", { class: "row" }, button(T.wish.addOne, () => (stop(), add(1)), { class: "primary add-one" }), button(T.wish.play, play), button(T.wish.addAll, () => (stop(), add(Infinity)), { class: "add-all" }), button(T.wish.none, () => (stop(), ((rows = 0), redraw()))), count, stepBack);
+  const controls = h("div", { class: "row" }, button(T.wish.addOne, () => (stop(), add(1)), { class: "primary add-one" }), button(T.wish.play, play), button(T.wish.addAll, () => (stop(), (rows = Infinity), redraw()), { class: "add-all" }), button(T.wish.none, () => (stop(), ((rows = 0), redraw()))), count, stepBack);
   section.append(heading, intro, h("figure", { class: "wide matrix" }, box, controls));
   const svg = d3.select(box).append("svg").attr("role", "group").attr("aria-label", T.wish.matrixName);
   const refocus = rove(svg.node(), ".spot");
@@ -26,7 +26,8 @@ export function matrix(section) {
   const size = () => model.wishes.layers[l - 1].wish_before.length;
 
   function add(n) {
-    rows = Math.min(size(), rows + n);
+    rows = (rows >= size() ? 0 : rows) + n;
+    if (rows > size()) rows = size();
     redraw();
   }
 
@@ -45,7 +46,7 @@ export function matrix(section) {
   function turn() {
     stop();
     l = l > 2 ? l - 1 : model.sizes.length - 1;
-    rows = 0;
+    rows = Infinity;
     redraw();
   }
 
@@ -77,7 +78,7 @@ export function matrix(section) {
     svg.attr("viewBox", `0 0 ${width} ${height}`).style("min-width", `${width * 0.72}px`).style("max-width", `${width * 1.6}px`);
     heads(columns, shownRows);
     const cells = d3.range(Math.min(rows, shownRows)).flatMap((j) => d3.range(columns).map((k) => ({ j, k, value: all[j][k], key: `wish_before ${l} ${j} ${k}` })));
-    spots("cell", cells, (d) => 30 + d.j * CELL.height, CELL.height, most);
+    spots("each", cells, (d) => 30 + d.j * CELL.height, CELL.height, most);
     const ready = rows >= all.length;
     const total = d3.range(columns).map((k) => ({ k, value: sums[k], key: ready ? `wish_before_sum ${l} - ${k}` : null }));
     spots("total", total, () => 44 + shownRows * CELL.height, 54, mostSum);

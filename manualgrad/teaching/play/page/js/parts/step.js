@@ -27,6 +27,8 @@ export function mount(section) {
     { name: T.step.foretold, says: T.step.foretoldSays, key: "foretold" },
     { name: T.step.happened, says: T.step.happenedSays, key: "cost" },
   ]);
+  const says = h("p", { class: "step-says" });
+  right.append(says);
   const undo = button(T.step.undo, back, { class: "undo" });
   const live = h("p", { class: "unseen", "aria-live": "polite" });
   const controls = h("div", { class: "row wide actions" }, rate, button(T.step.once, () => go(1), { class: "primary once" }), button(T.step.ten, () => go(10), { class: "ten" }), undo, button(T.step.reset, () => restart(state.start), { class: "reset" }));
@@ -34,12 +36,13 @@ export function mount(section) {
   const told = everything(section);
 
   function redraw() {
-    undo.disabled = state.history.at(-1)?.op !== "step";
+    undo.disabled = state.history.length === 0 || !model.undo;
     if (!shown) return;
     outputs.show(shown.before.a, shown.after.a, state.target);
     before.textContent = plain(shown.before.cost, 4);
     after.textContent = plain(shown.after.cost, 4);
     pair.show(shown.foretold, shown.happened);
+    says.textContent = `${T.step.length(plain(shown.gradient_length))} ${verdict(shown)}`;
     told();
   }
 
@@ -58,7 +61,7 @@ export function mount(section) {
     busy = false;
     if (!answer) return;
     record(taken);
-    take(answer);
+    take({ ...answer, undo: model.undo + 1 });
     await hold(answer);
     live.textContent = T.step.told(plain(answer.after.cost, 4), percent(model.accuracy));
   }
@@ -89,6 +92,12 @@ export function mount(section) {
   on("network", told);
 }
 
+/** How well the derivatives foretold it. */
+function verdict({ foretold, happened }) {
+  if (happened > 0) return T.step.rises;
+  return Math.abs(happened - foretold) <= 0.1 * Math.abs(foretold) ? T.step.agrees : T.step.differs;
+}
+
 /** What became of everything else: the test images. */
 function everything(section) {
   const accuracy = h("p", { class: "big accuracy" });
@@ -109,14 +118,16 @@ function everything(section) {
     curve.show(model.accuracies.map(([, value], i) => [i, value]));
     const rows = list.selectAll("li").data(model.predictions).join((enter) => {
       const row = enter.append("li");
-      row.append("span").attr("class", "value");
-      row.append("span").attr("class", "track").append("i");
+      const track = row.append("span").attr("class", "track");
+      track.append("i");
+      track.append("span").attr("class", "value");
       row.append("span").attr("class", "digit");
       return row;
     });
     rows.classed("wanted", (_, j) => j === state.target);
     rows.select(".digit").text((_, j) => j);
-    rows.select(".value").text((share) => `${fixed(100 * share, 0)} %`);
+    rows.select(".value").text((share) => `${fixed(100 * share, 0)}%`);
     rows.select("i").style("height", (share) => `${100 * share}%`);
+    rows.select(".value").style("bottom", (share) => `calc(${100 * share}% + 3px)`);
   };
 }

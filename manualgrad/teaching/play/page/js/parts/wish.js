@@ -123,14 +123,14 @@ function avenues(section) {
   };
   redrawChosen = () => {
     redraw();
-    for (const cell of section.querySelectorAll(".cell")) cell.setAttribute("aria-pressed", String(cell.querySelector(".digit").textContent === String(state.output)));
+    for (const cell of section.querySelectorAll(".cells .cell")) cell.setAttribute("aria-pressed", String(cell.querySelector(".digit").textContent === String(state.output)));
   };
   on("wishes theme", redraw);
 }
 
 /** The first layer: each neuron's wish for its weights, as an image of the drawing. */
 function images(section) {
-  let picked = 0;
+  let picked = null; // until one is chosen, the one with the strongest wish
   const gallery = h("div", { class: "gallery" });
   const large = h("canvas", { class: "pixels large", role: "img" });
   const caption = h("figcaption");
@@ -140,19 +140,19 @@ function images(section) {
     if (!first) return;
     const count = Math.min(16, first.wish_W.length);
     const most = d3.max(first.wish_W.slice(0, count), (row) => d3.max(row, Math.abs));
+    const j = Math.min(picked ?? d3.maxIndex(first.wish_b.slice(0, count), Math.abs), count - 1);
     const paintLarge = () => {
-      paintSigned(large, first.wish_W[picked], most);
-      large.setAttribute("aria-label", T.wish.firstPicked(picked));
-      caption.replaceChildren(h("span", { text: T.wish.firstPicked(picked) }), h("span", { class: "value", text: `−δ = ${signed(first.wish_b[picked])}`, "data-f": `delta 1 ${picked}`, tabindex: 0, role: "img" }));
+      paintSigned(large, first.wish_W[j], most);
+      large.setAttribute("aria-label", T.wish.firstPicked(j));
+      caption.replaceChildren(h("span", { text: T.wish.firstPicked(j) }), h("span", { class: "value", text: `−δ = ${signed(first.wish_b[j])}`, "data-f": `delta 1 ${j}`, tabindex: 0, role: "img" }));
     };
-    picked = Math.min(picked, count - 1);
     if (gallery.childElementCount !== count) {
-      gallery.replaceChildren(...d3.range(count).map((j) => h("button", { type: "button", "data-f": `wish_b 1 ${j}`, onclick: () => ((picked = j), redraw()) }, h("canvas", { class: "pixels" }), h("span", { text: j }))));
+      gallery.replaceChildren(...d3.range(count).map((n) => h("button", { type: "button", "data-f": `wish_b 1 ${n}`, onclick: () => ((picked = n), redraw()) }, h("canvas", { class: "pixels" }), h("span", { text: n }))));
     }
-    [...gallery.children].forEach((child, j) => {
-      paintSigned(child.firstChild, first.wish_W[j], most);
-      child.setAttribute("aria-label", T.wish.neuron(j, signed(first.wish_b[j])));
-      child.setAttribute("aria-pressed", String(j === picked));
+    [...gallery.children].forEach((child, n) => {
+      paintSigned(child.firstChild, first.wish_W[n], most);
+      child.setAttribute("aria-label", T.wish.neuron(n, signed(first.wish_b[n])));
+      child.setAttribute("aria-pressed", String(n === j));
     });
     paintLarge();
   };
