@@ -49,10 +49,6 @@ def test_each_formula_ends_with_its_value_and_says_a_sentence(key, tab):
     assert re.fullmatch(r"[A-Z1W].*\.", found["says"])
 
 
-def of_trace(tab, lesson, l=2, j=3, k=12):
-    return Place.of(lesson.network("trained")[0], lesson.test.x[3].double(), desired(2), l, j, k, 0.5, False)
-
-
 def test_the_values_are_those_of_the_wishes(tab):
     wishes = tab.post("/api/wishes", json={"image": IMAGE, "target": 2}).json()
     for l in (1, 2, 3):
@@ -88,10 +84,16 @@ def test_the_mean_and_the_nudge_are_those_of_the_average(tab):
     asked = {"image": IMAGE, "target": 2, "examples": [1, 2, 3], "weight": {"l": 3, "j": 2, "k": 5}}
     average = tab.post("/api/average", json=asked).json()
     nudge = tab.post("/api/nudge", json={**asked, "epsilon": 0.02}).json()
-    assert ask(tab, "mean_wish", l=3, j=2, k=5).json()["value"] == average["mean"]
-    assert ask(tab, "nudge", l=3, j=2, k=5, epsilon=0.02).json()["value"] == nudge["predicted"]
+    weight = asked["weight"]
+    assert ask(tab, "mean_wish", weight=weight).json()["value"] == average["mean"]
+    assert ask(tab, "nudge", weight=weight, epsilon=0.02).json()["value"] == nudge["predicted"]
     small = average["gradient"]["small"]["weight"]
-    assert ask(tab, "ratio", **small).json()["value"] == pytest.approx(average["gradient"]["ratio"], rel=1e-6)
+    assert ask(tab, "ratio", weight=small).json()["value"] == pytest.approx(average["gradient"]["ratio"], rel=1e-6)
+
+
+def test_without_a_weight_the_mean_is_of_the_most_wanted(tab):
+    asked = {"image": IMAGE, "target": 2, "examples": [1, 2, 3], "weight": None}
+    assert ask(tab, "mean_wish", weight=None).json()["value"] == tab.post("/api/average", json=asked).json()["mean"]
 
 
 def test_the_chains_values_are_the_chains(tab):
@@ -135,7 +137,7 @@ def test_a_line_that_is_gone_is_an_error():
         ({"k": 16}, "k"),
         ({"image": None}, "image"),
         ({"of": "mean_wish", "image": None}, "image"),
-        ({"of": "mean_wish", "j": 500}, "weight"),
+        ({"of": "mean_wish", "weight": {"l": 2, "j": 500, "k": 0}}, "weight"),
         ({"rate": -1}, "rate"),
     ],
 )

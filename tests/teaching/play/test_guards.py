@@ -102,7 +102,8 @@ def test_a_body_that_does_not_come_is_a_408(monkeypatch):
     sent = []
 
     async def receive():
-        await anyio.sleep_forever()
+        await anyio.sleep(5)
+        raise AssertionError("it was waited for")
 
     async def send(message):
         sent.append(message)

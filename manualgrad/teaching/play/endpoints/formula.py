@@ -20,7 +20,7 @@ from manualgrad.teaching.play.formulas.chain import factor_of, product_of, quant
 from manualgrad.teaching.play.here import TheLesson, TheTab
 from manualgrad.teaching.play.lesson import Lesson, sizes_of
 from manualgrad.teaching.play.requests import Digit, Fields, Image, Places, Rate, WeightFields
-from manualgrad.teaching.sensitivity import EPSILON
+from manualgrad.teaching.sensitivity import EPSILON, most_wanted
 
 __all__ = ["router"]
 
@@ -40,6 +40,7 @@ class AskedFormula(Fields):
     target: Digit = 0
     rate: Rate = 1.0
     examples: Places = Field(default_factory=list)
+    weight: WeightFields | None = None
     epsilon: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)] = EPSILON
     chain: ChainFields | None = None
 
@@ -82,7 +83,7 @@ def _of_examples(asked: AskedFormula, model: Sequential, lesson: Lesson) -> Form
     model = copy.deepcopy(model)  # whose .grad is filled
     many = ManyExamples(image=_image(asked), target=asked.target, examples=asked.examples)
     x, y, _ = examples_of(many, lesson)
-    named = weight_of(WeightFields(l=asked.l, j=asked.j, k=asked.k), model)
+    named = most_wanted(model, x, y)[0] if asked.weight is None else weight_of(asked.weight, model)
     return OF_EXAMPLES[asked.of](Examples(model, x, y, named, asked.epsilon))
 
 
