@@ -58,7 +58,7 @@ def example(image: Image, lesson: Lesson) -> Example:
 def _drawn(text: str) -> Example:
     grey = _bytes(text)
     if len(grey) != SIDE * SIDE:
-        raise Fault(422, f"image.drawing should be {SIDE}×{SIDE} = {SIDE * SIDE} bytes, and is {len(grey)}.")
+        raise Fault(422, f"image.drawing should be {SIDE}×{SIDE} = {SIDE * SIDE} bytes, and is {len(grey)} or more.")
     ink = np.frombuffer(grey, dtype=np.uint8).reshape(SIDE, SIDE).astype(np.float32)
     if not ink.any():
         return Example(torch.zeros(28 * 28, dtype=torch.float64), ["nothing is drawn yet"], None)

@@ -96,6 +96,8 @@ class Guards:
             raise Fault(403, f"Origin should be this server's own page, and is {origin[:60]!r}.")
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and not _follows_a_link(scope, headers):
             raise Fault(403, "Sec-Fetch-Site says that another page asks: this server answers its own alone.")
+        if "\0" in scope["path"]:
+            raise Fault(400, "The path should be that of a file, and has a null character.")
         if scope["method"] == "POST" and headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             raise Fault(415, "Content-Type should be application/json.")
 

@@ -101,3 +101,23 @@ def test_twenty_clients_at_once_meet_no_error_and_memory_is_bounded():
     assert [error for client in clients for error in client.errors] == []
     assert all(client.asked > 8 for client in clients)
     assert after - before < 500
+
+
+@pytest.mark.long
+def test_clients_that_stop_in_the_middle_of_a_request_hold_nobody_up():
+    server, address = listening()
+    host = address.removeprefix("http://")
+    half = f"POST /api/tabs HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{{"
+    name, port = host.split(":")
+    try:
+        stuck = [socket.create_connection((name, int(port))) for _ in range(50)]
+        for client in stuck:
+            client.sendall(half.encode())
+        with httpx2.Client(base_url=address, timeout=5) as client:
+            client.headers["X-Tab"] = client.post("/api/tabs", json={}).json()["tab"]
+            assert client.post("/api/look", json={"image": IMAGES[0]}).status_code == 200
+        for client in stuck:
+            client.close()
+    finally:
+        server.terminate()
+        server.wait(10)
