@@ -1,5 +1,6 @@
 """For everyone: by keyboard alone, on a phone, in both themes, with a screen reader, with less motion."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_what_a_finger_touches_is_40_pixels_large(visit):
         """[...document.querySelectorAll("button, select, input, nav a, .option")].filter((e) => {
             const box = e.getBoundingClientRect();
             return box.width > 0 && (box.width < 39.5 || box.height < 39.5);
-        }).map((e) => `${e.className} ${e.textContent} ${e.getBoundingClientRect().width} ${e.getBoundingClientRect().height}`)"""
+        }).map((e) => [e.className, e.textContent, JSON.stringify(e.getBoundingClientRect())])"""
     )
     assert small == []
 
@@ -102,7 +103,7 @@ def test_headings_go_down_by_one_and_landmarks_are_there(page):
     levels = [int(level) for level in page.locator("h1, h2, h3, h4").evaluate_all("all => all.map((e) => e.tagName[1])")]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
     for role in ("banner", "navigation", "main", "contentinfo"):
         assert page.get_by_role(role).count() == 1
 

@@ -43,6 +43,13 @@ export function slider(name, { min, max, step, value, shown = fixed, oninput, id
   return Object.assign(h("label", { class: "slider" }, h("span", { class: "name" }, ...formula(name)), input, output), { show, input });
 }
 
+/** A list to choose from, with its name before it. */
+export function chosen(name, onchange) {
+  const id = `select-${++choices}`;
+  const select = h("select", { id, onchange });
+  return { select, field: h("span", { class: "field" }, h("label", { for: id, text: name }), select) };
+}
+
 /** One of several, as a row of radio buttons that looks like one control. */
 export function choice(name, options, value, onchange) {
   const group = `choice-${++choices}`;

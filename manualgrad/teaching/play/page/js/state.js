@@ -174,6 +174,7 @@ function imageOf(text) {
   const flat = bytes(rest.replaceAll("-", "+").replaceAll("_", "/"));
   const strokes = [];
   for (let i = 0; i < flat.length; i += 1 + 2 * flat[i]) {
+    if (flat[i] === 0 || i + 2 * flat[i] >= flat.length) throw new RangeError(text);
     strokes.push(Array.from({ length: flat[i] }, (_, n) => [flat[i + 1 + 2 * n], flat[i + 2 + 2 * n]]));
   }
   return { strokes };

@@ -2,7 +2,7 @@
 
 import { ask, newest, wanted } from "../api.js";
 import { Pair } from "../charts.js";
-import { button, bytes, choice, formula, h, plain, signed, slider } from "../dom.js";
+import { button, bytes, choice, chosen, formula, h, plain, signed, slider } from "../dom.js";
 import { extras, forgetFormulas } from "../explain.js";
 import { paintGrey } from "../look.js";
 import { model } from "../model.js";
@@ -108,10 +108,7 @@ function thumb({ index, label, pixels }) {
 /** A weight, by a line of a small network or by its three indices. */
 function weightChooser(section) {
   const box = h("div", { class: "network-box" });
-  const [l, j, k] = [T.average.layer, T.average.to, T.average.from].map((name) => {
-    const select = h("select", { onchange: () => pick() });
-    return { select, label: h("label", { class: "field" }, h("span", { text: name }), select) };
-  });
+  const [l, j, k] = [T.average.layer, T.average.to, T.average.from].map((name) => chosen(name, () => pick()));
   const pick = () => {
     const layer = Number(l.select.value);
     const weight = { l: layer, j: Math.min(Number(j.select.value), model.sizes[layer] - 1), k: Math.min(Number(k.select.value), model.sizes[layer - 1] - 1) };
@@ -119,7 +116,7 @@ function weightChooser(section) {
     changed();
   };
   const most = button(T.average.most, () => ((state.weight = null), changed()));
-  section.append(h("figure", { class: "wide" }, box, h("div", { class: "row" }, h("span", { class: "name", text: T.average.weight }), l.label, j.label, k.label, most, h("span", { class: "hint-line", text: T.average.orClick }))));
+  section.append(h("figure", { class: "wide" }, box, h("div", { class: "row" }, h("span", { class: "name", text: T.average.weight }), l.field, j.field, k.field, most, h("span", { class: "hint-line", text: T.average.orClick }))));
   const view = new NetworkView(box, {
     name: T.average.network,
     compact: true,
@@ -198,23 +195,23 @@ function sensitivity(section) {
   const list = h("ol", {});
   table.append(list);
   const nudge = h("div", { class: "panel" }, h("h3", { text: T.average.nudge }), h("p", { text: T.average.nudgeSays }));
-  let chosen = "chosen";
+  let which = "chosen";
   let epsilon = 0.01;
   let answer = null;
-  const which = choice(T.average.nudgeOf, [["chosen", T.average.chosen], ["largest", T.average.largest], ["small", T.average.small]], chosen, (next) => {
-    chosen = next;
+  const tried = choice(T.average.nudgeOf, [["chosen", T.average.chosen], ["largest", T.average.largest], ["small", T.average.small]], which, (next) => {
+    which = next;
     measure();
   });
   const by = slider("ε", { min: -1, max: 1, step: 0.01, value: epsilon, shown: (value) => signed(value, 2), oninput: (value) => {
     epsilon = value;
     measure();
   } });
-  nudge.append(which, by);
+  nudge.append(tried, by);
   const pair = new Pair(nudge, [{ name: T.average.predicted, says: "ε ∂C/∂W", key: "nudge" }, { name: T.average.measured, says: "ΔC" }]);
   section.append(says, h("figure", { class: "wide two" }, table, nudge));
   const measure = newest(async () => {
     if (!answer) return;
-    const weight = chosen === "chosen" ? answer.weight : answer.gradient[chosen].weight;
+    const weight = which === "chosen" ? answer.weight : answer.gradient[which].weight;
     extras.nudge = () => ({ examples: state.examples, epsilon, ...weight });
     const result = await ask("nudge", { ...wanted(), examples: state.examples, weight, epsilon }, "average");
     if (result) pair.show(result.predicted, result.measured);

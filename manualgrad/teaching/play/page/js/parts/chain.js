@@ -1,7 +1,7 @@
 // Part 6: one neuron a layer, every factor of the chain rule, and a nudge that travels.
 
 import { ask, newest } from "../api.js";
-import { button, choice, fixed, formula, h, plain, signed, slider, superscript } from "../dom.js";
+import { button, choice, chosen, fixed, formula, h, plain, signed, slider, superscript } from "../dom.js";
 import { extras } from "../explain.js";
 import { keep, state } from "../state.js";
 import { T } from "../strings.js";
@@ -24,7 +24,7 @@ export function mount(section) {
     build();
     changed();
   });
-  const strip = h("div", { class: "strip scroll" });
+  const strip = h("div", { class: "strip scroll", tabindex: 0, role: "region", "aria-label": T.chain.stripName });
   const lines = h("div", { class: "lines" });
   const travel = nudging();
   const factors = h("div", { class: "panel factors" });
@@ -136,19 +136,19 @@ export function mount(section) {
   }
 
   function showFactors(answer) {
-    const chosen = answer.parameters.find((each) => each.name === by) ?? answer.parameters.at(-2);
-    const pick = choice(T.chain.factorsOf, [...answer.parameters].sort((p, q) => p.name[1] - q.name[1] || (p.name > q.name ? -1 : 1)).map((each) => [each.name, each.letters]), chosen.name, (name) => {
+    const parameter = answer.parameters.find((each) => each.name === by) ?? answer.parameters.at(-2);
+    const pick = choice(T.chain.factorsOf, [...answer.parameters].sort((p, q) => p.name[1] - q.name[1] || (p.name > q.name ? -1 : 1)).map((each) => [each.name, each.letters]), parameter.name, (name) => {
       by = name;
       showFactors(answer);
       factors.querySelector(`[value=${name}]`).focus();
     });
     for (const span of pick.querySelectorAll(".option span")) span.replaceChildren(...formula(span.textContent));
-    const tiles = chosen.links.flatMap((link, i) => [i ? h("span", { class: "times", text: "·" }) : null, tile(link, i)]);
+    const tiles = parameter.links.flatMap((link, i) => [i ? h("span", { class: "times", text: "·" }) : null, tile(link, i)]);
     factors.replaceChildren(
-      h("h3", {}, formula(T.chain.factors(chosen.letters))),
+      h("h3", {}, formula(T.chain.factors(parameter.letters))),
       pick,
-      h("div", { class: "tiles" }, tiles, h("span", { class: "times", text: "=" }), h("div", { class: "tile product", tabindex: 0, role: "img", "data-f": `chain.C.${chosen.name}`, "aria-label": `${T.chain.product} ${signed(chosen.derivative, 4)}` }, fraction("C₀", chosen.letters), h("span", { class: "value", text: signed(chosen.derivative, 4) }))),
-      h("p", { class: "caption", text: `${T.chain.difference}: ${signed(chosen.difference, 4)}` }),
+      h("div", { class: "tiles" }, tiles, h("span", { class: "times", text: "=" }), h("div", { class: "tile product", tabindex: 0, role: "img", "data-f": `chain.C.${parameter.name}`, "aria-label": `${T.chain.product} ${signed(parameter.derivative, 4)}` }, fraction("C₀", parameter.letters), h("span", { class: "value", text: signed(parameter.derivative, 4) }))),
+      h("p", { class: "caption", text: `${T.chain.difference}: ${signed(parameter.difference, 4)}` }),
     );
   }
 
@@ -156,26 +156,26 @@ export function mount(section) {
   changed();
 
   function nudging() {
-    const picker = h("select", { onchange: () => ((nudge = { of: picker.value, by: nudge?.by || 0.2 }), show_(), changed()) });
+    const { select: picker, field } = chosen(T.chain.nudge, () => ((nudge = { of: picker.value, by: nudge?.by || 0.2 }), showNudge(), changed()));
     const by = slider(T.chain.by, { min: -1, max: 1, step: 0.01, value: 0, shown: (value) => signed(value, 2), oninput: (value) => {
       nudge = { of: picker.value, by: value };
       changed();
     } });
     const letGo = button(T.chain.let, () => ((nudge = null), by.show(0), changed()));
-    const table = h("div", { class: "travel" });
-    const box = h("div", { class: "panel" }, h("h3", { text: T.chain.travel }), h("p", { text: T.chain.grabSays }), h("div", { class: "row" }, h("label", { class: "field" }, h("span", { text: T.chain.nudge }), picker), by, letGo), table);
-    const show_ = () => {
+    const table = h("div", { class: "travel", tabindex: 0, role: "region", "aria-label": T.chain.travelName });
+    const box = h("div", { class: "panel" }, h("h3", { text: T.chain.travel }), h("p", { text: T.chain.grabSays }), h("div", { class: "row" }, field, by, letGo), table);
+    const showNudge = () => {
       if (!nudge) return;
       picker.value = nudge.of;
       by.show(Math.max(-1, Math.min(1, nudge.by)));
     };
     return {
       box,
-      show: show_,
+      show: showNudge,
       choices(names) {
         if (nudge && !names.includes(nudge.of)) nudge = null;
         picker.replaceChildren(...names.map((name) => h("option", { value: name, text: lettersOf(name) })));
-        show_();
+        showNudge();
       },
       table(found) {
         const each = found ?? [];

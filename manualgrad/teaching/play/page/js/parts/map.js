@@ -71,10 +71,10 @@ export function map(section) {
     });
     const colour = d3.interpolateRgb(rgb("--valley"), rgb("--peak"));
     hill.selectAll("path").data(shapes).join("path").attr("d", d3.geoPath(place)).style("fill", (_, i) => colour(i / 15));
-    legend.replaceChildren(...answer.paths.map((path, i) => h("li", { class: `walker-${i}` }, h("span", { class: "key" }), h("strong", { text: T.descend.path(path.batch) }), h("span", { text: T.descend.pathEnd(path.examples, fixed(path.costs?.at(-1), 3), fixed(path.seconds, 1)) }))));
+    legend.replaceChildren(...answer.paths.map((path, i) => h("li", { class: `walker-${i}` }, h("span", { class: "key" }), h("strong", { text: T.descend.path(path.batch) }), h("span", { text: T.descend.pathEnd(path.examples.at(-1), fixed(path.costs.at(-1), 3), fixed(path.seconds.at(-1), 2)) }))));
   }
 
-  /** Both paths, drawn as they were walked, each in its own time. */
+  /** Both paths, drawn as they were walked, by one clock: the slower takes four seconds. */
   function walk() {
     walking?.stop();
     const [x, y] = scales();
@@ -86,11 +86,10 @@ export function map(section) {
       g.append("circle").attr("r", 6);
       return g;
     }).attr("class", (_, i) => `walker-${i}`);
-    const seconds = d3.max(answer.paths, (path) => path.seconds) || 1;
+    const seconds = d3.max(answer.paths, (path) => path.seconds.at(-1));
     const show = (part) => {
       walkers.each((path, i, all) => {
-        const share = calm() ? 1 : Math.min(1, (part * seconds) / (path.seconds || 1));
-        const points = path.points.slice(0, Math.max(1, Math.ceil(share * path.points.length)));
+        const points = path.points.slice(0, Math.max(1, d3.bisectRight(path.seconds, part * seconds)));
         const g = d3.select(all[i]);
         g.selectAll("path").attr("d", line(points));
         g.select("circle").attr("transform", `translate(${x(points.at(-1)[0])},${y(points.at(-1)[1])})`);

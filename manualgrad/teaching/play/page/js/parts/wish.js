@@ -38,7 +38,7 @@ function cost(section) {
     svg.append("rect").attr("class", "square");
     svg.append("line").attr("class", "zero").attr("x1", 8).attr("x2", 64).attr("y1", 98).attr("y2", 98);
     svg.append("path").attr("class", "arrow");
-    cell.append(h("span", { class: "digit", text: j }), h("span", { class: "value" }), h("span", { class: "aim" }));
+    cell.append(h("span", { class: "digit", text: j }), " ", h("span", { class: "value" }), " ", h("span", { class: "aim" }));
     return cell;
   });
   section.append(
@@ -144,7 +144,7 @@ function images(section) {
     const paintLarge = () => {
       paintSigned(large, first.wish_W[j], most);
       large.setAttribute("aria-label", T.wish.firstPicked(j));
-      caption.replaceChildren(h("span", { text: T.wish.firstPicked(j) }), h("span", { class: "value", text: `−δ = ${signed(first.wish_b[j])}`, "data-f": `delta 1 ${j}`, tabindex: 0, role: "img" }));
+      caption.replaceChildren(h("span", { text: T.wish.firstPicked(j) }), h("span", { class: "value", text: `−δ = ${signed(first.wish_b[j])}`, "data-f": `delta 1 ${j}`, tabindex: 0, role: "img", "aria-label": `−δ = ${signed(first.wish_b[j])}` }));
     };
     if (gallery.childElementCount !== count) {
       gallery.replaceChildren(...d3.range(count).map((n) => h("button", { type: "button", "data-f": `wish_b 1 ${n}`, onclick: () => ((picked = n), redraw()) }, h("canvas", { class: "pixels" }), h("span", { text: n }))));
