@@ -110,7 +110,8 @@ def weight_of(fields: WeightFields, model: Sequential) -> Weight:
 def _gradient(nudges: list[sensitivity.Nudge]) -> dict[str, Any]:
     """Its largest component; a small one, the last of those looked at that is no less than a thousandth; their ratio."""
     largest = nudges[0]
-    small = next(n for n in reversed(nudges) if abs(n.derivative) >= abs(largest.derivative) / 1000)
+    worth_it = (n for n in reversed(nudges) if abs(n.derivative) >= abs(largest.derivative) / 1000)
+    small = next(worth_it, largest)  # in a network that ran away, no comparison holds
     return {
         "largest": {"weight": _fields(largest.weight), "derivative": largest.derivative},
         "small": {"weight": _fields(small.weight), "derivative": small.derivative},
