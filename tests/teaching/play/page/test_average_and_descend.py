@@ -92,7 +92,7 @@ def test_a_single_step_is_one_step_and_changes_the_drawings_outputs(page):
     part.locator(".from-nothing").click()
     expect(page.locator(".verdict")).to_contain_text("unsure")
     before = page.locator(".hero .layer-3 .value").all_text_contents()
-    part.get_by_role("slider", name="Learning rate η").fill("1")
+    part.get_by_role("slider", name="Learning rate η").fill("0")
     part.locator(".single").click()
     expect(part.locator("dd.steps")).to_have_text("1")
     expect(part.locator("dd.examples")).to_have_text("10")

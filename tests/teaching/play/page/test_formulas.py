@@ -94,3 +94,14 @@ def test_a_formula_is_told_anew_when_the_network_is_another(page):
     page.wait_for_timeout(300)
     page.locator(".hero .layer-3 .body").first.hover()
     expect(card(page).locator(".numbers")).not_to_have_text(before)
+
+
+def test_the_keyboard_goes_to_a_neurons_weights_and_back(page):
+    page.locator(".hero .layer-2").first.focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.dataset.f") == "W 2 0 0"
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.dataset.f") == "W 2 0 1"
+    holds(page)
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.dataset.f") == "a 2 0"

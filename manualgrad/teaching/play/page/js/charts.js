@@ -72,6 +72,7 @@ export class Outputs {
   }
 
   show(before, after = null, target = null) {
+    this.list.classed("plain", !after);
     const now = after ?? before;
     const most = Math.max(1, d3.max(before), d3.max(now));
     const best = d3.maxIndex(now);

@@ -17,6 +17,7 @@ export class NetworkView {
     this.refocus = rove(this.svg.node(), ".neuron");
     this.width = 0;
     new ResizeObserver(() => this.layout()).observe(box);
+    new IntersectionObserver(([entry]) => this.come(entry.isIntersecting), { rootMargin: "200px" }).observe(box);
     this.listen();
   }
 
@@ -54,6 +55,7 @@ export class NetworkView {
 
   build(L, narrow) {
     this.svg.selectAll("*").remove();
+    this.coloured = null;
     const top = this.height / 2 - this.image / 2;
     this.lines = this.svg.append("g").attr("class", "lines");
     this.picture = this.svg.append("image").attr("class", "pixels").attr("width", this.image).attr("height", this.image).attr("y", top);
@@ -72,6 +74,7 @@ export class NetworkView {
       .join("g")
       .attr("class", (d) => `neuron layer-${d.l}`)
       .attr("role", "img")
+      .attr("aria-label", (d) => T.network.neuron(d.l, d.j, T.network.unknown))
       .attr("data-f", (d) => `a ${d.l} ${d.j}`)
       .attr("transform", (d) => `translate(${this.at(d.l, d.j)})`);
     this.neurons.append("circle").attr("class", "touch").attr("r", this.radius + 5);
@@ -127,9 +130,17 @@ export class NetworkView {
     this.layout();
   }
 
-  /** Show the drawing's activations; with `wishes`, from layer `downTo` on, what it wishes. */
+  /** One that is far from the window is drawn once it comes near. */
+  come(near) {
+    this.near = near;
+    if (near && this.stale) this.redraw();
+  }
+
+  /** Show the drawing's activations up to layer `upTo`, and, from layer `downTo` on, what it wishes. */
   redraw() {
     if (!this.neurons || !model.look) return;
+    this.stale = !this.near;
+    if (this.stale) return;
     const { x, layers } = model.look;
     const L = layers.length;
     const most = layers.map((layer) => Math.max(1, d3.max(layer.a)));
@@ -144,6 +155,9 @@ export class NetworkView {
     outputs.classed("best", (d) => d.j === best && this.upTo >= L && model.look.verdict !== "");
     outputs.select(".value").text((d) => (this.upTo < L ? "" : fixed(layers[L - 1].a[d.j])));
     outputs.select(".level").attr("width", (d) => (this.upTo < L ? 0 : (50 * layers[L - 1].a[d.j]) / most[L - 1]));
+    const state = [this.upTo, this.downTo, this.flow?.l, this.flow?.way, this.downTo < Infinity && model.wishes];
+    if (this.coloured && state.every((value, i) => value === this.coloured[i])) return; // as while one draws
+    this.coloured = state;
     this.colour();
   }
 
@@ -157,7 +171,7 @@ export class NetworkView {
       .attr("class", (d) => (value(d) >= 0 ? "up" : "down") + (this.flow && this.flow.l === d.l ? ` flow ${this.flow.way}` : ""))
       .attr("data-f", (d) => `${wishes && d.l >= this.downTo ? "wish_W" : "W"} ${d.l} ${d.j} ${d.k}`)
       .style("stroke-width", (d) => (0.5 + 2.6 * size(d)).toFixed(2))
-      .style("stroke-opacity", (d) => (d.l > this.upTo + 1 ? 0.06 : (d.l === 1 ? 0.1 : 0.12) + 0.72 * size(d)).toFixed(2));
+      .style("stroke-opacity", (d) => (d.l > this.upTo + 1 ? 0.06 : 0.12 + (d.l === 1 ? 0.55 : 0.72) * size(d)).toFixed(2));
     this.rings(wishes);
   }
 
@@ -176,16 +190,33 @@ export class NetworkView {
     const node = this.svg.node();
     const focus = (event) => {
       const neuron = event.target.closest(".neuron");
-      this.pick(neuron ? d3.select(neuron).datum() : null);
+      this.pick(dataOf(neuron ?? (event.type === "focusin" ? event.target.closest("line") : null)));
     };
     for (const kind of ["pointerover", "focusin"]) node.addEventListener(kind, focus);
     node.addEventListener("pointerleave", () => this.pick(null));
     node.addEventListener("focusout", () => this.pick(null));
+    node.addEventListener("keydown", (event) => this.key(event));
     if (!this.onpick) return;
     node.addEventListener("click", (event) => {
       const picked = event.target.closest("line");
-      if (picked) this.onpick(d3.select(picked).datum());
+      if (picked) this.onpick(dataOf(picked));
     });
+  }
+
+  /** By keyboard to a neuron's lines: Enter to the first and back, up and down from one to the next; space chooses. */
+  key(event) {
+    const line = event.target.closest("line");
+    const at = dataOf(line ?? event.target.closest(".neuron"));
+    if (!at || !["Enter", " ", "ArrowUp", "ArrowDown"].includes(event.key) || (!line && event.key !== "Enter")) return;
+    event.preventDefault();
+    if (line && event.key === " ") this.onpick?.(at);
+    else if (line && event.key === "Enter") this.neurons.filter((d) => d.l === at.l && d.j === at.j).node().focus();
+    else {
+      const lines = this.line.filter((d) => d.l === at.l && d.j === at.j).nodes().sort((p, q) => dataOf(p).k - dataOf(q).k);
+      const next = line ? lines[(lines.indexOf(line) + (event.key === "ArrowDown" ? 1 : lines.length - 1)) % lines.length] : lines[0];
+      const { l, j, k, W } = dataOf(next);
+      d3.select(next).attr("tabindex", -1).attr("role", "img").attr("aria-label", T.network.line(l, j, k, fixed(W))).node().focus();
+    }
   }
 
   pick(chosen) {
@@ -201,6 +232,10 @@ export class NetworkView {
   mark(weight) {
     this.line?.classed("marked", (d) => weight && d.l === weight.l && d.j === weight.j && d.k === weight.k);
   }
+}
+
+function dataOf(element) {
+  return element ? d3.select(element).datum() : null;
 }
 
 function strongest(row, count) {

@@ -45,6 +45,7 @@ export function mount(section) {
     start.textContent = T.descend.pause;
     requestAnimationFrame(frame);
     while (run.going) if (!(await once({ milliseconds: MILLISECONDS }, true))) run.going = false;
+    draw();
     start.textContent = T.descend.start;
     await refresh();
   }
@@ -102,7 +103,7 @@ function thinned(points) {
 
 function numbers(section) {
   const cells = Object.fromEntries(["steps", "examples", "cost", "accuracy", "speed"].map((name) => [name, h("dd", { class: `value ${name}`, text: "–" })]));
-  section.append(h("dl", { class: "numbers wide" }, Object.entries(cells).map(([name, cell]) => h("div", {}, h("dt", { text: T.descend[name] }), cell))));
+  section.append(h("dl", { class: "gauges wide" }, Object.entries(cells).map(([name, cell]) => h("div", {}, h("dt", { text: T.descend[name] }), cell))));
   return {
     show({ last, examples, speed, costs }) {
       cells.steps.textContent = model.steps.toLocaleString("en");

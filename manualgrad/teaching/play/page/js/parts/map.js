@@ -17,12 +17,13 @@ export function map(section) {
   const says = h("p", { class: "map-says", "aria-live": "polite", text: T.descend.mapEmpty });
   const bar = h("progress", { max: 1, value: 0, "aria-label": T.descend.map });
   const box = h("div", { class: "map-box" });
+  const key = h("p", { class: "hill-key", hidden: true }, T.descend.low, h("i"), T.descend.high);
   const legend = h("ul", { class: "walkers" });
   section.append(
     h("h3", { text: T.descend.map }),
     h("p", { class: "prose", text: T.descend.mapIntro }),
     h("div", { class: "row wide" }, choice(T.descend.first, options, first, (batch) => (first = batch)), choice(T.descend.second, options, second, (batch) => (second = batch)), draw),
-    h("figure", { class: "wide map" }, box, h("figcaption", {}, bar, says, legend)),
+    h("figure", { class: "wide map" }, box, h("figcaption", {}, bar, says, legend, key)),
   );
   const svg = d3.select(box).append("svg").attr("viewBox", `0 0 ${SIZE} ${SIZE}`).attr("role", "img").attr("aria-label", T.descend.mapName);
   const hill = svg.append("g").attr("class", "hill");
@@ -47,6 +48,7 @@ export function map(section) {
     if (!whole || !answer) return;
     bar.value = 1;
     says.textContent = "";
+    key.hidden = false;
     paint();
     walk();
   }

@@ -32,7 +32,7 @@ export function mount(section) {
   const undo = button(T.step.undo, back, { class: "undo" });
   const live = h("p", { class: "unseen", "aria-live": "polite" });
   const controls = h("div", { class: "row wide actions" }, rate, button(T.step.once, () => go(1), { class: "primary once" }), button(T.step.ten, () => go(10), { class: "ten" }), undo, button(T.step.reset, () => restart(state.start), { class: "reset" }));
-  section.append(h("p", { class: "prose", text: T.step.intro }), controls, h("figure", { class: "wide two" }, left, right), live);
+  section.append(h("p", { class: "prose", text: T.step.intro }), controls, live, h("figure", { class: "wide two" }, left, right));
   const told = everything(section);
 
   function redraw() {

@@ -1,7 +1,7 @@
 // Part 2: what the drawing wishes, from the outputs back to the image.
 
 import { Avenue } from "../charts.js";
-import { button, choice, fixed, h, plain, signed, superscript } from "../dom.js";
+import { button, choice, fixed, formula, h, plain, signed, superscript } from "../dom.js";
 import { paintSigned } from "../look.js";
 import { model, restart, settle } from "../model.js";
 import { keep, on, state } from "../state.js";
@@ -42,7 +42,7 @@ function cost(section) {
     return cell;
   });
   section.append(
-    h("figure", { class: "wide cost" }, h("div", { class: "cells", role: "group", "aria-label": T.wish.outputs }, cells), h("figcaption", {}, h("p", { class: "total" }, h("span", { text: `${T.wish.cost} C₀ =` }), total), h("p", { text: T.wish.square }))),
+    h("figure", { class: "wide cost" }, h("div", { class: "cells", role: "group", "aria-label": T.wish.outputs }, cells), h("figcaption", {}, h("p", { class: "total" }, h("span", {}, formula(`${T.wish.cost} C₀ =`)), total), h("p", { text: T.wish.square }))),
   );
   const redraw = () => {
     const { wishes } = model;
@@ -71,6 +71,12 @@ function one(cell, { j, L, a, y, wish, most }) {
   cell.classList.toggle("wanted", y === 1);
   cell.setAttribute("aria-pressed", String(j === state.output));
   cell.setAttribute("aria-label", T.wish.output(j, fixed(a), y, wish > 0));
+}
+
+/** The places that there is room for: those with the largest wishes, in order. */
+function most16(wishes) {
+  const order = d3.range(wishes.length).sort((p, q) => Math.abs(wishes[q]) - Math.abs(wishes[p]));
+  return order.slice(0, 16).sort((p, q) => p - q);
 }
 
 function choose(j) {
@@ -113,12 +119,13 @@ function avenues(section) {
     heading.textContent = T.wish.avenues(j);
     intro.textContent = T.wish.avenuesIntro(j, last.wish_a[j] > 0);
     const before = L > 1 ? wishes.layers[L - 2].a : model.look.x;
-    const shown = d3.range(Math.min(16, before.length));
+    const shown = most16(last.wish_W[j]);
     const W = network.W[L - 1][j];
     const back = last.wish_before?.[j] ?? [];
     const most = d3.max([last.wish_b[j], ...shown.flatMap((k) => [last.wish_W[j][k], back[k] ?? 0])], Math.abs);
     cards[0].chart.show([{ wish: last.wish_b[j], key: `wish_b ${L} ${j}`, text: signed(last.wish_b[j]) }], most);
     cards[1].chart.show(shown.map((k) => ({ from: before[k], fromKey: L > 1 ? `a ${L - 1} ${k}` : `x - - ${k}`, fromText: `a${superscript(L - 1)} ${k}: ${fixed(before[k])}`, wish: last.wish_W[j][k], key: `wish_W ${L} ${j} ${k}`, text: `W ${j},${k}: ${signed(last.wish_W[j][k])}` })), most, d3.max(before));
+    cards[2].card.hidden = L === 1; // the pixels are what they are
     cards[2].chart.show(shown.map((k) => ({ from: W[k], fromKey: `W ${L} ${j} ${k}`, fromText: `W ${j},${k} = ${fixed(W[k])}`, wish: back[k] ?? 0, key: `wish_before ${L} ${j} ${k}`, text: `a ${k}: ${signed(back[k] ?? 0)}` })), most, d3.max(W, Math.abs));
   };
   redrawChosen = () => {
