@@ -127,15 +127,15 @@ def test_a_map_out_of_range_is_refused(fields, server):
 
 
 def test_the_work_on_a_map_stops_when_the_client_leaves(monkeypatch):
-    done, began, ended = [], threading.Event(), threading.Event()
+    began, ended, finished = (threading.Event() for _ in range(3))
 
     def work(asked, lesson, advance):
         try:
-            while True:
+            for _ in range(1_000):
                 advance()
                 began.set()
-                done.append(1)
-                time.sleep(0.001)
+                time.sleep(0.01)
+            finished.set()
         finally:
             ended.set()
 
@@ -149,7 +149,8 @@ def test_the_work_on_a_map_stops_when_the_client_leaves(monkeypatch):
         await lines.aclose()
 
     anyio.run(leave)
-    assert ended.wait(5)
+    assert ended.wait(30)
+    assert not finished.is_set()
 
 
 def test_a_map_that_fails_ends_with_a_sentence(server, monkeypatch):

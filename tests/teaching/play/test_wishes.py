@@ -128,3 +128,8 @@ def test_what_is_no_json_object_is_a_sentence(body, tab):
     answer = tab.post("/api/step", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in (400, 422)
     assert set(answer.json()) == {"error"}
+
+
+def test_a_field_that_there_is_not_is_named(tab):
+    answer = tab.post("/api/look", json={"image": IMAGE, "other": 1})
+    assert (answer.status_code, answer.json()["error"]) == (422, "other came, and there is no such field.")
