@@ -69,7 +69,7 @@ def shown(text):
 def is_shown(text, value):
     """Whether the text is this number, to the digits shown."""
     number, half = shown(text)
-    return abs(number - float(value)) <= half
+    return abs(number - float(torch.as_tensor(value).detach())) <= half
 
 
 def last_number(text):
