@@ -6,19 +6,24 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from manualgrad.commands import average, chain, check, derive, descent, explain, predict, sensitivity, train
+from manualgrad.commands import average, chain, check, derive, descent, explain, play, predict, sensitivity, train
 from manualgrad.commands.errors import BadInput
 from manualgrad.commands.network import check_picture
 from manualgrad.training.program import install
 
 __all__ = ["main"]
 
+_EXTRAS = {
+    **dict.fromkeys(("rich", "matplotlib", "torchvision", "platformdirs", "numpy", "PIL"), "train"),
+    **dict.fromkeys(("fastapi", "uvicorn", "starlette", "pydantic", "anyio"), "play"),
+}  # of which extra a package is
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0, 1 where a check found a fault, 2 on bad input, 3 where the tool itself failed."""
     parser = argparse.ArgumentParser(prog="manualgrad", description="Neural-network gradients derived by hand.")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for command in (train, explain, chain, sensitivity, average, descent, derive, predict, check):
+    for command in (train, explain, chain, sensitivity, average, descent, derive, predict, check, play):
         command.add(commands)
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
@@ -33,9 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in ("rich", "matplotlib", "torchvision", "platformdirs", "numpy", "PIL"):
+        if missing not in _EXTRAS:
             raise
-        print(f"manualgrad: {missing} is missing: {install('train')}", file=sys.stderr)
+        print(f"manualgrad: {missing} is missing: {install(_EXTRAS[missing])}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -10,7 +10,7 @@ from manualgrad.cli import main
 
 
 def test_every_command_has_help(capsys):
-    for command in ("train", "explain", "chain", "sensitivity", "average", "descent", "derive", "check"):
+    for command in ("train", "explain", "chain", "sensitivity", "average", "descent", "derive", "check", "play"):
         code, out, _ = manualgrad(capsys, command, "--help")
         assert code == 0
         assert out.startswith(f"usage: manualgrad {command}")

@@ -123,6 +123,13 @@ def test_the_sdist_builds_the_same_wheel(wheel, tmp_path):
     assert contents[0] == contents[1]
 
 
+def test_the_page_and_what_it_starts_from_are_in_the_wheel(wheel):
+    play = ROOT / "manualgrad" / "teaching" / "play"
+    files = [file for folder in ("page", "start") for file in (play / folder).rglob("*") if file.is_file()]
+    assert {"index.html", "start.npz", "LICENCE.md"} <= {file.name for file in files}
+    assert {file.relative_to(ROOT).as_posix() for file in files} <= set(zipfile.ZipFile(wheel).namelist())
+
+
 def test_a_version_stands_in_one_place_and_a_tag_matches_it(wheel):
     assert wheel.name == f"manualgrad-{manualgrad.__version__}-py3-none-any.whl"
     assert importlib.metadata.version("manualgrad") == manualgrad.__version__

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from manualgrad.commands.errors import BadInput
 from manualgrad.commands.network import add_picture, run_path
+from manualgrad.training.verdict import LEAD, UNSURE, verdict
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,18 +24,13 @@ __all__ = ["add"]
 
 _SHOWN = 12  # images in the picture
 
-# Of MNIST's test images, 2 to 5 % of those that a network classifies right have a smaller lead, and 60 to 70 % of the others
-# (784-16-16-10, 784-100-10 and a relu network 784-500-200-10); of drawings of three random strokes, 50 to 65 %.
-_LEAD = 0.5
-_UNSURE = f"unsure: the brightest output is less than {_LEAD} above the second"
-
 
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "predict",
         help="what a trained network takes images for",
         description="Classify image files of any size, in colour or grey, dark on light or light on dark. "
-        f"An image is marked unsure where the brightest output is less than {_LEAD} above the second. "
+        f"An image is marked unsure where the brightest output is less than {LEAD} above the second. "
         "The exit code is 2 where an image could not be read, after all the others were shown.",
     )
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="a PNG, JPEG, ... file that shows one digit")
@@ -56,15 +52,15 @@ def run(options: argparse.Namespace) -> int:
         with torch.no_grad():
             a = model(torch.stack([picture.x for _, picture in pictures]))
         title = f"What {name_of(config['network'], config['sizes'])} of {run_name(options.checkpoint)} takes them for"
-        names, verdicts = [path.name for path, _ in pictures], [_verdict(row) for row in a]
-        unsure = any(verdict.startswith("unsure") for verdict in verdicts)
+        names, verdicts = [path.name for path, _ in pictures], [verdict(row) for row in a]
+        unsure = any(taken_for.startswith("unsure") for taken_for in verdicts)
         screen.print(title, style="bold", markup=False, soft_wrap=True)
         screen.print(_table(names, a, verdicts))
         if unsure:
-            screen.print(_UNSURE)
+            screen.print(UNSURE)
         for path, picture in pictures:
             screen.print(f"{path.name}, {'×'.join(map(str, picture.size))}: {', '.join(picture.done)}", markup=False)
-        shown, heading = [picture for _, picture in pictures[:_SHOWN]], f"{title}\n{_UNSURE}" if unsure else title
+        shown, heading = [picture for _, picture in pictures[:_SHOWN]], f"{title}\n{UNSURE}" if unsure else title
         save(options.out, lambda path: plot_predictions(names[:_SHOWN], shown, a[:_SHOWN], verdicts[:_SHOWN], heading, path))
         first = f", with the first {_SHOWN} of them" if len(pictures) > _SHOWN else ""
         screen.print(f"The picture{first}: {options.out}", soft_wrap=True, markup=False)
@@ -103,14 +99,6 @@ def _read(paths: Sequence[Path], strokes: bool) -> tuple[list[tuple[Path, Pictur
     return pictures, problems
 
 
-def _verdict(a: Tensor) -> str:
-    """ "7", or "unsure: 4 or 9" where the brightest output has no lead; the second only where it is half as bright at least."""
-    (best, second), (j, k) = (t.tolist() for t in a.topk(2))
-    if best - second >= _LEAD:
-        return str(j)
-    return f"unsure: {j} or {k}" if second >= best / 2 else f"unsure: {j}"
-
-
 def _table(names: Sequence[str], a: Tensor, verdicts: Sequence[str]) -> Table:
     from rich.markup import escape
     from rich.table import Table
@@ -119,8 +107,8 @@ def _table(names: Sequence[str], a: Tensor, verdicts: Sequence[str]) -> Table:
     shown.add_column("image", overflow="fold")
     for heading in ("is a", *map(str, range(a.shape[1]))):
         shown.add_column(heading, justify="right", no_wrap=True, min_width=4)
-    for name, row, verdict in zip(names, a, verdicts, strict=True):
+    for name, row, taken_for in zip(names, a, verdicts, strict=True):
         best = int(row.argmax())
         activations = [f"[bold]{value:.2f}[/]" if j == best else f"{value:.2f}" for j, value in enumerate(row.tolist())]
-        shown.add_row(escape(name), f"[bold]{verdict}[/]", *activations)
+        shown.add_row(escape(name), f"[bold]{taken_for}[/]", *activations)
     return shown

@@ -17,7 +17,7 @@ from torch.nn import Sequential
 
 from manualgrad.network.algorithm import backprop, per_example_grads, sgd_step
 
-__all__ = ["EPSILON", "Nudge", "Weight", "listen_to", "most_wanted", "predictions", "rank", "weight", "wishes"]
+__all__ = ["EPSILON", "Nudge", "Weight", "listen_to", "most_wanted", "nudge", "predictions", "rank", "weight", "wishes"]
 
 EPSILON = 0.01  # the nudge by which predictions are tried
 
@@ -87,9 +87,20 @@ def rank(model: Sequential, x: Tensor, y: Tensor, ranks: list[int]) -> tuple[lis
         if place <= len(order):
             named = _unflattened(int(order[place - 1]), W)
             derivative = gradients[named.l - 1][named.j, named.k].item()
-            measured = _nudged_cost(model, named, x, y) - cost
+            measured = _nudged_cost(model, named, x, y, EPSILON) - cost
             nudges.append(Nudge(place, named, derivative, EPSILON * derivative, measured))
     return gradients, nudges
+
+
+def nudge(model: Sequential, x: Tensor, y: Tensor, named: Weight, epsilon: float) -> tuple[float, float, float]:
+    """∂C/∂w of this weight over these examples, C, and C(w + epsilon) − C(w).
+
+    Args:
+        model: Linear layers, each followed by its activation, in float64; its `.grad` is replaced.
+    """
+    cost = backprop(model, x, y).item()
+    derivative = _gradient(_weights(model)[named.l - 1])[named.j, named.k].item()
+    return derivative, cost, _nudged_cost(model, named, x, y, epsilon) - cost
 
 
 def wishes(model: Sequential, x: Tensor, y: Tensor, named: Weight) -> Tensor:
@@ -154,10 +165,10 @@ def _unflattened(position: int, W: list[Tensor]) -> Weight:
 
 
 @torch.no_grad()
-def _nudged_cost(model: Sequential, named: Weight, x: Tensor, y: Tensor) -> float:
+def _nudged_cost(model: Sequential, named: Weight, x: Tensor, y: Tensor, epsilon: float) -> float:
     W = _weights(model)[named.l - 1]
     before = W[named.j, named.k].clone()
-    W[named.j, named.k] += EPSILON
+    W[named.j, named.k] += epsilon
     cost: float = (model(x) - y).square().sum().item() / len(x)
     W[named.j, named.k] = before
     return cost

@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter, ImageOps
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-__all__ = ["Picture", "read"]
+__all__ = ["Picture", "normalized", "read"]
 
 _SIDE = 28
 _CENTRE = 14  # where the centre of mass of MNIST's images is, in pixels counted from 0 (a test measures it)
@@ -70,7 +70,8 @@ def read(path: Path, strokes: bool = True) -> Picture:
     if x.max() == 0:
         raise ValueError(f"{path} shows nothing that stands out from its background")
     if x.shape != (_SIDE, _SIDE):
-        x = _normalized(x, 20 if strokes else 28, done)
+        x, more = normalized(x, 20 if strokes else 28)
+        done += more
     height, width = image.shape
     original = torch.from_numpy(_shrunk(image, _KEPT))
     return Picture((width, height), original, torch.from_numpy(x).flatten(), done or ["taken as it is"])
@@ -166,8 +167,16 @@ def _noise(grey: np.ndarray) -> float:
     return float(np.quantile(abs(differences), 0.25)) if differences.size else 0.0
 
 
-def _normalized(drawing: np.ndarray, length: int, done: list[str]) -> np.ndarray:
-    """The drawing, cut out, its longer side scaled to this length, and put about its centre of mass."""
+def normalized(drawing: np.ndarray, length: int = 20) -> tuple[np.ndarray, list[str]]:
+    """The drawing, cut out, its longer side scaled to this length, and put about its centre of mass.
+
+    Args:
+        drawing: [height, width] float32: 0 where the background is, up to 1 in the strokes, of which there is one at least.
+        length: in pixels, of the 28.
+
+    Returns:
+        [28, 28] float32, and what was done, in words.
+    """
     rows, columns = np.nonzero(drawing > _INK)
     cut = drawing[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     scale = length / max(cut.shape)
@@ -181,6 +190,4 @@ def _normalized(drawing: np.ndarray, length: int, done: list[str]) -> np.ndarray
     left = int(np.clip(round(_CENTRE - centre_x), 0, _SIDE - width))
     x = np.zeros((_SIDE, _SIDE), dtype=np.float32)
     x[top : top + height, left : left + width] = scaled
-    done.append(f"the drawing scaled to {width}×{height}")
-    done.append("its centre of mass put in the middle")
-    return x
+    return x, [f"the drawing scaled to {width}×{height}", "its centre of mass put in the middle"]

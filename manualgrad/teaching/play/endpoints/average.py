@@ -1,0 +1,123 @@
+"""Many examples' wishes: for one weight each, their mean, and how sensitive the cost of all of them is to each weight."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from typing import Annotated, Any
+
+import torch
+from fastapi import APIRouter
+from pydantic import Field
+from torch import Tensor
+from torch.nn import Sequential
+
+from manualgrad.teaching import sensitivity
+from manualgrad.teaching.play.answer import Answer
+from manualgrad.teaching.play.drawing import desired, example
+from manualgrad.teaching.play.faults import Fault
+from manualgrad.teaching.play.here import TheLesson, TheTab
+from manualgrad.teaching.play.lesson import Lesson
+from manualgrad.teaching.play.requests import Places, Wanted, WeightFields
+from manualgrad.teaching.sensitivity import EPSILON, Weight, most_wanted, nudge, rank, wishes
+
+__all__ = ["ManyExamples", "examples_of", "router", "weight_of"]
+
+router = APIRouter(prefix="/api")
+
+_one_at_a_time = threading.Lock()  # the gradients of 200 examples are 200 times as large as the network
+_RANKS = [1, 2, 3, 10, 30, 100, 300, 1000, 3000]
+
+
+class ManyExamples(Wanted):
+    """The image, and training images by their places."""
+
+    examples: Places = Field(default_factory=list)
+
+
+class Average(ManyExamples):
+    weight: WeightFields | None = None
+
+
+class Nudge(ManyExamples):
+    weight: WeightFields
+    epsilon: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)] = EPSILON
+
+
+@router.post("/average")
+def average(asked: Average, tab: TheTab, lesson: TheLesson) -> Answer:
+    """What each example wishes of a weight, and the gradient of the cost of all of them."""
+    model = copy.deepcopy(tab.model)  # whose .grad is filled
+    x, y, labels = examples_of(asked, lesson)
+    with _one_at_a_time:
+        named = most_wanted(model, x, y)[0] if asked.weight is None else weight_of(asked.weight, model)
+        found = wishes(model, x, y, named)
+    _, nudges = rank(model, x, y, _RANKS)
+    return Answer(
+        {
+            "weight": _fields(named),
+            "wishes": [
+                {"index": index, "label": label, "wish": wish}
+                for index, label, wish in zip([None, *asked.examples], labels, found.tolist(), strict=True)
+            ],
+            "mean": found.mean(),
+            "gradient": _gradient(nudges),
+            "nudges": [
+                {
+                    "rank": n.rank,
+                    "weight": _fields(n.weight),
+                    "derivative": n.derivative,
+                    "predicted": n.predicted,
+                    "measured": n.measured,
+                }
+                for n in nudges
+            ],
+            "epsilon": EPSILON,
+        }
+    )
+
+
+@router.post("/nudge")
+def nudged(asked: Nudge, tab: TheTab, lesson: TheLesson) -> Answer:
+    """A weight nudged: what its derivative foretells of the cost of all these examples, and what happens."""
+    model = copy.deepcopy(tab.model)
+    x, y, _ = examples_of(asked, lesson)
+    named = weight_of(asked.weight, model)
+    derivative, cost, measured = nudge(model, x, y, named, asked.epsilon)
+    return Answer({"derivative": derivative, "predicted": asked.epsilon * derivative, "measured": measured, "cost": cost})
+
+
+def examples_of(asked: ManyExamples, lesson: Lesson) -> tuple[Tensor, Tensor, list[int]]:
+    """x, y and labels of the image, then of the training images."""
+    training = lesson.training
+    beyond = next((index for index in asked.examples if index >= len(training)), None)
+    if beyond is not None:
+        raise Fault(422, f"examples should be places of training images, 0 to {len(training) - 1}, and one is {beyond}.")
+    rows = torch.tensor(asked.examples, dtype=torch.long)
+    x = torch.cat([example(asked.image, lesson).x[None], training.x[rows].double()])
+    y = torch.cat([desired(asked.target)[None], training.y[rows].double()])
+    return x, y, [asked.target, *training.labels[rows].tolist()]
+
+
+def weight_of(fields: WeightFields, model: Sequential) -> Weight:
+    named = Weight(fields.l, fields.j, fields.k)
+    try:
+        return sensitivity.weight(str(named), model)
+    except ValueError as error:
+        raise Fault(422, f"weight: {error}.") from error
+
+
+def _gradient(nudges: list[sensitivity.Nudge]) -> dict[str, Any]:
+    """Its largest component; a small one, the last of those looked at that is no less than a thousandth; their ratio."""
+    largest = nudges[0]
+    worth_it = (n for n in reversed(nudges) if abs(n.derivative) >= abs(largest.derivative) / 1000)
+    small = next(worth_it, largest)  # in a network that ran away, no comparison holds
+    return {
+        "largest": {"weight": _fields(largest.weight), "derivative": largest.derivative},
+        "small": {"weight": _fields(small.weight), "derivative": small.derivative},
+        "ratio": abs(largest.derivative / small.derivative) if small.derivative else None,
+    }
+
+
+def _fields(weight: Weight) -> dict[str, int]:
+    return {"l": weight.l, "j": weight.j, "k": weight.k}

@@ -1,0 +1,47 @@
+"""What one image wishes of every activation, weight and bias: the backward pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from torch import Tensor
+
+from manualgrad.network.algorithm import trace
+from manualgrad.teaching.explain import Explanation
+from manualgrad.teaching.play.answer import Answer
+from manualgrad.teaching.play.drawing import desired, example
+from manualgrad.teaching.play.here import TheLesson, TheTab
+from manualgrad.teaching.play.requests import Wanted
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api")
+
+
+@router.post("/wishes")
+def wishes(asked: Wanted, tab: TheTab, lesson: TheLesson) -> Answer:
+    """The cost, and of each layer every derivative and the wish that it is the negative of."""
+    x, y = example(asked.image, lesson).x, desired(asked.target)
+    # Without the steps that explain() tries: it swaps the model's parameters for them, which others look at meanwhile.
+    e = Explanation(x, y, asked.target, trace(tab.model, x[None], y[None]).average(), [])
+    return Answer({"cost": e.trace.cost, "y": y, "layers": [_layer(e, l) for l in range(len(e.trace.layers))]})
+
+
+def _layer(e: Explanation, l: int) -> dict[str, Any]:
+    layer = e.trace.layers[l]
+    assert layer.dC_dW is not None
+    found: dict[str, str | Tensor] = {
+        "name": f"layer {l + 1}",
+        "z": layer.z,
+        "a": layer.a,
+        "dC_da": layer.dC_da,
+        "da_dz": layer.da_dz,
+        "delta": layer.delta,
+        "wish_a": -layer.dC_da,
+        "wish_b": -layer.delta,
+        "wish_W": -layer.dC_dW,
+    }
+    if l > 0:  # the image wishes nothing of itself
+        found |= {"wish_before": e.wishes_before(l), "wish_before_sum": -layer.dC_da_prev}
+    return found

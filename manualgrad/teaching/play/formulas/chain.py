@@ -1,0 +1,94 @@
+"""The network of one neuron a layer: its quantities, the factors of the chain rule, and their products."""
+
+from __future__ import annotations
+
+from manualgrad.network import stack
+from manualgrad.teaching import chain as chains
+from manualgrad.teaching.chain import Chain, Link, Parameter
+from manualgrad.teaching.play.formulas.formula import Formula
+from manualgrad.teaching.play.formulas.notation import factor, shown
+from manualgrad.teaching.play.formulas.source import Line, find
+from manualgrad.teaching.travel import input_link, links_to_cost
+
+__all__ = ["factor_of", "product_of", "quantity"]
+
+_SAYS = {
+    "C": "How sensitive the cost is to the activation: twice its distance from y.",
+    "az": "How sensitive the activation is to the weighted sum: the slope of the sigmoid.",
+    "zw": "How sensitive the weighted sum is to the weight: as much as the activation before it is strong.",
+    "zb": "The bias is added as it is: its factor is 1.",
+    "za": "How sensitive the weighted sum is to the activation before: as much as the weight between them is large.",
+}
+
+_MADE = {
+    "C": "2 ({last} − y)",
+    "az": "Link(a, z,",
+    "zw": "Link(z, w,",
+    "zb": "Link(z, b,",
+    "za": "Link(z, a_prev,",
+}  # by which a link's line is found in chain()
+
+
+def factor_of(c: Chain, of: str, by: str) -> Formula | None:
+    """∂of/∂by, a single link; None where the two are not neighbours."""
+    links = [input_link(c), *(link for parameter in c.parameters for link in parameter.links)]
+    link = next((link for link in links if (link.of, link.by) == (of, by)), None)
+    if link is None:
+        return None
+    name = f"∂{of}/∂{by}"
+    says = _SAYS["C" if of == "C₀" else of[0] + by[0]]
+    return Formula(f"{name} = {link.formula}", shown(link.value), link.value, _line(link), says)
+
+
+def product_of(c: Chain, by: str) -> Formula:
+    """∂C₀/∂by of a weight, a bias, or a quantity: the product of the factors between.
+
+    Raises:
+        ValueError: when the chain has no such quantity.
+    """
+    links = links_to_cost(c, by)
+    value = 1.0
+    for link in links:
+        value *= link.value
+    return Formula(
+        f"∂C₀/∂{by} = " + " · ".join(f"∂{link.of}/∂{link.by}" for link in links),
+        " · ".join(factor(link.value) for link in links) + f" = {shown(value)}",
+        value,
+        find(vars(Chain)["derivatives"], "found[link.of] * link.value"),
+        "The chain rule: the factors between the two, multiplied.",
+    )
+
+
+def quantity(c: Chain, name: str) -> Formula | None:
+    """z, a or C₀, from what it is made of."""
+    if name == "C₀":
+        last = list(c.values)[-1]
+        a, line = c.values[last], find(stack.quadratic_cost, "torch.dot(")
+        return Formula(
+            f"C₀ = ({last} − y)²", f"({shown(a)} − {factor(c.y)})² = {shown(c.cost)}", c.cost, line, "The distance, squared."
+        )
+    if name not in c.values or name == "a⁽⁰⁾":
+        return None
+    before = list(c.values)[list(c.values).index(name) - 1]
+    value = c.values[name]
+    if name.startswith("a"):
+        line, says = find(stack._activate, "z.sigmoid_()"), "The sigmoid squeezes the weighted sum into 0 to 1."
+        return Formula(f"{name} = σ({before})", f"σ({shown(c.values[before])}) = {shown(value)}", value, line, says)
+    w, b = (_parameter(c, letter + name[1:]) for letter in "wb")
+    return Formula(
+        f"{name} = {w.name} {before} + {b.name}",
+        f"{factor(w.value)} · {factor(c.values[before])} + {factor(b.value)} = {shown(value)}",
+        value,
+        find(stack.weighted_input, "product.linear("),
+        "The weight times the activation before, and the bias.",
+    )
+
+
+def _parameter(c: Chain, name: str) -> Parameter:
+    return next(p for p in c.parameters if p.name == name)
+
+
+def _line(link: Link) -> Line:
+    """Where chain() makes such a link."""
+    kind = "C" if link.of == "C₀" else link.of[0] + link.by[0]
+    return find(chains.chain, _MADE[kind])

@@ -1,0 +1,76 @@
+"""The forward pass: the image, weights and biases, z, a and the cost."""
+
+from __future__ import annotations
+
+from manualgrad.network import algorithm, stack
+from manualgrad.symbolic.notation import subscript, superscript
+from manualgrad.teaching.play import drawing, lesson
+from manualgrad.teaching.play.formulas.formula import Formula, Place
+from manualgrad.teaching.play.formulas.notation import factor, of_layer, shown, sum_of
+from manualgrad.teaching.play.formulas.source import find
+from manualgrad.training import images
+
+__all__ = ["W", "a", "b", "cost", "x", "y", "z"]
+
+
+def x(p: Place) -> Formula:
+    value = p.x[p.k].item()
+    how = "cut out, scaled to 20 pixels and put about its centre of mass" if p.is_drawn else "taken as MNIST has it"
+    line = find(images.normalized, "] = scaled") if p.is_drawn else find(lesson.to_examples, "div_(255)")
+    at = f"row {p.k // 28}, column {p.k % 28}"
+    return Formula(
+        f"a⁽⁰⁾{subscript(p.k)} = x{subscript(p.k)}",
+        shown(value),
+        value,
+        line,
+        f"The pixel at {at}, from 0 for the background to 1 for ink; the image is {how}.",
+    )
+
+
+def W(p: Place) -> Formula:
+    value = p.W[p.j, p.k].item()
+    line = find(algorithm.sgd_step, "product.addmm_(W")
+    return Formula(p.w, shown(value), value, line, f"The weight by which {p.a_prev} enters {p.letter('z')}; descent moves it.")
+
+
+def b(p: Place) -> Formula:
+    line, says = find(algorithm.sgd_step, "b.sub_("), f"What is added to {p.letter('z')} whatever the image; descent moves it."
+    return Formula(p.letter("b"), shown(p.b), p.b, line, says)
+
+
+def z(p: Place) -> Formula:
+    value, terms = p.layer.z[p.j].item(), list(zip(p.W[p.j].tolist(), p.layer.a_prev.tolist(), strict=True))
+    return Formula(
+        f"{p.letter('z')} = Σₖ {of_layer('W', p.l, p.j, 'ₖ')} {of_layer('a', p.l - 1, 'ₖ')} + {p.letter('b')}",
+        f"{sum_of(terms)} + {factor(p.b)} = {shown(value)}",
+        value,
+        find(stack.weighted_input, "product.linear("),
+        "The weighted sum of the activations of the layer before, and the bias.",
+    )
+
+
+def a(p: Place) -> Formula:
+    z, value = p.layer.z[p.j].item(), p.layer.a[p.j].item()
+    if p.layer.activation == "relu":
+        letters, fragment, says = f"max(0, {p.letter('z')})", "z.relu_()", "The weighted sum, or 0 where it is below 0."
+        numbers = f"max(0, {shown(z)})"
+    else:
+        letters, fragment = f"σ({p.letter('z')}) = 1 / (1 + e⁻ᶻ)", "z.sigmoid_()"
+        numbers, says = f"σ({shown(z)})", "The sigmoid squeezes the weighted sum into 0 to 1."
+    line = find(stack._activate, fragment)
+    return Formula(f"{p.letter('a')} = {letters}", f"{numbers} = {shown(value)}", value, line, says)
+
+
+def y(p: Place) -> Formula:
+    value, line = p.y[p.j].item(), find(drawing.desired, "one_hot(")
+    says = "What the output should be: 1 for the digit, 0 for the others."
+    return Formula(f"y{subscript(p.j)}", shown(value), value, line, says)
+
+
+def cost(p: Place) -> Formula:
+    value = p.traced.cost.item()
+    errors = [(error, error) for error in (p.traced.layers[-1].a - p.y).tolist()]
+    last = superscript(len(p.traced.layers))
+    line = find(algorithm.trace, "error.square()")
+    says = "The squares of the distances between the outputs and what they should be, added up."
+    return Formula(f"C₀ = Σⱼ (a{last}ⱼ − yⱼ)²", f"{sum_of(errors)} = {shown(value)}", value, line, says)

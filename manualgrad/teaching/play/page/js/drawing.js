@@ -1,0 +1,69 @@
+// A drawing is strokes, each a row of points on a grid of 256×256, so that it fits into a URL; and 112×112 grey pixels of them.
+
+import { base64 } from "./dom.js";
+
+export const GRID = 256;
+export const SIDE = 112; // of the pixels that the server is given
+const PEN = 20; // on the grid: MNIST's strokes are so thick, once a digit is scaled to 20 pixels
+const MOST = 250; // points of a stroke: their number is one byte in the URL
+
+/** The 2 that draws itself when the page opens. */
+export const demo = [
+  [[74, 96], [76, 82], [84, 68], [97, 58], [113, 52], [131, 51], [148, 56], [161, 67], [168, 82], [167, 99], [160, 115], [149, 131], [135, 147], [119, 163], [103, 179], [88, 194], [78, 206], [96, 204], [116, 202], [138, 201], [160, 202], [182, 204]],
+];
+
+const small = document.createElement("canvas");
+small.width = small.height = SIDE;
+const pen = small.getContext("2d", { willReadFrequently: true });
+
+/** 12,544 bytes, 0 for the background and 255 for ink. */
+export function pixels(strokes) {
+  pen.fillStyle = "#000";
+  pen.fillRect(0, 0, SIDE, SIDE);
+  trace(pen, strokes, SIDE / GRID);
+  const rgba = pen.getImageData(0, 0, SIDE, SIDE).data;
+  const grey = new Uint8Array(SIDE * SIDE);
+  for (let i = 0; i < grey.length; i++) grey[i] = rgba[4 * i];
+  return grey;
+}
+
+/** What a request says of an image. */
+export function imageField(image) {
+  return image.split ? { split: image.split, index: image.index } : { drawing: base64(pixels(image.strokes)) };
+}
+
+/** The same, deflated: a history holds many. */
+export async function packedField(image) {
+  if (image.split) return imageField(image);
+  const packed = new Blob([pixels(image.strokes)]).stream().pipeThrough(new CompressionStream("deflate"));
+  return { drawing: base64(new Uint8Array(await new Response(packed).arrayBuffer())) };
+}
+
+/** Draw the strokes with a canvas' context. */
+export function trace(context, strokes, scale) {
+  context.strokeStyle = context.fillStyle = "#fff";
+  context.lineWidth = PEN * scale;
+  context.lineCap = context.lineJoin = "round";
+  for (const stroke of strokes) {
+    context.beginPath();
+    context.moveTo(stroke[0][0] * scale, stroke[0][1] * scale);
+    // Through the middles of its pieces, bent at its points: round, as a hand draws.
+    stroke.slice(1, -1).forEach(([x, y], i) => {
+      const [nextX, nextY] = stroke[i + 2];
+      context.quadraticCurveTo(x * scale, y * scale, ((x + nextX) / 2) * scale, ((y + nextY) / 2) * scale);
+    });
+    context.lineTo(stroke.at(-1)[0] * scale, stroke.at(-1)[1] * scale);
+    context.stroke();
+  }
+}
+
+/** Add a point to the strokes: to the last of them, unless it is long or `down` begins another. */
+export function add(strokes, x, y, down) {
+  const point = [x, y].map((value) => Math.max(0, Math.min(GRID - 1, Math.round(value))));
+  const last = strokes.at(-1);
+  if (down || !last) strokes.push([point]);
+  else if (last.length >= MOST) strokes.push([last.at(-1), point]);
+  else if (Math.hypot(point[0] - last.at(-1)[0], point[1] - last.at(-1)[1]) >= 3) last.push(point);
+  else return false;
+  return true;
+}

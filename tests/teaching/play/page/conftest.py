@@ -1,0 +1,75 @@
+"""A browser, and a server for it: the page as a person has it."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("fastapi", reason='pip install "manualgrad[play]"')
+
+from pages import WIDE  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("there is no Chromium here")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def address():
+    """Of a server in a process of its own."""
+    yield from serve()
+
+
+def serve(*options):
+    command = [sys.executable, "-m", "manualgrad", "play", "--no-browser", *map(str, options)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        line = ""
+        while "http://" not in line:
+            line = server.stdout.readline()
+            assert line, "the server ended"
+        yield re.search(r"http://\S+/", line)[0]
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Open the page; afterwards, its console was silent, and it asked nobody but its server."""
+    contexts, said, asked = [], [], []
+
+    def visit(fragment="", size=WIDE, theme="light", quiet=True, at=address, **options):
+        options.setdefault("reduced_motion", "reduce")
+        context = browser.new_context(viewport=size, color_scheme=theme, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(6_000)
+        context.on("request", lambda request: asked.append(request.url))
+        if quiet:
+            page.on("console", lambda message: message.type in ("error", "warning") and said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(at + fragment)
+        page.wait_for_selector("html.begun")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert {url for url in asked if not url.startswith(("http://127.0.0.1:", "data:", "blob:"))} == set()
+
+
+@pytest.fixture
+def page(visit):
+    return visit()
