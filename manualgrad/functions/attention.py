@@ -55,8 +55,8 @@ class AttentionFunction(Function):
 
     @staticmethod
     def forward(Q: Tensor, K: Tensor, V: Tensor, M: Tensor | None, causal: bool, c: float) -> Tensor:
-        if M is None and _has_a_fused_forward(Q, K, V):
-            O: Tensor = _fused(Q, K, V, 0.0, causal, scale=c)[0]
+        if _has_a_fused_forward(Q, K, V, M):
+            O: Tensor = _fused(Q, K, V, 0.0, causal, attn_mask=None if M is None else _added(M, Q), scale=c)[0]
             return O
 
         def formula(Q: Tensor, K: Tensor, V: Tensor, *rest: Any) -> tuple[Tensor]:
@@ -123,8 +123,12 @@ def _weights(Q: Tensor, K: Tensor, M: Tensor | None, causal: bool, first: int, *
         S = S + S.new_full(S.shape[-2:], -math.inf).triu(1 + first)
     if M is None:
         return torch.softmax(S, -1)
-    S = S + (S.new_zeros(M.shape).masked_fill(~M, -math.inf) if M.dtype == torch.bool else M)
-    return _safe_softmax(S, -1)  # 0 for a query that sees nothing
+    return _safe_softmax(S + _added(M, S), -1)  # 0 for a query that sees nothing
+
+
+def _added(M: Tensor, like: Tensor) -> Tensor:
+    """A boolean mask as what is added: −∞ for what must not be seen."""
+    return like.new_zeros(M.shape).masked_fill(~M, -math.inf) if M.dtype == torch.bool else M
 
 
 def _is_large_and_plain(Q: Tensor, K: Tensor, V: Tensor, M: Tensor | None) -> bool:
@@ -134,7 +138,7 @@ def _is_large_and_plain(Q: Tensor, K: Tensor, V: Tensor, M: Tensor | None) -> bo
     return math.prod(torch.broadcast_shapes(Q.shape[:-2], K.shape[:-2])) * Q.shape[-2] * K.shape[-2] > PAIRS
 
 
-def _has_a_fused_forward(Q: Tensor, K: Tensor, V: Tensor) -> bool:
+def _has_a_fused_forward(Q: Tensor, K: Tensor, V: Tensor, M: Tensor | None) -> bool:
     """What torch.nn.functional would take on the CPU, in one pass, with L beside O."""
     return (
         Q.device.type == "cpu"
@@ -143,4 +147,12 @@ def _has_a_fused_forward(Q: Tensor, K: Tensor, V: Tensor) -> bool:
         and K.shape == V.shape
         and Q.shape[-1] == V.shape[-1]
         and all(t.numel() > 0 and t.stride(-1) == 1 for t in (Q, K, V))
+        and (M is None or _is_a_mask_of(M, Q, K))
     )
+
+
+def _is_a_mask_of(M: Tensor, Q: Tensor, K: Tensor) -> bool:
+    """Whether it fits as it is; the fused forward would read beyond the end of one that does not."""
+    pairs = (*Q.shape[:-1], K.shape[-2])
+    fits = M.dim() in (2, 4) and all(size in (1, of_pairs) for size, of_pairs in zip(M.shape, pairs[-M.dim() :], strict=True))
+    return fits and M.dtype in (torch.bool, Q.dtype) and M.device == Q.device

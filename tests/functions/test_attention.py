@@ -106,6 +106,29 @@ def test_a_query_that_sees_nothing_gives_0_and_has_the_gradient_0():
     torch.autograd.gradgradcheck(lambda *t: attention(*t, mask), tensors)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bool], ids=str)
+@pytest.mark.parametrize("shape", [(4, 5), (1, 5), (4, 1), (2, 3, 4, 5), (2, 1, 1, 5), (1, 3, 4, 1), (3, 4, 5)], ids=str)
+def test_a_mask_that_broadcasts_is_the_same_mask_written_out(shape, dtype):
+    """Of four dimensions, PyTorch's fused forward takes it, and finds its way in the mask's memory."""
+    mask = torch.randn(shape) if dtype == torch.float32 else torch.rand(shape) > 0.3
+    tensors = [t.detach().float().requires_grad_() for t in qkv()]
+    exact = [t.detach().double().requires_grad_() for t in tensors]
+    o = attention(*tensors, mask)
+    expected = attention(*exact, (mask if dtype == torch.bool else mask.double()).expand(2, 3, 4, 5).contiguous())
+    assert_close(o.double(), expected, rtol=1e-5, atol=1e-6)
+    found, wanted = (torch.autograd.grad(y.sin().sum(), t) for y, t in ((o, tensors), (expected, exact)))
+    assert_close([g.double() for g in found], list(wanted), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (3, 5), (2, 3, 4, 6), (2, 2, 4, 5), (3, 1, 1, 5)], ids=str)
+def test_a_mask_that_does_not_fit_raises_torchs_error(shape):
+    tensors = [t.float() for t in qkv()]
+    with pytest.raises(RuntimeError, match="size"):
+        F.scaled_dot_product_attention(*tensors, torch.randn(shape))
+    with pytest.raises(RuntimeError, match="size"):
+        attention(*tensors, torch.randn(shape))
+
+
 def test_several_queries_share_a_key():
     q, k, v = (torch.randn(2, heads, 4, 3, dtype=DOUBLE, requires_grad=True) for heads in (6, 2, 3))
     call = lambda q, k, v: F.scaled_dot_product_attention(q, k, v, enable_gqa=True)  # noqa: E731
