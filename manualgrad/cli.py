@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from manualgrad import __version__
 from manualgrad.commands import average, chain, check, derive, descent, explain, play, predict, sensitivity, train
 from manualgrad.commands.errors import BadInput
 from manualgrad.commands.network import check_picture
@@ -22,6 +23,7 @@ _EXTRAS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0, 1 where a check found a fault, 2 on bad input, 3 where the tool itself failed."""
     parser = argparse.ArgumentParser(prog="manualgrad", description="Neural-network gradients derived by hand.")
+    parser.add_argument("--version", action="version", version=f"manualgrad {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     for command in (train, explain, chain, sensitivity, average, descent, derive, predict, check, play):
         command.add(commands)

@@ -6,6 +6,7 @@ import sys
 import pytest
 from screens import manualgrad
 
+from manualgrad import __version__
 from manualgrad.cli import main
 
 
@@ -31,6 +32,13 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path):
     done = subprocess.run([sys.executable, "-c", hide], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == 'manualgrad: matplotlib is missing: pip install -e ".[train]"\n'
+
+
+def test_the_version_is_printed(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"manualgrad {__version__}\n"
 
 
 @pytest.mark.parametrize("arguments", [[], ["check"], ["chekc"]])
