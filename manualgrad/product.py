@@ -123,11 +123,12 @@ def _by_onednn(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
 def _suits(x: Tensor, W: Tensor, b: Tensor | None = None, transposed: bool = False) -> bool:
     """Whether oneDNN is to compute x Wᵀ + b here; with `transposed`, x W.
 
-    The size comes first: a small product, which takes a few microseconds, waits for the answer. It is asked of arrays alone, as
-    a tracer writes down what the sizes of its tensors are asked.
+    First whether oneDNN is to have any, and then the size: a small product, which takes a few microseconds, waits for the answer.
+    The size is asked of arrays alone, as a tracer writes down what the sizes of its tensors are asked.
     """
     return (
         not _dynamo_is_tracing()
+        and _min_flop.get() is not None
         and _is_array(x)
         and _is_array(W)
         and W.dim() == 2
