@@ -170,8 +170,8 @@ def _l_and_s(x: Tensor) -> tuple[Tensor, Tensor]:
 def _p_minus_class(x: Tensor, s: Tensor, y: Tensor, t: Tensor, *, out: Tensor | None) -> Tensor:
     """t (p − [k = y])."""
     put = _put(x)
-    p = put(torch.exp(wide(x) - s), 1, y, 0)  # of the other classes
-    return torch.mul(put(p, 1, y, -p.sum(1, keepdim=True)), t, out=out).to(x.dtype)
+    p = put(torch.exp(wide(x) - s), y, 0)  # of the other classes
+    return torch.mul(put(p, y, -p.sum(1, keepdim=True)), t, out=out).to(x.dtype)
 
 
 def _p_minus_class_and(
@@ -179,9 +179,9 @@ def _p_minus_class_and(
 ) -> Tensor:
     """t (p − [k = y]) + u p − v w."""
     put = _put(x)
-    p = put(torch.exp(wide(x) - s), 1, y, 0)
+    p = put(torch.exp(wide(x) - s), y, 0)
     of_y = u * torch.exp(wide(x.gather(1, y)) - s) - t * p.sum(1, keepdim=True)
-    return torch.sub(put(p * (t + u), 1, y, of_y), _weighted(v, w), out=out).to(x.dtype)
+    return torch.sub(put(p * (t + u), y, of_y), _weighted(v, w), out=out).to(x.dtype)
 
 
 def _pQ_minus_q(
@@ -193,8 +193,17 @@ def _pQ_minus_q(
 
 
 def _put(x: Tensor) -> Callable[..., Tensor]:
-    """A scatter, in place where nothing records or transforms what is done."""
-    return Tensor.scatter_ if plain(x) else Tensor.scatter
+    """put(p, y, value): p with the value at the class y; in place where nothing records or transforms what is done."""
+    return _put_in_place if plain(x) else _put_by_comparing
+
+
+def _put_in_place(p: Tensor, y: Tensor, value: Tensor | int) -> Tensor:
+    return p.scatter_(1, y, value)
+
+
+def _put_by_comparing(p: Tensor, y: Tensor, value: Tensor | int) -> Tensor:
+    """Element by element, so that a compiler makes one pass of it and what is around it."""
+    return torch.where(_of_classes(torch.arange(p.shape[1], device=p.device), p) == y, value, p)
 
 
 # What they are made of.
