@@ -91,13 +91,14 @@ def test_a_single_step_is_one_step_and_changes_the_drawings_outputs(page):
     part = page.locator("#part-descend")
     part.locator(".from-nothing").click()
     expect(page.locator(".verdict")).to_contain_text("unsure")
-    before = page.locator(".hero .layer-3 .value").all_text_contents()
+    outputs = part.locator(".outputs .value")
+    before = outputs.all_text_contents()
     part.get_by_role("slider", name="Learning rate η").fill("0")
     part.locator(".single").click()
     expect(part.locator("dd.steps")).to_have_text("1")
     expect(part.locator("dd.examples")).to_have_text("10")
     page.wait_for_timeout(300)
-    assert page.locator(".hero .layer-3 .value").all_text_contents() != before
+    assert outputs.all_text_contents() != before
 
 
 def test_descent_lowers_the_cost_until_it_is_paused(page):
@@ -126,6 +127,8 @@ def test_after_descent_the_page_shows_the_network_that_was_trained(page):
     told = numbers(page, "descend")["GET network"]
     x = torch.tensor(numbers(page, "draw")["POST look"]["x"], dtype=torch.float64)[None]
     a = trace(network_of(told), x, torch.zeros(1, 10, dtype=torch.float64)).layers[-1].a[0]
+    page.locator(".hero").scroll_into_view_if_needed()
+    page.wait_for_timeout(200)
     texts = page.locator(".hero .layer-3 .value").all_text_contents()
     assert all(is_shown(text, value) for text, value in zip(texts, a, strict=True))
 

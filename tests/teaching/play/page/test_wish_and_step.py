@@ -123,6 +123,8 @@ def test_undo_brings_back_what_was_before(page):
     expect(step.locator(".before-cost")).to_have_text(before)
     expect(step.locator(".accuracy")).to_have_text(accuracy)
     expect(step.locator(".undo")).to_be_disabled()
+    page.wait_for_timeout(400)
+    assert "done=" not in page.url
 
 
 def test_a_network_that_listens_to_one_example_calls_everything_the_same(page):
