@@ -123,8 +123,8 @@ def _by_onednn(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
 def _suits(x: Tensor, W: Tensor, b: Tensor | None = None, transposed: bool = False) -> bool:
     """Whether oneDNN is to compute x Wᵀ + b here; with `transposed`, x W.
 
-    First whether oneDNN is to have any, and then the size: a small product, which takes a few microseconds, waits for the answer.
-    The size is asked of arrays alone, as a tracer writes down what the sizes of its tensors are asked.
+    First whether oneDNN has any products at all, then the size: a small product, which takes a few microseconds, waits for the
+    answer. The size is asked of arrays alone, as a tracer writes down what the sizes of its tensors are asked.
     """
     return (
         not _dynamo_is_tracing()
