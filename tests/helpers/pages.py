@@ -27,6 +27,14 @@ def draw(page, points=TWO, lift=True):
         page.mouse.up()
 
 
+def rest(page, ms=300):
+    """Wait until the page has asked the server for nothing, and waited for no answer, for so long."""
+    quiet = 0
+    while quiet < ms:
+        page.wait_for_timeout(50)
+        quiet = 0 if page.asked else quiet + 50
+
+
 def numbers(page, part):
     """What a part's JSON button shows."""
     page.locator(f"#part-{part} .json").click()

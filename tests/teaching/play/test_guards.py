@@ -3,6 +3,7 @@
 import anyio
 import pytest
 import torch
+from alone import run_alone
 from starlette.testclient import TestClient
 
 from manualgrad.teaching.play import guards
@@ -110,7 +111,7 @@ def test_a_body_that_does_not_come_is_a_408(monkeypatch):
 
     headers = [(b"host", b"127.0.0.1:1"), (b"content-type", b"application/json"), (b"content-length", b"10")]
     scope = {"type": "http", "method": "POST", "path": "/api/tabs", "headers": headers}
-    anyio.run(Guards(called, "127.0.0.1", 1), scope, receive, send)
+    run_alone(Guards(called, "127.0.0.1", 1), scope, receive, send)
     assert sent[0]["status"] == 408
 
 
@@ -126,7 +127,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_not_answered_by_the_a
 
     headers = [(b"host", b"127.0.0.1:1"), (b"content-type", b"application/json"), (b"content-length", b"10")]
     scope = {"type": "http", "method": "POST", "path": "/api/tabs", "headers": headers}
-    anyio.run(Guards(called, "127.0.0.1", 1), scope, receive, send)
+    run_alone(Guards(called, "127.0.0.1", 1), scope, receive, send)
 
 
 def test_at_every_address_the_one_connected_to_is_the_servers_own(lesson):

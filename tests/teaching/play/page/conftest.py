@@ -10,7 +10,7 @@ import pytest
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("fastapi", reason='pip install "manualgrad[play]"')
 
-from pages import WIDE  # noqa: E402
+from pages import WIDE, rest  # noqa: E402
 
 PATIENCE = 30_000  # ms: other tests take the cores meanwhile
 sync_api.expect.set_options(timeout=PATIENCE)
@@ -59,12 +59,17 @@ def visit(browser, address):
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
+        page.asked = set()  # what has no answer yet
+        page.on("request", lambda request: page.asked.add(request))
+        for end in ("requestfinished", "requestfailed"):
+            page.on(end, lambda request: page.asked.discard(request))
         context.on("request", lambda request: asked.append(request.url))
         if quiet:
             page.on("console", lambda message: message.type in ("error", "warning") and said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(at + fragment)
         page.wait_for_selector("html.begun")
+        rest(page)  # every part has its numbers
         return page
 
     yield visit

@@ -4,7 +4,7 @@ import itertools
 from pathlib import Path
 
 import pytest
-from pages import PHONE, WIDE, draw
+from pages import PHONE, WIDE, draw, rest
 from playwright.sync_api import expect
 
 AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
@@ -15,7 +15,7 @@ def whole(page):
     for part in ("wish", "step", "average", "descend", "chain"):
         page.locator(f"#part-{part}").scroll_into_view_if_needed()
     expect(page.locator("#part-average g.example")).to_have_count(1)
-    page.wait_for_timeout(300)
+    rest(page, 300)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -144,8 +144,8 @@ def test_nothing_jumps_while_one_draws(visit, size):
     tops = "[...document.querySelectorAll('.hero, .under, #part-wish')].map((e) => e.getBoundingClientRect().top + scrollY)"
     was = page.evaluate(tops)
     page.get_by_role("button", name="Clear").click()
-    page.wait_for_timeout(400)
+    rest(page, 400)
     assert page.evaluate(tops) == was
     draw(page)
-    page.wait_for_timeout(600)
+    rest(page, 600)
     assert page.evaluate(tops) == was

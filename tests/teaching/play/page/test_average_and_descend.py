@@ -3,7 +3,7 @@
 import re
 
 import torch
-from pages import example, is_shown, last_number, network_of, numbers
+from pages import example, is_shown, last_number, network_of, numbers, rest
 from playwright.sync_api import expect
 
 from manualgrad import per_example_grads, trace
@@ -42,7 +42,7 @@ def test_each_examples_wish_and_their_mean_are_manualgrads(page):
     part.get_by_label("from neuron k").select_option("5")
     expect(part.locator("h3").first).to_contain_text("W(3)2,5")
     expect(part.locator("g.example")).to_have_count(12)
-    page.wait_for_timeout(400)
+    rest(page, 400)
     told = numbers(page, "average")["POST average"]
     model, x, y = examples_of(page, told)
     wishes = -per_example_grads(model, x, y)["4.weight"][:, 2, 5]
@@ -69,7 +69,7 @@ def test_a_nudge_does_what_its_derivative_foretells(page):
     part = average(page)
     part.locator("input[value='largest']").check()
     part.get_by_role("slider", name="ε").fill("0.01")
-    page.wait_for_timeout(400)
+    rest(page, 400)
     told = numbers(page, "average")
     largest, nudge = told["POST average"]["gradient"]["largest"], told["POST nudge"]
     predicted, measured = part.locator(".pair-row .value").all_text_contents()
@@ -97,8 +97,7 @@ def test_a_single_step_is_one_step_and_changes_the_drawings_outputs(page):
     part.locator(".single").click()
     expect(part.locator("dd.steps")).to_have_text("1")
     expect(part.locator("dd.examples")).to_have_text("10")
-    page.wait_for_timeout(300)
-    assert outputs.all_text_contents() != before
+    expect(outputs).not_to_have_text(before)
 
 
 def test_descent_lowers_the_cost_until_it_is_paused(page):
@@ -111,7 +110,7 @@ def test_descent_lowers_the_cost_until_it_is_paused(page):
     part.locator(".start").click()
     expect(part.locator(".start")).to_have_text("Start")
     steps = part.locator("dd.steps").text_content()
-    page.wait_for_timeout(300)
+    rest(page, 300)
     assert part.locator("dd.steps").text_content() == steps
     assert float(part.locator("dd.cost").text_content()) < 0.8
     assert part.locator(".curve path").first.get_attribute("d").count("L") > 5
@@ -123,12 +122,12 @@ def test_after_descent_the_page_shows_the_network_that_was_trained(page):
     part = page.locator("#part-descend")
     part.locator(".single").click()
     expect(part.locator("dd.steps")).to_have_text("1")
-    page.wait_for_timeout(400)
+    rest(page, 400)
     told = numbers(page, "descend")["GET network"]
     x = torch.tensor(numbers(page, "draw")["POST look"]["x"], dtype=torch.float64)[None]
     a = trace(network_of(told), x, torch.zeros(1, 10, dtype=torch.float64)).layers[-1].a[0]
     page.locator(".hero").scroll_into_view_if_needed()
-    page.wait_for_timeout(200)
+    rest(page, 200)
     texts = page.locator(".hero .layer-3 .value").all_text_contents()
     assert all(is_shown(text, value) for text, value in zip(texts, a, strict=True))
 

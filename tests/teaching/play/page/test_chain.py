@@ -3,7 +3,7 @@
 import math
 
 import torch
-from pages import is_shown, numbers
+from pages import is_shown, numbers, rest
 from playwright.sync_api import expect
 
 from manualgrad import MLP, trace
@@ -40,7 +40,7 @@ def test_every_quantity_is_traces(page):
 def test_a_slider_changes_what_comes_after_it(page):
     page.locator("#part-chain").scroll_into_view_if_needed()
     page.get_by_role("slider", name="Set w⁽²⁾").fill("2.5")
-    page.wait_for_timeout(300)
+    rest(page, 300)
     t = chain_of(page)
     assert is_shown(line(page, "a⁽³⁾").locator("output").text_content(), t.layers[-1].a)
 
@@ -62,7 +62,7 @@ def test_a_nudge_travels_as_foretold(page):
     page.locator("#part-chain").scroll_into_view_if_needed()
     page.get_by_label("Nudge", exact=True).select_option("w2")
     page.get_by_role("slider", name="by", exact=True).fill("0.01")
-    page.wait_for_timeout(300)
+    rest(page, 300)
     table = page.locator("#part-chain .travel")
     assert table.locator("thead th").all_text_contents() == ["quantity", "z(2)", "a(2)", "z(3)", "a(3)", "C0"]
     told = numbers(page, "chain")["POST chain"]["travel"]

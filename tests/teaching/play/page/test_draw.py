@@ -1,7 +1,7 @@
 """The first part: a digit is drawn, and named while it is drawn."""
 
 import torch
-from pages import TWO, draw, example, is_shown, numbers
+from pages import TWO, draw, example, is_shown, numbers, rest
 from playwright.sync_api import expect
 
 from manualgrad import trace
@@ -35,7 +35,7 @@ def test_the_first_stroke_takes_the_place_of_the_2_that_was_there(page):
 def test_the_outputs_shown_are_traces(page):
     draw(page)
     expect(verdict(page)).to_have_text("2")
-    page.wait_for_timeout(300)
+    rest(page, 300)
     model, x, _ = example(page)
     a = trace(model, x, torch.zeros(1, 10, dtype=torch.float64)).layers[-1].a[0]
     texts = page.locator(".hero .neuron.layer-3 .value").all_text_contents()
@@ -45,7 +45,7 @@ def test_the_outputs_shown_are_traces(page):
 
 def test_what_the_network_sees_is_the_image_beside_it(page):
     draw(page)
-    page.wait_for_timeout(300)
+    rest(page, 300)
     x = numbers(page, "draw")["POST look"]["x"]
     pixels = page.evaluate(
         """async () => {

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from pages import is_shown
+from pages import is_shown, rest
 from playwright.sync_api import expect
 
 import manualgrad
@@ -54,7 +54,7 @@ def test_pointing_shows_the_formula_of(page, place):
     expect(page.locator("#part-average g.example")).to_have_count(1)
     element = page.locator(PLACES[place]).first
     element.scroll_into_view_if_needed()
-    page.wait_for_timeout(100)
+    rest(page, 100)
     if place == "a line":  # the middle of its box is not on it
         element.dispatch_event("pointerover", {"pointerType": "mouse"})
     else:
@@ -91,7 +91,7 @@ def test_a_formula_is_told_anew_when_the_network_is_another(page):
     page.mouse.move(5, 5)
     page.get_by_role("radio", name="untrained", exact=True).first.check()
     expect(page.locator(".verdict")).to_contain_text("unsure")
-    page.wait_for_timeout(300)
+    rest(page, 300)
     page.locator(".hero .layer-3 .body").first.hover()
     expect(card(page).locator(".numbers")).not_to_have_text(before)
 

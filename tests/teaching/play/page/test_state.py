@@ -1,6 +1,6 @@
 """The URL holds what the page is about; and the page outlives its tab and its server."""
 
-from pages import draw, numbers
+from pages import draw, numbers, rest
 from playwright.sync_api import expect
 
 
@@ -21,7 +21,7 @@ def prepared(page):
     page.get_by_role("slider", name="Learning rate η").first.fill("-0.5")
     page.locator("#part-step .ten").click()
     expect(page.locator("#part-step .steps")).to_have_text("10 steps from the start")
-    page.wait_for_timeout(700)
+    rest(page, 700)
     return texts(page)
 
 
@@ -29,7 +29,7 @@ def test_the_url_restores_the_state_in_a_new_page(visit):
     first = visit()
     was = prepared(first)
     second = visit(fragment="#" + first.url.partition("#")[2])
-    second.wait_for_timeout(500)
+    rest(second, 500)
     assert texts(second) == was
     assert second.locator("#part-wish .digits input:checked").input_value() == "7"
     assert second.locator("#part-step .slider output").text_content() == "0.316"
@@ -41,7 +41,7 @@ def test_a_reload_keeps_everything(visit):
     was = prepared(page)
     page.reload()
     page.wait_for_selector("html.begun")
-    page.wait_for_timeout(500)
+    rest(page, 500)
     assert texts(page) == was
 
 
@@ -51,10 +51,10 @@ def test_training_is_in_the_url_too(visit):
     expect(first.locator("dd.steps")).to_have_text("1")
     first.locator("#part-descend .single").click()
     expect(first.locator("dd.steps")).to_have_text("2")
-    first.wait_for_timeout(700)
+    rest(first, 700)
     was = texts(first)
     second = visit(fragment="#" + first.url.partition("#")[2])
-    second.wait_for_timeout(500)
+    rest(second, 500)
     assert texts(second) == was
     assert "t*10*1*2*" in first.url
 
@@ -75,7 +75,7 @@ def test_a_link_that_was_cut_short_or_is_nonsense_still_opens(visit):
 
 def test_a_link_goes_to_its_part(visit):
     page = visit(fragment="#part=chain")
-    page.wait_for_timeout(300)
+    rest(page, 300)
     assert page.locator("#part-chain h2").evaluate("e => Math.abs(e.getBoundingClientRect().top) < innerHeight / 2")
     expect(page.locator("nav a[aria-current]")).to_have_text("Chain")
 
@@ -92,7 +92,7 @@ def test_a_tab_that_the_server_dropped_is_made_again_unseen(visit):
     assert page.locator(".status").text_content() == ""
     page.locator("#part-step .undo").click()
     expect(page.locator("#part-step .steps")).to_have_text("10 steps from the start")
-    page.wait_for_timeout(400)
+    rest(page, 400)
     assert texts(page) == was
 
 

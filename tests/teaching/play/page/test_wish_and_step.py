@@ -2,7 +2,7 @@
 
 import re
 
-from pages import draw, example, is_shown, last_number, network_of, numbers, shown
+from pages import draw, example, is_shown, last_number, network_of, numbers, rest, shown
 from playwright.sync_api import expect
 
 from manualgrad import sgd_step, trace
@@ -12,7 +12,7 @@ from manualgrad.network.algorithm import per_example_grad_norms
 def say_it_was_a(page, digit):
     page.locator(f"#part-wish .digits input[value='{digit}']").check()
     expect(page.locator(f"#part-wish .cell:nth-child({digit + 1}) .aim")).to_have_text("→ 1")
-    page.wait_for_timeout(400)
+    rest(page, 400)
 
 
 def test_wishes_shown_are_traces(page):
@@ -123,7 +123,7 @@ def test_undo_brings_back_what_was_before(page):
     expect(step.locator(".before-cost")).to_have_text(before)
     expect(step.locator(".accuracy")).to_have_text(accuracy)
     expect(step.locator(".undo")).to_be_disabled()
-    page.wait_for_timeout(400)
+    rest(page, 400)
     assert "done=" not in page.url
 
 
@@ -143,7 +143,7 @@ def test_the_rate_is_tried_before_it_is_taken(page):
     say_it_was_a(page, 7)
     page.get_by_role("slider", name="Learning rate η").first.fill("-2")
     model, x, y = example(page, 7)
-    page.wait_for_timeout(400)
+    rest(page, 400)
     foretold = page.locator("#part-step .pair-row .value").first.text_content()
     assert is_shown(foretold, -0.01 * per_example_grad_norms(model, x, y).item() ** 2)
     expect(page.locator("#part-step .steps")).to_have_text("0 steps from the start")
