@@ -12,12 +12,15 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import timm
 import torch
 import torch.nn.functional as F
 import torchvision
+import transformers
 from rich.progress import track
 from torch.overrides import resolve_name
 
@@ -64,30 +67,58 @@ def names() -> dict[str, list[str]]:
     return {family: sorted(those) for family, those in sorted(found.items())}
 
 
-MODELS: dict[str, Callable[[], torch.nn.Module]] = {
-    "resnet18": torchvision.models.resnet18,
-    "mobilenet_v3_small": torchvision.models.mobilenet_v3_small,
-    "vgg11": torchvision.models.vgg11,
-    "densenet121": torchvision.models.densenet121,
-    "efficientnet_b0": torchvision.models.efficientnet_b0,
-    "shufflenet_v2_x0_5": torchvision.models.shufflenet_v2_x0_5,
-    "squeezenet1_1": torchvision.models.squeezenet1_1,
-    "googlenet": lambda: torchvision.models.googlenet(init_weights=False, aux_logits=False),
-    "convnext_tiny": torchvision.models.convnext_tiny,
-    "vit_b_16": lambda: torchvision.models.vit_b_16(image_size=64),
-    "swin_t": torchvision.models.swin_t,
+Loss = Callable[[torch.nn.Module], torch.Tensor]
+Maker = Callable[[], tuple[torch.nn.Module, Loss]]  # of a model, and of its loss as a function of it
+
+
+def of_images(make: Callable[[], torch.nn.Module], side: int = 64) -> Maker:
+    x, y = torch.rand(2, 3, side, side), torch.tensor([1, 2])
+    return lambda: (make(), lambda model: F.cross_entropy(model(x), y))
+
+
+def of_words(make: Callable[[Any], torch.nn.Module], config: type[Any]) -> Maker:
+    """A small one, with its own loss."""
+    sizes = {"vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+    marks = {"bos_token_id": 1, "eos_token_id": 2}
+    words = torch.arange(24).view(2, 12)
+    return lambda: (
+        make(config(**sizes, **marks)),
+        lambda model: model(input_ids=words, labels=words).loss,
+    )
+
+
+MODELS: dict[str, Maker] = {
+    **{
+        name: of_images(getattr(torchvision.models, name))
+        for name in ("resnet18", "mobilenet_v3_small", "vgg11", "densenet121", "efficientnet_b0", "shufflenet_v2_x0_5")
+    },
+    "squeezenet1_1": of_images(torchvision.models.squeezenet1_1),
+    "googlenet": of_images(lambda: torchvision.models.googlenet(init_weights=False, aux_logits=False)),
+    "convnext_tiny": of_images(torchvision.models.convnext_tiny),
+    "vit_b_16": of_images(lambda: torchvision.models.vit_b_16(image_size=64)),
+    "swin_t": of_images(torchvision.models.swin_t),
+    **{
+        f"{name} (timm)": of_images(partial(timm.create_model, name), 224)
+        for name in ("mixer_s32_224", "deit_tiny_patch16_224", "levit_128s")
+    },
+    "convmixer_768_32 (timm)": of_images(partial(timm.create_model, "convmixer_768_32"), 32),
+    "GPT-2 (transformers)": of_words(transformers.GPT2LMHeadModel, transformers.GPT2Config),
+    "BERT (transformers)": of_words(transformers.BertForMaskedLM, transformers.BertConfig),
+    "Llama (transformers)": of_words(transformers.LlamaForCausalLM, transformers.LlamaConfig),
+    "Qwen2 (transformers)": of_words(transformers.Qwen2ForCausalLM, transformers.Qwen2Config),
 }
 
 
-def coverage(make: Callable[[], torch.nn.Module]) -> list[float]:
-    """Of a model with torch.nn's layers, swapped, and swapped inside by_hand; the loss is a cross entropy."""
-    model, x, y = make().train(), torch.rand(2, 3, 64, 64), torch.tensor([1, 2])
+def coverage(make: Maker) -> list[float]:
+    """Of a model with torch.nn's layers, swapped, and swapped inside by_hand."""
+    model, loss_of = make()
+    model.train()
     found = []
     blocks: tuple[Any, ...] = (nullcontext, nullcontext, by_hand)
     for block, is_swapped in zip(blocks, (False, True, True), strict=True):
         model = swap(model) if is_swapped else model
         with block():
-            loss = F.cross_entropy(model(x), y)
+            loss = loss_of(model)
         found.append(audit(loss).coverage)
     return found
 
@@ -107,7 +138,8 @@ This file is written by `python docs/catalogue.py`.
 
 ## Whose gradients are by hand
 
-The share of the arithmetic nodes behind a cross entropy in training whose derivative is hand-written, by `manualgrad.audit`:
+The share of the arithmetic nodes behind a cross entropy in training whose derivative is hand-written, by `manualgrad.audit`.
+The models of timm and transformers use few of torch.nn's layers, which `swap` exchanges: most of theirs is `by_hand`'s.
 
 {table(["model", "torch.nn", "swapped", "swapped, inside by_hand"], model)}
 
