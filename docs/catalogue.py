@@ -7,10 +7,8 @@ Coverage is the share of the arithmetic nodes behind a loss whose derivative is 
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -21,35 +19,17 @@ import torch
 import torch.nn.functional as F
 import torchvision
 import transformers
+from making.sources import is_in_place, pages
+from making.written import table
 from rich.progress import track
 from torch.overrides import resolve_name
 
-from manualgrad import Function, audit, by_hand, functions, swap
+from manualgrad import audit, by_hand, swap
 from manualgrad._catalogue import CATALOGUE
 from manualgrad.nn import layers
 
 DOCUMENT = Path(__file__).with_name("catalogue.md")
 SOURCE = "../manualgrad/functions"
-
-
-def pages() -> Iterator[tuple[str, str, list[str]]]:
-    """Of each page with a Function on it: its path in the folder, the first sentence, the Functions."""
-    for module_info in sorted(pkgutil.walk_packages(functions.__path__, "manualgrad.functions."), key=lambda info: info.name):
-        module = importlib.import_module(module_info.name)
-        here = [
-            name
-            for name, value in vars(module).items()
-            if inspect.isclass(value) and issubclass(value, Function) and value.__module__ == module.__name__ and name[0] != "_"
-        ]
-        if here and "forward" in "".join(f" {m}" for name in here for m in vars(getattr(module, name))):
-            path = module.__name__.removeprefix("manualgrad.functions.").replace(".", "/")
-            first = " ".join((module.__doc__ or "").split("\n\n")[0].split())
-            yield f"{path}.py", first.removesuffix(":"), here
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows))
 
 
 FAMILIES = {"functional": "the first four", "_catalogue": "arithmetic"}  # names of files that say little
@@ -62,8 +42,7 @@ def names() -> dict[str, list[str]]:
         call = getattr(call, "func", call)
         family = inspect.unwrap(call).__module__.rpartition(".")[2]
         name = resolve_name(function) or f"torch.{function.__name__}"
-        in_place = (name.endswith("_") and not name.endswith("__")) or "__i" in name
-        found.setdefault("in place" if in_place else FAMILIES.get(family, family), set()).add(name)
+        found.setdefault("in place" if is_in_place(name) else FAMILIES.get(family, family), set()).add(name)
     return {family: sorted(those) for family, those in sorted(found.items())}
 
 
@@ -129,7 +108,10 @@ def percent(share: float) -> str:
 
 
 def document(shares: dict[str, list[float]]) -> str:
-    page = [[f"[{path}]({SOURCE}/{path})", first, ", ".join(those)] for path, first, those in pages()]
+    page = [
+        [f"[{page.path}]({SOURCE}/{page.path})", page.first_sentence, ", ".join(cls.__name__ for cls in page.classes)]
+        for page in pages()
+    ]
     family = [[name, ", ".join(f"`{n}`" for n in those)] for name, those in names().items()]
     model = [[name, *map(percent, found)] for name, found in shares.items()]
     return f"""# The catalogue

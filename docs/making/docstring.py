@@ -1,0 +1,33 @@
+"""A docstring of `manualgrad/functions/` in MyST: its paragraphs, and its equations typeset."""
+
+from __future__ import annotations
+
+import inspect
+
+from making.equations import display
+from making.lexer import NotAFormula
+from making.prose import Link, paragraph
+
+__all__ = ["markdown"]
+
+
+def markdown(docstring: str, link: Link) -> str:
+    """The docstring in MyST. A block that is not in the notation is shown as it stands."""
+    return "\n\n".join(_part(part, link) for part in inspect.cleandoc(docstring).split("\n\n"))
+
+
+def _part(part: str, link: Link) -> str:
+    lines = part.splitlines()
+    if all(line.startswith("    ") for line in lines):
+        return _equations(lines)
+    if lines[0].startswith("- "):
+        items = part[2:].split("\n- ")
+        return "\n".join(f"- {paragraph(item, link)}" for item in items)
+    return paragraph(part, link)
+
+
+def _equations(lines: list[str]) -> str:
+    try:
+        return f"```{{math}}\n{display(lines)}\n```"
+    except NotAFormula:
+        return "```text\n" + "\n".join(line[4:] for line in lines) + "\n```"

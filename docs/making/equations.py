@@ -1,0 +1,161 @@
+"""A block of equations in a docstring, set as one display: labels, left sides, right sides and remarks, each in its column.
+
+In the docstrings a wide gap divides what stands in one line: a label, an equation or several, a remark.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from making.lexer import NotAFormula
+from making.notation import tex
+
+__all__ = ["display"]
+
+WIDTH = 74  # signs of a line that still fits on a page
+
+_GAP = re.compile(r"(?<=[^\s=])\s{2,}(?=[^\s=])")
+_LABEL = re.compile(r"[\w-]{3,}|.*:")
+_RELATION = re.compile(r"\s*([=≤≥⟺]|(?<=\s)[<>](?=\s))\s*")
+_WORD = re.compile(
+    r"(?<![\w(∂_'`])(?!d[A-Za-z](?![A-Za-z])|max\b|min\b|log\b|sign\b|delta|tanh|prev|softmax|softplus|erf)[A-Za-z]{2,}(?![\w(_'])"
+)
+
+
+@dataclass
+class _Row:
+    label: str = ""
+    equations: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+def display(lines: list[str]) -> str:
+    """The block in TeX.
+
+    Raises:
+        NotAFormula: when a line is not in the notation.
+    """
+    rows = _rows(lines)
+    written = []
+    widest = max((_width(equation) for row in rows for equation in row.equations), default=0)
+    labels = any(row.label for row in rows)
+    for row in rows:
+        room = WIDTH - (max(len(row.label) for row in rows) if labels else 0)
+        label = rf"\text{{{row.label}}} && " if row.label else "&& " if labels else ""
+        sides = _beside(row.equations, room)
+        beside = bool(row.remarks) and len(row.equations) > 0 and widest + _width(row.remarks[0]) + 3 <= room
+        for number, line in enumerate(sides):
+            remark = rf" && {tex(row.remarks[0])}" if beside and number == 0 else ""
+            written.append((label if number == 0 else "&& " if labels else "") + line + remark)
+        for remark in row.remarks[beside:]:
+            written += [("&& " if labels else "") + rf"& \quad {line}" for line in _wrapped(remark, room)]
+    return "\\begin{aligned}\n" + " \\\\[0.4em]\n".join(written) + "\n\\end{aligned}"
+
+
+def _rows(lines: list[str]) -> list[_Row]:
+    rows: list[_Row] = []
+    margin = min(len(line) - len(line.lstrip()) for line in lines)
+    for line in lines:
+        pieces = [piece.strip() for piece in _GAP.split(line.strip())]
+        if rows and len(line) - len(line.lstrip()) > margin + 8 and not _is_equation(pieces[0]):
+            before = rows[-1]  # a remark goes on
+            before.remarks[-1:] = [" ".join([*before.remarks[-1:], *pieces])]
+            continue
+        row = _Row()
+        if len(pieces) > 1 and _LABEL.fullmatch(pieces[0]):
+            row.label = pieces.pop(0)
+        for piece in pieces:
+            piece = re.sub(r"\s+", " ", piece)
+            (row.equations if _is_equation(piece) and not (row.equations and _is_said(piece)) else row.remarks).append(
+                piece.rstrip(",")
+            )
+        if not row.equations and row.remarks:
+            row.equations, row.remarks = row.remarks[:1], row.remarks[1:]
+        rows.append(row)
+    return rows
+
+
+def _is_equation(piece: str) -> bool:
+    """Whether a relation stands in it, outside brackets, before the first word."""
+    plain = piece
+    while re.search(r"[(\[{][^()\[\]{}]*[)\]}]", plain):
+        plain = re.sub(r"[(\[{][^()\[\]{}]*[)\]}]", "§", plain)
+    relation = _RELATION.search(plain)
+    word = _WORD.search(plain)
+    return relation is not None and (word is None or relation.start() < word.start() or plain.startswith(("slope", "constant")))
+
+
+def _is_said(piece: str) -> bool:
+    """Whether it is more of a sentence than of an equation."""
+    return len(_WORD.findall(piece)) > 2
+
+
+def _width(text: str) -> int:
+    """How many signs are beside each other, once it is typeset: of a fraction, the longer side."""
+    text = re.sub(r"(\S+)/(\S+)", lambda both: max(both[1], both[2], key=len), text)
+    return len(re.sub(r"[_^{}]|(?<=\W) | (?=\W)", "", text))
+
+
+def _beside(equations: list[str], room: int) -> list[str]:
+    """Equations side by side where they fit, and else below one another, their relations in a column."""
+    lines: list[list[str]] = []
+    for equation in equations:
+        if lines and sum(map(_width, [*lines[-1], equation])) + 4 * len(lines[-1]) <= room:
+            lines[-1].append(equation)
+        else:
+            lines.append([equation])
+    return [piece for first, *others in lines for piece in _steps(first, others, room)]
+
+
+def _steps(first: str, others: list[str], room: int) -> list[str]:
+    """An equation, with & at its relation; a chain of equalities that is too long goes on in the next line."""
+    after = "".join(rf" \qquad {tex(other)}" for other in others)
+    steps = _at_equals(first)
+    if _width(first) <= room or len(steps) < 3:
+        left, right = (steps[0], " = ".join(steps[1:])) if len(steps) > 1 else ("", first)
+        return [(f"{tex(left)} &= {tex(right)}" if len(steps) > 1 else _aligned(first)) + after]
+    lines: list[list[str]] = [[]]
+    for step in steps[1:]:
+        if lines[-1] and _width(steps[0] + " = ".join([*lines[-1], step])) > room:
+            lines.append([])
+        lines[-1].append(step)
+    written = [f"&= {tex(' = '.join(line))}" for line in lines]
+    return (
+        [f"{tex(steps[0])} {written[0]}", *written[1:-1], written[-1] + after]
+        if len(written) > 1
+        else [f"{tex(steps[0])} {written[0]}{after}"]
+    )
+
+
+def _at_equals(equation: str) -> list[str]:
+    """The sides of a chain of equalities; brackets and words keep theirs."""
+    sides, depth, start = [], 0, 0
+    for at, sign in enumerate(equation):
+        depth += (sign in "([{") - (sign in ")]}")
+        if sign == "=" and depth == 0:
+            if _WORD.search(equation[start:at]) and sides:
+                break
+            sides.append(equation[start:at].strip())
+            start = at + 1
+    return [*sides, equation[start:].strip()]
+
+
+def _aligned(equation: str) -> str:
+    relation = _RELATION.search(equation)
+    if relation is None or (relation.start() == 0 and equation[:1] != "="):
+        return f"& {tex(equation)}"
+    return f"{tex(equation[: relation.start()])} & {tex(equation[relation.start() :])}"
+
+
+def _wrapped(text: str, room: int) -> list[str]:
+    """A remark, in lines that fit where no bracket is cut by that."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + len(word) > room:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    try:
+        return [tex(line) for line in lines]
+    except NotAFormula:
+        return [tex(text)]

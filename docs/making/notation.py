@@ -1,0 +1,255 @@
+"""From the docstrings' notation to TeX: `∂C/∂x_j = r (h_j − h̄)` is a fraction, subscripts, and a mean with a bar.
+
+The notation is a line of Unicode as one would write it in a letter. `/` between spaces divides the product before it; without
+spaces it divides the two things that it joins. `_` and `^` take what touches them. Two things with a space between are
+multiplied. Words are words. What is not in it raises NotAFormula, and is to be shown as it stands.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from making import signs
+from making.lexer import NotAFormula, Token, tokens
+
+__all__ = ["NotAFormula", "tex"]
+
+_VERBS = {"is", "are", "and", "or", "does", "has", "occurs", "changes", "in", "where", "to", "of"}
+
+
+def tex(text: str) -> str:
+    """The text in TeX.
+
+    Raises:
+        NotAFormula: when it is not in the notation.
+    """
+    parser = _Parser(tokens(text))
+    written = parser.sequence(until=())
+    if parser.at < len(parser.tokens):
+        raise NotAFormula(text)
+    return written
+
+
+class _Parser:
+    def __init__(self, found: list[Token]) -> None:
+        self.tokens, self.at = found, 0
+        self.open_bars = 0
+
+    def sequence(self, until: tuple[str, ...]) -> str:
+        """Terms and what stands between them."""
+        written: list[str] = []
+        while (token := self.peek()) is not None and token.text not in until:
+            if self._is_prose():
+                written.append(self._prose())
+            elif token.text in signs.SEPARATORS and token.kind == "sign":
+                self.at += 1
+                written.append(signs.SEPARATORS[token.text])
+            else:
+                written.append(self._term(until))
+        return " ".join(written)
+
+    def peek(self, ahead: int = 0) -> Token | None:
+        return self.tokens[self.at + ahead] if self.at + ahead < len(self.tokens) else None
+
+    def _touching(self, *texts: str) -> bool:
+        """Whether the next token is one of these, and no space is before it."""
+        token = self.peek()
+        return token is not None and not token.after_space and token.text in texts
+
+    # Prose
+
+    def _is_prose(self) -> bool:
+        token, following = self.peek(), self.peek(1)
+        if token is None or token.kind in ("word", "quoted"):
+            return token is not None
+        # The article: "else a number".
+        article = token.text == "a" and following is not None and following.kind == "word" and following.after_space
+        return article and following is not None and following.text not in _VERBS
+
+    def _prose(self) -> str:
+        words: list[str] = []
+        start = self.at
+        while self._is_prose() or (words and self._touching(",", ".", ";", ":")):
+            token = self.tokens[self.at]
+            words.append(" " * (token.after_space and self.at > start) + token.text)
+            self.at += 1
+        text = "".join(words).replace("`", "").replace("_", r"\_")
+        return rf"\text{{ {text} }}"
+
+    # Terms: products and quotients
+
+    def _term(self, until: tuple[str, ...]) -> str:
+        factors = [self._quotient()]
+        while (token := self.peek()) is not None and token.text not in until and not self._is_prose():
+            if token.text == "/" and token.after_space:
+                self.at += 1
+                divided = _bare(factors[0]) if len(factors) == 1 else _joined(factors)
+                factors = [rf"\frac{{{divided}}}{{{self._divisor(until)}}}"]
+            elif token.kind == "sign" and token.text in signs.SEPARATORS:
+                break
+            else:
+                factors.append(self._quotient())
+        return _joined(factors)
+
+    def _divisor(self, until: tuple[str, ...]) -> str:
+        """One thing; of a sum, all that is summed."""
+        token = self.peek()
+        if token is None:
+            raise NotAFormula("nothing to divide by")
+        if token.text not in signs.BIG:
+            return _bare(self._quotient())
+        factors = []
+        while (token := self.peek()) is not None and token.text not in (*until, *signs.SEPARATORS, "/"):
+            factors.append(self._quotient())
+        return _joined(factors)
+
+    def _quotient(self) -> str:
+        """A factor, or two that a slash joins."""
+        found = self._factor()
+        while self._touching("/"):
+            self.at += 1
+            found = rf"\frac{{{_bare(found)}}}{{{_bare(self._factor())}}}"
+        return found
+
+    # Factors
+
+    def _factor(self) -> str:
+        token = self.peek()
+        if token is None:
+            raise NotAFormula("a factor is missing")
+        self.at += 1
+        if token.text in signs.BIG:
+            return self._with_scripts(signs.BIG[token.text])
+        if token.text == "∂":
+            return rf"\partial {self._factor()}"
+        if token.text == "√":
+            return rf"\sqrt{{{_bare(self._factor())}}}"
+        if token.text in signs.BRACKETS:
+            return self._with_scripts(self._bracketed(token.text))
+        if token.kind == "number":
+            return self._with_scripts(token.text)
+        if token.kind == "differential":
+            return "d" + self._applied(_letter(token.text[1:]))
+        if token.text == "d" and self._touching("(" if self.open_bars else "|", "("):
+            return "d" + self._factor()
+        if token.kind == "letter":
+            return self._applied(_letter(token.text))
+        if token.kind == "name":
+            return self._applied(signs.NAMES[token.text])
+        raise NotAFormula(f"{token.text!r} where a factor is to be")
+
+    def _applied(self, symbol: str) -> str:
+        """A symbol with its subscripts and powers, and what it is applied to or indexed by: σ(z), x[n,c]."""
+        symbol = self._with_scripts(symbol)
+        while self._touching("(", "["):
+            opening = self.tokens[self.at].text
+            self.at += 1
+            symbol = self._with_scripts(symbol + self._bracketed(opening))
+        return symbol
+
+    def _bracketed(self, opening: str) -> str:
+        closing = signs.BRACKETS[opening]
+        self.open_bars += opening == "|"
+        inside = self.sequence(until=(closing,))
+        self._expect(closing)
+        self.open_bars -= opening == "|"
+        tall = r"\frac" in inside or r"\sum" in inside or r"\prod" in inside
+        left, right = (signs.DELIMITERS.get(sign, sign) for sign in (opening, closing))
+        return rf"\left{left} {inside} \right{right}" if tall else f"{left}{inside}{right}"
+
+    def _expect(self, text: str) -> None:
+        token = self.peek()
+        if token is None or token.text != text:
+            raise NotAFormula(f"{text!r} is missing")
+        self.at += 1
+
+    # Subscripts, powers, primes
+
+    def _with_scripts(self, base: str) -> str:
+        lower: list[str] = []
+        upper: list[str] = []
+        while (token := self.peek()) is not None and not token.after_space:
+            if token.text == "_":
+                self.at += 1
+                lower.append(self._subscript())
+            elif token.text == "^":
+                self.at += 1
+                upper.append(_bare(self._factor()))
+            elif token.text in ("′", "'"):
+                self.at += 1
+                upper.append(r"\prime")
+            elif token.kind in ("raised", "lowered"):
+                self.at += 1
+                raised = token.kind == "raised"
+                plain = "".join((signs.RAISED if raised else signs.LOWERED)[sign] for sign in token.text)
+                (upper if raised else lower).append(r"\mathsf{T}" if plain == "T" else _power(plain))
+            else:
+                break
+        return base + (f"_{{{', '.join(lower)}}}" if lower else "") + (f"^{{{' '.join(upper)}}}" if upper else "")
+
+    def _subscript(self) -> str:
+        """All that touches: W_(i_k)e, x_index(t), Σ_{j≠i}."""
+        parts: list[str] = []
+        while (token := self.peek()) is not None and not (token.after_space and parts):
+            if token.text in ("(", "{"):
+                self.at += 1
+                closing = ")" if token.text == "(" else "}"
+                inside = self.sequence(until=(closing,))
+                self._expect(closing)
+                is_argument = token.text == "(" and bool(parts) and self.tokens[self.at - 1].text == ")"
+                parts.append(f"({inside})" if is_argument else inside)
+            elif token.kind in ("subscript", "letter", "number", "word", "name"):
+                self.at += 1
+                parts.append(_counted(token.text))
+            else:
+                break
+        if not parts:
+            raise NotAFormula("a subscript is missing")
+        return " ".join(parts)
+
+
+def _counted(text: str) -> str:
+    """nk counts by n and by k; a longer run is a word."""
+    if len(text) >= 4:
+        return rf"\text{{{text}}}"
+    return text
+
+
+def _letter(text: str) -> str:
+    letter, *marks = text
+    symbol = signs.LETTERS.get(letter, letter)
+    for mark in marks:
+        symbol = f"{signs.MARKS[mark]}{{{symbol}}}"
+    return symbol
+
+
+def _power(plain: str) -> str:
+    return plain.replace("−", "-")
+
+
+def _bare(written: str) -> str:
+    """Without the brackets that a fraction bar or a root makes superfluous."""
+    for opening, closing in ((r"\left( ", r" \right)"), ("(", ")")):
+        if written.startswith(opening) and written.endswith(closing):
+            inside = written[len(opening) : len(written) - len(closing)]
+            if _is_balanced(inside):
+                return inside
+    return written
+
+
+def _is_balanced(text: str) -> bool:
+    depth = 0
+    for sign in text:
+        depth += (sign == "(") - (sign == ")")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _joined(factors: list[str]) -> str:
+    """Side by side, with room between, which tells a product c (x) from an application c(x)."""
+    written = factors[0]
+    for before, factor in pairwise(factors):
+        opens = before.startswith(signs.SPACED)
+        written += (" " if opens else r"\,") + factor
+    return written

@@ -1,0 +1,154 @@
+"""A paragraph of a docstring in MyST: its formulas typeset, its shapes and names in code, its references links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from making import signs
+from making.lexer import NotAFormula, Token, tokens
+from making.notation import tex
+
+__all__ = ["paragraph"]
+
+Link = Callable[[str], str | None]  # of a file that the text names, the page
+
+_APART = re.compile(
+    r"(?P<code>`[^`]*`)"
+    r"|(?P<file>[\w/]+\.(?:py|md)(?!\w))"
+    r"|(?P<shape>(?<![\w\])])\[[^\[\]=<>≠≥≤−]*\](?![²³]))"
+    r"|(?P<issues>pytorch issues? \d+(?:(?:, | and )\d+)*)"
+)
+_LEAD = re.compile(r"(Backward|Forward mode|Forward|Shapes|Complex numbers)(?=[.,: ])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>$#|{}~])")
+_TOUCHED = re.compile(r"[\w∂Σ^′][(\[{][^()\[\]{}]*$")
+_OPERATORS = ("=", "<", ">", "≤", "≥", "≠", "→", "+", "−", "-", "·", "/")
+_ALONE = {"a", "A", "I"}
+_VERBS = {"is", "are", "and", "or", "does", "has", "occurs", "alone", "says", "where", "on", "at"}
+
+
+def paragraph(text: str, link: Link) -> str:
+    """The paragraph in MyST."""
+    text = " ".join(text.split())
+    lead = _LEAD.match(text)
+    written = f"**{lead[0]}**" if lead else ""
+    at = lead.end() if lead else 0
+    for match in _APART.finditer(text):
+        if match.start() < at:
+            continue
+        written += _with_formulas(text[at : match.start()]) + _apart(match, link)
+        at = match.end()
+    return written + _with_formulas(text[at:])
+
+
+def issues(text: str) -> str:
+    """`pytorch issues 1 and 2`, with links."""
+    return re.sub(r"\d+", lambda number: f"[{number[0]}](https://github.com/pytorch/pytorch/issues/{number[0]})", text)
+
+
+def _apart(match: re.Match[str], link: Link) -> str:
+    text = match[0]
+    if match["code"]:
+        return text
+    if match["shape"]:
+        return f"`{text}`"
+    if match["issues"]:
+        return issues(text)
+    page = link(text)
+    return f"[{_escaped(text)}]({page})" if page else f"`{text}`"
+
+
+def _with_formulas(text: str) -> str:
+    """Runs of words that are a formula, typeset; the others as they are."""
+    pieces = re.split(r"(\s+)", text)
+    written, at = "", 0
+    while at < len(pieces):
+        end = at if not pieces[at] or pieces[at].isspace() else _end_of_run(pieces, at)
+        found = _formula("".join(pieces[at:end]), pieces[end : end + 2]) if end > at else None
+        if found is None:
+            written += _escaped(pieces[at])
+            at += 1
+        else:
+            written += found
+            at = end
+    return written
+
+
+def _end_of_run(pieces: list[str], start: int) -> int:
+    """Where the run of formula-like words ends that begins here. Inside an argument, `∂(the final cost)`, any word goes."""
+    end, at, run = start, start, ""
+    while at < len(pieces):
+        piece = pieces[at]
+        at += 1
+        if not piece or piece.isspace():
+            run += piece
+            continue
+        opens = _is_open(run)
+        if not _is_formula_like(piece) and not (opens and _TOUCHED.search(run)):
+            break
+        if piece == "a" and _is_article(pieces, at, run):
+            break
+        run += piece
+        end = at
+        if piece.endswith((",", ".", ";", ":")) and not _is_open(run):
+            break
+    return end
+
+
+def _is_article(pieces: list[str], at: int, run: str) -> bool:
+    """Whether the `a` before this place goes with the word after it, and not with the formula before it."""
+    following = next((piece for piece in pieces[at:] if piece.strip()), "")
+    goes_on = run.rstrip()[-1:] in ("", *_OPERATORS)
+    return bool(run) and not goes_on and not _is_formula_like(following) and following.strip(",.;:") not in _VERBS
+
+
+def _is_open(run: str) -> bool:
+    return run.count("(") > run.count(")") or run.count("[") > run.count("]") or run.count("{") > run.count("}")
+
+
+def _is_formula_like(word: str) -> bool:
+    opening = _TOUCHED.search(word)
+    found = _tokens(word[: opening.start() + 1] if opening else word.strip(",.;:"))
+    return bool(found) and all(token.kind not in ("word", "quoted") for token in found)
+
+
+def _tokens(text: str) -> list[Token]:
+    try:
+        return tokens(text)
+    except NotAFormula:
+        return []
+
+
+def _formula(run: str, following: list[str]) -> str | None:
+    """The run typeset, with the punctuation around it; None where it is no formula after all."""
+    before, after = "", ""
+    core = run.rstrip()
+    while core and core[-1] in ",.;:":
+        core, after = core[:-1], core[-1] + after
+    while core[:1] == "(" and core.count("(") > core.count(")"):
+        core, before = core[1:].lstrip(), before + "("
+    while core[-1:] == ")" and core.count(")") > core.count("("):
+        core, after = core[:-1], ")" + after
+    found = _tokens(core)
+    if not _stands_for_something(found) or found[-1].text in _OPERATORS:
+        return None
+    lone = len(found) == 1 and found[0].text in _ALONE
+    if lone and not (after or (following and following[-1].strip(",.;:") in _VERBS)):
+        return None
+    try:
+        return f"{_escaped(before)}${tex(core)}${_escaped(after)}"
+    except NotAFormula:
+        return None
+
+
+def _stands_for_something(found: list[Token]) -> bool:
+    """Whether a letter of a formula is in it: a number, or a name such as max by itself, is prose."""
+    if all(token.kind in ("name", "number") or token.text in (".", ",") for token in found):
+        return any(token.text == "delta" for token in found)
+    return any(
+        token.kind in ("letter", "differential") or token.text in signs.BIG or token.text in ("∂", "delta") for token in found
+    )
+
+
+def _escaped(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", text)

@@ -1,0 +1,47 @@
+"""The signs that the docstrings write formulas with, and TeX's names for them."""
+
+from __future__ import annotations
+
+RELATIONS = {"=": "=", "<": "<", ">": ">", "≤": r"\le", "≥": r"\ge", "≠": r"\ne", "→": r"\to", "⟺": r"\iff", "∈": r"\in"}
+OPERATORS = {"+": "+", "−": "-", "-": "-", "·": r"\cdot", "∗": r"\ast", "±": r"\pm"}
+PUNCTUATION = {",": r",\;", ";": r";\;", ":": r":\;", "!": "!", "...": r"\dots", "···": r"\cdots", ".": "."}
+SEPARATORS = RELATIONS | OPERATORS | PUNCTUATION
+
+BRACKETS = {"(": ")", "[": "]", "⌊": "⌋", "⌈": "⌉", "|": "|", "‖": "‖"}
+DELIMITERS = {"⌊": r"\lfloor", "⌋": r"\rfloor", "⌈": r"\lceil", "⌉": r"\rceil", "|": "|", "‖": r"\|"}
+
+BIG = {"Σ": r"\sum", "Π": r"\prod", "∫": r"\int"}
+
+LETTERS = {
+    "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "ε": r"\varepsilon", "η": r"\eta", "λ": r"\lambda",
+    "π": r"\pi", "σ": r"\sigma", "Φ": r"\Phi", "ℓ": r"\ell", "∞": r"\infty",
+}  # fmt: skip
+
+# Words that stand for something in a formula; any other word of two letters or more is prose.
+NAMES = {"delta": r"\delta"} | {
+    name: rf"\operatorname{{{name}}}"
+    for name in (
+        "erf",
+        "sign",
+        "trunc",
+        "conj",
+        "Re",
+        "index",
+        "fold",
+        "unfold",
+        "slope",
+        "constant",
+        "softplus",
+        "softmax",
+        "hardsigmoid",
+    )
+}
+NAMES |= {name: rf"\{name}" for name in ("log", "exp", "tanh", "max", "min")}
+
+# After these TeX makes room itself.
+SPACED = tuple(NAMES[name] for name in ("erf", "sign", "Re", "log", "exp", "tanh", "max", "min")) + tuple(BIG.values())
+
+RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵀᵃᵇᵉⁱᵏⁿᵖᵗᵘˣʸᶻ", "0123456789+−()Tabeiknptuxyz", strict=True))
+LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
+
+MARKS = {"\u0302": r"\hat", "\u0304": r"\bar", "\u0303": r"\tilde"}
