@@ -1,6 +1,6 @@
 """A small GPT, every gradient of it by hand, that learns to write like a text file, character by character.
 
-    python examples/gpt.py                    # on README.md and docs/backpropagation.md, 2 minutes on two CPU cores
+    python examples/gpt.py                    # on README.md and docs/learn, 2 minutes on two CPU cores
     python examples/gpt.py mine.txt           # on another text
     python examples/gpt.py --check            # its gradients beside torch.nn's, in float64
 
@@ -108,7 +108,7 @@ def check(characters: int) -> float:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("text", type=Path, nargs="*", help="text files (README.md and docs/backpropagation.md)")
+    parser.add_argument("text", type=Path, nargs="*", help="text files (README.md and docs/learn)")
     parser.add_argument("--steps", type=int, default=900, help="of training (%(default)s)")
     parser.add_argument("--batch-size", type=int, default=32, help="pieces of text in a step (%(default)s)")
     parser.add_argument("--check", action="store_true", help="hold the gradients against torch.nn's, and train nothing")
@@ -118,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"The gradients differ from torch.nn's by {far:.0e} of the largest.")
         return 0 if far < 1e-10 else 1
     try:
-        files = options.text or [ROOT / "README.md", ROOT / "docs" / "backpropagation.md"]
+        files = options.text or [ROOT / "README.md", *sorted((ROOT / "docs" / "learn").glob("*.md"))]
         text = "".join(file.read_text(encoding="utf-8") for file in files)
     except (OSError, ValueError) as error:
         parser.error(f"the text cannot be read ({error})")

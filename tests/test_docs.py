@@ -3,58 +3,82 @@
 import ast
 import re
 import shlex
+import sys
 
 import pytest
-import torch
 from paths import ROOT
+
+sys.path.append(str(ROOT / "docs"))
+
+import torch_under_check
 
 import manualgrad
 from manualgrad import cli
+from manualgrad.testing import CHECKS, check_function
 from manualgrad.training.options import options
 from manualgrad.training.processes import ALONE
 
+DOCS = ROOT / "docs"
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted(path for path in DOCS.rglob("*.md") if not path.is_relative_to(DOCS / "generated")),
 ]
-BACKPROPAGATION = ROOT / "docs" / "backpropagation.md"
+LESSON = [DOCS / "backpropagation.md", *sorted((DOCS / "learn").glob("*.md"))]
 
-document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+
+def name_of(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+document = pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 
 
 def blocks(path):
-    return re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
+    """The blocks of Python on a page, each with what it prints, where a block of output follows."""
+    found = re.findall(r"```python\n(.*?)```(?:\s*```output\n(.*?)```)?", path.read_text(encoding="utf-8"), re.DOTALL)
+    return [(code, printed) for code, printed in found]
 
 
-RUNNABLE = [block for block in blocks(BACKPROPAGATION) if not block.startswith("# manualgrad/")]
+def is_quoted(code):
+    return code.startswith("# manualgrad/")
 
 
-def test_the_backpropagation_document_has_code_that_runs():
-    assert len(RUNNABLE) >= 6
+WITH_CODE = [path for path in DOCUMENTS if any(not is_quoted(code) for code, _ in blocks(path))]
+WORDS = re.compile(r"-?\d+\.[\de-]+")  # numbers that are drawn are apart from the words
 
 
-@pytest.mark.parametrize("block", RUNNABLE, ids=range(1, len(RUNNABLE) + 1))
-def test_each_block_of_the_backpropagation_document_runs_by_itself(block):
-    exec(block, {})
+@pytest.mark.parametrize("document", WITH_CODE, ids=name_of)
+def test_every_code_block_of_a_page_runs_and_prints_what_follows_it(document, capsys):
+    """From the first to the last, as a reader types them."""
+    typed = {"__name__": "typed"}
+    for code, printed in blocks(document):
+        if is_quoted(code):
+            continue
+        exec(code, typed)
+        shown = capsys.readouterr().out
+        if printed:
+            assert WORDS.sub("", shown).split() == WORDS.sub("", printed).split()
+
+
+def test_the_pages_that_teach_have_code():
+    assert {name_of(path) for path in WITH_CODE} >= {
+        *("README.md", "docs/start.md", "docs/in-a-model.md", "docs/write-your-own.md", "docs/how-it-works.md"),
+        *(
+            "docs/learn/chain.md",
+            "docs/learn/neurons.md",
+            "docs/learn/wishes.md",
+            "docs/learn/average.md",
+            "docs/learn/descent.md",
+        ),
+    }
 
 
 def test_the_citation_is_of_this_version():
     assert f"version: {manualgrad.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
-def test_the_readmes_code_of_the_algorithm_runs():
-    (block,) = [block for block in blocks(ROOT / "README.md") if "import MLP" in block]
-    exec(block, {})
-
-
-def test_the_readmes_code_of_by_hand_prints_what_it_says(capsys):
-    (block,) = [block for block in blocks(ROOT / "README.md") if "by_hand()" in block]
-    exec(block, {"torch": torch, "manualgrad": manualgrad})
-    assert capsys.readouterr().out == "1.0\n"
-
-
-def test_the_lines_that_it_quotes_stand_in_the_package():
-    quoted = [block for block in blocks(BACKPROPAGATION) if block.startswith("# manualgrad/")]
+def test_the_lines_that_the_lesson_quotes_stand_in_the_package():
+    quoted = [code for path in LESSON for code, _ in blocks(path) if is_quoted(code)]
     assert len(quoted) >= 5
     for block in quoted:
         for line in block.splitlines():
@@ -75,8 +99,8 @@ def code_alone(source, name):
     return ast.unparse(found)
 
 
-def test_the_layer_that_the_readme_shows_is_that_of_the_package():
-    (block,) = [block for block in blocks(ROOT / "README.md") if "class ReLUFunction" in block]
+def test_the_layer_that_is_shown_is_that_of_the_package():
+    (block,) = [code for code, _ in blocks(DOCS / "how-it-works.md") if "class ReLUFunction" in code]
     source = (ROOT / "manualgrad" / "functions" / "activations" / "relu.py").read_text(encoding="utf-8")
     assert code_alone(block, "ReLUFunction") == code_alone(source, "ReLUFunction")
 
@@ -117,17 +141,70 @@ def test_every_call_of_train_py_that_a_document_shows_is_one(document):
     """It is parsed, and not run."""
     text = document.read_text(encoding="utf-8").replace("\\\n", " ")
     calls = re.findall(r"(?:python|torchrun[^\n`]*?) train\.py([^`\n(#&|]*)", text)
-    assert calls or document.name != "README.md"
+    assert calls or name_of(document) not in ("README.md", "docs/start.md", "docs/training.md")
     for call in calls:
         arguments = [argument for argument in shlex.split(call) if argument not in ("--help", "--resume", "runs/...")]
         options(arguments, "", ALONE)
 
 
 def test_every_idea_of_the_notes_has_a_command_or_function_and_a_test():
-    table = BACKPROPAGATION.read_text(encoding="utf-8").split("## Where each idea is")[1]
+    table = (DOCS / "backpropagation.md").read_text(encoding="utf-8").split("## Where each idea is")[1]
     rows = [row.split("|")[1:-1] for row in table.splitlines() if row.startswith("|")][2:]
     assert len(rows) >= 15
     for idea, command, test in rows:
         assert idea.strip()
         assert "`" in command
         assert "::test_" in test
+
+
+README = ROOT / "README.md"
+
+
+def test_the_readme_is_short():
+    assert len(README.read_text(encoding="utf-8").split()) <= 700
+
+
+def test_the_readmes_first_screen_has_its_table_two_commands_and_the_pages_picture():
+    screen = README.read_text(encoding="utf-8").split("## ")[0]
+    assert '\npip install -e ".[train]" && python train.py\npip install -e ".[test]" && pytest -n auto\n' in screen
+    assert "(docs/pictures/play.png)" in screen
+    assert screen.count("| right |") >= 5
+
+
+def rows_of_the_readmes_table():
+    found = re.findall(
+        r"^\| `(F\..+?)` \| (.+?) \| (silently wrong|raises) \| right \|$", README.read_text(encoding="utf-8"), re.M
+    )
+    checks = {"forward mode": "forward_ad"}
+    return [(name, checks.get(what, what.replace(" ", "_")), how) for name, many, how in found for what in many.split(", ")]
+
+
+def test_the_readmes_table_has_rows():
+    assert len(rows_of_the_readmes_table()) >= 8
+
+
+@pytest.mark.parametrize(("name", "check", "how"), rows_of_the_readmes_table())
+def test_a_derivative_that_the_readme_names_is_not_pytorchs_and_is_ours(name, check, how):
+    """PyTorch's, by the table of all of its functions under check; ours by the same check on the same inputs."""
+    table = (DOCS / "torch-under-check.md").read_text(encoding="utf-8")
+    (head,) = re.findall(r"^\| \| (.*) \|$", table, re.M)
+    (row,) = re.findall(rf"^\| `{re.escape(name)}` \| (.*) \|$", table, re.M)
+    cell = dict(zip(head.split(" | "), row.split(" | "), strict=True))[check.replace("_", " ")]
+    assert cell.startswith("[fault") if how == "silently wrong" else cell == "–"
+    function, inputs = torch_under_check.SUBJECTS[name]
+    assert check_function(manualgrad.by_hand()(function), inputs, checks=check) == {check: "SUCCESS"}
+
+
+def test_the_readmes_numbers_are_those_of_the_pages():
+    readme = README.read_text(encoding="utf-8")
+    pages = {name: (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in ("torch-under-check", "catalogue", "speed")}
+    assert f"PyTorch {re.search(r'PyTorch ([0-9.]+)', pages['torch-under-check'])[1]} |" in readme
+    shares = re.findall(r"^\| (.+?) \| 0% \| \d+% \| (\d+%) \|$", pages["catalogue"], re.M)
+    assert {share for _, share in shares} == {"100%"}
+    assert f"[{len(shares)} models](docs/catalogue.md)" in readme
+    for model in ("resnet18", "vit_b_16", "swin_t", "GPT-2", "Llama"):
+        assert model in readme
+        assert any(name.startswith(model) for name, _ in shares)
+    eager, compiled = re.search(r"resnet18 (\S+ to \S+) and\s+(\S+ to \S+),", pages["speed"]).groups()
+    assert f"takes {eager} times as long in eager mode, and {compiled} compiled" in readme
+    assert f"{len(CHECKS)} checks: all passed" in readme
