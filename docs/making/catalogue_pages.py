@@ -18,8 +18,11 @@ __all__ = ["write"]
 GITHUB = "https://github.com/manualgrad/manualgrad/blob/main"
 PICTURES = {  # what is drawn by figures.py
     "linear/convolution.py": ("convolution", "A convolution of one channel, and its two gradients"),
-    "normalization/batch_norm.py": ("batch_norm", "What batch norm subtracts from a gradient"),
-    "attention.py": ("attention", "The gradient of attention's weights, and the number that is subtracted in each row"),
+    "normalization/batch_norm.py": (
+        "batch_norm",
+        "From r g_i a straight line is subtracted: what is left has mean 0 and slope 0",
+    ),
+    "attention.py": ("attention", "From ∂C/∂P to ∂C/∂S: in each row, D_i = Σ_k P_ik ∂C/∂P_ik is subtracted"),
 }
 FAMILIES = {
     "activations": "Activations",
@@ -66,7 +69,9 @@ def _page(page: Page) -> str:
     parts = [f"# {page.title}", docstring.markdown(page.docstring, page_of)]
     if page.path in PICTURES:
         name, caption = PICTURES[page.path]
-        parts.append(f"```{{figure}} /generated/pictures/{name}.svg\n:alt: {caption}\n\n{caption}\n```")
+        parts.append(
+            f"```{{figure}} /generated/pictures/{name}.svg\n:alt: {caption}\n\n{prose.paragraph(caption, page_of)}\n```"
+        )
     parts += ["## The code", f"[manualgrad/functions/{page.path}]({GITHUB}/manualgrad/functions/{page.path})", *_code(page)]
     if page in pages():
         parts += _known(page)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-
 from making.equations import display
 from making.lexer import NotAFormula
 from making.prose import Link, paragraph
@@ -12,8 +10,8 @@ __all__ = ["markdown"]
 
 
 def markdown(docstring: str, link: Link) -> str:
-    """The docstring in MyST. A block that is not in the notation is shown as it stands."""
-    return "\n\n".join(_part(part, link) for part in inspect.cleandoc(docstring).split("\n\n"))
+    """The docstring, without its margin, in MyST. A block that is not in the notation is shown as it stands."""
+    return "\n\n".join(_part(part, link) for part in docstring.split("\n\n"))
 
 
 def _part(part: str, link: Link) -> str:

@@ -13,7 +13,7 @@ from making.notation import tex
 
 __all__ = ["display"]
 
-WIDTH = 74  # signs of a line that still fits on a page
+WIDTH = 70  # signs of a line that still fits on a page
 
 _GAP = re.compile(r"(?<=[^\s=])\s{2,}(?=[^\s=])")
 _LABEL = re.compile(r"[\w-]{3,}|.*:")
@@ -49,7 +49,7 @@ def display(lines: list[str]) -> str:
             remark = rf" && {tex(row.remarks[0])}" if beside and number == 0 else ""
             written.append((label if number == 0 else "&& " if labels else "") + line + remark)
         for remark in row.remarks[beside:]:
-            written += [("&& " if labels else "") + rf"& \quad {line}" for line in _wrapped(remark, room)]
+            written += [("&& " if labels else "") + rf"& \quad \rlap{{{line}}}" for line in _wrapped(remark, room)]
     return "\\begin{aligned}\n" + " \\\\[0.4em]\n".join(written) + "\n\\end{aligned}"
 
 
@@ -152,7 +152,8 @@ def _wrapped(text: str, room: int) -> list[str]:
     """A remark, in lines that fit where no bracket is cut by that."""
     lines = [""]
     for word in text.split():
-        if lines[-1] and len(lines[-1]) + len(word) > room:
+        is_whole = not any(lines[-1].count(opening) > lines[-1].count(closing) for opening, closing in ("()", "[]", "{}"))
+        if lines[-1] and is_whole and len(lines[-1]) + len(word) > room:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
     try:

@@ -29,14 +29,14 @@ _RAISED, _LOWERED = "".join(signs.RAISED), "".join(signs.LOWERED)
 _PATTERNS = {
     "quoted": r'"[^"]*"|`[^`]*`|[\w/]+\.py(?!\w)|\d+-[a-z]+|[a-z]{3,}(?:_[a-z]{3,})+|[A-Z]\d(?!\w)',
     "number": r"\d+(?:\.\d+)?",
-    "word": r"[A-Za-z][a-z]+(?:['’-][a-z]+)*(?![A-Za-z" + _MARKS + "])|[A-Z]{2,}[A-Za-z]*",
+    "word": r"[A-Za-z]{2}[A-Za-z0-9]*(?:['’-][a-z]+)*(?![" + _MARKS + "])",
     "letter": _LETTER + f"[{_MARKS}]*",
     "raised": f"[{_RAISED}]+",
     "lowered": f"[{_LOWERED}]+",
     "sign": r"···|\.\.\.|[=<>≤≥≠→⟺∈+−·∗±,;:!.()\[\]{}⌊⌋⌈⌉|‖ΣΠ∫∂√_^/′'-]",
 }
 _TOKEN = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _PATTERNS.items()))
-_DIFFERENTIAL = re.compile(r"d" + _LETTER + f"(?![A-Za-z])[{_MARKS}]*")
+_DIFFERENTIAL = re.compile(r"(?!do\b)d" + _LETTER + f"(?![A-Za-z])[{_MARKS}]*")
 
 
 def tokens(text: str) -> list[Token]:

@@ -14,6 +14,8 @@ from making.lexer import NotAFormula, Token, tokens
 
 __all__ = ["NotAFormula", "tex"]
 
+_ARGUMENTS = (*signs.BRACKETS, *signs.BIG, "∂", "√", "(", "[")
+_BEFORE_A_SIGN = (*signs.RELATIONS.values(), *signs.PUNCTUATION.values(), r"\cdot")
 _VERBS = {"is", "are", "and", "or", "does", "has", "occurs", "changes", "in", "where", "to", "of"}
 
 
@@ -34,6 +36,7 @@ class _Parser:
     def __init__(self, found: list[Token]) -> None:
         self.tokens, self.at = found, 0
         self.open_bars = 0
+        self.depth = 0  # of brackets and subscripts
 
     def sequence(self, until: tuple[str, ...]) -> str:
         """Terms and what stands between them."""
@@ -43,7 +46,8 @@ class _Parser:
                 written.append(self._prose())
             elif token.text in signs.SEPARATORS and token.kind == "sign":
                 self.at += 1
-                written.append(signs.SEPARATORS[token.text])
+                is_unary = token.text in "−-+±" and (not written or written[-1].startswith((*_BEFORE_A_SIGN, r"\text")))
+                written.append(f"{{{signs.SEPARATORS[token.text]}}}" if is_unary else signs.SEPARATORS[token.text])
             else:
                 written.append(self._term(until))
         return " ".join(written)
@@ -62,9 +66,18 @@ class _Parser:
         token, following = self.peek(), self.peek(1)
         if token is None or token.kind in ("word", "quoted"):
             return token is not None
+        if token.kind == "name":
+            return self._is_a_name_in_prose(token, following)
         # The article: "else a number".
         article = token.text == "a" and following is not None and following.kind == "word" and following.after_space
         return article and following is not None and following.text not in _VERBS
+
+    def _is_a_name_in_prose(self, token: Token, following: Token | None) -> bool:
+        """`the sign of b`, `a slope`: a name that is applied to nothing."""
+        if token.text in signs.QUANTITIES:
+            return token.text != "delta" and self.at > 0 and self.tokens[self.at - 1].kind == "word"
+        applied = following is not None and (following.kind not in ("word", "quoted", "sign") or following.text in _ARGUMENTS)
+        return not applied
 
     def _prose(self) -> str:
         words: list[str] = []
@@ -73,8 +86,13 @@ class _Parser:
             token = self.tokens[self.at]
             words.append(" " * (token.after_space and self.at > start) + token.text)
             self.at += 1
-        text = "".join(words).replace("`", "").replace("_", r"\_")
-        return rf"\text{{ {text} }}"
+        text = "".join(words).replace("`", "")
+        text = " " * (start > 0 and self.tokens[start].after_space) + text
+        following = self.peek()
+        text += " " * (following is not None and following.after_space)
+        if self.depth:  # smaller, or within brackets: in the formula's own type, which is measured there
+            return rf"\mathrm{{{text}}}".replace(" ", r"\ ").replace("_", r"\_")
+        return rf"\text{{{text}}}"
 
     # Terms: products and quotients
 
@@ -150,12 +168,16 @@ class _Parser:
     def _bracketed(self, opening: str) -> str:
         closing = signs.BRACKETS[opening]
         self.open_bars += opening == "|"
+        self.depth += 1
         inside = self.sequence(until=(closing,))
         self._expect(closing)
         self.open_bars -= opening == "|"
+        self.depth -= 1
         tall = r"\frac" in inside or r"\sum" in inside or r"\prod" in inside
         left, right = (signs.DELIMITERS.get(sign, sign) for sign in (opening, closing))
-        return rf"\left{left} {inside} \right{right}" if tall else f"{left}{inside}{right}"
+        if tall:
+            return rf"\left{left} {inside} \right{right}"
+        return f"{left} {inside} {right}" if left.startswith("\\") else f"{left}{inside}{right}"
 
     def _expect(self, text: str) -> None:
         token = self.peek()
@@ -194,7 +216,9 @@ class _Parser:
             if token.text in ("(", "{"):
                 self.at += 1
                 closing = ")" if token.text == "(" else "}"
+                self.depth += 1
                 inside = self.sequence(until=(closing,))
+                self.depth -= 1
                 self._expect(closing)
                 is_argument = token.text == "(" and bool(parts) and self.tokens[self.at - 1].text == ")"
                 parts.append(f"({inside})" if is_argument else inside)
@@ -211,7 +235,7 @@ class _Parser:
 def _counted(text: str) -> str:
     """nk counts by n and by k; a longer run is a word."""
     if len(text) >= 4:
-        return rf"\text{{{text}}}"
+        return rf"\mathrm{{{text}}}"
     return text
 
 

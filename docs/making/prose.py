@@ -14,7 +14,7 @@ __all__ = ["paragraph"]
 Link = Callable[[str], str | None]  # of a file that the text names, the page
 
 _APART = re.compile(
-    r"(?P<code>`[^`]*`)"
+    r"(?P<code>`[^`]*`|\b(?:d[a-z]_d[a-z]|[a-z]{3,}(?:_[a-z0]+)+)\b)"
     r"|(?P<file>[\w/]+\.(?:py|md)(?!\w))"
     r"|(?P<shape>(?<![\w\])])\[[^\[\]=<>≠≥≤−]*\](?![²³]))"
     r"|(?P<issues>pytorch issues? \d+(?:(?:, | and )\d+)*)"
@@ -24,7 +24,7 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>$#|{}~])")
 _TOUCHED = re.compile(r"[\w∂Σ^′][(\[{][^()\[\]{}]*$")
 _OPERATORS = ("=", "<", ">", "≤", "≥", "≠", "→", "+", "−", "-", "·", "/")
 _ALONE = {"a", "A", "I"}
-_VERBS = {"is", "are", "and", "or", "does", "has", "occurs", "alone", "says", "where", "on", "at"}
+_VERBS = {"is", "are", "and", "or", "does", "has", "occurs", "alone", "says", "where", "on", "at", "against", "counts", "a"}
 
 
 def paragraph(text: str, link: Link) -> str:
@@ -36,7 +36,7 @@ def paragraph(text: str, link: Link) -> str:
     for match in _APART.finditer(text):
         if match.start() < at:
             continue
-        written += _with_formulas(text[at : match.start()]) + _apart(match, link)
+        written += _with_formulas(text[at : match.start()], match["shape"] is not None) + _apart(match, link)
         at = match.end()
     return written + _with_formulas(text[at:])
 
@@ -49,7 +49,7 @@ def issues(text: str) -> str:
 def _apart(match: re.Match[str], link: Link) -> str:
     text = match[0]
     if match["code"]:
-        return text
+        return f"`{text.strip('`')}`"
     if match["shape"]:
         return f"`{text}`"
     if match["issues"]:
@@ -58,13 +58,16 @@ def _apart(match: re.Match[str], link: Link) -> str:
     return f"[{_escaped(text)}]({page})" if page else f"`{text}`"
 
 
-def _with_formulas(text: str) -> str:
+def _with_formulas(text: str, is_before_a_shape: bool = False) -> str:
     """Runs of words that are a formula, typeset; the others as they are."""
     pieces = re.split(r"(\s+)", text)
     written, at = "", 0
     while at < len(pieces):
         end = at if not pieces[at] or pieces[at].isspace() else _end_of_run(pieces, at)
-        found = _formula("".join(pieces[at:end]), pieces[end : end + 2]) if end > at else None
+        found = None
+        while end > at and found is None:
+            found = _formula("".join(pieces[at:end]), pieces[end : end + 2], is_before_a_shape and end >= len(pieces) - 2)
+            end = end if found else _before_a_bracket(pieces, at, end)
         if found is None:
             written += _escaped(pieces[at])
             at += 1
@@ -84,15 +87,21 @@ def _end_of_run(pieces: list[str], start: int) -> int:
             run += piece
             continue
         opens = _is_open(run)
-        if not _is_formula_like(piece) and not (opens and _TOUCHED.search(run)):
+        if not (_is_formula_like(piece) or (run and piece == "...")) and not (opens and _TOUCHED.search(run)):
             break
         if piece == "a" and _is_article(pieces, at, run):
             break
         run += piece
         end = at
-        if piece.endswith((",", ".", ";", ":")) and not _is_open(run):
+        if piece.endswith((",", ".", ";", ":", "'s")) and piece != "..." and not _is_open(run):
             break
     return end
+
+
+def _before_a_bracket(pieces: list[str], start: int, end: int) -> int:
+    """Where a run ends without its last bracket, which may be a remark: a = 0 (√a, for one)."""
+    at = max((at for at in range(start + 1, end) if pieces[at].startswith("(")), default=start)
+    return at - 1 if at > start else start
 
 
 def _is_article(pieces: list[str], at: int, run: str) -> bool:
@@ -107,6 +116,7 @@ def _is_open(run: str) -> bool:
 
 
 def _is_formula_like(word: str) -> bool:
+    word = word.removesuffix("'s")
     opening = _TOUCHED.search(word)
     found = _tokens(word[: opening.start() + 1] if opening else word.strip(",.;:"))
     return bool(found) and all(token.kind not in ("word", "quoted") for token in found)
@@ -119,10 +129,12 @@ def _tokens(text: str) -> list[Token]:
         return []
 
 
-def _formula(run: str, following: list[str]) -> str | None:
+def _formula(run: str, following: list[str], is_before_a_shape: bool) -> str | None:
     """The run typeset, with the punctuation around it; None where it is no formula after all."""
     before, after = "", ""
     core = run.rstrip()
+    if core.endswith("'s"):
+        core, after = core[:-2], "'s"
     while core and core[-1] in ",.;:":
         core, after = core[:-1], core[-1] + after
     while core[:1] == "(" and core.count("(") > core.count(")"):
@@ -133,8 +145,10 @@ def _formula(run: str, following: list[str]) -> str | None:
     if not _stands_for_something(found) or found[-1].text in _OPERATORS:
         return None
     lone = len(found) == 1 and found[0].text in _ALONE
-    if lone and not (after or (following and following[-1].strip(",.;:") in _VERBS)):
+    if lone and not (after or (is_before_a_shape and core == "A") or (following and following[-1].strip(",.;:") in _VERBS)):
         return None
+    if len(found) > 1 and found[0].text == "a" and found[1].kind == "name" and found[1].after_space and not core.endswith(")"):
+        return None  # "a tanh", the article
     try:
         return f"{_escaped(before)}${tex(core)}${_escaped(after)}"
     except NotAFormula:

@@ -18,28 +18,15 @@ LETTERS = {
 }  # fmt: skip
 
 # Words that stand for something in a formula; any other word of two letters or more is prose.
-NAMES = {"delta": r"\delta"} | {
-    name: rf"\operatorname{{{name}}}"
-    for name in (
-        "erf",
-        "sign",
-        "trunc",
-        "conj",
-        "Re",
-        "index",
-        "fold",
-        "unfold",
-        "slope",
-        "constant",
-        "softplus",
-        "softmax",
-        "hardsigmoid",
-    )
-}
-NAMES |= {name: rf"\{name}" for name in ("log", "exp", "tanh", "max", "min")}
+_UPRIGHT = "erf sign trunc conj Re index fold unfold slope constant small large ReLU softplus softmax hardsigmoid"
+_OF_TEX = "log exp sin cos tanh max min"
+NAMES = {"delta": r"\delta"}
+NAMES |= {name: rf"\operatorname{{{name}}}" for name in _UPRIGHT.split()}
+NAMES |= {name: rf"\{name}" for name in _OF_TEX.split()}
+QUANTITIES = ("delta", "slope", "constant")  # names that are not applied to anything
 
 # After these TeX makes room itself.
-SPACED = tuple(NAMES[name] for name in ("erf", "sign", "Re", "log", "exp", "tanh", "max", "min")) + tuple(BIG.values())
+SPACED = tuple(NAMES[name] for name in ("erf", "sign", "Re", *_OF_TEX.split())) + tuple(BIG.values())
 
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵀᵃᵇᵉⁱᵏⁿᵖᵗᵘˣʸᶻ", "0123456789+−()Tabeiknptuxyz", strict=True))
 LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))

@@ -1,7 +1,7 @@
 """Operations that write numbers of v into x, or add them to it, at places that an index names.
 
-    y_k = v_i  where place k is written with v_i,  y_k = x_k elsewhere                     written
-    y_k = x_k + c Σ v_i  over all i that go to place k                                     added
+    written:  y_k = v_i where place k is written with v_i, x_k elsewhere
+    added:    y_k = x_k + c Σ v_i over all i that go to place k
 
 Each v_i is in one y_k, and x_k in y_k alone, if it is not written over. With g = ∂C/∂y:
 

@@ -6,11 +6,11 @@ Backward. With S = Σ |x_i|^p, y = S^(1/p), and d|x_i| = sign x_i dx_i:
 
     p = 1:      sign x_i
     p = 2:      x_i / y
-    p = ±∞:     the largest or smallest |x_i| is y: sign x_i for it; where m have it, 1/m of that for each (see extremes.py)
+    p = ±∞:     sign x_i for the largest or smallest |x_i|, which is y; 1/m of that where m have it
     p = 0:      0: the count of those that are not 0 does not move
 
-Where y = 0, or x_i = 0 and p < 2, there is no derivative; 0 is taken there, as PyTorch does. Complex numbers: sign x = x/|x|,
-and y, a real number, moves by Re(conj(∂y/∂x) dx) (see linear.py).
+Where y = 0, or x_i = 0 and p < 2, there is no derivative; 0 is taken there, as PyTorch does. (For p = ±∞ see extremes.py.)
+Complex numbers: sign x = x/|x|, and y, a real number, moves by Re(conj(∂y/∂x) dx) (see linear.py).
 
 In each case ∂y/∂x_i = u_i / d, with a divisor that is the same for all of them: d = y for p = 2, m for p = ±∞, else 1, or ∞
 where the derivative is to be 0. With g = ∂C/∂y,

@@ -24,7 +24,7 @@ Forward mode. y is linear in (x, b) and in (K, b), so by the product rule dy = d
 Complex numbers: x and K enter the backward conjugated (see linear.py).
 
 Shapes: x and ∂C/∂x [N, C, *places]; K and ∂C/∂K [O, C / groups, *kernel]; b and ∂C/∂b [O] or None; y and delta [N, O, *stops],
-where in each dimension stops = (places + 2 P − d (kernel − 1) − 1) // s + 1.
+where in each dimension `stops = (places + 2 P − d (kernel − 1) − 1) // s + 1`.
 """
 
 from __future__ import annotations

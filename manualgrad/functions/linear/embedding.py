@@ -3,10 +3,10 @@
 The table has rows r, and the numbers i_k each name one of them. Forward:
 
     y_k = W_(i_k)                                        embedding
-
-    y_b = Σ_(k in bag b) a_k W_(i_k)                     embedding_bag: a_k = w_k for a sum, 1 if no weights w are given;
-                                                         a_k = 1/n_b for a mean, n_b being the number of rows in the bag
+    y_b = Σ_(k in bag b) a_k W_(i_k)                     embedding_bag
     y_be = max over k in bag b of W_(i_k)e = W_(r_be)e   of each place e for itself, r_be being the first row that has it
+
+For a sum, a_k = w_k, or 1 if no weights w are given; for a mean, a_k = 1/n_b, n_b being the number of rows in the bag.
 
 Backward. A row is there once for each k that names it, and these paths are summed. With g = ∂C/∂y, and b(k) the bag of k:
 

@@ -23,7 +23,7 @@ Forward mode. y is linear in (x, b) and in (K, b): dy is the transposed convolut
 Complex numbers: x and K enter the backward conjugated (see linear.py).
 
 Shapes: x and ∂C/∂x [N, C, *places]; K and ∂C/∂K [C, O / groups, *kernel]; b and ∂C/∂b [O] or None; y and delta [N, O, *spread],
-where in each dimension spread = (places − 1) s − 2 P + d (kernel − 1) + output padding + 1.
+where in each dimension `spread = (places − 1) s − 2 P + d (kernel − 1) + output padding + 1`.
 """
 
 from __future__ import annotations
