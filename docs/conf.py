@@ -48,6 +48,7 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
+    "top_of_page_buttons": [],  # what is made with the site has no source to show
     "source_repository": "https://github.com/manualgrad/manualgrad/",
     "source_branch": "main",
     "source_directory": "docs/",

@@ -230,7 +230,7 @@ def _index() -> str:
         members = [page for page in everything if page.family == family]
         parts += [f"## {title}", _list(members)]
     families = [family if any(page.path == f"{family}.py" for page in everything) else f"{family}/index" for family in FAMILIES]
-    return "\n\n".join([*parts, _toctree([*families, "by-torch-name", "/catalogue"])])
+    return "\n\n".join([*parts, _toctree([*families, "by-torch-name", "Whose gradients are by hand </catalogue>"])])
 
 
 def _by_name() -> str:

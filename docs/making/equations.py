@@ -13,7 +13,7 @@ from making.notation import tex
 
 __all__ = ["display"]
 
-WIDTH = 70  # signs of a line that still fits on a page
+WIDTH = 90  # signs of a line that still fits on a page
 
 _GAP = re.compile(r"(?<=[^\s=])\s{2,}(?=[^\s=])")
 _LABEL = re.compile(r"[\w-]{3,}|.*:")
@@ -44,7 +44,7 @@ def display(lines: list[str]) -> str:
         room = WIDTH - (max(len(row.label) for row in rows) if labels else 0)
         label = rf"\text{{{row.label}}} && " if row.label else "&& " if labels else ""
         sides = _beside(row.equations, room)
-        beside = bool(row.remarks) and len(row.equations) > 0 and widest + _width(row.remarks[0]) + 3 <= room
+        beside = bool(row.remarks) and len(row.equations) > 0 and widest + _width(row.remarks[0]) + 6 <= room
         for number, line in enumerate(sides):
             remark = rf" && {tex(row.remarks[0])}" if beside and number == 0 else ""
             written.append((label if number == 0 else "&& " if labels else "") + line + remark)
@@ -62,25 +62,37 @@ def _rows(lines: list[str]) -> list[_Row]:
             before = rows[-1]  # a remark goes on
             before.remarks[-1:] = [" ".join([*before.remarks[-1:], *pieces])]
             continue
-        row = _Row()
-        if len(pieces) > 1 and _LABEL.fullmatch(pieces[0]):
-            row.label = pieces.pop(0)
-        for piece in pieces:
-            piece = re.sub(r"\s+", " ", piece)
-            (row.equations if _is_equation(piece) and not (row.equations and _is_said(piece)) else row.remarks).append(
-                piece.rstrip(",")
-            )
-        if not row.equations and row.remarks:
-            row.equations, row.remarks = row.remarks[:1], row.remarks[1:]
-        rows.append(row)
+        rows += _rows_of(pieces)
     return rows
+
+
+def _rows_of(pieces: list[str]) -> list[_Row]:
+    """A line's rows: what comes after a remark, or has a label of its own, begins another one, so that the order is kept."""
+    rows = [_Row()]
+    for number, piece in enumerate(pieces):
+        piece = re.sub(r"\s+", " ", piece).rstrip(",")
+        is_label = number < len(pieces) - 1 and _LABEL.fullmatch(piece) is not None and (number == 0 or piece.endswith(":"))
+        is_equation = _is_equation(piece) and not (rows[-1].equations and _is_said(piece))
+        if (is_label and number > 0) or (is_equation and rows[-1].remarks):
+            rows.append(_Row())
+        if is_label:
+            rows[-1].label = piece
+        elif is_equation or not rows[-1].equations:
+            rows[-1].equations.append(piece)
+        else:
+            rows[-1].remarks.append(piece)
+    return rows
+
+
+def _without_brackets(piece: str) -> str:
+    while re.search(r"[(\[{][^()\[\]{}]*[)\]}]", piece):
+        piece = re.sub(r"[(\[{][^()\[\]{}]*[)\]}]", "§", piece)
+    return piece
 
 
 def _is_equation(piece: str) -> bool:
     """Whether a relation stands in it, outside brackets, before the first word."""
-    plain = piece
-    while re.search(r"[(\[{][^()\[\]{}]*[)\]}]", plain):
-        plain = re.sub(r"[(\[{][^()\[\]{}]*[)\]}]", "§", plain)
+    plain = _without_brackets(piece)
     relation = _RELATION.search(plain)
     word = _WORD.search(plain)
     return relation is not None and (word is None or relation.start() < word.start() or plain.startswith(("slope", "constant")))
@@ -88,20 +100,20 @@ def _is_equation(piece: str) -> bool:
 
 def _is_said(piece: str) -> bool:
     """Whether it is more of a sentence than of an equation."""
-    return len(_WORD.findall(piece)) > 2
+    return len(_WORD.findall(_without_brackets(piece))) > 2
 
 
 def _width(text: str) -> int:
     """How many signs are beside each other, once it is typeset: of a fraction, the longer side."""
     text = re.sub(r"(\S+)/(\S+)", lambda both: max(both[1], both[2], key=len), text)
-    return len(re.sub(r"[_^{}]|(?<=\W) | (?=\W)", "", text))
+    return len(re.sub(r"[_^{}]", "", text))
 
 
 def _beside(equations: list[str], room: int) -> list[str]:
     """Equations side by side where they fit, and else below one another, their relations in a column."""
     lines: list[list[str]] = []
     for equation in equations:
-        if lines and sum(map(_width, [*lines[-1], equation])) + 4 * len(lines[-1]) <= room:
+        if lines and sum(map(_width, [*lines[-1], equation])) + 6 * len(lines[-1]) <= room:
             lines[-1].append(equation)
         else:
             lines.append([equation])
@@ -153,6 +165,7 @@ def _wrapped(text: str, room: int) -> list[str]:
     lines = [""]
     for word in text.split():
         is_whole = not any(lines[-1].count(opening) > lines[-1].count(closing) for opening, closing in ("()", "[]", "{}"))
+        is_whole = is_whole and not re.search(r"Σ\S*$", lines[-1])
         if lines[-1] and is_whole and len(lines[-1]) + len(word) > room:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()

@@ -69,7 +69,7 @@ class _Parser:
         if token.kind == "name":
             return self._is_a_name_in_prose(token, following)
         # The article: "else a number".
-        article = token.text == "a" and following is not None and following.kind == "word" and following.after_space
+        article = token.text == "a" and following is not None and following.kind in ("word", "quoted") and following.after_space
         return article and following is not None and following.text not in _VERBS
 
     def _is_a_name_in_prose(self, token: Token, following: Token | None) -> bool:
@@ -91,7 +91,7 @@ class _Parser:
         following = self.peek()
         text += " " * (following is not None and following.after_space)
         if self.depth:  # smaller, or within brackets: in the formula's own type, which is measured there
-            return rf"\mathrm{{{text}}}".replace(" ", r"\ ").replace("_", r"\_")
+            return rf"\mathrm{{{text}}}".replace(" ", r"\ ").replace("_", r"\_").replace("-", r"\text{-}")
         return rf"\text{{{text}}}"
 
     # Terms: products and quotients

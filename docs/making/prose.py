@@ -14,7 +14,7 @@ __all__ = ["paragraph"]
 Link = Callable[[str], str | None]  # of a file that the text names, the page
 
 _APART = re.compile(
-    r"(?P<code>`[^`]*`|\b(?:d[a-z]_d[a-z]|[a-z]{3,}(?:_[a-z0]+)+)\b)"
+    r"(?P<code>`[^`]*`|\b(?:d[a-z]_d[a-z]|(?!delta)(?:torch\.)?[a-z]{3,}(?:_[a-z0]+)+)\b)"
     r"|(?P<file>[\w/]+\.(?:py|md)(?!\w))"
     r"|(?P<shape>(?<![\w\])])\[[^\[\]=<>≠≥≤−]*\](?![²³]))"
     r"|(?P<issues>pytorch issues? \d+(?:(?:, | and )\d+)*)"
@@ -149,6 +149,8 @@ def _formula(run: str, following: list[str], is_before_a_shape: bool) -> str | N
         return None
     if len(found) > 1 and found[0].text == "a" and found[1].kind == "name" and found[1].after_space and not core.endswith(")"):
         return None  # "a tanh", the article
+    if len(found) > 1 and found[0].text in signs.QUANTITIES[1:] and found[1].kind != "sign":
+        return None  # "the slope sign d": a word, and then a formula
     try:
         return f"{_escaped(before)}${tex(core)}${_escaped(after)}"
     except NotAFormula:

@@ -80,7 +80,7 @@ def signs_of(text):
 
 def unset(formula):
     """TeX's commands as the signs that they stand for."""
-    formula = formula.replace(r"\mathrm{prev}, ", "prev")
+    formula = formula.replace(r"\mathrm{prev}, ", "prev ")
     formula = re.sub(r"\\(begin|end)\{aligned\}|\\\\\[0.4em\]|\\(left|right|quad|qquad|displaystyle)\b|\\[,; ]", " ", formula)
     formula = re.sub(r"\\hat\{(\\?\w+)\}", "\\1\u0302", re.sub(r"\\bar\{(\\?\w+)\}", "\\1\u0304", formula))
     formula = (
@@ -93,12 +93,19 @@ def unset(formula):
     commands = {name: sign for table in tables for sign, name in table.items() if name.startswith("\\")}
     for name in sorted(commands, key=len, reverse=True):
         formula = re.sub(re.escape(name) + r"(?![A-Za-z])", commands[name], formula)
-    return signs_of(formula.replace("\\", ""))
+    return formula.replace("\\", "")
+
+
+def order_of(text):
+    """Its words and relations, from the first to the last."""
+    return re.findall(r"[a-z]{4,}|[=≤≥⟺]", text.replace("&", ""))
 
 
 @pytest.mark.parametrize(("path", "block"), blocks(), ids=[f"{path}-{n}" for n, (path, _) in enumerate(blocks())])
-def test_a_block_of_the_catalogue_is_typeset_and_loses_no_sign(path, block):
-    assert unset(display(block.splitlines())) == signs_of(re.sub(r",(?=\s{2,})", "", block))
+def test_a_block_of_the_catalogue_is_typeset_loses_no_sign_and_keeps_its_order(path, block):
+    typeset = unset(display(block.splitlines()))
+    assert signs_of(typeset) == signs_of(re.sub(r",(?=\s{2,})", "", block))
+    assert order_of(typeset) == order_of(block.replace("delta", ""))
 
 
 def test_prose_is_left_alone_and_its_formulas_are_typeset():

@@ -10,7 +10,7 @@ N_t is the number of places in the window: those of the padding included or not 
 
 Backward. Let delta_t = ∂C/∂y_t. x_u occurs, with the factor 1/N_t, in each y_t whose window holds u:
 
-    ∂C/∂x_u = Σ_(t: u in window t) delta_t / N_t,        u in window t  ⟺  u + p − k < t s ≤ u + p
+    ∂C/∂x_u = Σ_(t: u in window t) delta_t / N_t,        u in window t ⟺ u + p − k < t s ≤ u + p
 
 So let delta_t / N_t stand at place t s, with zeros between: what x_u hears is the sum over the window of k places that ends at
 u + p. Backward is a sum over windows too, of stride 1; as sums it is the forward operator with 1 as the divisor.
