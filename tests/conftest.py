@@ -14,6 +14,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # there is one of them for each core
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A process that has no test left takes some of another's: else the last one works alone for minutes."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
+
+
 def pytest_pycollect_makemodule():
     """What a test file draws as it is imported is the same, whatever files are run before it."""
     torch.manual_seed(0)

@@ -168,6 +168,7 @@ def test_a_nesting_is_right(word, case):
 COMPILED = words("frv", 2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", [case for case in CASES if "mse_loss" not in case or "mean of a weighted" in case])
 def test_a_nesting_of_two_inside_torch_compile_is_right(case):
     (ours, theirs), shape, call = CASES[case]
@@ -268,6 +269,7 @@ def test_a_deliberately_wrong_rule_shows_at_every_level(word):
     assert_close(run(x), expected, rtol=1e-12, atol=0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("word", words("frv", 2))
 def test_a_deliberately_wrong_rule_shows_at_every_level_inside_torch_compile(word):
     run, x, expected = wrong_and_expected(word)

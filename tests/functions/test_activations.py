@@ -305,6 +305,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("Function", "numbers"), FUNCTIONS.values(), ids=FUNCTIONS)
 def test_check_function_finds_no_fault(Function, numbers):
     every = Function in (TanhFunction, GELUFunction, HardtanhFunction, SoftsignFunction)  # compiling takes the most time

@@ -396,6 +396,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("function", "x", "K", "b", "how"), FUNCTIONS.values(), ids=FUNCTIONS)
 def test_check_function_finds_nothing(function, x, K, b, how):
     report = check_function(function.apply, (random(*x), random(*K), random(b), *how), raise_exception=False)

@@ -210,6 +210,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("Function", "inputs"), FUNCTIONS.values(), ids=FUNCTIONS)
 def test_check_function_finds_no_fault(Function, inputs):
     if Function is not CrossEntropyFunction:

@@ -309,6 +309,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:There is a performance drop")
 @pytest.mark.parametrize(("Function", "inputs"), FUNCTIONS.values(), ids=FUNCTIONS)
 def test_check_function_finds_nothing(Function, inputs):

@@ -317,6 +317,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("function", "inputs"), FUNCTIONS.values(), ids=FUNCTIONS)
 def test_check_function_finds_nothing(function, inputs):
     report = check_function(function.apply, inputs, raise_exception=False)

@@ -303,6 +303,7 @@ def test_what_is_wrong_is_said_by_torch(wrong):
     assert found[0] == found[1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("function", "inputs"),
     [
@@ -569,6 +570,7 @@ FUNCTIONS_OF_EXAMPLES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("function", "inputs"), FUNCTIONS_OF_EXAMPLES.values(), ids=FUNCTIONS_OF_EXAMPLES)
 def test_check_function_finds_nothing_in_norms_of_examples(function, inputs):
     report = check_function(function.apply, inputs, raise_exception=False)

@@ -373,6 +373,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("Function", "inputs"), FUNCTIONS.values(), ids=FUNCTIONS)
 def test_every_check_of_a_function_passes(Function, inputs):
     inputs = tuple(i.clone().requires_grad_() if isinstance(i, T) else i for i in inputs)

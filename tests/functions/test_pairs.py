@@ -71,6 +71,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("Function", "inputs"), FUNCTIONS.values(), ids=FUNCTIONS)
 def test_every_check_of_a_function_passes(Function, inputs):
     tensors = tuple(t.clone().requires_grad_() if isinstance(t, torch.Tensor) else t for t in inputs)

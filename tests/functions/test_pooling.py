@@ -294,6 +294,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("function", "how"), FUNCTIONS.values(), ids=FUNCTIONS)
 def test_check_function_finds_nothing(function, how):
     report = check_function(function.apply, (spaced(2, 2, 4, 4), *how))

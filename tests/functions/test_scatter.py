@@ -269,6 +269,7 @@ def test_every_check_of_a_function_passes(Function, inputs):
     assert all(verdict.startswith(("SUCCESS", "SKIPPED")) for verdict in report.values())
 
 
+@pytest.mark.long
 def test_windows_pass_every_check_but_one():
     """Compiled by itself, its output would be a view that overlaps: the call makes a copy there."""
     report = check_function(WindowsFunction.apply, (s(2, 5, 2).requires_grad_(), 1, 3, 2), raise_exception=False)

@@ -108,6 +108,7 @@ def test_torch_compile_takes_the_whole_graph(function):
     assert_close(torch.autograd.grad(y, x, g), torch.autograd.grad(function(x, 1), x, g))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("Function", [SoftmaxFunction, LogSoftmaxFunction])
 def test_check_function_finds_no_fault(Function):
     report = check_function(Function, (torch.randn(2, 3), 1, None))

@@ -16,7 +16,9 @@ from torch import Tensor
 from manualgrad.functions import _in_parts
 from manualgrad.functions._precision import wide
 
-__all__ = ["affine", "by_rows", "room", "rounded", "sums", "times"]
+__all__ = ["affine", "by_rows", "column_sums", "room", "rounded", "row_sums", "sums", "times"]
+
+_dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 
 
 def sums(x: Tensor, g: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
@@ -53,6 +55,16 @@ def by_rows(formula: Callable[..., tuple[Tensor, ...]], arrays: tuple[Tensor, ..
     step = _in_parts._step(out)
     found = [formula(*part, *others, out=o) for *part, o in zip(*(t.split(step) for t in (*arrays, out)), strict=True)]
     return out, *(torch.cat(tensors) for tensors in list(zip(*found, strict=True))[1:])
+
+
+def row_sums(A: Tensor, w: Tensor) -> Tensor:
+    """Σ_j A_ij w_j of each row, [n, 1]: a product of matrices, or for a compiler, which fuses it, as it stands there."""
+    return (A * w).sum(1, keepdim=True) if _dynamo_is_tracing() else A.mm(w.unsqueeze(1))
+
+
+def column_sums(r: Tensor, A: Tensor) -> Tensor:
+    """Σ_i r_i A_ij of each column, [1, m], with r [n, 1]: likewise."""
+    return (r * A).sum(0, keepdim=True) if _dynamo_is_tracing() else r.t().mm(A)
 
 
 def room(out: Tensor | None, t: Tensor) -> Tensor | None:

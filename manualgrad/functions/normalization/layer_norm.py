@@ -28,7 +28,7 @@ from torch import Tensor
 
 from manualgrad.function import Function
 from manualgrad.functions._precision import wide
-from manualgrad.functions.normalization._in_memory import by_rows, room, rounded
+from manualgrad.functions.normalization._in_memory import by_rows, column_sums, room, rounded, row_sums
 from manualgrad.functions.normalization._normalized import scaled, shaped, tangents
 
 __all__ = ["LayerNormFunction"]
@@ -66,7 +66,7 @@ class LayerNormFunction(Function):
         X = x.reshape(R, M)
         G = torch.zeros_like(X) if g is None else g.reshape(R, M)
         W = r.new_ones(M) if w is None else wide(w).reshape(M)
-        dC_dx, of_w, of_b = by_rows(_gradients, (X, G, m, r), W, W.unsqueeze(1) / -M)
+        dC_dx, of_w, of_b = by_rows(_gradients, (X, G, m, r), W, W / -M)
         if g_m is not None:
             dC_dx = dC_dx + (g_m / M).to(x.dtype)
         if g_r is not None:
@@ -92,8 +92,8 @@ def _gradients(
     into = room(out, x_)
     from_m = torch.sub(x_, m, out=into)
     from_m_g = from_m * g
-    dC_dw, dC_db = r.t().mm(from_m_g), g.sum(0, keepdim=True)
-    minus_hbar, minus_c = g.mm(minus_w_over_M), from_m_g.mm(minus_w_over_M)
+    dC_dw, dC_db = column_sums(r, from_m_g), g.sum(0, keepdim=True)
+    minus_hbar, minus_c = row_sums(g, minus_w_over_M), row_sums(from_m_g, minus_w_over_M)
     from_hbar = torch.addcmul(minus_hbar, g, w, out=None if out is None else from_m_g)
     dC_dx = torch.addcmul(torch.mul(from_m, r * r * r * minus_c, out=into), from_hbar, r, out=into)
     return rounded(dC_dx, x.dtype, out), dC_dw, dC_db

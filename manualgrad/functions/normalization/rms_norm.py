@@ -32,7 +32,7 @@ from torch import Tensor
 
 from manualgrad.function import Function
 from manualgrad.functions._precision import wide
-from manualgrad.functions.normalization._in_memory import by_rows, room, rounded
+from manualgrad.functions.normalization._in_memory import by_rows, column_sums, room, rounded, row_sums
 from manualgrad.functions.normalization._normalized import scaled, shaped
 
 __all__ = ["RMSNormFunction"]
@@ -93,7 +93,7 @@ def _gradients(x: Tensor, g: Tensor, r: Tensor, w: Tensor | None, out: Tensor | 
     into = room(out, X)
     xg = X * g
     w = X.new_ones(X.shape[1]) if w is None else w.to(X.dtype).conj()
-    c = xg @ (w.unsqueeze(1) / X.shape[1])
+    c = row_sums(xg, w / X.shape[1])
     dC_dx = torch.mul(X, -(r**3) * c, out=into)
     dC_dx = torch.addcmul(dC_dx, g * w, r, out=into)
-    return rounded(dC_dx, x.dtype, out), r.t() @ xg
+    return rounded(dC_dx, x.dtype, out), column_sums(r, xg)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from manualgrad.symbolic.operators import elementary, layers, movement, piecewise, rounding, sums, windows
+from manualgrad.symbolic.operators import elementary, interpolation, layers, movement, piecewise, rounding, sums, windows
 
 __all__ = ["OPERATORS"]
 
-_TABLES = (elementary, piecewise, rounding, sums, movement, windows, layers)
+_TABLES = (elementary, piecewise, rounding, sums, movement, windows, interpolation, layers)
 OPERATORS: dict[str, Callable[..., Any]] = {name: meaning for file in _TABLES for name, meaning in file.TABLE.items()}

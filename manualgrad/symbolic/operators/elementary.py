@@ -17,6 +17,15 @@ def add(a: Any, b: Any, alpha: Any = 1) -> Array:
     return a + alpha * b
 
 
+def mul(a: Any, b: Any) -> Array:
+    return counting(a) * counting(b)
+
+
+def counting(a: Any) -> Any:
+    """A truth value as the number that it is in a product, 1 or 0."""
+    return a.astype(int) if isinstance(a, numpy.ndarray) and a.dtype == bool else a
+
+
 def log_of(x: Any) -> Any:
     return -sympy.oo if x == 0 else sympy.log(x)
 
@@ -50,7 +59,7 @@ TABLE: dict[str, Callable[..., Any]] = {
     "add": add,
     "sub": lambda a, b, alpha=1: a - alpha * b,
     "rsub": lambda a, b, alpha=1: b - alpha * a,
-    "mul": lambda a, b: a * b,
+    "mul": mul,
     "neg": lambda x: -x,
     "pow": entrywise(sympy.Pow),
     "reciprocal": lambda x: 1 / x,
