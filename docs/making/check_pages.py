@@ -8,7 +8,7 @@ from typing import Any
 import broken
 
 from making.written import Folder
-from manualgrad.testing import CHECKS, WHAT
+from manualgrad.testing import CHECKS, WHAT, check_function
 
 __all__ = ["write"]
 
@@ -16,9 +16,10 @@ __all__ = ["write"]
 def write(folder: Folder) -> None:
     parts = [
         "# The checks",
-        f"`manualgrad.testing.check_function` has {len(CHECKS)} checks. Here is each of them, with a Function that fails it."
-        " These are Functions of this project's own tests, which hold that the check finds the fault and says how to mend it.",
-        *(_section(check) for check in CHECKS),
+        f"`manualgrad.testing.check_function` has {len(CHECKS)} checks. Here is each of them, with a Function that fails it,"
+        " and what the check says of it. The Functions are those of this project's own tests, which hold that each is found by"
+        " its check.",
+        *(_section(check, cls, inputs) for check, (cls, inputs) in _shown().items()),
         "## The correct ones",
         "The Functions above that are derived from another one differ from it in what is shown. These are the others:",
         *(_code(cls) for cls in _bases()),
@@ -26,31 +27,28 @@ def write(folder: Folder) -> None:
     folder.write("checks.md", "\n\n".join(parts) + "\n")
 
 
-def _shown() -> dict[str, Any]:
-    """For each check, the first broken Function of its own."""
-    found: dict[str, Any] = {}
-    for function, _, check, *_ in broken.BROKEN:
+def _shown() -> dict[str, tuple[Any, Any]]:
+    """For each check, in their order, the first broken Function of its own, and inputs for it."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for function, inputs, check, *_ in broken.BROKEN:
         if inspect.isclass(function):
-            found.setdefault(check, function)
-    return found
+            found.setdefault(check, (function, inputs))
+    return {check: found[check] for check in CHECKS}
 
 
-def _section(check: str) -> str:
-    cls = _shown()[check]
+def _section(check: str, cls: Any, inputs: Any) -> str:
     others = [function for function, _, of, *_ in broken.BROKEN if of == check and function is not cls]
     named = ", ".join(f"`{function.__name__}`" for function in others)
-    also = f"\n\nIt also finds {named}." if named else ""
-    return f"## {check}\n\n{WHAT[check]}\n\n{_code(cls)}{also}"
+    said = check_function(cls, inputs, checks=check, raise_exception=False)
+    parts = [f"## {check}", WHAT[check], _code(cls), f"```output\n{said}\n```", f"It also finds {named}." if named else ""]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _bases() -> list[Any]:
     """What the shown ones are derived from."""
-    found: list[Any] = []
-    for cls in _shown().values():
-        for base in cls.__mro__[1:]:
-            if base.__module__ == broken.__name__ and base not in found and base not in _shown().values():
-                found.append(base)
-    return found
+    shown = [cls for cls, _ in _shown().values()]
+    bases = [base for cls in shown for base in cls.__mro__[1:] if base.__module__ == broken.__name__ and base not in shown]
+    return list(dict.fromkeys(bases))
 
 
 def _code(cls: Any) -> str:

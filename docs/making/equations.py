@@ -13,7 +13,7 @@ from making.notation import tex
 
 __all__ = ["display"]
 
-WIDTH = 90  # signs of a line that still fits on a page
+WIDTH = 96  # signs of a line that still fits on a page
 
 _GAP = re.compile(r"(?<=[^\s=])\s{2,}(?=[^\s=])")
 _LABEL = re.compile(r"[\w-]{3,}|.*:")
@@ -44,7 +44,7 @@ def display(lines: list[str]) -> str:
         room = WIDTH - (max(len(row.label) for row in rows) if labels else 0)
         label = rf"\text{{{row.label}}} && " if row.label else "&& " if labels else ""
         sides = _beside(row.equations, room)
-        beside = bool(row.remarks) and len(row.equations) > 0 and widest + _width(row.remarks[0]) + 6 <= room
+        beside = bool(row.remarks) and len(row.equations) > 0 and widest + _width(row.remarks[0]) + 12 <= room
         for number, line in enumerate(sides):
             remark = rf" && {tex(row.remarks[0])}" if beside and number == 0 else ""
             written.append((label if number == 0 else "&& " if labels else "") + line + remark)

@@ -1,8 +1,8 @@
 """From the docstrings' notation to TeX: `∂C/∂x_j = r (h_j − h̄)` is a fraction, subscripts, and a mean with a bar.
 
-The notation is a line of Unicode as one would write it in a letter. `/` between spaces divides the product before it; without
-spaces it divides the two things that it joins. `_` and `^` take what touches them. Two things with a space between are
-multiplied. Words are words. What is not in it raises NotAFormula, and is to be shown as it stands.
+The notation is a line of Unicode as one would write it in a letter. `/` between spaces divides the product before it, back
+to a sum sign; without spaces it divides the two things that it joins. `_` and `^` take what touches them. Two things with a
+space between are multiplied. Words are words. What is not in it raises NotAFormula, and is to be shown as it stands.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from making.lexer import NotAFormula, Token, tokens
 __all__ = ["NotAFormula", "tex"]
 
 _ARGUMENTS = (*signs.BRACKETS, *signs.BIG, "∂", "√", "(", "[")
+_BIG = tuple(signs.BIG.values())
 _BEFORE_A_SIGN = (*signs.RELATIONS.values(), *signs.PUNCTUATION.values(), r"\cdot")
 _VERBS = {"is", "are", "and", "or", "does", "has", "occurs", "changes", "in", "where", "to", "of"}
 
@@ -91,7 +92,12 @@ class _Parser:
         following = self.peek()
         text += " " * (following is not None and following.after_space)
         if self.depth:  # smaller, or within brackets: in the formula's own type, which is measured there
-            return rf"\mathrm{{{text}}}".replace(" ", r"\ ").replace("_", r"\_").replace("-", r"\text{-}")
+            return (
+                rf"\mathrm{{{text}}}".replace(" ", r"\ ")
+                .replace("_", r"\_")
+                .replace("-", r"\text{-}")
+                .replace("'", r"\text{'}")
+            )
         return rf"\text{{{text}}}"
 
     # Terms: products and quotients
@@ -101,8 +107,12 @@ class _Parser:
         while (token := self.peek()) is not None and token.text not in until and not self._is_prose():
             if token.text == "/" and token.after_space:
                 self.at += 1
-                divided = _bare(factors[0]) if len(factors) == 1 else _joined(factors)
-                factors = [rf"\frac{{{divided}}}{{{self._divisor(until)}}}"]
+                # Below a sum, the fraction stands within it: what divides may change with what is summed over.
+                start = max((n + 1 for n, factor in enumerate(factors) if factor.startswith(_BIG)), default=0)
+                if start == len(factors):
+                    raise NotAFormula("nothing to divide")
+                divided = _bare(factors[start]) if len(factors) == start + 1 else _joined(factors[start:])
+                factors[start:] = [rf"\frac{{{divided}}}{{{self._divisor(until)}}}"]
             elif token.kind == "sign" and token.text in signs.SEPARATORS:
                 break
             else:

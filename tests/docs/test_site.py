@@ -99,8 +99,9 @@ def test_each_check_is_shown_with_a_function_that_fails_it(site):
     shown = words_of(site, "generated/checks.html")
     for check in testing.CHECKS:
         assert testing.WHAT[check].replace("`", "") in shown.replace("`", "").replace("’", "'"), check
-    for cls in check_pages._shown().values():
+    for check, (cls, _) in check_pages._shown().items():
         assert f"class {cls.__name__}(" in shown
+        assert f"1 check: 1 failed ({check})" in shown
 
 
 def test_formulas_are_typeset_with_the_network_off(site, visit):
