@@ -8,6 +8,8 @@ from typing import Any
 
 import torch.nn.functional as F
 
+from making.catalogue_pages import page_of
+
 __all__ = ["as_rst"]
 
 _LINK = "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional"
@@ -21,7 +23,14 @@ def as_rst(app: Any, what: str, name: str, value: Any, options: Any, lines: list
         return
     for number, line in enumerate(lines):
         line = re.sub(r"(?<![*\w\\`])\*(?=[A-Za-z._]+\b(?!\*))", r"\\*", line)
-        lines[number] = re.sub(r"(?<![`\\])\|", r"\\|", line)
+        line = re.sub(r"(?<![`\\])\|", r"\\|", line)
+        lines[number] = re.sub(r"`manualgrad\.functions\.([\w.]+)`", _derivation, line)
+
+
+def _derivation(module: re.Match[str]) -> str:
+    """A module of the catalogue that is named, as a link to its page."""
+    page = page_of(f"{module[1].replace('.', '/')}.py")
+    return f":doc:`manualgrad.functions.{module[1]} <{page.removesuffix('.md')}>`" if page else module[0]
 
 
 def _torchs(name: str) -> list[str]:
