@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import textwrap
 from typing import NamedTuple
 
 __all__ = ["Entry", "of_class", "of_function", "places"]
@@ -29,14 +28,13 @@ class Entry(NamedTuple):
 
 def of_function(name: str, entry: Entry) -> str:
     """The docstring of `nn.functional.name`."""
-    arguments = f"The arguments are those of `torch.nn.functional.{name}`."
-    return _docstring(entry.summary, f"{arguments} {_derived(entry)}", entry)
+    return _docstring(entry.summary, f"The arguments are those of `torch.nn.functional.{name}`.", entry)
 
 
 def of_class(name: str, summary: str, entry: Entry) -> str:
     """The docstring of `nn.name`."""
     arguments = f"A subclass of `torch.nn.{name}`, of which it has the arguments, parameters, state_dict and initial values."
-    return _docstring(inspect.cleandoc(summary), f"{arguments} {_derived(entry)}", entry)
+    return _docstring(inspect.cleandoc(summary), arguments, entry)
 
 
 def places(n: int, side: object) -> str:
@@ -44,11 +42,8 @@ def places(n: int, side: object) -> str:
     return ", ".join([str(side)] * n)
 
 
-def _derived(entry: Entry) -> str:
-    return f"The gradient is derived in `manualgrad.functions.{entry.page}`."
-
-
 def _docstring(summary: str, arguments: str, entry: Entry) -> str:
+    derived = f"The gradient is derived in `manualgrad.functions.{entry.page}`."
     sections = {"Shapes": entry.shapes, "Raises": "\n".join(entry.raises), "Example": entry.example}
-    parts = [f"{title}:\n{textwrap.indent(text, '    ')}" for title, text in sections.items()]
-    return "\n\n".join([summary, textwrap.fill(arguments, 120), *parts]) + "\n"
+    parts = [title + ":\n    " + text.replace("\n", "\n    ") for title, text in sections.items()]
+    return "\n\n".join([summary, f"{arguments}\n{derived}", *parts]) + "\n"

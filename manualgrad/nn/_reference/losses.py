@@ -39,7 +39,7 @@ def _add(
     """
     f, layer = f"nn.functional.{function}", f"nn.{name}"
     of_function, of_class = [], []
-    unknown = ("ValueError: when there is no such reduction", example, "reduction='median'")
+    unknown = ("ValueError: when there is no such reduction", "torch.rand(3), torch.rand(3)", "reduction='median'")
     for what, *call in (*errors, unknown):
         pair, given = call if len(call) == 2 else (*call, numbers)
         of_function.append(f"{what}: `{f}({', '.join(filter(None, (pair, given)))})`.")
