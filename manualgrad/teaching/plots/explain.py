@@ -41,7 +41,7 @@ class Panel:
     def plot(self, e: Explanation) -> Figure:
         """The panel by itself, without its heading."""
         figure = Figure(figsize=(WIDTH, self.height), layout="constrained")
-        self.draw(figure.subfigures(), e)
+        self.draw(figure.subfigures(1, 1, squeeze=False)[0, 0], e)
         return figure
 
 
