@@ -7,7 +7,6 @@ from manualgrad.nn._reference.entry import Entry
 __all__ = ["CLASSES", "FUNCTIONS"]
 
 _PAGE = "arithmetic.mul"
-_SUM = "Which numbers become 0 is random; the others are divided by 1 − p, so that the mean stays."
 _P = "ValueError: when p is not between 0 and 1"
 _EXAMPLE = """>>> a = {}
 >>> a.unique()  # 1 / (1 − p) = 4
