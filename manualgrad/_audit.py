@@ -19,13 +19,14 @@ def audit(tensor: Tensor) -> Audit:
     """Walk the autograd graph behind `tensor`, an output or a loss, and count its nodes by who wrote their derivative.
 
     Raises:
-        TypeError: when `tensor` is no tensor.
-        RuntimeError: when it has no graph behind it.
+        TypeError: when `tensor` is no tensor: `audit([1.0])`.
+        RuntimeError: when it has no graph behind it: `audit(torch.rand(3))`.
 
     Example:
-        >>> print(audit(cost(model(x), y)))
-        hand-written   LinearFunction   3
-                       SigmoidFunction  3
+        >>> model = nn.Sequential(*(layer for _ in range(3) for layer in (nn.Linear(4, 4), nn.Sigmoid())))
+        >>> print(audit(nn.MSELoss()(model(torch.rand(5, 4)), torch.rand(5, 4))))
+        hand-written   SigmoidFunction  3
+                       LinearFunction   3
                        MSELossFunction  1
         no arithmetic  AccumulateGrad   6
         7 of 7 arithmetic nodes are hand-written: 100.0%

@@ -28,7 +28,7 @@ def swap(model: _ModuleT) -> _ModuleT:
     scripted layers, and layers with a `forward` of their own.
 
     Raises:
-        TypeError: when `model` is no `torch.nn.Module`.
+        TypeError: when `model` is no `torch.nn.Module`: `swap(torch.nn.Linear)`.
 
     Example:
         >>> model = torch.nn.Sequential(torch.nn.Linear(784, 10), torch.nn.Sigmoid())
@@ -48,7 +48,12 @@ def unswap(model: _ModuleT) -> _ModuleT:
     torch.nn has no such reduction.
 
     Raises:
-        TypeError: when `model` is no `torch.nn.Module`.
+        TypeError: when `model` is no `torch.nn.Module`: `unswap(torch.nn.Linear)`.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(784, 10), nn.Sigmoid())
+        >>> type(unswap(model)[0])
+        <class 'torch.nn.modules.linear.Linear'>
     """
     for _, layer in _layers("unswap", model):
         if type(layer) in _TORCHS and _why_not_unswapped(layer) is None:
@@ -60,7 +65,14 @@ def swap_report(model: Module) -> SwapReport:
     """What `swap(model)` changes or has changed, what it leaves alone, and why; the model stays as it is.
 
     Raises:
-        TypeError: when `model` is no `torch.nn.Module`.
+        TypeError: when `model` is no `torch.nn.Module`: `swap_report(torch.nn.Linear)`.
+
+    Example:
+        >>> report = swap_report(torch.nn.Sequential(torch.nn.Linear(784, 10), torch.nn.LazyLinear(10)))
+        >>> report.to_swap
+        {'0': 'Linear'}
+        >>> report.left_alone
+        {'1': 'LazyLinear before its first call: swap the model after it'}
     """
     report = SwapReport()
     for name, layer in _layers("swap_report", model):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 from torch.testing import assert_close
-from whole_models import VIEWS, by_hand_throughout, collecting
+from whole_models import VIEWS, by_hand_throughout, collecting, steps
 
 from manualgrad import by_hand, swap, unswap
 
@@ -55,7 +55,6 @@ MODELS = {
     "googlenet": lambda: torchvision.models.googlenet(init_weights=False, aux_logits=False),
     "lenet": lenet,
 }
-STEPS = 5
 
 
 @pytest.fixture(autouse=True)
@@ -94,33 +93,20 @@ def batch(name):
     return torch.rand(2, 1 if name == "lenet" else 3, 64, 64, dtype=DOUBLE), torch.tensor([1, 2])
 
 
-def steps(model, name, call):
-    """The losses of some steps of SGD, the parameters after them, and the gradients of the first."""
-    optimizer, (x, y) = torch.optim.SGD(model.parameters(), lr=1e-3), batch(name)
-    losses, gradients = [], []
-    for step in range(STEPS):
-        torch.manual_seed(step)  # dropout's
-        loss = call(lambda: F.cross_entropy(model(x), y))
-        optimizer.zero_grad()
-        loss.backward()
-        gradients = gradients or [p.grad.clone() for p in model.parameters()]
-        optimizer.step()
-        losses.append(loss.detach())
-    return losses, {name: p.detach() for name, p in model.state_dict().items()}, gradients
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 @pytest.mark.parametrize("name", MODELS)
 def test_every_gradient_of_a_model_is_by_hand_and_the_model_trains_as_ever(name, training):
     model = made(name).train(training)
-    expected = steps(exact(model), name, lambda forward: forward())
+    x, y = batch(name)
+
+    def loss_of(model):
+        return F.cross_entropy(model(x), y)
+
+    expected = steps(exact(model), loss_of, lambda forward: forward(), lr=1e-3)
     classes = [type(module) for module in model.modules()]
-    losses, state, gradients = steps(swap(model), name, by_hand_throughout)
-    assert_close(losses, expected[0], rtol=1e-8, atol=1e-8)
-    assert_close(state, expected[1], rtol=1e-8, atol=1e-8)
-    for g, h in zip(gradients, expected[2], strict=True):
-        assert_close(g, h, rtol=1e-8, atol=1e-8)
+    found = steps(swap(model), loss_of, by_hand_throughout, lr=1e-3)
+    assert_close(found, expected, rtol=1e-8, atol=1e-8)
     assert [type(module) for module in unswap(model).modules()] == classes
 
 

@@ -13,7 +13,7 @@ import torchvision
 from torch import nn
 from torch.testing import assert_close
 from torchvision.models import convnext, swin_transformer, vision_transformer
-from whole_models import VIEWS, by_hand_throughout, collecting
+from whole_models import VIEWS, by_hand_throughout, collecting, steps
 
 from manualgrad import by_hand, swap, unswap
 
@@ -21,7 +21,6 @@ timm = pytest.importorskip("timm")
 transformers = pytest.importorskip("transformers")
 
 DOUBLE = torch.float64
-STEPS = 5
 WORDS = {
     "vocab_size": 50,
     "num_hidden_layers": 2,
@@ -125,31 +124,15 @@ def of(model, x):
     return x.to(next(model.parameters()).dtype)
 
 
-def steps(model, loss_of, call):
-    """The losses of some steps of SGD, the parameters after them, and the gradients of the first."""
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-2)
-    losses, gradients, training = [], [], model.training
-    for step in range(STEPS):
-        model.train().train(training)  # in evaluation, levit keeps what the step before computed, until it is trained
-        torch.manual_seed(step)  # dropout's
-        loss = call(lambda: loss_of(model))
-        optimizer.zero_grad()
-        loss.backward()
-        gradients = gradients or [p.grad.clone() for p in model.parameters() if p.grad is not None]
-        optimizer.step()
-        losses.append(loss.detach())
-    return losses, {name: p.detach() for name, p in model.state_dict().items()}, gradients
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_gradient_of_a_model_is_by_hand_and_the_model_trains_as_ever(name, training):
     model, loss_of = made(name)
     model.double().train(training)
-    expected = steps(copy.deepcopy(model), loss_of, lambda forward: forward())
+    expected = steps(copy.deepcopy(model), loss_of, lambda forward: forward(), lr=1e-2)
     classes = [type(module) for module in model.modules()]
-    found = steps(swap(model), loss_of, by_hand_throughout)
+    found = steps(swap(model), loss_of, by_hand_throughout, lr=1e-2)
     eps = 1e-6 if name in COMPUTE_IN_FLOAT32 else 1e-8
     assert_close(found, expected, rtol=eps, atol=eps)
     assert [type(module) for module in unswap(model).modules()] == classes

@@ -44,7 +44,6 @@ from manualgrad.functions._precision import wide
 
 __all__ = ["AttentionFunction"]
 
-_safe_softmax = torch.ops.aten._safe_softmax.default  # torch._safe_softmax is not traced by Dynamo
 _fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 
 
@@ -60,7 +59,8 @@ class AttentionFunction(Function):
             return O
 
         def formula(Q: Tensor, K: Tensor, V: Tensor, *rest: Any) -> tuple[Tensor]:
-            return (_weights(Q, K, *rest, c=c) @ wide(V),)
+            P, sees = _weights(Q, K, *rest, c=c)
+            return (_of(sees, P @ wide(V)),)
 
         if _is_large_and_plain(Q, K, V, M):
             (O,) = by_query(formula, [Q], [K, V], M, causal)
@@ -94,7 +94,7 @@ class AttentionFunction(Function):
     @staticmethod
     def jvp(ctx: Any, dQ: Tensor | None, dK: Tensor | None, dV: Tensor | None, dM: Tensor | None, *_: None) -> Tensor:
         Q, K, V, M = ctx.saved_tensors
-        P = _weights(Q, K, M, ctx.causal, 0, c=ctx.c)
+        P, sees = _weights(Q, K, M, ctx.causal, 0, c=ctx.c)
         dS = torch.zeros_like(P)
         if dQ is not None:
             dS = dS + ctx.c * (wide(dQ) @ wide(K).mT)
@@ -102,33 +102,44 @@ class AttentionFunction(Function):
             dS = dS + ctx.c * (wide(Q) @ wide(dK).mT)
         dS = dS if dM is None else dS + dM
         dO = (P * (dS - (P * dS).sum(-1, keepdim=True))) @ wide(V)
-        return (dO if dV is None else dO + P @ wide(dV)).to(Q.dtype)
+        return _of(sees, dO if dV is None else dO + P @ wide(dV)).to(Q.dtype)
 
 
 def _gradients(
     Q: Tensor, G: Tensor, K: Tensor, V: Tensor, M: Tensor | None, causal: bool, first: int, *, c: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """∂C/∂Q, ∂C/∂K, ∂C/∂V and ∂C/∂S."""
-    P = _weights(Q, K, M, causal, first, c=c)
+    P, sees = _weights(Q, K, M, causal, first, c=c)
     Q, K, V, G = (wide(t) for t in (Q, K, V, G))
+    G = _of(sees, G)
     dC_dP = G @ V.mT
-    dC_dS = P * (dC_dP - (P * dC_dP).sum(-1, keepdim=True))
+    into = dC_dP if plain(dC_dP) and plain(P) else None
+    dC_dS = torch.mul(P, torch.sub(dC_dP, (P * dC_dP).sum(-1, keepdim=True), out=into), out=into)
     return c * (dC_dS @ K), c * (dC_dS.mT @ Q), P.mT @ G, dC_dS
 
 
-def _weights(Q: Tensor, K: Tensor, M: Tensor | None, causal: bool, first: int, *, c: float) -> Tensor:
-    """P, of queries of which the first is that of this number."""
+def _weights(Q: Tensor, K: Tensor, M: Tensor | None, causal: bool, first: int, *, c: float) -> tuple[Tensor, Tensor | None]:
+    """P, of queries of which the first is that of this number; and which of them see a key, where there is a mask.
+
+    For one that sees none, the softmax of −∞ alone would be 0/0: its P is made as if there were no mask, and does not count.
+    """
     S = (c * wide(Q)) @ wide(K).mT
-    if causal:  # as a number that is added: masked_fill is slow on the CPU
-        S = S + S.new_full(S.shape[-2:], -math.inf).triu(1 + first)
+    later = S.new_full(S.shape[-2:], -math.inf).triu(1 + first) if causal else None  # added: masked_fill is slow on the CPU
     if M is None:
-        return torch.softmax(S, -1)
-    return _safe_softmax(S + _added(M, S), -1)  # 0 for a query that sees nothing
+        return torch.softmax(S if later is None else S + later, -1), None
+    M = _added(M, S) if later is None else _added(M, S) + later
+    sees = M.ne(-math.inf).any(-1, keepdim=True)
+    return torch.softmax(S + torch.where(sees, M, 0), -1), sees
+
+
+def _of(sees: Tensor | None, rows: Tensor) -> Tensor:
+    """The rows of queries that see a key, and 0 for the others."""
+    return rows if sees is None else rows * sees
 
 
 def _added(M: Tensor, like: Tensor) -> Tensor:
     """A boolean mask as what is added: −∞ for what must not be seen."""
-    return like.new_zeros(M.shape).masked_fill(~M, -math.inf) if M.dtype == torch.bool else M
+    return torch.where(M, like.new_zeros(()), like.new_full((), -math.inf)) if M.dtype == torch.bool else M
 
 
 def _is_large_and_plain(Q: Tensor, K: Tensor, V: Tensor, M: Tensor | None) -> bool:

@@ -138,6 +138,14 @@ def trace(model: Module, x: Tensor, y: Tensor, cost: Module | None = None) -> Tr
     Returns:
         a Trace: `.layers[l]` is a LayerTrace, `.cost` [n]; `.average()` for the means over the examples.
 
+    Shapes:
+        x [n, inputs]; y as the model's output, [n, outputs].
+
+    Raises:
+        TypeError: for another kind of layer or cost: `trace(nn.Tanh(), torch.rand(5, 3), torch.rand(5, 3))`.
+        ValueError: when `cost` has the reduction "none", which leaves no single number.
+        RuntimeError: when shapes or dtypes do not fit: `trace(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2))`.
+
     Example:
         >>> model = MLP([3, 2])
         >>> trace(model, torch.rand(5, 3), torch.rand(5, 2)).layers[0].dC_dW.shape
@@ -178,6 +186,14 @@ def backprop(model: Module, x: Tensor, y: Tensor, cost: Module | None = None) ->
     Returns:
         the cost, a 0-d tensor.
 
+    Shapes:
+        x [n, inputs]; y as the model's output, [n, outputs].
+
+    Raises:
+        TypeError: for another kind of layer or cost: `backprop(nn.Tanh(), torch.rand(5, 3), torch.rand(5, 3))`.
+        ValueError: when `cost` has the reduction "none", which leaves no single number.
+        RuntimeError: when shapes or dtypes do not fit: `backprop(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2))`.
+
     Example:
         >>> model = MLP([784, 16, 16, 10])
         >>> cost = backprop(model, torch.rand(100, 784), torch.rand(100, 10))
@@ -198,12 +214,20 @@ def sgd_step(model: Module, x: Tensor, y: Tensor, lr: float, cost: Module | None
     Returns:
         the cost before the step, a 0-d tensor.
 
+    Shapes:
+        x [n, inputs]; y as the model's output, [n, outputs].
+
     Raises:
-        ValueError: when lr is below 0.
+        TypeError: for another kind of layer or cost: `sgd_step(nn.Tanh(), torch.rand(5, 3), torch.rand(5, 3), 0.1)`.
+        ValueError: when `cost` has the reduction "none", which leaves no single number.
+        RuntimeError: when shapes or dtypes do not fit: `sgd_step(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2), 0.1)`.
+        ValueError: when lr is below 0: `sgd_step(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 3), lr=-1.0)`.
 
     Example:
         >>> model = MLP([784, 16, 16, 10])
-        >>> cost = sgd_step(model, torch.rand(100, 784), torch.rand(100, 10), lr=5.0)
+        >>> x, y = torch.rand(100, 784), torch.rand(100, 10)
+        >>> sgd_step(model, x, y, lr=0.1) > sgd_step(model, x, y, lr=0.1)  # the cost falls
+        tensor(True)
     """
     if not lr >= 0:
         raise ValueError(f"sgd_step: lr must be 0 or more, and is {lr}")
@@ -231,6 +255,14 @@ def per_example_grads(model: Module, x: Tensor, y: Tensor, cost: Module | None =
 
     The names are those of `model.named_parameters()`, in its order.
 
+    Shapes:
+        x [n, inputs]; y as the model's output, [n, outputs].
+
+    Raises:
+        TypeError: for another kind of layer or cost: `per_example_grads(nn.Tanh(), torch.rand(5, 3), torch.rand(5, 3))`.
+        ValueError: when `cost` has the reduction "none", which leaves no single number.
+        RuntimeError: when shapes or dtypes do not fit: `per_example_grads(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2))`.
+
     Example:
         >>> grads = per_example_grads(MLP([3, 2]), torch.rand(5, 3), torch.rand(5, 2))
         >>> grads["0.weight"].shape
@@ -255,8 +287,18 @@ def per_example_grad_norms(model: Module, x: Tensor, y: Tensor, cost: Module | N
     ‖delta_k‖² ‖a_prev_k‖², and by b it is delta_k. So its squared length is the sum, over the layers, of
     ‖delta_k‖² (‖a_prev_k‖² + 1) (Goodfellow, 2015, "Efficient Per-Example Gradient Computations").
 
+    Shapes:
+        x [n, inputs]; y as the model's output, [n, outputs].
+
     Raises:
-        ValueError: when a trainable parameter occurs in two layers: its gradient is no single outer product.
+        TypeError: for another kind of layer or cost: `per_example_grad_norms(nn.Tanh(), torch.rand(5, 3), torch.rand(5, 3))`.
+        ValueError: when `cost` has the reduction "none", which leaves no single number.
+        RuntimeError: when shapes or dtypes do not fit: `per_example_grad_norms(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2))`.
+        ValueError: when a trainable parameter occurs in two layers, as its gradient is no single outer product then.
+
+    Example:
+        >>> per_example_grad_norms(MLP([3, 2]), torch.rand(5, 3), torch.rand(5, 2)).shape
+        torch.Size([5])
     """
     forward = ForwardPass("per_example_grad_norms", model, x, y, cost, keep=True)
     if _is_tied(forward):

@@ -110,7 +110,8 @@ class MLP(Sequential):
         [..., sizes[0]] to [..., sizes[-1]].
 
     Raises:
-        ValueError: when `sizes` or `activation` is not as above.
+        ValueError: when `sizes` or `activation` is not as above: `MLP([784, 10], activation='tanh')`.
+        RuntimeError: when the input does not fit: `MLP([784, 10])(torch.rand(100, 783))`.
 
     Example:
         >>> model = MLP([784, 16, 16, 10])

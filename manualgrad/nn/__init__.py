@@ -2,6 +2,16 @@
 
 The layers in `layers/`, and the functions of `nn.functional` that they call, are manualgrad's; every other name is torch.nn's
 own. The layers inside torch's own composites (`nn.Transformer`, `nn.LSTM`, ...) are made by torch and stay torch's.
+
+`__all__` has what is hand-written here, and no other name: `from manualgrad.nn import *` brings these layers and `functional`.
+After `from torch.nn import *` they take the places of torch's.
+
+Example:
+    >>> model = nn.Sequential(nn.Linear(784, 16), nn.Sigmoid(), nn.Linear(16, 10))
+    >>> model(torch.rand(100, 784)).grad_fn.name()
+    'LinearFunctionBackward'
+    >>> nn.Sequential is torch.nn.Sequential
+    True
 """
 
 from __future__ import annotations
@@ -14,7 +24,11 @@ if TYPE_CHECKING:
     from torch.nn import *  # noqa: F403
 
 from manualgrad.nn import functional as functional  # type: ignore[no-redef]
+from manualgrad.nn import layers
 from manualgrad.nn.layers import *  # noqa: F403
+
+if not TYPE_CHECKING:  # to type checkers torch's other names are exported too, as they are there
+    __all__ = [*layers.__all__, "functional"]
 
 
 def __getattr__(name: str) -> Any:

@@ -28,8 +28,13 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         input [..., in]; weight [out, in]; bias [out] or None; result [..., out]. A weight [in] gives a result [...].
 
     Raises:
-        RuntimeError: when shapes, dtypes or devices do not fit.
-        TypeError: when an argument is no tensor.
+        RuntimeError: when shapes, dtypes or devices do not fit: `nn.functional.linear(torch.rand(3), torch.rand(2, 4))`.
+        TypeError: when an argument is no tensor: `nn.functional.linear([1.0], torch.rand(2, 1))`.
+
+    Example:
+        >>> z = nn.functional.linear(torch.rand(100, 784), torch.rand(16, 784, requires_grad=True), torch.rand(16))
+        >>> z.shape, z.grad_fn.name()
+        (torch.Size([100, 16]), 'LinearFunctionBackward')
     """
     if weight.dim() == 1 and bias is None:
         return LinearFunction.apply(input, weight.unsqueeze(0), None).squeeze(-1)
@@ -42,8 +47,16 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def sigmoid(input: Tensor) -> Tensor:
     """a = 1 / (1 + e^(-input)) of each element, derived in `manualgrad.functions.activations.sigmoid`; see `torch.sigmoid`.
 
+    Shapes:
+        input and result alike, of any shape.
+
     Raises:
-        TypeError: when the input is no tensor.
+        TypeError: when the input is no tensor: `nn.functional.sigmoid([1.0])`.
+
+    Example:
+        >>> z = torch.tensor([-2.0, 0.5, 8.0], requires_grad=True)
+        >>> nn.functional.sigmoid(z)
+        tensor([0.1192, 0.6225, 0.9997], grad_fn=<SigmoidFunctionBackward>)
     """
     return SigmoidFunction.apply(input)
 
@@ -55,9 +68,18 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     Args:
         inplace: write the result into `input`, and return it.
 
+    Shapes:
+        input and result alike, of any shape.
+
     Raises:
-        RuntimeError: when the input is complex or boolean (NotImplementedError), or with `inplace` a leaf that requires grad.
-        TypeError: when the input is no tensor.
+        NotImplementedError: when the input is complex or boolean: `nn.functional.relu(torch.tensor([1j]))`.
+        RuntimeError: when it is a leaf to be changed: `nn.functional.relu(torch.rand(3, requires_grad=True), inplace=True)`.
+        TypeError: when it is no tensor: `nn.functional.relu([1.0])`.
+
+    Example:
+        >>> z = torch.tensor([-2.0, 0.5, 8.0], requires_grad=True)
+        >>> nn.functional.relu(z)
+        tensor([0.0000, 0.5000, 8.0000], grad_fn=<ReLUFunctionBackward>)
     """
     return ReLUFunction.apply_in_place(input) if inplace else ReLUFunction.apply(input)
 
@@ -99,9 +121,16 @@ def mse_loss(
         "none" has the broadcast shape.
 
     Raises:
-        ValueError: when the reduction is another, or the weight has another shape than the input.
-        RuntimeError: when shapes or devices do not fit, or numbers are complex (NotImplementedError).
-        AttributeError: when an argument is no tensor.
+        ValueError: when the reduction is another: `nn.functional.mse_loss(torch.rand(3), torch.rand(3), reduction="median")`.
+        ValueError: when weight is not as input: `nn.functional.mse_loss(torch.rand(3), torch.rand(3), weight=torch.rand(2))`.
+        RuntimeError: when shapes or devices do not fit: `nn.functional.mse_loss(torch.rand(3), torch.rand(2))`.
+        NotImplementedError: when numbers are complex: `nn.functional.mse_loss(torch.tensor([1j]), torch.tensor([1j]))`.
+        AttributeError: when an argument is no tensor: `nn.functional.mse_loss([1.0], torch.rand(1))`.
+
+    Example:
+        >>> a, y = torch.tensor([[1.0, 2.0], [6.0, 2.0]]), torch.tensor([[1.0, 1.0], [2.0, 1.0]])
+        >>> nn.functional.mse_loss(a, y, reduction="batchmean")  # (0 + 1 + 16 + 1) / 2 examples
+        tensor(9.)
     """
     if target.shape != input.shape:
         warnings.warn(

@@ -70,7 +70,7 @@ def hand_written(
 
         if problem is None:  # a call of the catalogue's, which stands in nn.functional under torch's name
             guarded.__name__ = guarded.__qualname__ = torchs.__name__
-            guarded.__module__, guarded.__doc__ = "manualgrad.nn.functional", torchs.__doc__
+            guarded.__module__ = "manualgrad.nn.functional"
         return guarded
 
     return decorate

@@ -2,6 +2,15 @@
 
 The functions here have torch's signatures, take what torch's take and raise what torch's raise; every other name is torch's
 own. `_guard.py` says which calls get torch's own function instead.
+
+`__all__` has the functions that are hand-written here, and no other: `from manualgrad.nn.functional import *` brings these.
+
+Example:
+    >>> x = torch.rand(5, requires_grad=True)
+    >>> nn.functional.gelu(x).grad_fn.name()
+    'GELUFunctionBackward'
+    >>> nn.functional.one_hot is torch.nn.functional.one_hot
+    True
 """
 
 from __future__ import annotations
@@ -19,6 +28,7 @@ from manualgrad._calls import dropout as drop
 from manualgrad._calls import embedding as table
 from manualgrad.nn import _basic
 from manualgrad.nn._guard import hand_written
+from manualgrad.nn._reference import FUNCTIONS, of_function
 
 
 def _composed(torchs: Callable[..., Any]) -> Callable[..., Any]:
@@ -101,6 +111,11 @@ else:
     smooth_l1_loss = _composed(F.smooth_l1_loss)
     softmin = _composed(F.softmin)
     tanhshrink = _composed(F.tanhshrink)
+
+    # To type checkers torch's other names are exported too, as they are there.
+    __all__ = [*_basic.__all__, *FUNCTIONS]
+    for _name, _entry in FUNCTIONS.items():
+        globals()[_name].__doc__ = of_function(_name, _entry)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,10 @@
 """`check_function`: everything that can be wrong with a custom `torch.autograd.Function`, anybody's.
 
 It stands on torch alone. What `torch.library.opcheck` is for custom operators, this is for Functions.
+
+Example:
+    >>> testing.check_function(torch.tanh, (torch.randn(3, 2),), checks="backward")
+    {'backward': 'SUCCESS'}
 """
 
 from __future__ import annotations
@@ -42,10 +46,20 @@ _CHECKS: dict[str, Callable[[Subject, Sample], None]] = {
 }
 
 CHECKS = tuple(_CHECKS)
-"""The names of the checks, in the order a person would want to hear of them."""
+"""The names of the checks, in the order a person would want to hear of them.
+
+Example:
+    >>> CHECKS[:3]
+    ('forward_is_pure', 'backward', 'double_backward')
+"""
 
 WHAT = {name: (check.__doc__ or "").partition("\n")[0] for name, check in _CHECKS.items()}
-"""What each check looks for, in a line."""
+"""What each check looks for, in a line.
+
+Example:
+    >>> print(WHAT["backward"])
+    The gradient of every input, against finite differences in float64, real and complex.
+"""
 
 _TOO_MANY_ALIKE = 4  # checks that are skipped for one reason are one line
 
@@ -53,7 +67,15 @@ _BROKEN_TOOL = "NOT CHECKED, the check itself failed: "
 
 
 class CheckError(AssertionError):
-    """A Function failed a check; `report` is the whole Report."""
+    """A Function failed a check; `report` is the whole Report.
+
+    Example:
+        >>> try:  # the derivative of x², and of x · a constant x
+        ...     check_function(lambda x: x * x.detach(), (torch.randn(3),), checks="backward")
+        ... except CheckError as error:
+        ...     error.report.failures
+        ['backward']
+    """
 
     def __init__(self, report: Report) -> None:
         super().__init__(f"{report.name} fails {len(report.failures)} of {len(report)} checks\n\n{report}")
@@ -61,7 +83,16 @@ class CheckError(AssertionError):
 
 
 class Report(dict[str, str]):
-    """Check name -> "SUCCESS", "SKIPPED: why", or what was found and how to fix it; `str()` is a table."""
+    """Check name -> "SUCCESS", "SKIPPED: why", or what was found and how to fix it; `str()` is a table.
+
+    Example:
+        >>> report = check_function(torch.tanh, (torch.randn(3, 2),), checks=["backward", "double_backward"])
+        >>> print(report)
+        backward         SUCCESS
+        double_backward  SUCCESS
+        <BLANKLINE>
+        2 checks: all passed
+    """
 
     name: str = ""
 
@@ -127,10 +158,13 @@ def check_function(
     Raises:
         CheckError: when a check finds a fault (an AssertionError, whose text is the report).
         RuntimeError: when a check itself fails; that says nothing about the Function.
-        TypeError, ValueError: when the arguments are not as above.
+        TypeError: when the inputs are no tuple, nor a list of tuples: `check_function(torch.tanh, torch.rand(3))`.
+        ValueError: when there is no such check: `check_function(torch.tanh, (torch.rand(3),), checks="front")`.
 
     Example:
-        >>> check_function(Square, (torch.randn(4, 3),))
+        >>> report = check_function(torch.tanh, (torch.randn(4, 3),), checks=["backward", "vmap"])
+        >>> report.failures
+        []
     """
     subject = Subject(fn, inputs)
     names = _chosen(checks)

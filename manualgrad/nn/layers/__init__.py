@@ -4,6 +4,7 @@ Parameters, initialisation, state_dict, repr, hooks and all the rest are torch.n
 torch.nn's of the same name.
 """
 
+from manualgrad.nn._reference import CLASSES, of_class
 from manualgrad.nn.layers import (
     activations,
     convolution,
@@ -39,3 +40,6 @@ __all__ = [
     *transformer.__all__,
     *upsampling.__all__,
 ]
+
+for _name, _entry in CLASSES.items():  # a class says its formula, and the reference the rest
+    globals()[_name].__doc__ = of_class(_name, globals()[_name].__doc__ or "", _entry)

@@ -25,33 +25,21 @@ def _convolved(layer: Any, convolution: Callable[..., Tensor], input: Tensor, we
 
 
 class Conv1d(HandWritten, torch.nn.Conv1d):
-    """The kernels `weight` [out, in / groups, *kernel_size], moved over a line, plus `bias`; see `torch.nn.Conv1d`.
-
-    Shapes:
-        [n, in, l] to [n, out, ...]; the n may be left out.
-    """
+    """The kernels `weight` [out, in / groups, *kernel_size], moved over a line, plus `bias`."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return _convolved(self, functional.conv1d, input, weight, bias)
 
 
 class Conv2d(HandWritten, torch.nn.Conv2d):
-    """The kernels `weight` [out, in / groups, *kernel_size], moved over a plane, plus `bias`; see `torch.nn.Conv2d`.
-
-    Shapes:
-        [n, in, h, w] to [n, out, ...]; the n may be left out.
-    """
+    """The kernels `weight` [out, in / groups, *kernel_size], moved over a plane, plus `bias`."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return _convolved(self, functional.conv2d, input, weight, bias)
 
 
 class Conv3d(HandWritten, torch.nn.Conv3d):
-    """The kernels `weight` [out, in / groups, *kernel_size], moved over a volume, plus `bias`; see `torch.nn.Conv3d`.
-
-    Shapes:
-        [n, in, d, h, w] to [n, out, ...]; the n may be left out.
-    """
+    """The kernels `weight` [out, in / groups, *kernel_size], moved over a volume, plus `bias`."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return _convolved(self, functional.conv3d, input, weight, bias)

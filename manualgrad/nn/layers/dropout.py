@@ -13,7 +13,7 @@ __all__ = ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d"]
 
 
 class Dropout(HandWritten, torch.nn.Dropout):
-    """0 in the place of each number with probability p, in training; see `torch.nn.Dropout`."""
+    """0 in the place of each number with probability p, in training."""
 
     def forward(self, input: Tensor) -> Tensor:
         node = as_a_node(self, input)
@@ -21,7 +21,7 @@ class Dropout(HandWritten, torch.nn.Dropout):
 
 
 class Dropout1d(HandWritten, torch.nn.Dropout1d):
-    """0 in the place of each channel of each example with probability p, in training; see `torch.nn.Dropout1d`."""
+    """0 in the place of each channel of each example with probability p, in training."""
 
     def forward(self, input: Tensor) -> Tensor:
         node = as_a_node(self, input)
@@ -29,7 +29,7 @@ class Dropout1d(HandWritten, torch.nn.Dropout1d):
 
 
 class Dropout2d(HandWritten, torch.nn.Dropout2d):
-    """0 in the place of each channel of each example with probability p, in training; see `torch.nn.Dropout2d`."""
+    """0 in the place of each channel of each example with probability p, in training."""
 
     def forward(self, input: Tensor) -> Tensor:
         node = as_a_node(self, input)
@@ -37,7 +37,7 @@ class Dropout2d(HandWritten, torch.nn.Dropout2d):
 
 
 class Dropout3d(HandWritten, torch.nn.Dropout3d):
-    """0 in the place of each channel of each example with probability p, in training; see `torch.nn.Dropout3d`."""
+    """0 in the place of each channel of each example with probability p, in training."""
 
     def forward(self, input: Tensor) -> Tensor:
         node = as_a_node(self, input)

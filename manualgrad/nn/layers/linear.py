@@ -13,22 +13,14 @@ __all__ = ["Embedding", "EmbeddingBag", "Linear"]
 
 
 class Linear(HandWritten, torch.nn.Linear):
-    """z = a_prev Wᵀ + b, with W `weight` [out_features, in_features] and b `bias` [out_features]; see `torch.nn.Linear`.
-
-    Shapes:
-        [..., in_features] to [..., out_features].
-    """
+    """z = a_prev Wᵀ + b, with W `weight` [out_features, in_features] and b `bias` [out_features]."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.linear(input, self.weight, self.bias)
 
 
 class Embedding(HandWritten, torch.nn.Embedding):
-    """The rows of `weight` [num_embeddings, embedding_dim] that the input names; see `torch.nn.Embedding`.
-
-    Shapes:
-        [...] of integers to [..., embedding_dim].
-    """
+    """The rows of `weight` [num_embeddings, embedding_dim] that the input names."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.embedding(
@@ -37,11 +29,7 @@ class Embedding(HandWritten, torch.nn.Embedding):
 
 
 class EmbeddingBag(HandWritten, torch.nn.EmbeddingBag):
-    """The sum, mean or maximum of the rows of `weight` that each bag of the input names; see `torch.nn.EmbeddingBag`.
-
-    Shapes:
-        [bags, n] of integers, or [all] and offsets [bags], to [bags, embedding_dim].
-    """
+    """The sum, mean or maximum of the rows of `weight` that each bag of the input names."""
 
     def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
         return functional.embedding_bag(

@@ -43,21 +43,21 @@ def _batch_normalized(layer: Any, input: Tensor) -> Tensor:
 
 
 class BatchNorm1d(HandWritten, torch.nn.BatchNorm1d):
-    """Each channel, normalized by its mean and variance in the batch; see `torch.nn.BatchNorm1d`."""
+    """Each channel, normalized by its mean and variance in the batch."""
 
     def forward(self, input: Tensor) -> Tensor:
         return _batch_normalized(self, input)
 
 
 class BatchNorm2d(HandWritten, torch.nn.BatchNorm2d):
-    """Each channel, normalized by its mean and variance in the batch; see `torch.nn.BatchNorm2d`."""
+    """Each channel, normalized by its mean and variance in the batch."""
 
     def forward(self, input: Tensor) -> Tensor:
         return _batch_normalized(self, input)
 
 
 class BatchNorm3d(HandWritten, torch.nn.BatchNorm3d):
-    """Each channel, normalized by its mean and variance in the batch; see `torch.nn.BatchNorm3d`."""
+    """Each channel, normalized by its mean and variance in the batch."""
 
     def forward(self, input: Tensor) -> Tensor:
         return _batch_normalized(self, input)
@@ -72,7 +72,7 @@ def _instance_normalized(layer: Any, input: Tensor) -> Tensor:
 
 
 class InstanceNorm1d(HandWritten, torch.nn.InstanceNorm1d):
-    """Each channel of each example, normalized by its own mean and variance; see `torch.nn.InstanceNorm1d`."""
+    """Each channel of each example, normalized by its own mean and variance."""
 
     def forward(self, input: Tensor) -> Tensor:
         node = as_a_node(self, input)
@@ -83,7 +83,7 @@ class InstanceNorm1d(HandWritten, torch.nn.InstanceNorm1d):
 
 
 class InstanceNorm2d(HandWritten, torch.nn.InstanceNorm2d):
-    """Each channel of each example, normalized by its own mean and variance; see `torch.nn.InstanceNorm2d`."""
+    """Each channel of each example, normalized by its own mean and variance."""
 
     def forward(self, input: Tensor) -> Tensor:
         node = as_a_node(self, input)
@@ -94,7 +94,7 @@ class InstanceNorm2d(HandWritten, torch.nn.InstanceNorm2d):
 
 
 class InstanceNorm3d(HandWritten, torch.nn.InstanceNorm3d):
-    """Each channel of each example, normalized by its own mean and variance; see `torch.nn.InstanceNorm3d`."""
+    """Each channel of each example, normalized by its own mean and variance."""
 
     def forward(self, input: Tensor) -> Tensor:
         node = as_a_node(self, input)
@@ -105,21 +105,21 @@ class InstanceNorm3d(HandWritten, torch.nn.InstanceNorm3d):
 
 
 class GroupNorm(HandWritten, torch.nn.GroupNorm):
-    """Each group of channels of each example, normalized by its mean and variance; see `torch.nn.GroupNorm`."""
+    """Each group of channels of each example, normalized by its mean and variance."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
 
 class LayerNorm(HandWritten, torch.nn.LayerNorm):
-    """Each example's last dimensions, normalized by their mean and variance; see `torch.nn.LayerNorm`."""
+    """Each example's last dimensions, normalized by their mean and variance."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
 
 class RMSNorm(HandWritten, torch.nn.RMSNorm):
-    """Each example's last dimensions, divided by the root of the mean of their squares; see `torch.nn.RMSNorm`."""
+    """Each example's last dimensions, divided by the root of the mean of their squares."""
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.rms_norm(x, self.normalized_shape, self.weight, self.eps)

@@ -29,7 +29,7 @@ __all__ = [
 
 
 class CircularPad1d(HandWritten, torch.nn.CircularPad1d):
-    """The input, made larger by its other side; see `torch.nn.CircularPad1d`."""
+    """The input, made larger by its other side."""
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
@@ -37,7 +37,7 @@ class CircularPad1d(HandWritten, torch.nn.CircularPad1d):
 
 
 class CircularPad2d(HandWritten, torch.nn.CircularPad2d):
-    """The input, made larger by its other side; see `torch.nn.CircularPad2d`."""
+    """The input, made larger by its other side."""
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
@@ -45,7 +45,7 @@ class CircularPad2d(HandWritten, torch.nn.CircularPad2d):
 
 
 class CircularPad3d(HandWritten, torch.nn.CircularPad3d):
-    """The input, made larger by its other side; see `torch.nn.CircularPad3d`."""
+    """The input, made larger by its other side."""
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
@@ -53,84 +53,84 @@ class CircularPad3d(HandWritten, torch.nn.CircularPad3d):
 
 
 class ConstantPad1d(HandWritten, torch.nn.ConstantPad1d):
-    """The input, made larger by a number; see `torch.nn.ConstantPad1d`."""
+    """The input, made larger by a number."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.pad(input, self.padding, "constant", self.value)
 
 
 class ConstantPad2d(HandWritten, torch.nn.ConstantPad2d):
-    """The input, made larger by a number; see `torch.nn.ConstantPad2d`."""
+    """The input, made larger by a number."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.pad(input, self.padding, "constant", self.value)
 
 
 class ConstantPad3d(HandWritten, torch.nn.ConstantPad3d):
-    """The input, made larger by a number; see `torch.nn.ConstantPad3d`."""
+    """The input, made larger by a number."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.pad(input, self.padding, "constant", self.value)
 
 
 class ReflectionPad1d(HandWritten, torch.nn.ReflectionPad1d):
-    """The input, made larger by its reflection; see `torch.nn.ReflectionPad1d`."""
+    """The input, made larger by its reflection."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.pad(input, self.padding, "reflect")
 
 
 class ReflectionPad2d(HandWritten, torch.nn.ReflectionPad2d):
-    """The input, made larger by its reflection; see `torch.nn.ReflectionPad2d`."""
+    """The input, made larger by its reflection."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.pad(input, self.padding, "reflect")
 
 
 class ReflectionPad3d(HandWritten, torch.nn.ReflectionPad3d):
-    """The input, made larger by its reflection; see `torch.nn.ReflectionPad3d`."""
+    """The input, made larger by its reflection."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.pad(input, self.padding, "reflect")
 
 
 class ReplicationPad1d(HandWritten, torch.nn.ReplicationPad1d):
-    """The input, made larger by its last numbers; see `torch.nn.ReplicationPad1d`."""
+    """The input, made larger by its last numbers."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.pad(input, self.padding, "replicate")
 
 
 class ReplicationPad2d(HandWritten, torch.nn.ReplicationPad2d):
-    """The input, made larger by its last numbers; see `torch.nn.ReplicationPad2d`."""
+    """The input, made larger by its last numbers."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.pad(input, self.padding, "replicate")
 
 
 class ReplicationPad3d(HandWritten, torch.nn.ReplicationPad3d):
-    """The input, made larger by its last numbers; see `torch.nn.ReplicationPad3d`."""
+    """The input, made larger by its last numbers."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.pad(input, self.padding, "replicate")
 
 
 class ZeroPad1d(HandWritten, torch.nn.ZeroPad1d):
-    """The input, made larger by 0; see `torch.nn.ZeroPad1d`."""
+    """The input, made larger by 0."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.pad(input, self.padding, "constant", self.value)
 
 
 class ZeroPad2d(HandWritten, torch.nn.ZeroPad2d):
-    """The input, made larger by 0; see `torch.nn.ZeroPad2d`."""
+    """The input, made larger by 0."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.pad(input, self.padding, "constant", self.value)
 
 
 class ZeroPad3d(HandWritten, torch.nn.ZeroPad3d):
-    """The input, made larger by 0; see `torch.nn.ZeroPad3d`."""
+    """The input, made larger by 0."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.pad(input, self.padding, "constant", self.value)

@@ -25,7 +25,7 @@ __all__ = [
 
 
 class MaxPool1d(HandWritten, torch.nn.MaxPool1d):
-    """The largest number of each window; see `torch.nn.MaxPool1d`."""
+    """The largest number of each window."""
 
     def forward(self, input: Tensor) -> Any:
         return functional.max_pool1d(  # type: ignore[call-overload]
@@ -34,7 +34,7 @@ class MaxPool1d(HandWritten, torch.nn.MaxPool1d):
 
 
 class MaxPool2d(HandWritten, torch.nn.MaxPool2d):
-    """The largest number of each window; see `torch.nn.MaxPool2d`."""
+    """The largest number of each window."""
 
     def forward(self, input: Tensor) -> Any:
         return functional.max_pool2d(  # type: ignore[call-overload]
@@ -43,7 +43,7 @@ class MaxPool2d(HandWritten, torch.nn.MaxPool2d):
 
 
 class MaxPool3d(HandWritten, torch.nn.MaxPool3d):
-    """The largest number of each window; see `torch.nn.MaxPool3d`."""
+    """The largest number of each window."""
 
     def forward(self, input: Tensor) -> Any:
         return functional.max_pool3d(  # type: ignore[call-overload]
@@ -52,14 +52,14 @@ class MaxPool3d(HandWritten, torch.nn.MaxPool3d):
 
 
 class AvgPool1d(HandWritten, torch.nn.AvgPool1d):
-    """The mean of each window; see `torch.nn.AvgPool1d`."""
+    """The mean of each window."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
 
 class AvgPool2d(HandWritten, torch.nn.AvgPool2d):
-    """The mean of each window; see `torch.nn.AvgPool2d`."""
+    """The mean of each window."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.avg_pool2d(
@@ -68,7 +68,7 @@ class AvgPool2d(HandWritten, torch.nn.AvgPool2d):
 
 
 class AvgPool3d(HandWritten, torch.nn.AvgPool3d):
-    """The mean of each window; see `torch.nn.AvgPool3d`."""
+    """The mean of each window."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.avg_pool3d(
@@ -77,21 +77,21 @@ class AvgPool3d(HandWritten, torch.nn.AvgPool3d):
 
 
 class AdaptiveAvgPool1d(HandWritten, torch.nn.AdaptiveAvgPool1d):
-    """The mean of each of as many windows as the output has places; see `torch.nn.AdaptiveAvgPool1d`."""
+    """The mean of each of as many windows as the output has places."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.adaptive_avg_pool1d(input, self.output_size)
 
 
 class AdaptiveAvgPool2d(HandWritten, torch.nn.AdaptiveAvgPool2d):
-    """The mean of each of as many windows as the output has places; see `torch.nn.AdaptiveAvgPool2d`."""
+    """The mean of each of as many windows as the output has places."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.adaptive_avg_pool2d(input, self.output_size)
 
 
 class AdaptiveAvgPool3d(HandWritten, torch.nn.AdaptiveAvgPool3d):
-    """The mean of each of as many windows as the output has places; see `torch.nn.AdaptiveAvgPool3d`."""
+    """The mean of each of as many windows as the output has places."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.adaptive_avg_pool3d(input, self.output_size)

@@ -39,7 +39,7 @@ def _inside_by_hand(layer: Any, torchs: Any, args: tuple[Any, ...], kwargs: dict
 
 
 class MultiheadAttention(HandWritten, torch.nn.MultiheadAttention):
-    """Attention in several heads, between linear layers; see `torch.nn.MultiheadAttention`."""
+    """Attention in several heads, between linear layers."""
 
     def forward(self, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
         output: tuple[Tensor, Tensor | None] = _inside_by_hand(self, torch.nn.MultiheadAttention, args, kwargs)
@@ -47,7 +47,7 @@ class MultiheadAttention(HandWritten, torch.nn.MultiheadAttention):
 
 
 class TransformerEncoderLayer(HandWritten, torch.nn.TransformerEncoderLayer):
-    """Self-attention and two linear layers, each added to its input; see `torch.nn.TransformerEncoderLayer`."""
+    """Self-attention and two linear layers, each added to its input."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         output: Tensor = _inside_by_hand(self, torch.nn.TransformerEncoderLayer, args, kwargs)
@@ -55,7 +55,7 @@ class TransformerEncoderLayer(HandWritten, torch.nn.TransformerEncoderLayer):
 
 
 class TransformerDecoderLayer(HandWritten, torch.nn.TransformerDecoderLayer):
-    """An encoder layer that also attends to what the encoder made; see `torch.nn.TransformerDecoderLayer`."""
+    """An encoder layer that also attends to what the encoder made."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         output: Tensor = _inside_by_hand(self, torch.nn.TransformerDecoderLayer, args, kwargs)

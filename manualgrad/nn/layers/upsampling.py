@@ -22,21 +22,21 @@ def _interpolated(layer: torch.nn.Upsample, input: Tensor) -> Tensor:
 
 
 class Upsample(HandWritten, torch.nn.Upsample):
-    """The input, interpolated at more places; see `torch.nn.Upsample`."""
+    """The input, interpolated at more places."""
 
     def forward(self, input: Tensor) -> Tensor:
         return _interpolated(self, input)
 
 
 class UpsamplingBilinear2d(HandWritten, torch.nn.UpsamplingBilinear2d):
-    """The input, interpolated at more places; see `torch.nn.UpsamplingBilinear2d`."""
+    """The input, interpolated at more places."""
 
     def forward(self, input: Tensor) -> Tensor:
         return _interpolated(self, input)
 
 
 class UpsamplingNearest2d(HandWritten, torch.nn.UpsamplingNearest2d):
-    """The input, interpolated at more places; see `torch.nn.UpsamplingNearest2d`."""
+    """The input, interpolated at more places."""
 
     def forward(self, input: Tensor) -> Tensor:
         return _interpolated(self, input)

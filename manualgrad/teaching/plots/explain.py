@@ -18,7 +18,7 @@ from manualgrad.teaching.number import number
 from manualgrad.teaching.plots.network import HEIGHT, plot_network, sign_color
 from manualgrad.training.plots.style import DOWN, SERIES, UP, UP_AND_DOWN, WIDTH, colors, image, red_and_blue, save
 
-__all__ = ["plot_explanation"]
+__all__ = ["Panel", "panels", "plot_explanation"]
 
 _LEGEND = (
     "A nudge to $q$ is $-\\partial C_0/\\partial q$, $C_0$ being the cost of this image alone; "
@@ -31,50 +31,59 @@ _SMALL_IMAGES = 8  # in a row
 
 
 @dataclass(frozen=True)
-class _Panel:
-    """Its height in inches, its heading, and what draws it."""
+class Panel:
+    """A part of the picture: its height in inches, its heading, and what draws it."""
 
     height: float
     heading: str
     draw: Callable[[SubFigure, Explanation], None]
 
+    def plot(self, e: Explanation) -> Figure:
+        """The panel by itself, without its heading."""
+        figure = Figure(figsize=(WIDTH, self.height), layout="constrained")
+        self.draw(figure.subfigures(1, 1, squeeze=False)[0, 0], e)
+        return figure
+
 
 def plot_explanation(e: Explanation, title: str, path: Path | None = None) -> Figure:
     """Numbered panels, from the network as a whole to what steps along the wishes do; among them one for each hidden layer."""
     title = textwrap.fill(title, 90)
-    panels = _panels(e)
-    heights = [0.5 + 0.2 * title.count("\n"), *(panel.height for panel in panels)]
-    figure = Figure(figsize=(WIDTH, sum(heights) + _BETWEEN * len(panels)))
+    parts = panels(e)
+    heights = [0.5 + 0.2 * title.count("\n"), *(panel.height for panel in parts)]
+    figure = Figure(figsize=(WIDTH, sum(heights) + _BETWEEN * len(parts)))
     figure.set_layout_engine("constrained", hspace=0, h_pad=0.06)
     hspace = _BETWEEN * len(heights) / sum(heights)
     top, *rows = figure.subfigures(len(heights), 1, height_ratios=heights, hspace=hspace, squeeze=False)[:, 0]
     top.text(0.5, 0.9, title, fontsize=12, ha="center", va="top", parse_math=False)
     top.text(0.5, 0, _LEGEND, ha="center", va="bottom")
-    for i, (row, panel) in enumerate(zip(rows, panels, strict=True), 1):
+    for i, (row, panel) in enumerate(zip(rows, parts, strict=True), 1):
         row.suptitle(f"{i}  {panel.heading}", fontsize=12, fontweight="bold", x=0.01, ha="left")
         panel.draw(row, e)
     return save(figure, path)
 
 
-def _panels(e: Explanation) -> list[_Panel]:
+def panels(e: Explanation) -> list[Panel]:
+    """The network, the outputs, the avenues of the output looked at, the sums of each hidden layer, from the last to the first,
+    the weights of the first layer, and what steps do.
+    """
     backwards = range(len(e.trace.layers) - 1, 0, -1)
     first = "Back at the first layer: the nudges of its weights, a picture for each neuron" + _some(e, 0, ",\n")
     return [
-        _Panel(HEIGHT, "The network, shown the image: activations go forward, wishes come back", plot_network),
-        _Panel(3.4, "What it wants of each output: a nudge in proportion to the distance from the target", _outputs),
-        _Panel(
+        Panel(HEIGHT, "The network, shown the image: activations go forward, wishes come back", plot_network),
+        Panel(3.4, "What it wants of each output: a nudge in proportion to the distance from the target", _outputs),
+        Panel(
             4.6, f"Output {e.neuron} by itself has three avenues: its bias, its weights, the activations before it", _avenues
         ),
         *(
-            _Panel(
+            Panel(
                 2.8 + _ROW * len(e.shown(l)),
                 f"What every {_name(e, l)} wishes of the activations of layer {l}, added up",
                 functools.partial(_wishes_before, l=l),
             )
             for l in backwards
         ),
-        _Panel(1.5 + 1.4 * _rows_of_images(e), first, _first_weights),
-        _Panel(1.4 + 0.4 * len(e.steps), f"What {STEP} times these nudges do to the cost", _steps),
+        Panel(1.5 + 1.4 * _rows_of_images(e), first, _first_weights),
+        Panel(1.4 + 0.4 * len(e.steps), f"What {STEP} times these nudges do to the cost", _steps),
     ]
 
 

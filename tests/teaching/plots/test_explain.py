@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from manualgrad import MLP
 from manualgrad.teaching.explain import explain
 from manualgrad.teaching.number import number
-from manualgrad.teaching.plots.explain import plot_explanation
+from manualgrad.teaching.plots.explain import panels, plot_explanation
 from manualgrad.training.plots.style import DOWN, UP, UP_AND_DOWN, WIDTH
 
 NETWORKS = {
@@ -52,6 +52,17 @@ def test_the_panels_are_numbered_one_after_the_other(hidden):
     _, figure = drawn([9, *[4] * hidden, 3])
     assert [heading.split("  ")[0] for heading in headings(figure)] == [str(i + 1) for i in range(5 + hidden)]
     assert UP_AND_DOWN in "\n".join(texts(figure))
+
+
+@pytest.mark.parametrize(("sizes", "activation"), NETWORKS.values(), ids=NETWORKS)
+def test_each_panel_is_a_figure_of_its_own_that_can_be_read(sizes, activation):
+    e, whole = drawn(sizes, activation)
+    parts = panels(e)
+    assert [panel.heading for panel in parts] == [heading.split("  ", 1)[1] for heading in headings(whole)]
+    for panel in parts:
+        figure = panel.plot(e)
+        assert figure.get_figwidth() == WIDTH
+        assert unreadable(figure) == []
 
 
 def test_of_a_large_layer_16_neurons_are_shown_by_their_numbers_and_the_picture_says_so():
