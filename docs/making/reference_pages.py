@@ -21,12 +21,7 @@ MODULES = {
 def names(module: str) -> list[str]:
     """The public names of a module that are not modules themselves."""
     found = importlib.import_module(module)
-    public = getattr(found, "__all__", None) or [name for name, value in vars(found).items() if _is_ours(name, value)]
-    return [name for name in public if not inspect.ismodule(getattr(found, name))]
-
-
-def _is_ours(name: str, value: Any) -> bool:
-    return not name.startswith("_") and callable(value) and str(getattr(value, "__module__", "")).startswith("manualgrad.nn")
+    return [name for name in found.__all__ if not inspect.ismodule(getattr(found, name))]
 
 
 def write(folder: Folder) -> None:
