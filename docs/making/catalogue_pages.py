@@ -11,6 +11,7 @@ from typing import Any
 
 from making import docstring, prose
 from making.sources import ROOT, Page, is_in_place, names_of, pages, saved, shared_pages, tests_of
+from making.speeds import speeds
 from making.written import Folder, table
 
 __all__ = ["write"]
@@ -144,6 +145,12 @@ def _known(page: Page) -> list[str]:
             "## What PyTorch's own gets wrong",
             "The same checks on PyTorch's functions of this page found:",
             "\n".join(f"- {fault}" for fault in faults),
+        ]
+    if page.path in speeds():
+        parts += [
+            "## Speed",
+            "Forward and backward, beside torch.nn's, on two cores of an Intel Xeon ([how, and why not less](/speed.md)):",
+            table(["layer", "torch.nn, µs", "manualgrad.nn, µs", "ratio"], speeds()[page.path]),
         ]
     if page.issues:
         parts += ["## PyTorch issues", prose.issues("Named in the file: " + ", ".join(page.issues) + ".")]

@@ -11,6 +11,7 @@ from paths import ROOT
 sys.path.append(str(ROOT / "docs"))
 
 from making import check_pages, reference_pages, sources
+from making.speeds import speeds
 
 from manualgrad import testing
 
@@ -60,6 +61,15 @@ def test_each_page_of_the_catalogue_has_formulas_and_none_that_stands_as_it_was(
         shown = text_of(site, f"generated/catalogue/{page.path.removesuffix('.py')}.html")
         assert 'class="math' in shown, page.path
         assert "highlight-text" not in shown, page.path
+
+
+def test_what_was_measured_of_a_layer_stands_on_its_page(site):
+    rows = [(page, row) for page, rows in speeds().items() for row in rows if page]
+    assert len(rows) > 40
+    for page, (layer, *_, ratio) in rows:
+        shown = words_of(site, f"generated/catalogue/{page.removesuffix('.py')}.html")
+        assert layer in shown, (page, layer)
+        assert ratio in shown, (page, layer)
 
 
 def test_every_name_that_by_hand_answers_is_in_the_index_by_torch_name(site):
