@@ -26,7 +26,9 @@ from rich.table import Table
 
 HERE = Path(__file__).parent
 ROUNDS = 31
-ROUND_SECONDS = 0.02  # at least, and one call at least
+ROUND_SECONDS = 0.02  # at least,
+ROUND_CALLS = 5  # and so many calls, with one before them that is not counted: after a pause the first one is slow,
+LONG_SECONDS = 0.1  # but for a call that takes longer than this, where that does not show
 SETTLE_SECONDS = 0.04  # OpenMP's threads wait busily for some 15 ms after their last work, on a core that the next one needs
 
 
@@ -164,12 +166,16 @@ def _check_alike(case: Case, values: Mapping[str, list[float]]) -> None:
 
 def _in_turns(contestants: Mapping[str, Contestant], rounds: int) -> dict[str, list[float]]:
     """Seconds a call, of each contestant and round: they take turns, so that a slow spell of the machine meets them all."""
-    calls = {name: max(1, round(ROUND_SECONDS / contestant.seconds(1))) for name, contestant in contestants.items()}
+    calls = {name: _calls(contestant.seconds(1)) for name, contestant in contestants.items()}
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, contestant in contestants.items():
             seconds[name].append(contestant.seconds(calls[name]))
     return seconds
+
+
+def _calls(seconds: float) -> int:
+    return 1 if seconds > LONG_SECONDS else max(ROUND_CALLS, round(ROUND_SECONDS / seconds))
 
 
 def median_ratio(of: Sequence[float], to: Sequence[float]) -> float:

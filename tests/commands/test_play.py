@@ -164,7 +164,14 @@ def test_without_the_extra_it_is_named(missing, tmp_path):
 @pytest.mark.long
 def test_ctrl_c_ends_it_while_an_answer_streams_and_a_body_is_awaited(free, tmp_path):
     line = [sys.executable, "-m", "manualgrad", "play", "--no-browser", "--port", str(free)]
-    server = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        line,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored, if pytest runs in a shell's background
+    )
     try:
         assert server.stdout.readline().startswith("manualgrad play: http://127.0.0.1:")
         asked = urllib.request.Request(
