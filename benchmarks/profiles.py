@@ -1,6 +1,6 @@
 """Where the time of a training step goes, by hand and torch.nn's: of each model a text in benchmarks/profiles/.
 
-    python benchmarks/profiles.py [names of models]
+    OMP_PROC_BIND=true python benchmarks/profiles.py [names of models]
 
 Of each Function and each node of the backward: how often a step calls it, and the milliseconds that it takes with all that it
 calls. (The profiler makes small calls look longer than they are.)

@@ -196,19 +196,17 @@ def test_a_derivative_that_the_readme_names_is_not_pytorchs_and_is_ours(name, ch
 
 
 def measured_models():
-    """Of each model, by hand beside torch.nn, eager and compiled, and compiled beside torch.nn's eager mode."""
+    """Of each model, by hand beside torch.nn, eager and compiled."""
     text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8").partition("### models.py")[2]
-    return {name: ratios for name, *ratios in re.findall(r"^\| (\S+) \| (\S+) \(.*?\| (\S+) \(.*?\| (\S+) \|$", text, re.M)}
+    return {name: ratios for name, *ratios in re.findall(r"^\| (\S+) \| ([^|]+) \(.*?\| ([^|]+) \(.*?\|", text, re.M)}
 
 
 def test_the_pages_speeds_are_those_that_were_measured():
-    page = (DOCS / "speed.md").read_text(encoding="utf-8").partition("Whole models")[2].partition("memory.py")[0]
+    page = (DOCS / "speed.md").read_text(encoding="utf-8")
     models = measured_models()
     assert len(models) == 6
-    for eager, compiled, _ in models.values():
-        assert eager in page
-        assert compiled in page
-    assert f"{min(m[2] for m in models.values())} to {max(m[2] for m in models.values())} of torch.nn in eager mode" in page
+    for name, (eager, compiled) in models.items():
+        assert re.search(rf"^\| {name}.* \| {eager} \| {compiled} \|$", page, re.M), name
 
 
 def test_the_readmes_numbers_are_those_of_the_pages():
@@ -221,6 +219,6 @@ def test_the_readmes_numbers_are_those_of_the_pages():
     for model in ("resnet18", "vit_b_16", "swin_t", "GPT-2", "Llama"):
         assert model in readme
         assert any(name.startswith(model) for name, _ in shares)
-    eager, compiled, _ = measured_models()["resnet18"]
+    eager, compiled = measured_models()["resnet18"]
     assert f"takes {eager} times as long in eager mode, and {compiled} compiled" in readme
     assert f"{len(CHECKS)} checks: all passed" in readme
