@@ -68,7 +68,6 @@ def main() -> None:
         show(rows)
     figure.axes[0].set_ylabel("µs")
     figure.savefig(PICTURE, dpi=110)
-    print(f"{PICTURE.name} is in {PICTURE.parent}")
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ def swap(model: _ModuleT) -> _ModuleT:
 
     Only the class of each layer changes. Parameters, buffers, hooks, flags and names are the same objects as before, so
     that an optimizer built for the model goes on working. A layer already swapped stays as it is. What is left alone, and
-    why, is in `swap_report(model)`: subclasses of these layers (a parametrized or sharded layer is one), lazy, quantized and
-    scripted layers, and layers with a `forward` of their own.
+    why, is in `swap_report(model)`: layers that manualgrad.nn does not have, subclasses of those that it has (a parametrized or
+    sharded layer is one), lazy, quantized and scripted layers, and layers with a `forward` of their own.
 
     Raises:
         TypeError: when `model` is no `torch.nn.Module`: `swap(torch.nn.Linear)`.
@@ -137,7 +137,7 @@ def _why_not_swapped(layer: Module) -> str | None:
         return "SyncBatchNorm: its statistics are those of all processes, and its gradients torch's own"
     nearest = next((base for base in cls.__mro__ if base in _OURS or base in _TORCHS), None)
     if nearest is None:
-        return None
+        return f"{name}: torch's own, as manualgrad.nn has none" if _is_torchs_own(layer) else None
     base = f"{nearest.__module__.split('.')[0]}.nn.{nearest.__name__}"
     if torch.nn.utils.parametrize.is_parametrized(layer):
         return f"parametrized {base}: swap the model before it is parametrized"
@@ -146,6 +146,13 @@ def _why_not_swapped(layer: Module) -> str | None:
     if isinstance(layer, torch.nn.modules.lazy.LazyModuleMixin):
         return f"{name} before its first call: swap the model after it"
     return f"{cls.__module__}.{name}, a subclass of {base}: its forward may be another"
+
+
+def _is_torchs_own(layer: Module) -> bool:
+    """Whether it is a layer of torch.nn that computes something: neither a container nor one that moves numbers alone."""
+    cls = type(layer)
+    computes = cls.__name__ not in ("Flatten", "Unflatten", "Identity") and next(layer.children(), None) is None
+    return computes and cls.__module__.startswith("torch.nn.modules.") and cls.__module__ != "torch.nn.modules.container"
 
 
 _NAMES = {cls.__name__ for cls in _OURS}

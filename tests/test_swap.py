@@ -259,9 +259,20 @@ def test_the_report_changes_nothing_and_prints_as_a_table():
 
 
 def test_a_report_of_nothing_says_so():
-    first, _, last = str(swap_report(torch.nn.Bilinear(1, 1, 1))).splitlines()
+    first, _, last = str(swap_report(torch.nn.Flatten())).splitlines()
     assert first == "none of the layers in this model is one that manualgrad.nn has"
     assert last.endswith("`with manualgrad.by_hand():` differentiates them by hand.")
+
+
+def test_a_layer_that_has_no_hand_written_one_is_reported_and_a_container_is_not():
+    layers = [torch.nn.LSTM(2, 2), torch.nn.Bilinear(1, 1, 1), torch.nn.CTCLoss(), torch.nn.Flatten(), torch.nn.Identity()]
+    model = torch.nn.Sequential(*layers, torch.nn.Sequential(torch.nn.Linear(2, 2)), torch.nn.ModuleList())
+    report = swap_report(model)
+    assert report.left_alone == {
+        str(i): f"{name}: torch's own, as manualgrad.nn has none" for i, name in enumerate(("LSTM", "Bilinear", "CTCLoss"))
+    }
+    assert list(report.to_swap) == ["5.0"]
+    assert swap_report(swap(model)).left_alone == report.left_alone
 
 
 @pytest.mark.parametrize("function", [swap, unswap, swap_report])

@@ -36,10 +36,13 @@ def run(options: argparse.Namespace) -> int:
         width = max(map(len, CHECKS))
         print("\n".join(f"{name:{width}}  {what}" for name, what in WHAT.items()))
         return 0
-    if options.function is None or options.inputs is None:
+    if options.function is None:
         options.error("package.module:Function and --inputs are needed, or --list")
     checks = None if options.checks is None else [name.strip() for name in options.checks.split(",")]
-    function, make_inputs = _load(options.function), _load(options.inputs)
+    function = _load(options.function)
+    if options.inputs is None:
+        options.error(f"--inputs is missing: package.module:function, which returns the inputs of {options.function}")
+    make_inputs = _load(options.inputs)
     if not callable(make_inputs):
         raise BadInput(f"{options.inputs} must be a function that returns the inputs, and is a {type(make_inputs).__name__}")
     try:

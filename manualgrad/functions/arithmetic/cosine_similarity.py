@@ -1,4 +1,4 @@
-"""The cosine of the angle between two vectors, c = a · b / (A B), A = max(|a|, ε) and B = max(|b|, ε).
+"""The cosine of the angle between two vectors, c = (a · b) / (A B), A = max(|a|, ε) and B = max(|b|, ε).
 
 Backward. c = a · v / A, with v = b/B, and |a| grows along the unit vector â = a/|a|, by the part of da that lies along it:
 

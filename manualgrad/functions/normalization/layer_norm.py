@@ -7,8 +7,12 @@ Forward, j running over the M numbers of one example:
 Backward, with what is derived in _normalized.py: w and b have a number for each place in an example, and h_j = w_j g_j, with
 g_j = ∂C/∂y_j. Written with the means over the example, h̄ of h and c of (x − m) h,
 
-    ∂C/∂x_j = r (h_j − h̄) − r³ c (x_j − m)          and where g_m and g_r come back to m and r, + (g_m − r³ g_r (x_j − m)) / M
+    ∂C/∂x_j = r (h_j − h̄) − r³ c (x_j − m)
     ∂C/∂w_j = Σ_examples r (x_j − m) g_j            ∂C/∂b_j = Σ_examples g_j
+
+Where g_m and g_r come back to m and r, ∂C/∂x_j has one more term:
+
+    (g_m − r³ g_r (x_j − m)) / M
 
 Forward mode:
 
