@@ -131,6 +131,10 @@ def test_a_page_fits_its_window(visit, path):
     """What is too wide for it, a table or a line of code, moves by itself."""
     page = visit(path)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    height = page.viewport_size["height"]
+    for width in (768, 1024, 1100, 1320, 1366):  # where furo has columns of its own widths
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
 
 
