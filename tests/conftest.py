@@ -4,6 +4,7 @@ import sys
 
 import pytest
 import torch
+from browsers import chromium
 from datasets import write_dataset
 from paths import TRAIN
 
@@ -37,6 +38,12 @@ def device(request):
     # Two runs of one convolution are compared; cuDNN by itself adds in any order, and in TF32.
     with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
         yield torch.device(request.param)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One for all tests of pages in a process: Playwright starts once in it."""
+    yield from chromium()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import functools
 import http.server
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -38,19 +37,6 @@ def site(tmp_path_factory):
     problems = said.read_text(encoding="utf-8")
     assert not problems, problems
     return folder
-
-
-@pytest.fixture(scope="session")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    with sync_api.sync_playwright() as playwright:
-        try:  # without a path, Playwright's own, which `python -m playwright install chromium` installs
-            started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        except sync_api.Error:
-            pytest.skip("there is no Chromium here")
-        yield started
-        started.close()
 
 
 class _Silent(http.server.SimpleHTTPRequestHandler):

@@ -129,6 +129,16 @@ def test_a_mask_that_does_not_fit_raises_torchs_error(shape):
         attention(*tensors, torch.randn(shape))
 
 
+def test_a_mask_and_causal_together_hide_what_either_hides():
+    q, k, v = (t.requires_grad_() for t in qkv(4, 4))
+    mask = torch.tensor([[0, 1, 1, 1], [1, 0, 1, 1], [1, 1, 0, 1], [0, 0, 1, 0]], dtype=torch.bool)  # the first sees nothing
+    found = AttentionFunction.apply(q, k, v, mask, True, 0.5)
+    expected = AttentionFunction.apply(q, k, v, mask.tril(), False, 0.5)
+    assert_close(found, expected)
+    assert not found[..., 0, :].any()
+    assert_close(torch.autograd.grad(found.sin().sum(), (q, k, v)), torch.autograd.grad(expected.sin().sum(), (q, k, v)))
+
+
 def test_several_queries_share_a_key():
     q, k, v = (torch.randn(2, heads, 4, 3, dtype=DOUBLE, requires_grad=True) for heads in (6, 2, 3))
     call = lambda q, k, v: F.scaled_dot_product_attention(q, k, v, enable_gqa=True)  # noqa: E731

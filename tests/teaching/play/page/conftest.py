@@ -1,7 +1,6 @@
 """A browser, and a server for it: the page as a person has it."""
 
 import re
-import shutil
 import subprocess
 import sys
 
@@ -14,18 +13,6 @@ from pages import WIDE, rest  # noqa: E402
 
 PATIENCE = 30_000  # ms: other tests take the cores meanwhile
 sync_api.expect.set_options(timeout=PATIENCE)
-
-
-@pytest.fixture(scope="session")
-def browser():
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    with sync_api.sync_playwright() as playwright:
-        try:  # without a path, Playwright's own, which `python -m playwright install chromium` installs
-            started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        except sync_api.Error:
-            pytest.skip("there is no Chromium here")
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="session")
