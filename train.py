@@ -116,6 +116,7 @@ def make_training(
         generator=torch.Generator(chosen.device).manual_seed(chosen.seed),
         take_step=take_step,
         processes=processes,
+        warn=warn,
     )
 
 

@@ -12,6 +12,7 @@ import sys
 import time
 import venv
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -121,8 +122,10 @@ def race(
     seconds: Seconds = {name: [] for name in functions}
     with contextlib.ExitStack() as processes:
         contestants = {name: processes.enter_context(Contestant(*where)) for name, where in functions.items()}
+        pool = processes.enter_context(ThreadPoolExecutor())  # all are made at once: some compile
         for case in track(cases, f"{title}, in turns", console=Console(stderr=True), transient=True):
-            values = {name: contestant.make(*case.arguments, calls=2) for name, contestant in contestants.items()}
+            made = {name: pool.submit(contestant.make, *case.arguments, calls=2) for name, contestant in contestants.items()}
+            values = {name: making.result() for name, making in made.items()}
             if alike:
                 _check_alike(case, values)
             for name, of_rounds in _in_turns(contestants, rounds).items():
@@ -188,8 +191,11 @@ def machine() -> str:
     info = Path("/proc/cpuinfo")
     if info.is_file():
         cpu = next((line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")), cpu)
+    if torch.cuda.is_available():
+        cpu = f"{torch.cuda.get_device_name()}, {cpu}"
     packages = ("torch", "torchvision", "numpy", "backpack-for-pytorch", "opacus")
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in packages)
+    installed = {distribution.name for distribution in metadata.distributions()}
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in packages if name in installed)
     return f"{cpu}, {torch.get_num_threads()} threads, Python {platform.python_version()}, {versions}{_jax_version()}"
 
 

@@ -16,7 +16,7 @@ import manualgrad
 
 Step = Callable[[], Tensor]
 Loss = Callable[[nn.Module], Tensor]
-Maker = Callable[[], tuple[nn.Module, Loss]]  # of a model, and of its loss as a function of it
+Maker = Callable[[int], tuple[nn.Module, Loss]]  # of a model, and of its loss of so many examples as a function of it
 
 
 def _lenet() -> nn.Module:
@@ -26,18 +26,18 @@ def _lenet() -> nn.Module:
 
 
 def _images(make: Callable[[], nn.Module], *shape: int) -> Maker:
-    def made() -> tuple[nn.Module, Loss]:
-        model, x, y = make(), torch.rand(shape), torch.arange(shape[0]) % 10
+    def made(n: int) -> tuple[nn.Module, Loss]:
+        model, x, y = make(), torch.rand(n, *shape), torch.arange(n) % 10
         return model, lambda model: F.cross_entropy(model(x), y)
 
     return made
 
 
 def _words(make: Callable[[], nn.Module]) -> Maker:
-    """Of 4 texts of 128 words, of which there are 5,000."""
+    """Of texts of 128 words, of which there are 5,000."""
 
-    def made() -> tuple[nn.Module, Loss]:
-        model, words = make(), torch.randint(5000, (4, 128))
+    def made(n: int) -> tuple[nn.Module, Loss]:
+        model, words = make(), torch.randint(5000, (n, 128))
 
         def loss(model: nn.Module) -> Tensor:
             logits: Tensor = model(input_ids=words, use_cache=False).logits
@@ -67,36 +67,40 @@ def _llama() -> nn.Module:
     return transformers.LlamaForCausalLM(config)
 
 
-MODELS: dict[str, Maker] = {
-    "vit_b_16": _images(torchvision.models.vit_b_16, 2, 3, 224, 224),
-    "GPT-2": _words(_gpt2),
-    "Llama": _words(_llama),
-    "resnet18": _images(torchvision.models.resnet18, 8, 3, 224, 224),
-    "mobilenet_v3_small": _images(torchvision.models.mobilenet_v3_small, 8, 3, 224, 224),
-    "lenet": _images(_lenet, 100, 1, 28, 28),
+MODELS: dict[str, tuple[Maker, int]] = {  # and the examples of a step on the CPU
+    "vit_b_16": (_images(torchvision.models.vit_b_16, 3, 224, 224), 2),
+    "GPT-2": (_words(_gpt2), 4),
+    "Llama": (_words(_llama), 4),
+    "resnet18": (_images(torchvision.models.resnet18, 3, 224, 224), 8),
+    "mobilenet_v3_small": (_images(torchvision.models.mobilenet_v3_small, 3, 224, 224), 8),
+    "lenet": (_images(_lenet, 1, 28, 28), 100),
 }
+ON_A_GPU = 16  # times as many examples
 
 
-def torchs(name: str) -> Step:
-    return _step(name)
+def torchs(name: str, *where: str) -> Step:
+    return _step(name, *where)
 
 
-def ours(name: str) -> Step:
-    return _step(name, by_hand=True)
+def ours(name: str, *where: str) -> Step:
+    return _step(name, *where, by_hand=True)
 
 
-def torchs_compiled(name: str) -> Step:
-    return _step(name, compiled=True)
+def torchs_compiled(name: str, *where: str) -> Step:
+    return _step(name, *where, compiled=True)
 
 
-def ours_compiled(name: str) -> Step:
-    return _step(name, by_hand=True, compiled=True)
+def ours_compiled(name: str, *where: str) -> Step:
+    return _step(name, *where, by_hand=True, compiled=True)
 
 
-def _step(name: str, by_hand: bool = False, compiled: bool = False) -> Step:
+def _step(name: str, device: str = "cpu", dtype: str = "float32", by_hand: bool = False, compiled: bool = False) -> Step:
+    """On this device; in bfloat16, by autocast."""
     torch.manual_seed(0)
     torch.compiler.reset()
-    model, loss = MODELS[name]()
+    make, n = MODELS[name]
+    with torch.device(device):
+        model, loss = make(n if device == "cpu" else n * ON_A_GPU)
     model.train()
     for layer in model.modules():
         if isinstance(layer, nn.Dropout):
@@ -108,7 +112,7 @@ def _step(name: str, by_hand: bool = False, compiled: bool = False) -> Step:
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, fused=True)
 
     def cost() -> Tensor:
-        with block():
+        with torch.autocast(device, torch.bfloat16, enabled=dtype == "bfloat16"), block():
             return loss(model)
 
     run = torch.compile(cost) if compiled else cost

@@ -1,6 +1,7 @@
 """A training step of whole models, by hand beside torch.nn's, eager and compiled.
 
     python benchmarks/models.py [names of models]
+    python benchmarks/models.py --cuda [names of models]    on a GPU, with 16 times the examples, in float32 and bfloat16
 
 Swapped and inside by_hand, with a cross entropy and SGD. To compile takes a minute or two a model.
 """
@@ -28,14 +29,23 @@ AT_MOST = {  # of torch.nn's, eager and compiled
 }
 
 
-def main(names: list[str]) -> None:
-    names = names or list(MODELS)
+AT_MOST_ON_A_GPU = (None, 1.0)
+
+
+def main(arguments: list[str]) -> None:
+    on_a_gpu = arguments[:1] == ["--cuda"]
+    names = arguments[on_a_gpu:] or list(MODELS)
+    cases = [Case(name, (name,)) for name in names]
+    at_most: list[tuple[float | None, float | None]] = [AT_MOST[name] for name in names]
+    if on_a_gpu:
+        cases = [Case(f"{name}, {dtype}", (name, "cuda", dtype)) for name in names for dtype in ("float32", "bfloat16")]
+        at_most = [AT_MOST_ON_A_GPU] * len(cases)
     bounds = [
-        Bound("by hand", ["torch.nn"], [AT_MOST[name][0] for name in names]),
-        Bound("by hand, compiled", ["torch.nn, compiled"], [AT_MOST[name][1] for name in names]),
-        Bound("by hand, compiled", ["torch.nn"], [None] * len(names)),
+        Bound("by hand", ["torch.nn"], [eager for eager, _ in at_most]),
+        Bound("by hand, compiled", ["torch.nn, compiled"], [compiled for _, compiled in at_most]),
+        Bound("by hand, compiled", ["torch.nn"], [None] * len(cases)),
     ]
-    compare("A training step", [Case(name, (name,)) for name in names], CONTESTANTS, bounds, rounds=7)
+    compare("A training step", cases, CONTESTANTS, bounds, rounds=7)
 
 
 if __name__ == "__main__":

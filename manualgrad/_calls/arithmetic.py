@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from manualgrad._calls.autocast import cast_as, in_its_dtype
 from manualgrad.functions.arithmetic import elementary
 from manualgrad.functions.arithmetic.add import AddFunction, NegFunction
 from manualgrad.functions.arithmetic.cat import CatFunction
@@ -102,7 +103,7 @@ def _reduced(Function: Any, x: Tensor, dim: Any, keepdim: bool, dtype: torch.dty
     dims = dims_of(x, dim)
     if out is not None or dims is None:
         return NotImplemented
-    return Function.apply(x if dtype is None else x.to(dtype), dims, keepdim)
+    return in_its_dtype(Function, x, dtype, dims, keepdim)
 
 
 def dims_of(x: Tensor, dim: Any) -> tuple[int, ...] | None:
@@ -157,7 +158,11 @@ def _of_dims(*dims: int) -> Callable[..., Any]:
     return product
 
 
-mm, bmm, mv, dot = _of_dims(2, 2), _of_dims(3, 3), _of_dims(2, 1), _of_dims(1, 1)
+mm, bmm, mv, _dot = _of_dims(2, 2), _of_dims(3, 3), _of_dims(2, 1), _of_dims(1, 1)
+
+
+def dot(input: Tensor, tensor: Tensor, *, out: Any = None) -> Any:
+    return cast_as({"cuda": "widest"}, (input, tensor), lambda a, b: _dot(a, b, out=out))
 
 
 def _added(*dims: int) -> Callable[..., Any]:

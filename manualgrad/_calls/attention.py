@@ -10,10 +10,9 @@ from torch import Tensor
 
 from manualgrad._calls.activations import softmax
 from manualgrad._calls.arithmetic import add, matmul, mul
+from manualgrad._calls.autocast import autocast_is_on_for
 from manualgrad._calls.dropout import dropout
-from manualgrad._calls.losses import autocast_is_on
 from manualgrad._calls.movement import expand, masked_fill
-from manualgrad.function import _autocast_is_on_for
 from manualgrad.functions.attention import AttentionFunction
 
 
@@ -52,7 +51,7 @@ def _belong_together(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, is_ca
 def _are_of_a_dtype(*tensors: Tensor) -> bool:
     """Real numbers of one dtype, or of any that autocast makes one of."""
     dtypes = {t.dtype for t in tensors}
-    lowered = autocast_is_on() and _autocast_is_on_for(tensors[0].device.type) and torch.float64 not in dtypes
+    lowered = autocast_is_on_for(tensors[0]) and torch.float64 not in dtypes
     return (len(dtypes) == 1 or lowered) and all(t.is_floating_point() for t in tensors)
 
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from manualgrad._calls.arithmetic import add, div, exp, log, mul, neg, sqrt, square, sub, sum
-from manualgrad._calls.losses import autocast_is_on, reduced
+from manualgrad._calls.autocast import autocast_is_on, cast
+from manualgrad._calls.losses import reduced
 from manualgrad._calls.movement import clamp_min, masked_fill, minimum, where
 from manualgrad._calls.order import pairwise_distance
-from manualgrad.function import _autocast_is_on_for, _cast, _device_type
 from manualgrad.functions._precision import wide
 from manualgrad.functions.activations.softplus import LogSigmoidFunction
 
@@ -23,10 +23,7 @@ _EPSILON = 1e-12  # of the squares of lengths
 
 def _as_of_losses(*tensors: Tensor) -> tuple[Any, ...]:
     """In float32 under autocast, as PyTorch has the losses."""
-    device_type = _device_type(tensors)
-    if not autocast_is_on() or not _autocast_is_on_for(device_type):
-        return tensors
-    return _cast(tensors, "float32", device_type)
+    return cast("float32", tensors)
 
 
 def _in_float32(loss: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.backends import opt_einsum
 
+from manualgrad._calls.autocast import cast_as
 from manualgrad.functions.arithmetic.mul import MulFunction
 from manualgrad.functions.arithmetic.sums import SumFunction
 from manualgrad.functions.linear.matmul import MatmulFunction
@@ -49,6 +50,10 @@ def _path(equation: str, operands: Sequence[Tensor]) -> list[int] | None:
 
 
 def einsum(equation: str, operands: Sequence[Tensor], *, path: Sequence[int] | None = None) -> Any:
+    return cast_as({"cuda": "lower"}, tuple(operands), lambda *those: _einsum(equation, those, path))
+
+
+def _einsum(equation: str, operands: Sequence[Tensor], path: Sequence[int] | None) -> Any:
     """Two operands at a time, in the order of the path; what no other one and no output needs is added up at once."""
     named = _names(equation, operands)
     if named is None:
@@ -180,6 +185,10 @@ def functional_tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -
 
 
 def tensordot(a: Tensor, b: Tensor, dims_a: Sequence[int], dims_b: Sequence[int], *, out: Any = None) -> Any:
+    return cast_as({"cuda": "widest"}, (a, b), lambda a, b: _tensordot(a, b, dims_a, dims_b, out))
+
+
+def _tensordot(a: Tensor, b: Tensor, dims_a: Sequence[int], dims_b: Sequence[int], out: Any) -> Any:
     if out is not None or len(dims_a) != len(dims_b) or a.dtype != b.dtype:
         return NotImplemented
     dims_a, dims_b = [d % max(a.dim(), 1) for d in dims_a], [d % max(b.dim(), 1) for d in dims_b]

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import _reduction
 
 from manualgrad._calls.arithmetic import div, mean, mul, sub, sum
+from manualgrad._calls.autocast import autocast_is_on, autocast_is_on_for
 from manualgrad._calls.movement import abs, broadcast_tensors
 from manualgrad.functions.losses.binary_cross_entropy import BCELossFunction, BCEWithLogitsLossFunction
 from manualgrad.functions.losses.cross_entropy import ClassCrossEntropyFunction, CrossEntropyFunction
@@ -75,9 +76,6 @@ def _has_classes(input: Tensor, weight: Tensor | None) -> bool:
         return False
     K = input.shape[min(input.dim() - 1, 1)]
     return K > 0 and (weight is None or (weight.shape == (K,) and weight.is_floating_point()))
-
-
-autocast_is_on = torch._C._is_any_autocast_enabled
 
 
 def _of_legacy(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
@@ -187,6 +185,8 @@ def binary_cross_entropy(
 ) -> Any:
     if out is not None or not _are_pairs(input, target) or not _are_constant(weight):
         return NotImplemented
+    if input.is_cuda and autocast_is_on_for(input):
+        return NotImplemented  # torch refuses it there
     return reduced(_weighted(BCELossFunction.apply(input, target), weight), reduction)
 
 

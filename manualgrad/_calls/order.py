@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from manualgrad._calls.arithmetic import add, dims_of, div, sub
+from manualgrad._calls.autocast import in_its_dtype
 from manualgrad._calls.movement import clamp_min, expand_as, maximum, minimum
 from manualgrad.functions.arithmetic import picked
 from manualgrad.functions.arithmetic.cosine_similarity import CosineSimilarityFunction
@@ -155,8 +156,8 @@ def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     if out is not None or dim_of_x is None or (dim is None and keepdim) or not _is_number(x):
         return NotImplemented
     if dim is None or not x.dim():
-        return ProdFunction.apply(x.reshape(-1), 0, False)
-    return ProdFunction.apply(x, dim_of_x, keepdim)
+        return in_its_dtype(ProdFunction, x.reshape(-1), dtype, 0, False)
+    return in_its_dtype(ProdFunction, x, dtype, dim_of_x, keepdim)
 
 
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None, out: Any = None) -> Any:
@@ -172,7 +173,7 @@ def _cumulative(Function: Any, input: Tensor, dim: Any, dtype: Any, out: Any) ->
     dim = _dim_of(x, dim)
     if out is not None or dim is None or not _is_number(x):
         return NotImplemented
-    return Function.apply(x, dim) if x.dim() else Function.apply(x.reshape(1), 0).reshape(())
+    return in_its_dtype(Function, x, dtype, dim) if x.dim() else in_its_dtype(Function, x.reshape(1), dtype, 0).reshape(())
 
 
 def _is_number(x: Tensor) -> bool:
@@ -188,7 +189,7 @@ def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False,
         return NotImplemented
     if dtype is not None and (dtype.is_complex != x.is_complex() or torch.promote_types(x.dtype, dtype) != dtype):
         return NotImplemented
-    return VectorNormFunction.apply(x if dtype is None else x.to(dtype), ord, dims, keepdim)
+    return in_its_dtype(VectorNormFunction, x, dtype, ord, dims, keepdim)
 
 
 def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Any = None, dtype: Any = None) -> Any:

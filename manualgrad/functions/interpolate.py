@@ -56,6 +56,8 @@ _SLICES = 32  # up to this factor, PyTorch's floating-point u(t) has been found 
 class InterpolateFunction(Function):
     """y; `InterpolateFunction.apply(x, mode, T, factors, align_corners)`, T and factors n numbers, one of the two None."""
 
+    autocast = {"cuda": "float32"}  # noqa: RUF012
+
     @staticmethod
     def forward(
         x: Tensor, mode: str, T: Sequence[int] | None, factors: Sequence[float] | None, align_corners: bool | None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -15,33 +14,12 @@ from torch.testing import assert_close
 
 from manualgrad.training.loop import EpochResult, Training
 from manualgrad.training.plots.comparison import plot_comparison
-from manualgrad.training.steps import Step
 from manualgrad.training.trouble import Watch
 
 __all__ = ["compare"]
 
 _STEPS = 100  # whose costs are held against each other one by one; later ones drift apart with the last bits
 _POINTS = 0.005  # by which the final accuracies may differ
-
-
-class _Recorded:
-    """A step that notes its first costs."""
-
-    def __init__(self, step: Step) -> None:
-        self.step = step
-        self.costs: list[Tensor] = []
-
-    def __call__(self, x: Tensor, y: Tensor, rate: float, n: int) -> Tensor:
-        cost = self.step(x, y, rate, n)
-        if len(self.costs) < _STEPS:
-            self.costs.append(cost)
-        return cost
-
-    def state_dict(self) -> dict[str, Any]:
-        return self.step.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.step.load_state_dict(state)
 
 
 def compare(make: Callable[[str], Training], picture: Path, title: str, console: Console, watch: Watch) -> int:
@@ -60,19 +38,25 @@ def compare(make: Callable[[str], Training], picture: Path, title: str, console:
         OSError: when the picture cannot be written.
     """
     trainings = {layers: make(layers) for layers in ("manualgrad", "torch")}
-    recorded = {layers: _Recorded(training.take_step) for layers, training in trainings.items()}
+    costs: dict[str, list[Tensor]] = {layers: [] for layers in trainings}
     ours, theirs = trainings.values()
     console.print("[dim]epoch      cost   torch.nn   accuracy   torch.nn   seconds   torch.nn[/]")
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("", total=2 * ours.epochs * ours.steps_per_epoch)
-        runs = []
-        for layers, training in trainings.items():
-            training.take_step = recorded[layers]
-            runs.append(training.run(after_step=lambda: progress.advance(bar)))
+
+        def after_step_of(training: Training, costs: list[Tensor]) -> Callable[[], None]:
+            def after_step() -> None:
+                if len(costs) < _STEPS:
+                    costs.append(training.cost.clone())
+                progress.advance(bar)
+
+            return after_step
+
+        runs = [training.run(after_step_of(training, costs[layers])) for layers, training in trainings.items()]
         for a, b in zip(*runs, strict=True):
-            costs, accuracies = f"{a.cost:8.5f}   {b.cost:8.5f}", f"{a.accuracy:8.2%}   {b.accuracy:8.2%}"
-            console.print(f"{a.epoch:5}  {costs}   {accuracies}   {a.seconds:7.2f}   {b.seconds:8.2f}")
-    steps_agree = _steps_agree(recorded["manualgrad"].costs, recorded["torch"].costs, console)
+            rest = f"{a.accuracy:8.2%}   {b.accuracy:8.2%}   {a.seconds:7.2f}   {b.seconds:8.2f}"
+            console.print(f"{a.epoch:5}  {a.cost:8.5f}   {b.cost:8.5f}   {rest}")
+    steps_agree = _steps_agree(costs["manualgrad"], costs["torch"], console)
     accuracies_agree = _accuracies_agree(ours.results[-1], theirs.results[-1], console)
     seconds, theirs_seconds = (sum(result.seconds for result in training.results) for training in trainings.values())
     ratio = seconds / theirs_seconds

@@ -70,7 +70,8 @@ class AutogradStep:
         how: dict[str, Any] = {"weight_decay": weight_decay, "fused": fused, "foreach": False}
         self.optimizer: torch.optim.Optimizer
         if optimizer == "adamw":
-            self.optimizer = torch.optim.AdamW(self.parameters, **how)
+            # capturable: torch lets no other be part of a CUDA graph; of the fused kernel it changes nothing.
+            self.optimizer = torch.optim.AdamW(self.parameters, capturable=device.type == "cuda", **how)
         else:
             self.optimizer = torch.optim.SGD(self.parameters, momentum=0.9 if optimizer == "momentum" else 0.0, **how)
         self.clip_grad_norm = clip_grad_norm

@@ -72,7 +72,8 @@ def assert_same(ours, theirs, tree, may_know_better=False, rounds_otherwise=Fals
     Args:
         may_know_better: ours may have a second derivative, a number, where torch's is nan.
         rounds_otherwise: the value and first derivatives of half precision may differ from torch's more than that, where they
-            are the closer to float64's: they add up in another order. On CUDA, where torch's mse_loss does, they always may.
+            are the closer to float64's: they add up in another order. On CUDA, where torch's kernels do, they always may, and
+            one rounding further off than torch's, too.
     """
     gradient = random_like(theirs(tree).detach())
     tangents = [random_like(t) for t in tree_leaves(tree) if requires_grad(t)]
@@ -83,7 +84,9 @@ def assert_same(ours, theirs, tree, may_know_better=False, rounds_otherwise=Fals
         otherwise = expected.dtype in HALF and (rounds_otherwise or expected.is_cuda)
         if otherwise and not torch.allclose(result, expected, equal_nan=True, **default_tolerance(expected)):
             exact_first = exact_first or derivatives(theirs, widened(tree), gradient.double(), doubled(tangents))[0]
-            assert (result - exact_first[i]).abs().max() <= (expected - exact_first[i]).abs().max()
+            exact = exact_first[i]
+            rounding = torch.finfo(expected.dtype).eps * exact.abs().max() if expected.is_cuda else 0
+            assert (result - exact).abs().max() <= (expected - exact).abs().max() + rounding
         else:
             assert_close(result, expected, equal_nan=True)
     for result, expected in zip(others, expected_others, strict=bool(expected_others)):
@@ -162,8 +165,11 @@ def widened(tree):
 
 
 def tolerance(expected, results):
-    """The default one; for sums in half precision, of terms of either sign, in proportion to the largest number around."""
-    if expected.dtype not in HALF:
+    """The default one; for sums in half precision, of terms of either sign, in proportion to the largest number around.
+
+    On CUDA in float32 too: its kernels add in an order of their own.
+    """
+    if expected.dtype not in HALF and not (expected.is_cuda and expected.dtype == torch.float32):
         return {}
     eps = 2 * torch.finfo(expected.dtype).eps
     largest = max((t.detach().nan_to_num(0, 0, 0).abs().max().item() for t in results if t.numel()), default=0)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
+from trainings import HOW, examples, outcome, under_way
 
 import manualgrad
 from manualgrad import nn
@@ -15,17 +16,10 @@ from manualgrad.training.loop import Training, accuracy, make_network
 from manualgrad.training.steps import AutogradStep, BackpropStep
 
 
-def examples(n, pixels=6, classes=3):
-    x, labels = torch.rand(n, pixels), torch.arange(n) % classes
-    x[torch.arange(n), labels] += 1
-    return Examples(x, torch.nn.functional.one_hot(labels, classes).float(), labels)
-
-
 def generator(seed=5):
     return torch.Generator().manual_seed(seed)
 
 
-CPU = torch.device("cpu")
 STEPS = {"autograd": AutogradStep, "backprop": BackpropStep}
 
 
@@ -151,15 +145,17 @@ def test_no_step_reads_a_number_back_from_the_device(engine):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("graphed", [False, True])
 @pytest.mark.parametrize("distort", [0.0, 1.0])
 @pytest.mark.parametrize("engine", STEPS)
-def test_no_step_waits_for_the_gpu(engine, distort):
+def test_no_step_waits_for_the_gpu(engine, distort, graphed):
     def on_gpu(data):
         return data.to(torch.device("cuda"))
 
     training, test = on_gpu(examples(50, pixels=9)), on_gpu(examples(5, pixels=9))
     model = make_network([9, 4, 3]).cuda()
     how = {"batch_size": 10, "lr": 1.0, "take_step": STEPS[engine](model), "generator": torch.Generator("cuda")}
+    how |= {"schedule": "constant", "graphed": graphed}  # as to record a graph anew is to wait
     job, steps = Training(model, training, test, epochs=2, distort=distort, **how), []
     epochs = job.run(lambda: steps.append(job.step))
     next(epochs)  # warm
@@ -171,30 +167,6 @@ def test_no_step_waits_for_the_gpu(engine, distort):
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert steps == [1, 2, 3, 4, 5]
-
-
-HOW = {
-    "sgd": {},
-    "momentum": {"optimizer": "momentum", "weight_decay": 0.01, "clip_grad_norm": 0.5},
-    "adamw": {"optimizer": "adamw"},
-    "fp16": {"amp": "fp16"},
-}
-
-
-def under_way(how, distort=0.0, device=CPU):
-    torch.manual_seed(0)
-    training, test = examples(34, pixels=9).to(device), examples(7, pixels=9).to(device)
-    model = make_network([9, 4, 3]).to(device)
-    take_step = BackpropStep(model) if how is None else AutogradStep(model, **how)
-    random = torch.Generator(device).manual_seed(5)
-    return Training(
-        model, training, test, epochs=3, batch_size=10, lr=0.1, generator=random, take_step=take_step, distort=distort
-    )
-
-
-def outcome(training):
-    results = [(result.epoch, result.cost, result.accuracy, result.lr) for result in training.results]
-    return results, [parameter.clone() for parameter in training.model.parameters()]
 
 
 @pytest.mark.parametrize("distort", [0.0, 1.0])

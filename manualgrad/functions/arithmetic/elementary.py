@@ -27,6 +27,8 @@ __all__ = [
 class ExpFunction(Elementwise):
     """y = eˣ, y′ = y."""
 
+    autocast = {"cuda": "float32"}  # noqa: RUF012
+
     @staticmethod
     def forward(x: Tensor) -> Tensor:
         return torch.exp(x)
@@ -38,6 +40,8 @@ class ExpFunction(Elementwise):
 
 class Expm1Function(Elementwise):
     """y = eˣ − 1, y′ = eˣ = y + 1."""
+
+    autocast = {"cuda": "float32"}  # noqa: RUF012
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
@@ -51,6 +55,8 @@ class Expm1Function(Elementwise):
 class LogFunction(Elementwise):
     """y = log x. x = eʸ, dx/dy = eʸ = x."""
 
+    autocast = {"cuda": "float32"}  # noqa: RUF012
+
     @staticmethod
     def forward(x: Tensor) -> Tensor:
         return torch.log(x)
@@ -62,6 +68,8 @@ class LogFunction(Elementwise):
 
 class Log1pFunction(Elementwise):
     """y = log (1 + x). x = eʸ − 1, dx/dy = eʸ = 1 + x."""
+
+    autocast = {"cuda": "float32"}  # noqa: RUF012
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
@@ -87,6 +95,8 @@ class SqrtFunction(Elementwise):
 class RsqrtFunction(Elementwise):
     """y = x^(−1/2), y′ = −1/2 x^(−3/2) = −y³/2."""
 
+    autocast = {"cuda": "float32"}  # noqa: RUF012
+
     @staticmethod
     def forward(x: Tensor) -> Tensor:
         return torch.rsqrt(x)
@@ -99,6 +109,8 @@ class RsqrtFunction(Elementwise):
 class ReciprocalFunction(Elementwise):
     """y = 1/x, y′ = −1/x² = −y²."""
 
+    autocast = {"cuda": "float32"}  # noqa: RUF012
+
     @staticmethod
     def forward(x: Tensor) -> Tensor:
         return torch.reciprocal(x)
@@ -110,6 +122,8 @@ class ReciprocalFunction(Elementwise):
 
 class SquareFunction(Elementwise):
     """y = x², y′ = 2 x."""
+
+    autocast = {"cuda": "float32"}  # noqa: RUF012
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:

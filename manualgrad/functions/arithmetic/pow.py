@@ -29,6 +29,8 @@ __all__ = ["PowFunction"]
 class PowFunction(Function):
     """aᵇ; `PowFunction.apply(a, b)`, one of them a Tensor, the other a Tensor or a number."""
 
+    autocast = {"cuda": "float32"}  # noqa: RUF012
+
     @staticmethod
     def forward(a: Any, b: Any) -> Tensor:
         return torch.pow(a, b)

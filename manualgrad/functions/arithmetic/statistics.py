@@ -94,6 +94,8 @@ def _total(derivative: Tensor, dx: Tensor, ctx: Any) -> Tensor:
 class LogsumexpFunction(Function):
     """L; `LogsumexpFunction.apply(x, dims, keepdim)`, with dims a tuple of numbers from 0."""
 
+    autocast = {"cuda": "float32"}  # noqa: RUF012
+
     @staticmethod
     def forward(x: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
         return torch.logsumexp(x, dims, keepdim)

@@ -27,6 +27,8 @@ __all__ = ["MeanFunction", "SumFunction"]
 class SumFunction(Function):
     """Σ x; `SumFunction.apply(x, dims, keepdim)`, with dims a tuple of numbers from 0."""
 
+    autocast = {"cuda": "float32"}  # noqa: RUF012
+
     @staticmethod
     def forward(x: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
         return torch.sum(x, dims, keepdim) if dims else x.clone()

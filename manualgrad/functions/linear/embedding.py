@@ -87,7 +87,7 @@ class EmbeddingBagFunction(Function):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         if mode == _MAX:
             y, _, _, r = torch.embedding_bag(W, i, first, False, mode, False, w, has_end, None if padding < 0 else padding)
-            return y, *_bags(i, first, has_end, padding), r
+            return y, *_bags(i, first, has_end, padding), r.clamp(min=0)  # on CUDA, a bag of none has −1
         b, n = _bags(i, first, has_end, padding)
         if _transforms_are_active():  # torch.embedding_bag cannot be vmapped
             y = _added_up(W, w, i, b, n, mode, padding)

@@ -1,0 +1,45 @@
+"""What torch.autocast makes of a call as a whole, where that is another thing than what it makes of the Functions inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad.function import _autocast_is_on_for, _cast, _device_type
+
+__all__ = ["autocast_is_on", "autocast_is_on_for", "cast", "cast_as", "in_its_dtype"]
+
+autocast_is_on = torch._C._is_any_autocast_enabled
+
+
+def autocast_is_on_for(x: Tensor) -> bool:
+    return autocast_is_on() and _autocast_is_on_for(x.device.type)
+
+
+def cast(policy: Any, tensors: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Under autocast, the tensors as a Function of this policy would have them (`Function.autocast`)."""
+    device_type = _device_type(tensors)
+    return _cast(tensors, policy, device_type) if autocast_is_on() and _autocast_is_on_for(device_type) else tensors
+
+
+def cast_as(policy: dict[str, Any], tensors: tuple[Any, ...], call: Callable[..., Any]) -> Any:
+    """`call(*tensors)`; on the devices of the policy with the tensors cast, and then without autocast."""
+    device_type = _device_type(tensors)
+    if not autocast_is_on() or device_type not in policy:
+        return call(*tensors)
+    tensors = cast(policy, tensors)
+    with torch.autocast(device_type, enabled=False):
+        return call(*tensors)
+
+
+def in_its_dtype(Function: Any, x: Tensor, dtype: torch.dtype | None, *others: Any) -> Any:
+    """`Function.apply(x, ...)` in this dtype, where one is asked for: autocast leaves that to the caller."""
+    if dtype is None:
+        return Function.apply(x, *others)
+    if not autocast_is_on():
+        return Function.apply(x.to(dtype), *others)
+    with torch.autocast(x.device.type, enabled=False):
+        return Function.apply(x.to(dtype), *others)
