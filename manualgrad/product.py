@@ -102,7 +102,7 @@ def sum_of_products(A: Tensor, B: Tensor) -> Tensor:
     """Σ_n A_n B_n, of [N, n, m] and [N, m, k]."""
     if _dynamo_is_tracing():
         return torch.bmm(A, B).sum(0)
-    if A.shape[1] * B.shape[2] > _SMALL or _suits(A[0], B[0], transposed=True):
+    if A.is_cpu and (A.shape[1] * B.shape[2] > _SMALL or _suits(A[0], B[0], transposed=True)):
         (first, *others) = zip(A, B, strict=True)
         C = mm(*first)
         for a, b in others:
@@ -113,7 +113,7 @@ def sum_of_products(A: Tensor, B: Tensor) -> Tensor:
 
 def onednn_has(x: Tensor, inputs: int, outputs: int) -> bool:
     """Whether oneDNN is to multiply a matrix [n, inputs], of x's kind and number of rows n, and one [inputs, outputs]."""
-    return _is_array(x) and _is_large_enough(2 * len(x) * inputs * outputs) and _is_plain(x)
+    return not _dynamo_is_tracing() and _is_array(x) and _is_large_enough(2 * len(x) * inputs * outputs) and _is_plain(x)
 
 
 def _by_onednn(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:

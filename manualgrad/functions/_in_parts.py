@@ -76,10 +76,14 @@ def _write(formula: Callable[..., Tensor], tensors: list[Tensor], *others: Any) 
 
 def plain(t: Tensor) -> bool:
     """Whether t is a plain array on the CPU, and nothing records or transforms what is done with it."""
+    return t.device.type == "cpu" and unrecorded(t)
+
+
+def unrecorded(t: Tensor) -> bool:
+    """Whether t is a plain array, on whatever device, and nothing records or transforms what is done with it."""
     return (
         not _dynamo_is_tracing()
         and (type(t) is Tensor or type(t) is torch.nn.Parameter)
-        and t.device.type == "cpu"
         and not torch.is_grad_enabled()
         and not _transforms_are_active()
         and forward_ad._current_level < 0

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from gradients import check
 from samples import HALF, assert_same, copy_of, inside, random_like
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
@@ -289,6 +290,43 @@ def test_products_are_for_plain_arrays_and_for_graphs_alone(way, name, monkeypat
     with torch.no_grad():
         vmap(lambda small: kernel_gradient(large, small, *how))(small.expand(2, *small.shape))
         kernel_gradient(large.to("meta"), small.to("meta"), *how)
+
+
+ON_A_GPU = {
+    (64, 64, 56, 3, 1, torch.float32): "_by_rows",
+    (64, 64, 56, 3, 1, torch.bfloat16): "_by_windows",
+    (3, 64, 224, 7, 2, torch.float32): "_by_windows",
+    (512, 512, 7, 3, 1, torch.float16): "_by_windows",
+    (64, 128, 56, 1, 2, torch.float32): "_of_one_place",
+    (2, 3, 6, 3, 1, torch.float32): "_exchanged",
+}
+
+
+@pytest.mark.parametrize("case", ON_A_GPU, ids=str)
+def test_the_way_on_a_gpu(case, monkeypatch):
+    """On fake tensors: which know of devices and shapes alone."""
+    C, O, n, k, s, dtype = case
+    taken = []
+    for way in set(ON_A_GPU.values()):
+        function = getattr(_kernel_gradient, way)
+        monkeypatch.setattr(_kernel_gradient, way, lambda *a, f=function, w=way: taken.append(w) or f(*a))
+    monkeypatch.setattr(_kernel_gradient, "unrecorded", lambda t: True)  # but for the mode of fake tensors
+    with FakeTensorMode(), torch.no_grad():
+        large = torch.empty(8, C, n, n, dtype=dtype, device="cuda")
+        small = torch.empty(8, O, *[(n - 1) // s + 1] * 2, dtype=dtype, device="cuda")
+        D = kernel_gradient(large, small, (k, k), (s, s), (k // 2, k // 2), (1, 1), 1)
+    assert (taken, D.shape, D.dtype) == ([ON_A_GPU[case]], (O, C, k, k), dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_windows_in_half_precision_are_rounded_for_each_block_alone(dtype, monkeypatch):
+    monkeypatch.setattr(_kernel_gradient, "_BLOCK", 1)  # an example
+    _, large, small, (*how, _) = example_of("windows of few channels")
+    large, small = torch.cat([large] * 20).to(dtype), torch.cat([small] * 20).to(dtype)
+    exact = composed(large.double(), small.double(), *how, 1)
+    D = _kernel_gradient._by_windows(large, small, *how)
+    assert D.dtype == dtype
+    assert (D - exact).abs().max() <= 1.01 * torch.finfo(dtype).eps * exact.abs().max()
 
 
 @pytest.mark.parametrize("layout", ["contiguous", "channels last"])

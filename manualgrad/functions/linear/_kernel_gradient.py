@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad import product
-from manualgrad.functions._in_parts import plain
+from manualgrad.functions._in_parts import unrecorded
 from manualgrad.functions._precision import wide
 
 __all__ = ["convolve", "kernel_gradient", "spread"]
@@ -137,9 +137,14 @@ def _by_windows(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, pa
     for some_large, some_small in _some(large, small, seen * math.prod(stops)):
         windows = _windows(some_large, 1, stops, kernel, stride, dilation).movedim(len(stops) + 1, -1).reshape(-1, seen)
         deltas = some_small.reshape(-1, O).t()
-        D = product.mm(deltas, windows) if D is None else product.addmm_(D, deltas, windows, 1.0)
+        if D is None:
+            D = wide(product.mm(deltas, windows))
+        elif D.dtype == windows.dtype:
+            product.addmm_(D, deltas, windows, 1.0)
+        else:
+            D += product.mm(deltas, windows)
     assert D is not None
-    return D.view(O, *kernel, C).movedim(-1, 1)
+    return D.to(large.dtype).view(O, *kernel, C).movedim(-1, 1)
 
 
 def _by_rows(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, padding: _Sizes, dilation: _Sizes) -> Tensor:
@@ -189,7 +194,7 @@ def _some(large: Tensor, small: Tensor, seen: int) -> Iterator[tuple[Tensor, Ten
     """Some examples at a time, of each of which so many numbers are written out; all of them where a graph is traced."""
     if _dynamo_is_tracing():
         return iter([(large, small)])
-    some = max(1, _BLOCK // seen)
+    some = max(1, (_BLOCK_ON_A_GPU if large.is_cuda else _BLOCK) // seen)
     return zip(large.split(some), small.split(some), strict=True)
 
 
@@ -203,8 +208,9 @@ def _channels_are_last(t: Tensor) -> bool:
     return t.stride(1) == 1 and t.shape[1] > 1
 
 
-_BLOCK = 1 << 23  # numbers that are written out at a time: 32 MB
-_STOPS = 128  # with fewer stops in an example, there is too little to multiply in a row
+_BLOCK = 1 << 23  # numbers that are written out at a time: 32 MB,
+_BLOCK_ON_A_GPU = 1 << 27  # 512 MB: fewer make it up to four times as slow (measured on an H200)
+_STOPS, _STOPS_ON_A_GPU = 128, 512  # with fewer stops in an example, there is too little to multiply in a row
 _OUTPUTS = 64  # for fewer, writing the windows out is more work than the product
 _FEWER = 16  # but with a stride, or with channels last, the other way is the slower
 _LEAST = 1 << 20  # multiplications; for fewer, what a product costs by itself is the most
@@ -214,10 +220,15 @@ def _as_products(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, g
     """The quickest of these ways, or None where the convolution is quicker."""
     outputs, channels, stops = small.shape[1] // groups, large.shape[1] // groups, math.prod(small.shape[2:])
     if (
-        large.dtype not in (torch.float32, torch.float64)
-        or small.numel() * channels * math.prod(kernel) < _LEAST * groups
-        or not (_dynamo_is_tracing() or (plain(large) and plain(small)))
+        small.numel() * channels * math.prod(kernel) < _LEAST * groups
+        or not (large.is_cpu or large.is_cuda)
+        or not (_dynamo_is_tracing() or (unrecorded(large) and unrecorded(small)))
     ):
+        return None
+    is_whole = large.dtype in (torch.float32, torch.float64)  # in half precision each product rounds
+    if large.is_cuda:  # where a convolution by a kernel as large as `small` takes up to twenty times as long
+        return _by_rows if is_whole and stops >= _STOPS_ON_A_GPU and channels > 4 else _by_windows
+    if not is_whole:
         return None
     steps, channels_last = max(stride) > 1, _channels_are_last(large)
     if stops < _STOPS:
