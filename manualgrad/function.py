@@ -342,7 +342,11 @@ def _backward_of(cls: type[Function]) -> Callable[..., Any]:
                     return back(ctx, *grad_outputs)
         return back(ctx, *grad_outputs)
 
-    return backward
+    def backward_of_one(ctx: Any, grad_output: Any) -> Any:  # most have one, and Python is quicker without the tuple
+        return backward(ctx, grad_output) if _autocast_is_on() else back(ctx, grad_output)
+
+    parameters = inspect.signature(back).parameters.values()
+    return backward_of_one if [p.kind for p in parameters] == [inspect.Parameter.POSITIONAL_OR_KEYWORD] * 2 else backward
 
 
 def _each_once(args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -61,7 +61,9 @@ def using(library: Library) -> Iterator[None]:
         >>> with using("onednn"):
         ...     cost = backprop(model, x, y)
     """
+    global _onednn_may_multiply
     token = _min_flop.set(_least_flop(_checked("using: library", library)))
+    _onednn_may_multiply |= library == "onednn"
     try:
         yield
     finally:
@@ -70,7 +72,7 @@ def using(library: Library) -> Iterator[None]:
 
 def linear(x: Tensor, W: Tensor, b: Tensor | None = None, out: Tensor | None = None) -> Tensor:
     """x Wᵀ + b, as torch.nn.functional.linear; of a matrix x, written to `out`, or by oneDNN to an array of its own."""
-    if _suits(x, W, b):
+    if _onednn_may_multiply and _suits(x, W, b):
         return _by_onednn(x, W, b)
     if out is None:
         return F.linear(x, W, b)
@@ -79,21 +81,21 @@ def linear(x: Tensor, W: Tensor, b: Tensor | None = None, out: Tensor | None = N
 
 def matmul(A: Tensor, B: Tensor) -> Tensor:
     """A B, as torch.matmul."""
-    if _suits(A, B, transposed=True):
+    if _onednn_may_multiply and _suits(A, B, transposed=True):
         return _by_onednn(A, B.t())
     return A @ B
 
 
 def mm(A: Tensor, B: Tensor, out: Tensor | None = None) -> Tensor:
     """A B of two matrices, as torch.mm; written to `out`, or by oneDNN to an array of its own."""
-    if _suits(A, B, transposed=True):
+    if _onednn_may_multiply and _suits(A, B, transposed=True):
         return _by_onednn(A, B.t())
     return torch.mm(A, B, out=out)
 
 
 def addmm_(C: Tensor, A: Tensor, B: Tensor, alpha: float) -> Tensor:
     """C ← C + alpha A B, in place, as Tensor.addmm_."""
-    if _suits(A, B, transposed=True):
+    if _onednn_may_multiply and _suits(A, B, transposed=True):
         return C.add_(_by_onednn(A, B.t()), alpha=alpha)
     return C.addmm_(A, B, alpha=alpha)
 
@@ -123,8 +125,9 @@ def _by_onednn(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
 def _suits(x: Tensor, W: Tensor, b: Tensor | None = None, transposed: bool = False) -> bool:
     """Whether oneDNN is to compute x Wᵀ + b here; with `transposed`, x W.
 
-    First whether oneDNN has any products at all, then the size: a small product, which takes a few microseconds, waits for the
-    answer. The size is asked of arrays alone, as a tracer writes down what the sizes of its tensors are asked.
+    First whether oneDNN has any products here, then the size: a small product, which takes a few microseconds, waits for the
+    answer; where oneDNN has none in this process, nothing is asked. The size is asked of arrays alone, as a tracer writes down
+    what the sizes of its tensors are asked.
     """
     return (
         not _dynamo_is_tracing()
@@ -202,3 +205,4 @@ def _checked(name: str, library: str) -> str:
 _asked_for = os.environ.get(_VARIABLE)
 _at_first = _least_flop(_checked(_VARIABLE, _asked_for) if _asked_for else None)
 _min_flop: ContextVar[float | None] = ContextVar("_min_flop", default=_at_first)
+_onednn_may_multiply = _at_first is not None  # anywhere in this process, from now on

@@ -279,6 +279,7 @@ def test_onednn_switched_off_in_torch_is_off_here(calls):
 def test_the_cpus_vendor_and_the_size_decide(vendor, mkl, n, onednn, monkeypatch, calls):
     monkeypatch.setattr(product, "_vendor", lambda: vendor)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: mkl)
+    monkeypatch.setattr(product, "_onednn_may_multiply", True)
     token = product._min_flop.set(product._least_flop(None))
     try:
         with torch.no_grad():
@@ -323,6 +324,21 @@ def test_without_the_operator_it_is_torchs(monkeypatch, calls):
     assert calls == []
 
 
+def test_where_onednn_has_no_products_nothing_is_asked(monkeypatch):
+    monkeypatch.setattr(product, "_onednn_may_multiply", False)
+    monkeypatch.setattr(product, "_suits", lambda *_: pytest.fail("a question"))
+    product.mm(torch.rand(4, 7), torch.rand(7, 5))
+    product.linear(torch.rand(4, 7), torch.rand(5, 7))
+
+
+@pytest.mark.parametrize(("library", "may"), [("onednn", True), ("torch", False)])
+def test_it_may_multiply_once_it_is_asked_for(library, may, monkeypatch):
+    monkeypatch.setattr(product, "_onednn_may_multiply", False)
+    with product.using(library):
+        assert product._onednn_may_multiply == may
+    assert product._onednn_may_multiply == may
+
+
 def test_the_choice_ends_with_the_block_and_is_the_threads_own():
     before = product._min_flop.get()
     with product.using("onednn"):
@@ -334,6 +350,7 @@ def test_the_choice_ends_with_the_block_and_is_the_threads_own():
 
 def test_a_small_product_is_asked_no_more_than_its_size(monkeypatch):
     monkeypatch.setattr(product, "_is_plain", lambda t: pytest.fail("a question more"))
+    monkeypatch.setattr(product, "_onednn_may_multiply", True)
     token = product._min_flop.set(product.MIN_FLOP)
     try:
         with torch.no_grad():
