@@ -1,0 +1,39 @@
+"""Forward and backward of every Function inside by_hand, beside torch's, at a small, a usual and a large size.
+
+    python benchmarks/functions.py [names of Functions, as Sigmoid]
+
+It takes ten minutes.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+
+from function_steps import CALLS
+from measure import Case, median_ratio, race, show, table
+
+SIZES = {"8": 8, "256": 256, "8,192": 8192}  # rows of 512 numbers: 16 KB, 512 KB and 16 MB
+ROUNDS = 5
+CONTESTANTS = {"torch": ("function_steps", "torchs"), "by hand": ("function_steps", "ours")}
+
+
+def main(names: list[str]) -> None:
+    names = names or list(CALLS)
+    cases = [Case(f"{name}, {size} rows", (name, n)) for name in names for size, n in SIZES.items()]
+    seconds = race("Functions", cases, CONTESTANTS, ROUNDS, alike=False)  # tests/test_benchmarks.py compares what they compute
+    ratios = [median_ratio(*of) for of in zip(seconds["by hand"], seconds["torch"], strict=True)]
+    columns = [column for size in SIZES for column in (f"torch at {size} rows", "by hand / torch")]
+    made = table("Forward and backward: median µs", "Function", *columns)
+    for i, name in enumerate(names):
+        cells = []
+        for k in range(len(SIZES) * i, len(SIZES) * (i + 1)):
+            cells += [f"{statistics.median(seconds['torch'][k]) * 1e6:,.0f}", f"{ratios[k]:.2f}"]
+        made.add_row(name, *cells)
+    middle = [f"{statistics.median(ratios[k :: len(SIZES)]):.2f}" for k in range(len(SIZES))]
+    made.add_row("the middle one", *(cell for ratio in middle for cell in ("", ratio)))
+    show(made)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
