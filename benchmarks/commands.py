@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.progress import track
 
 COMMANDS = {
-    "python train.py": ([], 15.0),
-    "python train.py --engine backprop": (["--engine", "backprop"], 8.0),
+    "python train.py": ([], 12.0),
+    "python train.py --layers torch": (["--layers", "torch"], None),
+    "python train.py --engine backprop": (["--engine", "backprop"], 7.0),
     "python train.py --engine backprop --epochs 1": (["--engine", "backprop", "--epochs", "1"], None),
 }
 ROUNDS = 5

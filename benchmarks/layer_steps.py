@@ -38,6 +38,7 @@ LAYERS: dict[str, tuple[Callable[[ModuleType], Any], tuple[int, ...]]] = {
     "group norm of 8, [8, 64, 56, 56]": (lambda nn: nn.GroupNorm(8, 64), (8, 64, 56, 56)),
     "instance norm, [8, 64, 56, 56]": (lambda nn: nn.InstanceNorm2d(64, affine=True), (8, 64, 56, 56)),
     "layer norm, [1024, 768]": (lambda nn: nn.LayerNorm(768), (1024, 768)),
+    "layer norm, [8, 197, 768]": (lambda nn: nn.LayerNorm(768), (8, 197, 768)),
     "RMS norm, [1024, 768]": (lambda nn: nn.RMSNorm(768), (1024, 768)),
     "max pool 3×3 stride 2, [8, 64, 112, 112]": (lambda nn: nn.MaxPool2d(3, 2, 1), (8, 64, 112, 112)),
     "average pool 3×3 stride 2, [8, 64, 56, 56]": (lambda nn: nn.AvgPool2d(3, 2, 1), (8, 64, 56, 56)),
@@ -46,6 +47,7 @@ LAYERS: dict[str, tuple[Callable[[ModuleType], Any], tuple[int, ...]]] = {
         f"{name}, [8, 64, 56, 56]": (lambda nn, name=name: getattr(nn, name)(), (8, 64, 56, 56))
         for name in ("ReLU", "LeakyReLU", "Hardswish", "Hardsigmoid", "SiLU", "GELU", "Tanh", "Sigmoid", "ELU", "PReLU")
     },
+    "GELU, [8, 197, 3072]": (lambda nn: nn.GELU(), (8, 197, 3072)),
     "softmax, [8, 12, 197, 197]": (lambda nn: nn.Softmax(-1), (8, 12, 197, 197)),
     "cross entropy, [256, 10]": (lambda nn: _of_classes(nn, 256, 10), (256, 10)),
     "cross entropy, [8192, 6282]": (lambda nn: _of_classes(nn, 8192, 6282), (8192, 6282)),
@@ -56,6 +58,11 @@ LAYERS: dict[str, tuple[Callable[[ModuleType], Any], tuple[int, ...]]] = {
         lambda nn: lambda x: nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True),
         (2, 12, 1024, 64),
     ),
+    "attention, causal, [1, 12, 2048, 64]": (
+        lambda nn: lambda x: nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True),
+        (1, 12, 2048, 64),
+    ),
+    "embedding, 1,576 rows of 50,257 × 768": (lambda nn: _of_words(nn, 50_257, 8 * 197), (50_257, 768)),
     "dropout, [1024, 768]": (lambda nn: nn.Dropout(0.1), (1024, 768)),
 }
 
@@ -63,6 +70,11 @@ LAYERS: dict[str, tuple[Callable[[ModuleType], Any], tuple[int, ...]]] = {
 def _of_classes(nn: ModuleType, n: int, classes: int) -> Callable[[Tensor], Tensor]:
     cost, labels = nn.CrossEntropyLoss(), torch.arange(n) % classes
     return lambda x: cost(x, labels)
+
+
+def _of_words(nn: ModuleType, words: int, n: int) -> Callable[[Tensor], Tensor]:
+    i = torch.randint(words, (n,))
+    return lambda W: nn.functional.embedding(i, W)
 
 
 def _against_itself(cost: Any) -> Callable[[Tensor], Tensor]:

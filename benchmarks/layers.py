@@ -26,6 +26,11 @@ BOUNDS = {  # of the ratio, contiguous and in channels_last
     "Hardswish": (2.5, 2.5),
     "cross entropy, [256, 10]": (2, 2),
     "cross entropy, [8192": (0.8, 0.8),
+    "attention, [8": (1.15, 1.15),
+    "attention, causal, [1,": (1.9, 1.9),
+    "layer norm, [8": (3.5, 3.5),
+    "GELU, [8, 197": (2.5, 2.5),
+    "embedding": (1.0, 1.0),
     "": (3, 3),
 }
 

@@ -197,7 +197,7 @@ def test_a_derivative_that_the_readme_names_is_not_pytorchs_and_is_ours(name, ch
 
 def measured_models():
     """Of each model, by hand beside torch.nn, eager and compiled."""
-    text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8").partition("### models.py")[2]
+    text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8").partition("### models.py")[2].partition("\n## ")[0]
     return {name: ratios for name, *ratios in re.findall(r"^\| (\S+) \| ([^|]+) \(.*?\| ([^|]+) \(.*?\|", text, re.M)}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from making import docstring, prose
 from making.sources import ROOT, Page, is_in_place, names_of, pages, saved, shared_pages, tests_of
-from making.speeds import speeds
+from making.speeds import of_functions, speeds
 from making.written import Folder, table
 
 __all__ = ["write"]
@@ -146,10 +146,16 @@ def _known(page: Page) -> list[str]:
             "The same checks on PyTorch's functions of this page found:",
             "\n".join(f"- {fault}" for fault in faults),
         ]
+    ratios = [[f"`{cls.__name__}`", *of_functions()[cls.__name__.removesuffix("Function")]] for cls in page.classes]
+    parts += [
+        "## Speed",
+        "Forward and backward inside `by_hand`, as a multiple of torch's time, of so many rows of 512 numbers, or images of 8"
+        " channels and 8 × 8 places, on two cores of an Intel Xeon ([how, and why not less](/speed.md)):",
+        table(["Function", "8", "256", "8,192"], ratios),
+    ]
     if page.path in speeds():
         parts += [
-            "## Speed",
-            "Forward and backward, beside torch.nn's, on two cores of an Intel Xeon ([how, and why not less](/speed.md)):",
+            "And of layers:",
             table(["layer", "torch.nn, µs", "manualgrad.nn, µs", "ratio"], speeds()[page.path]),
         ]
     if page.issues:

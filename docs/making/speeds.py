@@ -1,4 +1,4 @@
-"""What each page's layers cost beside torch's: of the last run of benchmarks/layers.py, which benchmarks/README.md holds."""
+"""What each page's layers and Functions cost beside torch's: of the last runs of benchmarks/layers.py and functions.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 
 from making.sources import ROOT
 
-__all__ = ["speeds"]
+__all__ = ["of_functions", "speeds"]
 
 PAGES = {  # of the layers whose row begins so, the first that fits
     "conv transposed": "linear/transposed_convolution.py",
@@ -33,6 +33,7 @@ PAGES = {  # of the layers whose row begins so, the first that fits
     "BCE": "losses/binary_cross_entropy.py",
     "smooth L1": "losses/distances.py",
     "attention": "attention.py",
+    "embedding": "linear/embedding.py",
     "dropout": "",  # which has no page
 }
 
@@ -40,12 +41,21 @@ PAGES = {  # of the layers whose row begins so, the first that fits
 @functools.cache
 def speeds() -> dict[str, list[list[str]]]:
     """Of each page: rows of a layer, torch.nn's time, ours, and the ratio."""
-    text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
-    rows = text.partition("### layers.py")[2].partition("###")[0].splitlines()
     found: dict[str, list[list[str]]] = {}
-    for row in rows:
-        cells = [cell.strip() for cell in row.strip("|").split("|")]
-        if row.startswith("|") and "µ" not in row and cells[0] != "layer" and not cells[0].startswith("-"):
-            page = next(page for start, page in PAGES.items() if cells[0].startswith(start))
-            found.setdefault(page, []).append(cells[:4])
+    for cells in _rows("layers.py"):
+        page = next(page for start, page in PAGES.items() if cells[0].startswith(start))
+        found.setdefault(page, []).append(cells[:4])
     return found
+
+
+@functools.cache
+def of_functions() -> dict[str, list[str]]:
+    """By the name of a Function, without that word: the ratios at a small, a usual and a large size."""
+    return {name: ratios[1::2] for name, *ratios in _rows("functions.py")}
+
+
+def _rows(script: str) -> list[list[str]]:
+    """Of the table of a script in benchmarks/README.md, below its head."""
+    text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8").partition(f"### {script}")[2].partition("###")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    return rows[2:]

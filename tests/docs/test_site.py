@@ -11,7 +11,7 @@ from paths import ROOT
 sys.path.append(str(ROOT / "docs"))
 
 from making import check_pages, reference_pages, sources
-from making.speeds import speeds
+from making.speeds import of_functions, speeds
 
 from manualgrad import testing
 
@@ -70,6 +70,15 @@ def test_what_was_measured_of_a_layer_stands_on_its_page(site):
         shown = words_of(site, f"generated/catalogue/{page.removesuffix('.py')}.html")
         assert layer in shown, (page, layer)
         assert ratio in shown, (page, layer)
+
+
+def test_what_was_measured_of_a_function_stands_on_its_page(site):
+    for page in sources.pages():
+        shown = " ".join(words_of(site, f"generated/catalogue/{page.path.removesuffix('.py')}.html").split())
+        for cls in page.classes:
+            ratios = of_functions()[cls.__name__.removesuffix("Function")]
+            assert len(ratios) == 3
+            assert " ".join([cls.__name__, *ratios]) in shown, page.path
 
 
 def test_every_name_that_by_hand_answers_is_in_the_index_by_torch_name(site):
