@@ -6,7 +6,7 @@
     python train.py --recipe lenet5                       LeCun's convolutional network
     python train.py --hidden 100 --epochs 10 --batch-size 20
     python train.py --dataset fashion-mnist --hidden 100
-    python train.py --engine backprop                     the same steps without autograd, in three fifths of the time
+    python train.py --engine backprop                     the same steps without autograd, in half the time
     python train.py --compare                             beside torch.nn's own layers
     python train.py --resume runs/...                     resume a run that was stopped, or killed
 

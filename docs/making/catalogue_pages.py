@@ -149,9 +149,9 @@ def _known(page: Page) -> list[str]:
     ratios = [[f"`{cls.__name__}`", *of_functions()[cls.__name__.removesuffix("Function")]] for cls in page.classes]
     parts += [
         "## Speed",
-        "Forward and backward inside `by_hand`, as a multiple of torch's time, of so many rows of 512 numbers, or images of 8"
-        " channels and 8 × 8 places, on two cores of an Intel Xeon ([how, and why not less](/speed.md)):",
-        table(["Function", "8", "256", "8,192"], ratios),
+        "Forward and backward inside `by_hand`, as a multiple of torch's time, on two cores of an Intel Xeon"
+        " ([how, and why not less](/speed.md)). A row is 512 numbers, or an image of 8 channels and 8 × 8 places:",
+        table(["Function", "8 rows", "256 rows", "8,192 rows"], ratios),
     ]
     if page.path in speeds():
         parts += [
