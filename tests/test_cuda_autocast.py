@@ -18,9 +18,9 @@ SAMPLES = 6  # of an operator; most show nothing of another's dtypes
 
 
 @contextmanager
-def cuda_autocast():
+def cuda_autocast(lower=torch.bfloat16):
     """torch.autocast("cuda") turns itself off where there is no GPU."""
-    torch.set_autocast_dtype("cuda", torch.bfloat16)
+    torch.set_autocast_dtype("cuda", lower)
     torch.set_autocast_enabled("cuda", True)
     try:
         yield
@@ -37,12 +37,12 @@ def on_cuda(value):
     return fake.requires_grad_(value.requires_grad)
 
 
-def dtypes(call, tree):
+def dtypes(call, tree, lower=torch.bfloat16):
     """Of the outputs; or the kind of error."""
     with FakeTensorMode():
         args, kwargs = tree_map(on_cuda, tree)
         try:
-            with cuda_autocast():
+            with cuda_autocast(lower):
                 outputs = [value for value in tree_leaves(call(*args, **kwargs)) if isinstance(value, torch.Tensor)]
         except Exception as error:
             return type(error).__name__
@@ -69,6 +69,38 @@ def test_every_operator_has_torchs_dtypes(dtype):
                 others[op.name, op.variant_test_name] = found, expected
     assert others == {}
     assert compared > 1000
+
+
+MIXED = {
+    "scatter_add": lambda x, h, f: x.scatter_add(0, torch.zeros_like(x, dtype=torch.int64), h),
+    "index_put": lambda x, h, f: h.index_put((torch.tensor([0, 1], device="cuda"),), x[:2]),
+    "cat": lambda x, h, f: torch.cat([h, f]),
+    "stack": lambda x, h, f: torch.stack([h, h]),
+    "where": lambda x, h, f: torch.where(h > 0, h, f),
+    "addcmul": lambda x, h, f: torch.addcmul(x, h, h),
+    "dist": lambda x, h, f: torch.dist(h, h),
+    "dot": lambda x, h, f: torch.dot(x[0], x[0]),
+    "inner": lambda x, h, f: torch.inner(x[0], x[0]),
+    "inner of matrices": lambda x, h, f: torch.inner(x, x),
+    "einsum": lambda x, h, f: torch.einsum("ij,kj,lj->ikl", x, x, x),
+    "sum in a dtype": lambda x, h, f: h.sum(0, dtype=torch.bfloat16),
+    "operators": lambda x, h, f: (h**2 + 1 / h) @ x.mT,
+}
+
+
+@pytest.mark.parametrize("lower", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("name", MIXED)
+def test_arguments_of_different_dtypes_give_torchs(name, lower):
+    x, h, f = (torch.ones(3, 4, dtype=dtype, requires_grad=True) for dtype in (torch.float32, lower, torch.float16))
+    call = MIXED[name]
+
+    def ours(*args):
+        with by_hand():
+            return call(*args)
+
+    expected = dtypes(call, ((x, h, f), {}), lower)
+    assert isinstance(expected, list)
+    assert dtypes(ours, ((x, h, f), {}), lower) == expected
 
 
 def seen_in(name, swapped):

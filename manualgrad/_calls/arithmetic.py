@@ -162,7 +162,8 @@ mm, bmm, mv, _dot = _of_dims(2, 2), _of_dims(3, 3), _of_dims(2, 1), _of_dims(1, 
 
 
 def dot(input: Tensor, tensor: Tensor, *, out: Any = None) -> Any:
-    return cast_as({"cuda": "widest"}, (input, tensor), lambda a, b: _dot(a, b, out=out))
+    """Not in autocast's dtype, as other products are."""
+    return cast_as({"cuda": "widest", "cpu": None}, (input, tensor), lambda a, b: _dot(a, b, out=out))
 
 
 def _added(*dims: int) -> Callable[..., Any]:

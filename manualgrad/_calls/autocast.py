@@ -26,7 +26,10 @@ def cast(policy: Any, tensors: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def cast_as(policy: dict[str, Any], tensors: tuple[Any, ...], call: Callable[..., Any]) -> Any:
-    """`call(*tensors)`; on the devices of the policy with the tensors cast, and then without autocast."""
+    """`call(*tensors)`; on the devices of the policy with the tensors cast, and then without autocast.
+
+    A device's None casts none.
+    """
     device_type = _device_type(tensors)
     if not autocast_is_on() or device_type not in policy:
         return call(*tensors)
@@ -39,7 +42,7 @@ def in_its_dtype(Function: Any, x: Tensor, dtype: torch.dtype | None, *others: A
     """`Function.apply(x, ...)` in this dtype, where one is asked for: autocast leaves that to the caller."""
     if dtype is None:
         return Function.apply(x, *others)
-    if not autocast_is_on():
+    if not autocast_is_on_for(x):
         return Function.apply(x.to(dtype), *others)
     with torch.autocast(x.device.type, enabled=False):
         return Function.apply(x.to(dtype), *others)

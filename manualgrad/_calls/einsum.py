@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.backends import opt_einsum
 
+from manualgrad._calls.arithmetic import dot
 from manualgrad._calls.autocast import cast_as
 from manualgrad.functions.arithmetic.mul import MulFunction
 from manualgrad.functions.arithmetic.sums import SumFunction
@@ -185,6 +186,8 @@ def functional_tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -
 
 
 def tensordot(a: Tensor, b: Tensor, dims_a: Sequence[int], dims_b: Sequence[int], *, out: Any = None) -> Any:
+    if a.dim() == b.dim() == len(dims_a) == 1:
+        return dot(a, b, out=out)
     return cast_as({"cuda": "widest"}, (a, b), lambda a, b: _tensordot(a, b, dims_a, dims_b, out))
 
 

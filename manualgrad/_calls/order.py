@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from manualgrad._calls.arithmetic import add, dims_of, div, sub
-from manualgrad._calls.autocast import in_its_dtype
+from manualgrad._calls.autocast import cast_as, in_its_dtype
 from manualgrad._calls.movement import clamp_min, expand_as, maximum, minimum
 from manualgrad.functions.arithmetic import picked
 from manualgrad.functions.arithmetic.cosine_similarity import CosineSimilarityFunction
@@ -246,4 +246,4 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
 
 
 def dist(input: Tensor, other: Tensor, p: Any = 2) -> Any:
-    return vector_norm(sub(input, other), p)
+    return cast_as({"cuda": "float32"}, (input, other), lambda a, b: vector_norm(sub(a, b), p))

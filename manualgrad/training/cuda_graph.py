@@ -47,7 +47,7 @@ class GraphedStep:
         self.taken += 1
         if self.taken <= _BEFORE:
             return self._beside(rows, rate)
-        if len(rows) != self.batch_size or (rate != self.rate and not self._record(rows, rate)):
+        if self.refused or len(rows) != self.batch_size or (rate != self.rate and not self._record(rows, rate)):
             return self.step(rows, rate)
         self.rows.copy_(rows)
         self.graph.replay()
@@ -55,7 +55,7 @@ class GraphedStep:
 
     def _beside(self, rows: Tensor, rate: float) -> Tensor:
         """The step on another stream than the default one, which cannot be recorded: PyTorch's notes have it so."""
-        stream, current = torch.cuda.Stream(), torch.cuda.current_stream()
+        stream, current = torch.cuda.Stream(rows.device), torch.cuda.current_stream(rows.device)
         stream.wait_stream(current)
         with torch.cuda.stream(stream):
             result = self.step(rows, rate)
@@ -64,13 +64,12 @@ class GraphedStep:
 
     def _record(self, rows: Tensor, rate: float) -> bool:
         """Whether the step could be recorded; it is not taken."""
-        if self.refused:
-            return False
-        current, random = torch.cuda.current_stream(), self.generator.clone_state()
+        current, random = torch.cuda.current_stream(rows.device), self.generator.clone_state()
         self.rows, self.graph = rows.clone(), torch.cuda.CUDAGraph()
         self.graph.register_generator_state(self.generator)
         try:
-            with torch.cuda.graph(self.graph):
+            # The device is the rows', which need not be the current one; torch.cuda.graph's own stream is the first device's.
+            with torch.cuda.device(rows.device), torch.cuda.graph(self.graph, stream=torch.cuda.Stream(rows.device)):
                 self.result = self.step(self.rows, rate)
         except RuntimeError as error:
             self.refused = True

@@ -197,7 +197,9 @@ class Training:
 
     def _as_graph(self) -> Callable[[Tensor, float], Tensor]:
         """`_take`, on a GPU as a CUDA graph that is not recorded yet."""
-        return GraphedStep(self._take, self.batch_size, self.generator, self.warn) if self.graphed else self._take
+        if not self.graphed:
+            return self._take
+        return GraphedStep(self._take, min(self.batch_size, len(self.training)), self.generator, self.warn)
 
     def _take(self, batch: Tensor, rate: float) -> Tensor:
         """The step of the mini-batch of these rows, and its cost before."""

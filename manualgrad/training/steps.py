@@ -84,6 +84,16 @@ class AutogradStep:
             self.model = DistributedDataParallel(model, [device.index] if device.type == "cuda" else None)
 
     def __call__(self, x: Tensor, y: Tensor, rate: float, n: int) -> Tensor:
+        try:
+            return self._step(x, y, rate, n)
+        except RuntimeError:
+            # What the scaler knows of the step that failed would be taken for the next one's.
+            self.scaler._per_optimizer_states.clear()
+            vars(self.optimizer).pop("grad_scale", None)
+            vars(self.optimizer).pop("found_inf", None)
+            raise
+
+    def _step(self, x: Tensor, y: Tensor, rate: float, n: int) -> Tensor:
         self.optimizer.param_groups[0]["lr"] = rate
         with self.autocast:
             C: Tensor = self.F.mse_loss(self.model(x), y, reduction="sum") / n
@@ -102,7 +112,10 @@ class AutogradStep:
         return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        capturable = self.optimizer.param_groups[0].get("capturable")
         self.optimizer.load_state_dict(state["optimizer"])
+        if capturable is not None:  # of the device, and not of the run
+            self.optimizer.param_groups[0]["capturable"] = capturable
         self.scaler.load_state_dict(state["scaler"])
 
 

@@ -297,6 +297,7 @@ ON_A_GPU = {
     (64, 64, 56, 3, 1, torch.bfloat16): "_by_windows",
     (3, 64, 224, 7, 2, torch.float32): "_by_windows",
     (512, 512, 7, 3, 1, torch.float16): "_by_windows",
+    (512, 512, 7, 3, 1, torch.float32): "_exchanged",
     (64, 128, 56, 1, 2, torch.float32): "_of_one_place",
     (2, 3, 6, 3, 1, torch.float32): "_exchanged",
 }

@@ -29,13 +29,13 @@ class Gpu:
             self.log.append(("taken", rows.tolist(), rate))
         return torch.tensor(float(rows.sum()))
 
-    def Stream(self):
+    def Stream(self, device):
         return self
 
     def wait_stream(self, stream):
         pass
 
-    def current_stream(self):
+    def current_stream(self, device):
         return self
 
     def set_stream(self, stream):
@@ -44,12 +44,15 @@ class Gpu:
     def stream(self, stream):
         return contextlib.nullcontext()
 
+    def device(self, device):
+        return contextlib.nullcontext()
+
     def CUDAGraph(self):
         self.replay, self.register_generator_state = lambda: self.launch(), lambda generator: None
         return self
 
     @contextlib.contextmanager
-    def graph(self, graph):
+    def graph(self, graph, stream):
         self.recording, self.current = self, "recording"  # which stays so where the step raises, as torch.cuda.graph's does
         try:
             yield
@@ -72,7 +75,7 @@ class Random:
 
 
 def graphed(monkeypatch, gpu, warn=pytest.fail, random=None):
-    for name in ("Stream", "current_stream", "set_stream", "stream", "CUDAGraph", "graph"):
+    for name in ("Stream", "device", "current_stream", "set_stream", "stream", "CUDAGraph", "graph"):
         monkeypatch.setattr(torch.cuda, name, getattr(gpu, name))
     return GraphedStep(gpu.step, 2, random or Random(), warn)
 
@@ -118,6 +121,17 @@ def test_where_it_cannot_be_recorded_that_is_said_once_and_the_training_goes_on(
     ]
     assert gpu.current == "default"
     assert random.state == "as it was"
+
+
+def test_where_another_rate_cannot_be_recorded_no_older_graph_is_launched(monkeypatch):
+    gpu = Gpu()
+    step = graphed(monkeypatch, gpu, warn=lambda sentence: None)
+    for k in range(4):
+        step(rows(k), 1.0)
+    gpu.refuses = True
+    step(rows(4), 0.5)
+    step(rows(5), 1.0)
+    assert gpu.log[3:] == [("launched", [3, 4], 1.0), ("taken", [4, 5], 0.5), ("taken", [5, 6], 1.0)]
 
 
 def test_on_the_cpu_no_step_is_a_graph(monkeypatch):

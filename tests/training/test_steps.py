@@ -94,6 +94,38 @@ def test_fp16_skips_a_step_whose_gradients_are_not_finite_and_scales_less():
     assert step.state_dict()["scaler"]["scale"] == step.scaler.get_scale()
 
 
+def refuse(*_):
+    raise RuntimeError("refused")
+
+
+@pytest.mark.parametrize("clip", [None, 1.0])
+def test_a_step_that_raises_leaves_nothing_of_it_to_the_next(clip, monkeypatch):
+    """As where CUDA refuses to record one."""
+    costs = []
+    for fails in (False, True):
+        torch.manual_seed(0)
+        step = AutogradStep(make_network([6, 5, 3]), optimizer="adamw", amp="fp16", clip_grad_norm=clip)
+        x, y = BATCHES[0]
+        costs.append([step(x, y, 0.05, len(x))])
+        if fails:
+            with monkeypatch.context() as patched:
+                patched.setattr(torch.optim.AdamW, "_init_group", refuse)
+                with pytest.raises(RuntimeError, match="refused"):
+                    step(x, y, 0.05, len(x))
+        costs[-1] += [step(x, y, 0.05, len(x)) for _ in range(3)]
+    assert_close(*costs, rtol=0, atol=0)
+
+
+def test_whether_an_optimizer_is_capturable_is_the_devices_affair_and_not_the_checkpoints():
+    step = AutogradStep(make_network([6, 5, 3]), optimizer="adamw")
+    x, y = BATCHES[0]
+    step(x, y, 0.05, len(x))
+    state = step.state_dict()
+    state["optimizer"]["param_groups"][0]["capturable"] = True
+    step.load_state_dict(state)
+    assert step.optimizer.param_groups[0]["capturable"] is False
+
+
 @pytest.mark.parametrize("amp", [None, "bf16", "fp16"])
 def test_the_gradient_is_clipped_as_it_is_and_not_as_it_is_scaled(amp):
     model = make_network([6, 5, 3])

@@ -25,7 +25,7 @@ __all__ = ["CatFunction"]
 class CatFunction(Function):
     """x⁽¹⁾, x⁽²⁾, ... joined along dimension dim; `CatFunction.apply(dim, *tensors)`."""
 
-    autocast = "widest"
+    autocast = {"cpu": "widest"}  # noqa: RUF012
 
     @staticmethod
     def forward(dim: int, *tensors: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ __all__ = ["AddcdivFunction", "AddcmulFunction", "LerpFunction"]
 class AddcmulFunction(Function):
     """x + c a b; `AddcmulFunction.apply(x, a, b, c)`."""
 
-    autocast = "widest"
+    autocast = {"cuda": "widest"}  # noqa: RUF012
 
     @staticmethod
     def forward(x: Tensor, a: Tensor, b: Tensor, c: Any) -> Tensor:
@@ -60,7 +60,7 @@ class AddcmulFunction(Function):
 class AddcdivFunction(Function):
     """x + c a / b; `AddcdivFunction.apply(x, a, b, c)`."""
 
-    autocast = "widest"
+    autocast = {"cuda": "widest"}  # noqa: RUF012
 
     @staticmethod
     def forward(x: Tensor, a: Tensor, b: Tensor, c: Any) -> Tensor:

@@ -132,8 +132,6 @@ def _share_of(t: Tensor, is_it: Tensor, is_both: Tensor) -> Tensor:
 class WhereFunction(Function):
     """y = a where the condition is true, b elsewhere; `WhereFunction.apply(condition, a, b)`, a or b perhaps a number."""
 
-    autocast = "widest"
-
     @staticmethod
     def forward(condition: Tensor, a: Any, b: Any) -> Tensor:
         return torch.where(condition, a, b)

@@ -77,6 +77,8 @@ class ScatterFunction(_AlongADimension):
 class ScatterAddFunction(_AlongADimension):
     """y = x with v_i added at place index_i along dim, as torch.scatter_add; `ScatterAddFunction.apply(x, dim, index, v)`."""
 
+    autocast = {"cuda": "widest"}  # noqa: RUF012
+
     @staticmethod
     def forward(x: Tensor, dim: int, index: Tensor, v: Tensor) -> Tensor:
         return torch.scatter_add(x, dim, index, v)
@@ -182,6 +184,8 @@ class IndexPutFunction(Function):
 
     The indices are tensors, or None for a whole dimension; v broadcasts to the shape of x[indices].
     """
+
+    autocast = {"cuda": "widest"}  # noqa: RUF012
 
     @staticmethod
     def forward(x: Tensor, v: Tensor, add: bool, *indices: Tensor | None) -> Tensor:

@@ -227,7 +227,9 @@ def _as_products(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, g
         return None
     is_whole = large.dtype in (torch.float32, torch.float64)  # in half precision each product rounds
     if large.is_cuda:  # where a convolution by a kernel as large as `small` takes up to twenty times as long
-        return _by_rows if is_whole and stops >= _STOPS_ON_A_GPU and channels > 4 else _by_windows
+        if groups > 1 or (is_whole and stops < _STOPS_ON_A_GPU):
+            return None
+        return _by_rows if is_whole and channels > 4 else _by_windows
     if not is_whole:
         return None
     steps, channels_last = max(stride) > 1, _channels_are_last(large)
