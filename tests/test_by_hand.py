@@ -479,6 +479,27 @@ def test_torchs_compositions_in_python_are_seen_through():
 MODEL_DTYPES = ((torch.float32, torch.float32), (torch.float32, torch.bfloat16), (torch.bfloat16, torch.bfloat16))
 
 
+IN_FLOAT32 = {
+    "dot": lambda x: torch.dot(x, x),
+    "inner": lambda x: torch.inner(x, x),
+    "tensordot": lambda x: torch.tensordot(x, x, 1),
+    "sum in a dtype": lambda x: x.sum(dtype=torch.float32),
+    "vector_norm in a dtype": lambda x: torch.linalg.vector_norm(x, dtype=torch.float32),
+}
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])  # which has no autocast
+@pytest.mark.parametrize("name", IN_FLOAT32)
+def test_under_autocast_what_is_no_product_of_matrices_stays_in_float32(name, device):
+    x = torch.ones(3, device=device, requires_grad=True)
+    with torch.autocast("cpu"):
+        expected = IN_FLOAT32[name](x)
+        with by_hand():
+            y = IN_FLOAT32[name](x)
+    assert y.dtype == expected.dtype == torch.float32
+    assert not audit(y).native
+
+
 @pytest.mark.parametrize("dtypes", MODEL_DTYPES, ids=str)
 def test_under_autocast_the_dtypes_are_torchs(dtypes):
     def dtypes_of(block):

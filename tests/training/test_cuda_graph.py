@@ -18,7 +18,7 @@ class Gpu:
 
     def __init__(self, refuses=False):
         self.refuses = refuses
-        self.log, self.recording, self.current = [], None, "default"
+        self.log, self.recording, self.current, self.devices = [], None, "default", []
 
     def step(self, rows, rate):
         if self.recording:
@@ -30,12 +30,14 @@ class Gpu:
         return torch.tensor(float(rows.sum()))
 
     def Stream(self, device):
+        self.devices.append(device)
         return self
 
     def wait_stream(self, stream):
         pass
 
     def current_stream(self, device):
+        self.devices.append(device)
         return self
 
     def set_stream(self, stream):
@@ -45,6 +47,7 @@ class Gpu:
         return contextlib.nullcontext()
 
     def device(self, device):
+        self.devices.append(device)
         return contextlib.nullcontext()
 
     def CUDAGraph(self):
@@ -90,6 +93,7 @@ def test_three_steps_are_taken_and_then_one_is_recorded_that_is_launched_with_th
     for k in range(6):
         step(rows(k), 0.5)
     assert gpu.log == [*(("taken", [k, k + 1], 0.5) for k in range(3)), *(("launched", [k, k + 1], 0.5) for k in range(3, 6))]
+    assert set(gpu.devices) == {rows(0).device}, "which need not be the current one"
 
 
 def test_another_rate_is_another_recording(monkeypatch):
