@@ -20,12 +20,14 @@ SAMPLES = 6  # of an operator; most show nothing of another's dtypes
 @contextmanager
 def cuda_autocast(lower=torch.bfloat16):
     """torch.autocast("cuda") turns itself off where there is no GPU."""
+    before = torch.get_autocast_dtype("cuda")
     torch.set_autocast_dtype("cuda", lower)
     torch.set_autocast_enabled("cuda", True)
     try:
         yield
     finally:
         torch.set_autocast_enabled("cuda", False)
+        torch.set_autocast_dtype("cuda", before)
         torch.clear_autocast_cache()
 
 

@@ -246,7 +246,8 @@ def test_torchs_layers_and_mixed_precision_train_it_too(train_py, small, run, tm
 
 @pytest.mark.long
 def test_it_is_compiled_and_trained_to_the_same(train_py, small, run, tmp_path):
-    assert train_py(*small, *LENET5, "--compile", "--out", tmp_path / "compiled")[0] == 0
+    code, _, err = train_py(*small, *LENET5, "--compile", "--out", tmp_path / "compiled")
+    assert code == 0, err
     assert_close(outcome(tmp_path / "compiled"), outcome(run), rtol=1e-3, atol=1e-4)
 
 
