@@ -57,6 +57,11 @@ def _of(call: Callable[..., Tensor], *makers: Callable[[int], Tensor]) -> Callab
     return lambda n: (call, tuple(make(n) for make in makers))
 
 
+def _each(make: Callable[[int], Tensor], **calls: Callable[..., Tensor]) -> dict[str, Callable[[int], Call]]:
+    """Calls of one tensor."""
+    return {name: _of(call, make) for name, call in calls.items()}
+
+
 def _constant(
     make: Callable[[int], Tensor], call: Callable[..., Tensor], *makers: Callable[[int], Tensor]
 ) -> Callable[[int], Call]:
@@ -75,35 +80,24 @@ def _weights(*shape: int) -> Callable[[int], Tensor]:
 
 CALLS: dict[str, Callable[[int], Call]] = {
     # elementary functions
-    **{
-        name: _of(call, _x)
-        for name, call in {
-            "Neg": torch.neg,
-            "Exp": torch.exp,
-            "Expm1": torch.expm1,
-            "Square": torch.square,
-            "Sin": torch.sin,
-            "Cos": torch.cos,
-            "Erf": torch.erf,
-            "Abs": torch.abs,
-            "Floor": torch.floor,
-            "Ceil": torch.ceil,
-            "Trunc": torch.trunc,
-            "Sign": torch.sign,
-            "Frac": torch.frac,
-            "Round": torch.round,
-        }.items()
-    },
-    **{
-        name: _of(call, _positive)
-        for name, call in {
-            "Log": torch.log,
-            "Log1p": torch.log1p,
-            "Sqrt": torch.sqrt,
-            "Rsqrt": torch.rsqrt,
-            "Reciprocal": torch.reciprocal,
-        }.items()
-    },
+    **_each(
+        _x,
+        Neg=torch.neg,
+        Exp=torch.exp,
+        Expm1=torch.expm1,
+        Square=torch.square,
+        Sin=torch.sin,
+        Cos=torch.cos,
+        Erf=torch.erf,
+        Abs=torch.abs,
+        Floor=torch.floor,
+        Ceil=torch.ceil,
+        Trunc=torch.trunc,
+        Sign=torch.sign,
+        Frac=torch.frac,
+        Round=torch.round,
+    ),
+    **_each(_positive, Log=torch.log, Log1p=torch.log1p, Sqrt=torch.sqrt, Rsqrt=torch.rsqrt, Reciprocal=torch.reciprocal),
     # arithmetic
     "Add": _of(torch.add, _x, _x),
     "Mul": _of(torch.mul, _x, _x),
@@ -190,28 +184,26 @@ CALLS: dict[str, Callable[[int], Call]] = {
     "GroupNorm": _of(lambda x, w, b: F.group_norm(x, 2, w, b), _images, _weights(8), _weights(8)),
     "InstanceNorm": _of(lambda x, w, b: F.instance_norm(x, None, None, w, b), _images, _weights(8), _weights(8)),
     # activations
-    **{
-        name: _of(call, _x)
-        for name, call in {
-            "Sigmoid": torch.sigmoid,
-            "Tanh": torch.tanh,
-            "SiLU": F.silu,
-            "LogSigmoid": F.logsigmoid,
-            "Mish": F.mish,
-            "GELU": F.gelu,
-            "ReLU": torch.relu,
-            "LeakyReLU": F.leaky_relu,
-            "ELU": F.elu,
-            "Softplus": F.softplus,
-            "Softsign": F.softsign,
-            "Hardtanh": F.hardtanh,
-            "Hardsigmoid": F.hardsigmoid,
-            "Hardswish": F.hardswish,
-            "Hardshrink": F.hardshrink,
-            "Softshrink": F.softshrink,
-            "GLU": F.glu,
-        }.items()
-    },
+    **_each(
+        _x,
+        Sigmoid=torch.sigmoid,
+        Tanh=torch.tanh,
+        SiLU=F.silu,
+        LogSigmoid=F.logsigmoid,
+        Mish=F.mish,
+        GELU=F.gelu,
+        ReLU=torch.relu,
+        LeakyReLU=F.leaky_relu,
+        ELU=F.elu,
+        Softplus=F.softplus,
+        Softsign=F.softsign,
+        Hardtanh=F.hardtanh,
+        Hardsigmoid=F.hardsigmoid,
+        Hardswish=F.hardswish,
+        Hardshrink=F.hardshrink,
+        Softshrink=F.softshrink,
+        GLU=F.glu,
+    ),
     "HardtanhInPlace": _of(lambda x: F.hardtanh(x + 0, inplace=True), _x),
     "Threshold": _of(lambda x: F.threshold(x, 0.5, 0.0), _x),
     "PReLU": _of(F.prelu, _images, _weights(8)),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 
+import torch
 from measure import Bound, Case, compare
 from model_steps import MODELS
 
@@ -32,8 +33,11 @@ AT_MOST = {  # of torch.nn's, eager and compiled
 AT_MOST_ON_A_GPU = (None, 1.0)
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: list[str]) -> int:
     on_a_gpu = arguments[:1] == ["--cuda"]
+    if on_a_gpu and not torch.cuda.is_available():
+        print("benchmarks/models.py --cuda: there is no CUDA device here", file=sys.stderr)
+        return 2
     names = arguments[on_a_gpu:] or list(MODELS)
     cases = [Case(name, (name,)) for name in names]
     at_most: list[tuple[float | None, float | None]] = [AT_MOST[name] for name in names]
@@ -46,7 +50,8 @@ def main(arguments: list[str]) -> None:
         Bound("by hand, compiled", ["torch.nn"], [None] * len(cases)),
     ]
     compare("A training step", cases, CONTESTANTS, bounds, rounds=7)
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

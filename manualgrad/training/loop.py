@@ -140,7 +140,8 @@ class Training:
         self.distortion = Distortion(training.x.shape[1], distort, device) if distort else None
         self.results: list[EpochResult] = []
         self.step = 0
-        self._cost_sum = self.cost = torch.zeros((), device=device)
+        self.cost = torch.zeros((), device=device)
+        self._cost_sum = torch.zeros((), device=device)
         self.graphed, self.warn = graphed and device.type == "cuda" and processes.size == 1, warn
         self._step = self._as_graph()
         self._start = time.perf_counter()

@@ -293,20 +293,21 @@ def test_products_are_for_plain_arrays_and_for_graphs_alone(way, name, monkeypat
 
 
 ON_A_GPU = {
-    (64, 64, 56, 3, 1, torch.float32): "_by_rows",
-    (64, 64, 56, 3, 1, torch.bfloat16): "_by_windows",
-    (3, 64, 224, 7, 2, torch.float32): "_by_windows",
-    (512, 512, 7, 3, 1, torch.float16): "_by_windows",
-    (512, 512, 7, 3, 1, torch.float32): "_exchanged",
-    (64, 128, 56, 1, 2, torch.float32): "_of_one_place",
-    (2, 3, 6, 3, 1, torch.float32): "_exchanged",
+    (64, 64, 56, 3, 1, torch.float32, 1): "_by_rows",
+    (64, 64, 56, 3, 1, torch.bfloat16, 1): "_by_windows",
+    (3, 64, 224, 7, 2, torch.float32, 1): "_by_windows",
+    (512, 512, 7, 3, 1, torch.float16, 1): "_by_windows",
+    (512, 512, 7, 3, 1, torch.float32, 1): "_exchanged",
+    (64, 128, 56, 1, 2, torch.float32, 1): "_of_one_place",
+    (2, 3, 6, 3, 1, torch.float32, 1): "_exchanged",
+    (64, 64, 56, 3, 1, torch.float32, 32): "_exchanged",
 }
 
 
 @pytest.mark.parametrize("case", ON_A_GPU, ids=str)
 def test_the_way_on_a_gpu(case, monkeypatch):
     """On fake tensors: which know of devices and shapes alone."""
-    C, O, n, k, s, dtype = case
+    C, O, n, k, s, dtype, groups = case
     taken = []
     for way in set(ON_A_GPU.values()):
         function = getattr(_kernel_gradient, way)
@@ -315,8 +316,8 @@ def test_the_way_on_a_gpu(case, monkeypatch):
     with FakeTensorMode(), torch.no_grad():
         large = torch.empty(8, C, n, n, dtype=dtype, device="cuda")
         small = torch.empty(8, O, *[(n - 1) // s + 1] * 2, dtype=dtype, device="cuda")
-        D = kernel_gradient(large, small, (k, k), (s, s), (k // 2, k // 2), (1, 1), 1)
-    assert (taken, D.shape, D.dtype) == ([ON_A_GPU[case]], (O, C, k, k), dtype)
+        D = kernel_gradient(large, small, (k, k), (s, s), (k // 2, k // 2), (1, 1), groups)
+    assert (taken, D.shape, D.dtype) == ([ON_A_GPU[case]], (O, C // groups, k, k), dtype)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)

@@ -4,10 +4,9 @@ import contextlib
 
 import pytest
 import torch
-from trainings import HOW, examples, outcome, under_way
+from trainings import HOW, outcome, under_way
 
 from manualgrad.training.cuda_graph import GraphedStep
-from manualgrad.training.loop import Training, make_network
 from manualgrad.training.steps import AutogradStep
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -175,16 +174,12 @@ class Waiting(AutogradStep):
 @needs_gpu
 @pytest.mark.parametrize("distort", [0.0, 1.0])
 def test_a_training_whose_step_cannot_be_recorded_ends_bit_for_bit_the_same(distort):
-    device = torch.device("cuda")
     found, said = [], []
     for as_graphs in (False, True):
-        torch.manual_seed(0)
-        training, test = examples(34, pixels=9).to(device), examples(7, pixels=9).to(device)
-        model = make_network([9, 4, 3]).to(device)
-        how = {"batch_size": 10, "lr": 0.1, "take_step": Waiting(model), "generator": torch.Generator(device).manual_seed(5)}
-        job = Training(model, training, test, epochs=3, distort=distort, graphed=as_graphs, warn=said.append, **how)
-        list(job.run())
-        found.append(outcome(job))
+        training = under_way({}, distort, "cuda", graphed=as_graphs, warn=said.append)
+        training.take_step = Waiting(training.model)
+        list(training.run())
+        found.append(outcome(training))
     assert len(said) == 1
     (results, parameters), (expected_results, expected) = found
     assert results == expected_results
