@@ -33,6 +33,10 @@ class SavingContext(ContextView):
     def __init__(self, ctx: Any) -> None:
         super().__init__(ctx, for_backward=(), for_forward=(), marks=[])
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "_is_pure_view":  # autograd allows it of one input and one output alone, and somebody else has more
+            super().__setattr__(name, value)
+
     def save_for_backward(self, *tensors: Any) -> None:
         vars(self)["for_backward"] = tensors
 

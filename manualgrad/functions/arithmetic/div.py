@@ -3,11 +3,11 @@
 With g = ∂C/∂y:
 
     ∂C/∂a = ∂y/∂a · g = g / b
-    ∂C/∂b = ∂y/∂b · g = −a/b² · g = −(y/b) g
+    ∂C/∂b = ∂y/∂b · g = −a/b² · g = −(a/b)/b g      divided twice: b² could overflow where the quotient does not
 
 each summed over the copies that broadcasting made. Complex numbers: the factors enter the backward conjugated (see linear.py).
 
-Forward mode: dy = (da − y db) / b.
+Forward mode: dy = (da − (a/b) db) / b.
 
 Shapes: a and b broadcast against each other to y; each gradient has its input's shape.
 """
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import conj, fitted, form
+from manualgrad.functions._form import conj, fitted, form, numbers, operands, without_numbers
 
 __all__ = ["DivFunction"]
 
@@ -36,24 +36,22 @@ class DivFunction(Function):
     def setup_context(ctx: Any, inputs: tuple[Any, Any], output: Tensor) -> None:
         a, b = inputs
         ctx.a, ctx.b, ctx.y = form(a), form(b), form(output)
-        ctx.number = None if isinstance(b, Tensor) else b
-        tensor = b if isinstance(b, Tensor) else None
-        ctx.save_for_backward(tensor, output if ctx.needs_input_grad[1] else None)
-        ctx.save_for_forward(tensor, output)
+        ctx.numbers = numbers(inputs)
+        a, b = without_numbers(inputs)
+        ctx.save_for_backward(a if ctx.needs_input_grad[1] else None, b)
+        ctx.save_for_forward(a, b)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        b, y = ctx.saved_tensors
-        b = ctx.number if b is None else b
+        a, b = operands(ctx.saved_tensors, ctx.numbers)
         a_needs_grad, b_needs_grad = ctx.needs_input_grad
         dC_da = fitted(g / conj(b), ctx.a) if a_needs_grad else None
-        dC_db = fitted(-conj(y / b) * g, ctx.b) if b_needs_grad else None
+        dC_db = fitted(-conj(torch.div(a, b) / b) * g, ctx.b) if b_needs_grad else None
         return dC_da, dC_db
 
     @staticmethod
     def jvp(ctx: Any, da: Tensor | None, db: Tensor | None) -> Tensor:
-        b, y = ctx.saved_tensors
-        b = ctx.number if b is None else b
-        numerator = da if db is None else -y * db if da is None else da - y * db
-        assert numerator is not None
-        return (numerator / b).to(ctx.y.dtype).expand(ctx.y.shape)
+        a, b = operands(ctx.saved_tensors, ctx.numbers)
+        terms = [] if da is None else [da]
+        terms += [] if db is None else [-torch.div(a, b) * db]
+        return (sum(terms[1:], terms[0]) / b).to(ctx.y.dtype).expand(ctx.y.shape)

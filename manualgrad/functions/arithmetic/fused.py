@@ -39,7 +39,8 @@ class AddcmulFunction(Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Any], output: Tensor) -> None:
         x, a, b, ctx.c = inputs
         ctx.forms, ctx.y = (form(x), form(a), form(b)), form(output)
-        ctx.save_for_backward(a, b)
+        _, a_needs_grad, b_needs_grad, _ = ctx.needs_input_grad
+        ctx.save_for_backward(a if b_needs_grad else None, b if a_needs_grad else None)
         ctx.save_for_forward(a, b)
 
     @staticmethod
@@ -70,7 +71,8 @@ class AddcdivFunction(Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Any], output: Tensor) -> None:
         x, a, b, ctx.c = inputs
         ctx.forms, ctx.y = (form(x), form(a), form(b)), form(output)
-        ctx.save_for_backward(a, b)
+        _, a_needs_grad, b_needs_grad, _ = ctx.needs_input_grad
+        ctx.save_for_backward(a if b_needs_grad else None, b if a_needs_grad or b_needs_grad else None)
         ctx.save_for_forward(a, b)
 
     @staticmethod

@@ -41,6 +41,7 @@ class ExpandFunction(Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, tuple[int, ...]], output: Tensor) -> None:
         x, ctx.shape = inputs
         ctx.x = form(x)
+        ctx._is_pure_view = True  # autograd lets x and y change in place afterwards
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:

@@ -50,6 +50,16 @@ class _AlongADimension(Function):
         ctx.save_for_forward(index)
 
 
+class _AddedAlongADimension(_AlongADimension):
+    """The index is not saved where x alone needs its gradient, which is g."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _AlongADimension.setup_context(ctx, inputs, output)
+        if not ctx.needs_input_grad[3]:
+            ctx.save_for_backward(None)
+
+
 class ScatterFunction(_AlongADimension):
     """y = x with v_i at place index_i along dim, as torch.scatter; `ScatterFunction.apply(x, dim, index, v)`.
 
@@ -74,7 +84,7 @@ class ScatterFunction(_AlongADimension):
         return torch.scatter(_or_zeros(dx, ctx.x, index), ctx.dim, index, 0 if dv is None else dv)
 
 
-class ScatterAddFunction(_AlongADimension):
+class ScatterAddFunction(_AddedAlongADimension):
     """y = x with v_i added at place index_i along dim, as torch.scatter_add; `ScatterAddFunction.apply(x, dim, index, v)`."""
 
     autocast = {"cuda": "widest"}  # noqa: RUF012
@@ -96,7 +106,7 @@ class ScatterAddFunction(_AlongADimension):
         return dx.clone() if dv is None else torch.scatter_add(dx, ctx.dim, index, dv)
 
 
-class IndexAddFunction(_AlongADimension):
+class IndexAddFunction(_AddedAlongADimension):
     """y = x with c times the slices of v added to those of these numbers; `IndexAddFunction.apply(x, dim, index, v, c)`."""
 
     @staticmethod
@@ -195,7 +205,8 @@ class IndexPutFunction(Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         x, v, ctx.add, *indices = inputs
         ctx.x, ctx.v = form(x), form(v)
-        ctx.save_for_backward(*indices)
+        only_x_is_added_to = ctx.add and not ctx.needs_input_grad[1]  # whose gradient is g
+        ctx.save_for_backward(*([None] * len(indices) if only_x_is_added_to else indices))
         ctx.save_for_forward(*indices)
 
     @staticmethod

@@ -83,6 +83,7 @@ class WindowsFunction(Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, int, int, int], output: Tensor) -> None:
         x, ctx.dim, ctx.size, ctx.step = inputs
         ctx.shape = x.shape
+        ctx._is_pure_view = True  # autograd lets x and y change in place afterwards
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
