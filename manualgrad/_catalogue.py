@@ -325,7 +325,7 @@ _IN_PLACE: dict[Any, Callable[..., Any]] = {
     T.tril_: _without_a_copy(repeat.tril),
     T.triu_: _without_a_copy(repeat.triu),
     T.cumsum_: _without_a_copy(order.cumsum),
-    T.cumprod_: _without_a_copy(order.cumprod),
+    T.cumprod_: _in_place(order.cumprod),
     **dict.fromkeys((T.relu_, torch.relu_), functools.partial(_basic.relu, inplace=True)),
     **dict.fromkeys((T.sigmoid_, torch.sigmoid_), SigmoidFunction.apply_in_place),
 }

@@ -17,7 +17,13 @@ from manualgrad.functions.activations.hard import (
     HardtanhFunction,
     HardtanhInPlaceFunction,
 )
-from manualgrad.functions.activations.leaky_relu import SELU_ALPHA, SELU_SCALE, ELUFunction, LeakyReLUFunction
+from manualgrad.functions.activations.leaky_relu import (
+    SELU_ALPHA,
+    SELU_SCALE,
+    ELUFunction,
+    LeakyReLUFunction,
+    LeakyReLUInPlaceFunction,
+)
 from manualgrad.functions.activations.prelu import PReLUFunction
 from manualgrad.functions.activations.shrink import HardshrinkFunction, SoftshrinkFunction, ThresholdFunction
 from manualgrad.functions.activations.silu import MishFunction, SiLUFunction
@@ -81,17 +87,11 @@ def gelu(input: Tensor, *, approximate: str = "none", out: Tensor | None = None)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Any:
-    if isinstance(negative_slope, int | float) and not negative_slope >= 0:
-        return _of_a_slope_below_0(input, negative_slope, inplace)
-    if inplace and isinstance(negative_slope, int | float):
-        return LeakyReLUFunction.apply_in_place(input, negative_slope)
-    return _activation(LeakyReLUFunction, input, negative_slope)
-
-
-def _of_a_slope_below_0(input: Tensor, slope: float, inplace: bool) -> Any:
-    """Of which the output does not say on which side of 0 the input was; in place it is torch's error."""
-    w = input.new_full([1] * input.dim(), slope)
-    return NotImplemented if inplace or input.is_complex() else PReLUFunction.apply(input, w)
+    if not inplace or not isinstance(negative_slope, int | float):
+        return _activation(LeakyReLUFunction, input, negative_slope)
+    if not negative_slope >= 0:
+        return NotImplemented  # torch's error: the output does not say on which side of 0 the input was
+    return LeakyReLUInPlaceFunction.apply_in_place(input, negative_slope)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Any:

@@ -1,11 +1,11 @@
 """Leaky ReLU and ELU, element by element: the identity for z > 0, and something less steep below.
 
-    leaky ReLU:  a = z where z > 0, else s z                           s ≥ 0, the slope, a number
+    leaky ReLU:  a = z where z > 0, else s z                           s, the slope, a number
     ELU:         a = λ z where z > 0, else λ α (e^(c z) − 1)           λ = c = 1; for SELU λ and α as below; for CELU c = 1/α
 
 Backward:
 
-    leaky ReLU:  da/dz = 1 where z > 0, else s                         z > 0 just where a > 0: a is all that is saved
+    leaky ReLU:  da/dz = 1 where z > 0, else s                         for s ≥ 0, z > 0 just where a > 0
     ELU:         da/dz = λ where z > 0, else λ α c e^(c z)
 
 At z = 0 there may be no derivative; that of z < 0 is taken there, as PyTorch does.
@@ -29,7 +29,7 @@ from torch import Tensor
 
 from manualgrad.functions._elementwise import Elementwise
 
-__all__ = ["SELU_ALPHA", "SELU_SCALE", "ELUFunction", "LeakyReLUFunction"]
+__all__ = ["SELU_ALPHA", "SELU_SCALE", "ELUFunction", "LeakyReLUFunction", "LeakyReLUInPlaceFunction"]
 
 # With these, activations of mean 0 and variance 1 stay so from layer to layer.
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -39,18 +39,27 @@ _elu = torch._C._nn.elu  # torch.nn.functional's does not take all the numbers
 
 
 class LeakyReLUFunction(Elementwise):
-    """a = max(z, 0) + s min(z, 0), s ≥ 0; `LeakyReLUFunction.apply(z, s)`."""
+    """a = max(z, 0) + s min(z, 0); `LeakyReLUFunction.apply(z, s)`."""
 
     @staticmethod
     def forward(z: Tensor, slope: float) -> Tensor:
         return F.leaky_relu(z, slope)
 
+    @staticmethod
+    def dy_dx(z: Tensor, slope: float) -> Tensor:
+        sign = torch.sign(z)
+        return torch.clamp(sign, min=slope) if 0 <= slope <= 1 else F.threshold(sign, 0, slope)
+
+
+class LeakyReLUInPlaceFunction(Elementwise):
+    """The same, s ≥ 0, which saves a, so that z may be overwritten."""
+
+    forward = LeakyReLUFunction.forward
     forward_in_place = staticmethod(F.leaky_relu_)
 
     @staticmethod
     def dy_dx(y: Tensor, slope: float) -> Tensor:
-        sign = torch.sign(y)
-        return torch.clamp(sign, min=slope) if slope <= 1 else F.threshold(sign, 0, slope)
+        return LeakyReLUFunction.dy_dx(y, slope)
 
 
 class ELUFunction(Elementwise):

@@ -12,8 +12,8 @@ At the ends of a piece there is no derivative; 0 is taken there, as PyTorch does
 
     delta = ∂C/∂z = ∂C/∂a where da/dz = 1, else 0
 
-a choice, not a product: ∂C/∂a can be infinite where a does not change, and 0 · ∞ is nan (see relu.py). Where nothing is left
-out a is not 0, so that of the first two a is all that is saved. And z > t just where max(z − t, 0) is not 0.
+a choice, not a product: ∂C/∂a can be infinite where a does not change, and 0 · ∞ is nan (see relu.py). |z| > λ just where
+hardshrink(z) is not 0, and z > t just where max(z − t, 0) is not.
 
 Forward mode: da = dz where da/dz = 1, else 0.
 
@@ -40,8 +40,8 @@ class HardshrinkFunction(Elementwise):
         return torch.hardshrink(z, bound)
 
     @staticmethod
-    def times_dy_dx(t: Tensor, y: Tensor, bound: float) -> Tensor:
-        return where_not_0(y, t)
+    def times_dy_dx(t: Tensor, z: Tensor, bound: float) -> Tensor:
+        return where_not_0(torch.hardshrink(z, bound), t)
 
 
 class SoftshrinkFunction(Elementwise):
@@ -52,8 +52,8 @@ class SoftshrinkFunction(Elementwise):
         return F.softshrink(z, bound)
 
     @staticmethod
-    def times_dy_dx(t: Tensor, y: Tensor, bound: float) -> Tensor:
-        return where_not_0(y, t)
+    def times_dy_dx(t: Tensor, z: Tensor, bound: float) -> Tensor:
+        return where_not_0(torch.hardshrink(z, bound), t)
 
 
 class ThresholdFunction(Elementwise):
