@@ -1,4 +1,4 @@
-"""Values written into the place of an input, as torch's operations in place do."""
+"""Values written into the place of an input, as torch's operations in place do; and inputs that may be written into later."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["written"]
+__all__ = ["kept", "written"]
 
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 
@@ -18,6 +18,11 @@ def written(value: Tensor, into: Tensor) -> Tensor:
     if not _dynamo_is_tracing() and into._base is not None:
         _remember_as_a_copy(into)
     return into
+
+
+def kept(x: Tensor) -> Tensor:
+    """Return a copy of x for a Function to save, where torch saves a result of x: x may then be changed before the backward."""
+    return x if _dynamo_is_tracing() else x.clone()
 
 
 def _remember_as_a_copy(view: Any) -> None:

@@ -12,6 +12,7 @@ from torch.nn import _reduction
 from manualgrad._calls.arithmetic import div, mean, mul, sub, sum
 from manualgrad._calls.autocast import autocast_is_on, autocast_is_on_for
 from manualgrad._calls.movement import abs, broadcast_tensors
+from manualgrad._in_place import kept
 from manualgrad.functions.losses.binary_cross_entropy import BCELossFunction, BCEWithLogitsLossFunction
 from manualgrad.functions.losses.cross_entropy import ClassCrossEntropyFunction, CrossEntropyFunction
 from manualgrad.functions.losses.distances import HuberLossFunction, L1LossFunction, SmoothL1LossFunction
@@ -40,9 +41,9 @@ def cross_entropy(
     reduction = _of_legacy(size_average, reduce, reduction)
     x, y = _batch_of_one(input, target) if input.dim() == 1 else (input, target)
     if of_classes:
-        C, _ = ClassCrossEntropyFunction.apply(x, y, weight, label_smoothing, ignore_index, reduction)
+        C, _ = ClassCrossEntropyFunction.apply(kept(x), y, weight, label_smoothing, ignore_index, reduction)
     else:
-        C, _ = CrossEntropyFunction.apply(x, y, weight, label_smoothing, reduction)
+        C, _ = CrossEntropyFunction.apply(kept(x), y, weight, label_smoothing, reduction)
     return C.squeeze(0) if input.dim() == 1 and reduction == "none" else C
 
 
@@ -110,7 +111,7 @@ def _are_constant(*weights: Tensor | None) -> bool:
 def l1_loss(input: Tensor, target: Tensor, reduction: int = 1, *, out: Any = None) -> Any:
     if out is not None:
         return NotImplemented
-    of_each = L1LossFunction.apply(input, target) if _are_pairs(input, target) else abs(sub(input, target))
+    of_each = L1LossFunction.apply(input, target)[0] if _are_pairs(input, target) else abs(sub(input, target))
     return reduced(of_each, reduction)
 
 
@@ -152,8 +153,8 @@ def huber_loss(input: Tensor, target: Tensor, reduction: int = 1, delta: float =
 
 
 def kl_div(input: Tensor, target: Tensor, reduction: int = 1, *, log_target: bool = False) -> Any:
-    Function = LogKLDivFunction if log_target else KLDivFunction
-    return reduced(Function.apply(*broadcast_tensors(input, target)), reduction)
+    a, y = broadcast_tensors(input, target)
+    return reduced(LogKLDivFunction.apply(a, y)[0] if log_target else KLDivFunction.apply(a, y), reduction)
 
 
 def functional_kl_div(

@@ -9,6 +9,7 @@ Shapes: a, y, ℓ, g and the gradients are alike, any shape. Sum and mean are fu
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -24,7 +25,10 @@ __all__ = ["LossOfPairs", "batched_alike"]
 
 
 class LossOfPairs(Function):
-    """A subclass writes `forward(a, y, *numbers)`, and `dl_da` and `dl_dy` of the same arguments."""
+    """A subclass writes `forward(a, y, *numbers)`, and `dl_da` and `dl_dy` of the same arguments.
+
+    A `dl_da` that is the same for all a calls its first argument `_`: a is then saved for y's gradient alone.
+    """
 
     autocast = "float32"
     dl_da: ClassVar[Callable[..., Tensor]]
@@ -32,15 +36,16 @@ class LossOfPairs(Function):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         dl_da, dl_dy = cls.dl_da, cls.dl_dy
+        dl_da_is_of_a = next(iter(inspect.signature(dl_da).parameters)) != "_"
 
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
             a, y, *ctx.numbers = inputs
             ctx.a, ctx.y, ctx.l = form(a), form(y), form(output)
-            ctx.save_for_backward(a, y)
+            ctx.save_for_backward(a if dl_da_is_of_a or ctx.needs_input_grad[1] else None, y)
             ctx.save_for_forward(a, y)
 
         def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-            a, y = (wide(t) for t in ctx.saved_tensors)
+            a, y = (t if t is None else wide(t) for t in ctx.saved_tensors)
             a_needs_grad, y_needs_grad, *_ = ctx.needs_input_grad
             dC_da = fitted(wide(g) * dl_da(a, y, *ctx.numbers).conj(), ctx.a) if a_needs_grad else None
             dC_dy = fitted(wide(g) * dl_dy(a, y, *ctx.numbers).conj(), ctx.y) if y_needs_grad else None

@@ -20,7 +20,8 @@ Q_n = Σ_k q'_nk:
 Where p of the class y nears 1, p_y − 1 would cancel to nothing; as all p add up to 1, it is −Σ_(k≠y) p_k, and is computed so.
 
 x is saved, and not p: s is an output too, one number for each n, from which p = e^(x − s). What comes back to s has the
-gradient p as well.
+gradient p as well. PyTorch saves l, so that x may be changed in place before the backward: the call gives these Functions a copy
+of x, which takes the memory of that l.
 
 Forward mode: ds_n = Σ_k p_nk dx_nk, and with dq'_nk = w_k (1 − ε) dq_nk + ((1 − ε) q_nk + ε/K) dw_k,
 
@@ -113,7 +114,9 @@ class CrossEntropyFunction(Function):
         x, q, w, ctx.epsilon, ctx.reduction = inputs
         _, s = output
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(x, q, w, s)
+        ctx.q = form(q)
+        x_needs_grad, _, w_needs_grad, *_ = ctx.needs_input_grad
+        ctx.save_for_backward(x, q if x_needs_grad or w_needs_grad else None, w, s)
         ctx.save_for_forward(x, q, w, s)
 
     @staticmethod
@@ -125,7 +128,7 @@ class CrossEntropyFunction(Function):
         if x_needs_grad:
             dC_dx = rows(_pQ_minus_q, (x, q, s, g_n, torch.zeros_like(s) if g_s is None else g_s), w, ctx.epsilon)
         if q_needs_grad:
-            dC_dq = fitted(-(1 - ctx.epsilon) * g_n * _weighted(wide(x) - s, w), form(q))
+            dC_dq = fitted(-(1 - ctx.epsilon) * g_n * _weighted(wide(x) - s, w), ctx.q)
         if w_needs_grad:
             dC_dw = (-g_n * _smooth(wide(q), ctx.epsilon) * (wide(x) - s)).transpose(0, 1).flatten(1).sum(1).to(w.dtype)
         return dC_dx, dC_dq, dC_dw, None, None

@@ -12,34 +12,60 @@ that meet with the same slope: d between two bounds.
 
 and ∂ℓ/∂y = −∂ℓ/∂a, as d is of a − y. Forward mode: dℓ = ∂ℓ/∂a (da − dy).
 
+Of L1, d is an output, too, and is saved in place of a and y, as PyTorch does: both may be changed before the backward. What comes
+back to d has the gradient 1 by a, and −1 by y.
+
 Shapes: a, y, ℓ and the gradients are alike, any shape. (Girshick, 2015; Huber, 1964.)
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from manualgrad.function import Function
+from manualgrad.functions._form import fitted, form
 from manualgrad.functions.losses._of_pairs import LossOfPairs, batched_alike
 
 __all__ = ["HuberLossFunction", "L1LossFunction", "SmoothL1LossFunction"]
 
 
-class L1LossFunction(LossOfPairs):
-    """L1; `L1LossFunction.apply(a, y)`."""
+class L1LossFunction(Function):
+    """L1, and d; `L1LossFunction.apply(a, y)`."""
+
+    autocast = "float32"
 
     @staticmethod
-    def forward(a: Tensor, y: Tensor) -> Tensor:
-        return F.l1_loss(*batched_alike(a, y), reduction="none")
+    def forward(a: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        d = torch.sub(*batched_alike(a, y))
+        return torch.abs(d), d
 
     @staticmethod
-    def dl_da(a: Tensor, y: Tensor) -> Tensor:
-        return torch.sign(a - y)
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor]) -> None:
+        a, y = inputs
+        _, d = output
+        ctx.a, ctx.y = form(a), form(y)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(d)
+        ctx.save_for_forward(d)
 
     @staticmethod
-    def dl_dy(a: Tensor, y: Tensor) -> Tensor:
-        return torch.sign(y - a)
+    def backward(ctx: Any, g: Tensor | None, g_d: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        (d,) = ctx.saved_tensors
+        a_needs_grad, y_needs_grad = ctx.needs_input_grad
+        terms = [] if g is None else [torch.sign(d) * g]
+        terms += [] if g_d is None else [g_d]
+        dC_dd = sum(terms[1:], terms[0])
+        return fitted(dC_dd, ctx.a) if a_needs_grad else None, fitted(-dC_dd, ctx.y) if y_needs_grad else None
+
+    @staticmethod
+    def jvp(ctx: Any, da: Tensor | None, dy: Tensor | None) -> tuple[Tensor, Tensor]:
+        (d,) = ctx.saved_tensors
+        da, dy = (torch.zeros_like(d) if t is None else t for t in (da, dy))
+        return torch.sign(d) * (da - dy), da - dy
 
 
 class SmoothL1LossFunction(LossOfPairs):

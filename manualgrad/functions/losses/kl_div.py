@@ -10,14 +10,21 @@ Backward:
 
 Forward mode: dℓ = ∂ℓ/∂a da + ∂ℓ/∂y dy.
 
+Of t, e = eᵗ and d = t − a are outputs, too, and are saved in place of a and t, as PyTorch does: both may be changed before the
+backward. What comes back to e has the gradient e by t, and what comes back to d the gradients 1 by t and −1 by a.
+
 Shapes: a, y or t, ℓ and the gradients are alike, any shape. (Kullback and Leibler, 1951.)
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from manualgrad.function import Function
+from manualgrad.functions._form import fitted, form
 from manualgrad.functions.losses._of_pairs import LossOfPairs
 
 __all__ = ["KLDivFunction", "LogKLDivFunction"]
@@ -31,7 +38,7 @@ class KLDivFunction(LossOfPairs):
         return torch.xlogy(y, y) - y * a
 
     @staticmethod
-    def dl_da(a: Tensor, y: Tensor) -> Tensor:
+    def dl_da(_: Tensor, y: Tensor) -> Tensor:
         return -y
 
     @staticmethod
@@ -39,17 +46,37 @@ class KLDivFunction(LossOfPairs):
         return torch.log(y) - a + 1
 
 
-class LogKLDivFunction(LossOfPairs):
-    """ℓ of t; `LogKLDivFunction.apply(a, t)`."""
+class LogKLDivFunction(Function):
+    """ℓ of t, e and d; `LogKLDivFunction.apply(a, t)`."""
+
+    autocast = "float32"
 
     @staticmethod
-    def forward(a: Tensor, t: Tensor) -> Tensor:
-        return torch.exp(t) * (t - a)
+    def forward(a: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        e, d = torch.exp(t), t - a
+        return e * d, e, d
 
     @staticmethod
-    def dl_da(a: Tensor, t: Tensor) -> Tensor:
-        return -torch.exp(t)
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor, Tensor]) -> None:
+        ctx.a, ctx.t = map(form, inputs)
+        _, e, d = output
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(e, d)
+        ctx.save_for_forward(e, d)
 
     @staticmethod
-    def dl_dy(a: Tensor, t: Tensor) -> Tensor:
-        return torch.exp(t) * (t - a + 1)
+    def backward(
+        ctx: Any, g: Tensor | None, g_e: Tensor | None, g_d: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None]:
+        e, d = ctx.saved_tensors
+        a_needs_grad, t_needs_grad = ctx.needs_input_grad
+        g, g_e, g_d = (torch.zeros_like(d) if t is None else t for t in (g, g_e, g_d))
+        dC_da = fitted(-e * g - g_d, ctx.a) if a_needs_grad else None
+        dC_dt = fitted(e * ((d + 1) * g + g_e) + g_d, ctx.t) if t_needs_grad else None
+        return dC_da, dC_dt
+
+    @staticmethod
+    def jvp(ctx: Any, da: Tensor | None, dt: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        e, d = ctx.saved_tensors
+        da, dt = (torch.zeros_like(d) if t is None else t for t in (da, dt))
+        return e * ((d + 1) * dt - da), e * dt, dt - da
