@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["kept", "written"]
+__all__ = ["kept", "kept_beside", "written"]
 
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 
@@ -23,6 +23,11 @@ def written(value: Tensor, into: Tensor) -> Tensor:
 def kept(x: Tensor) -> Tensor:
     """Return a copy of x for a Function to save, where torch saves a result of x: x may then be changed before the backward."""
     return x if _dynamo_is_tracing() else x.clone()
+
+
+def kept_beside(x: Tensor, other: Tensor) -> Tensor:
+    """kept(x) where the other tensor needs a gradient and x does not, and x itself elsewhere."""
+    return kept(x) if other.requires_grad and not x.requires_grad else x
 
 
 def _remember_as_a_copy(view: Any) -> None:

@@ -13,7 +13,11 @@ from manualgrad._calls.arithmetic import add, matmul, mul
 from manualgrad._calls.autocast import autocast_is_on_for
 from manualgrad._calls.dropout import dropout
 from manualgrad._calls.movement import expand, masked_fill
+from manualgrad._functorch import transforms_are_active
+from manualgrad._in_place import kept
 from manualgrad.functions.attention import AttentionFunction
+
+_MATH = 0  # of torch.nn.attention.SDPBackend
 
 
 def scaled_dot_product_attention(
@@ -37,7 +41,25 @@ def scaled_dot_product_attention(
     c = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     if dropout_p > 0:
         return _dropped(query, key, value, attn_mask, dropout_p, is_causal, c)
+    query, key, value, attn_mask = _as_torch_saves_them(query, key, value, attn_mask, is_causal, scale)
     return AttentionFunction.apply(query, key, value, attn_mask, is_causal, c)
+
+
+def _as_torch_saves_them(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *others: Any) -> tuple[Any, ...]:
+    """Copies of those that torch does not save, which may therefore be changed before the backward.
+
+    Where it computes Q Kᵀ, it saves multiples of Q and K in their place, and P in that of the mask; elsewhere, numbers that it
+    makes of truth values.
+    """
+    is_causal, scale = others
+    if torch.compiler.is_dynamo_compiling() or transforms_are_active():  # vmap has no rule for the question below
+        return q, k, v, mask
+    if torch._fused_sdp_choice(q, k, v, mask, 0.0, is_causal, scale=scale) == _MATH:
+        batch = torch.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
+        alone = not any(t is not None and t.requires_grad for t in (q, k, mask))
+        v = kept(v) if alone or v.shape[:-2] != batch else v
+        return kept(q), kept(k), v, mask if mask is None else kept(mask)
+    return q, k, v, kept(mask) if mask is not None and mask.dtype == torch.bool else mask
 
 
 def _belong_together(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, is_causal: bool) -> bool:
@@ -65,7 +87,8 @@ def _repeated(t: Tensor, times: int) -> Tensor:
 
 def _dropped(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, p: float, is_causal: bool, c: float) -> Any:
     """With some of the weights P left out, drawn as torch draws them where it keeps P."""
-    S = matmul(mul(q, c), k.mT)
+    root = math.sqrt(abs(c))  # of both, as torch multiplies, so that neither is saved itself
+    S = matmul(mul(q, math.copysign(root, c)), mul(k, root).mT)
     if is_causal:
         mask = torch.ones(S.shape[-2:], dtype=torch.bool, device=S.device).tril()
     blind = None

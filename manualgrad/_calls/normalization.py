@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from manualgrad._calls import arithmetic, movement, pooling
+from manualgrad._in_place import kept, kept_beside
 from manualgrad.functions.normalization.batch_norm import BatchNormEvaluationFunction, BatchNormFunction
 from manualgrad.functions.normalization.group_norm import GroupNormFunction
 from manualgrad.functions.normalization.instance_norm import InstanceNormFunction
@@ -93,6 +94,7 @@ def torch_instance_norm(
     if input.numel() == 0:
         torch_raises = not input.shape[0] and not (weight is None and bias is None)
         return NotImplemented if torch_raises or running_mean is not None else _of_nothing(input, weight, bias, eps)
+    weight = weight if weight is None else kept(weight)  # a few numbers, of which torch saves a copy, too
     if use_input_stats:
         return InstanceNormFunction.apply(input, weight, bias, running_mean, running_var, momentum, eps)[0]
     return BatchNormEvaluationFunction.apply(input.contiguous(), weight, bias, running_mean, running_var, eps)
@@ -158,6 +160,7 @@ def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | No
         return NotImplemented
     if weight is not None and (weight.shape != shape or weight.is_complex() != input.is_complex()):
         return NotImplemented
+    input = input if weight is None else kept_beside(input, weight)
     eps = torch.finfo(torch.float32 if input.dtype in _HALF else input.dtype).eps if eps is None else eps
     return RMSNormFunction.apply(input, weight, shape, eps)[0]
 

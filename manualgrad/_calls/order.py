@@ -12,6 +12,7 @@ from torch import Tensor
 from manualgrad._calls.arithmetic import add, dims_of, div, sub
 from manualgrad._calls.autocast import cast_as, in_its_dtype
 from manualgrad._calls.movement import clamp_min, expand_as, maximum, minimum
+from manualgrad._in_place import kept_beside
 from manualgrad.functions.arithmetic import picked
 from manualgrad.functions.arithmetic.cosine_similarity import CosineSimilarityFunction
 from manualgrad.functions.arithmetic.extremes import ExtremeFunction, OneOfAllFunction
@@ -237,7 +238,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         x1, x2, n = x1.reshape(1), x2.reshape(1), 1
     if not isinstance(dim, int) or not -n <= dim < n or not (x1.is_floating_point() and x2.is_floating_point()):
         return NotImplemented
-    return CosineSimilarityFunction.apply(x1, x2, dim % n, eps)
+    return CosineSimilarityFunction.apply(kept_beside(x1, x2), kept_beside(x2, x1), dim % n, eps)
 
 
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:

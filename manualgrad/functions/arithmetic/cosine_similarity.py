@@ -6,7 +6,8 @@ Backward. c = a · v / A, with v = b/B, and |a| grows along the unit vector â =
 
 Where ε is not met, this is the part of v that is at right angles to a: turning a counts, and its length does not. As PyTorch
 does, A is taken to grow with |a| where ε holds it, too, and â to be 0 where a is. With g = ∂C/∂c, ∂C/∂a = ∂c/∂a g. Forward
-mode: dc = Σ (∂c/∂a da + ∂c/∂b db).
+mode: dc = Σ (∂c/∂a da + ∂c/∂b db). c is computed again, and not saved, so that it may be changed before the backward. Of a vector
+that needs no gradient itself the call gives a copy, as PyTorch's u and v are, for the same reason.
 
 Shapes: a and b broadcast against each other to [..., n, ...], c and g are without the dimension; each gradient has its
 input's shape.
@@ -38,9 +39,9 @@ class CosineSimilarityFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int, float], output: Tensor) -> None:
         a, b, ctx.dim, ctx.eps = inputs
-        ctx.a, ctx.b = form(a), form(b)
-        ctx.save_for_backward(a, b, output)
-        ctx.save_for_forward(a, b, output)
+        ctx.a, ctx.b, ctx.c = form(a), form(b), form(output)
+        ctx.save_for_backward(a, b)
+        ctx.save_for_forward(a, b)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
@@ -56,13 +57,12 @@ class CosineSimilarityFunction(Function):
         a, b, c = _wide_and_broadcast(ctx)
         terms = [] if da is None else [_slope(a, b, c, ctx) * da]
         terms += [] if db is None else [_slope(b, a, c, ctx) * db]
-        *_, output = ctx.saved_tensors
-        return sum(terms[1:], terms[0]).sum(ctx.dim).to(output.dtype)
+        return sum(terms[1:], terms[0]).sum(ctx.dim).to(ctx.c.dtype)
 
 
 def _wide_and_broadcast(ctx: Any) -> tuple[Tensor, ...]:
-    a, b, c = map(wide, ctx.saved_tensors)
-    return *torch.broadcast_tensors(a, b), c.unsqueeze(ctx.dim)
+    a, b = torch.broadcast_tensors(*map(wide, ctx.saved_tensors))
+    return a, b, torch.cosine_similarity(a, b, ctx.dim, ctx.eps).unsqueeze(ctx.dim)
 
 
 def _slope(a: Tensor, b: Tensor, c: Tensor, ctx: Any) -> Tensor:

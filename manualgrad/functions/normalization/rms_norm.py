@@ -18,6 +18,9 @@ Forward mode:
 
 Complex numbers are squared, too, and r is complex: every factor enters the backward conjugated (see linear/linear.py).
 
+Where w alone needs its gradient, w is not saved, and the call gives a copy of x: both may be changed before the backward, as in
+PyTorch, which saves x̂ there.
+
 Shapes: x, y and their gradients [..., *shape]; w [*shape], or None; r [R, 1], R the number of examples. Inside, x is a matrix
 [R, M], and w [M].
 """
@@ -31,6 +34,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
+from manualgrad.functions._form import form
 from manualgrad.functions._precision import wide
 from manualgrad.functions.normalization._in_memory import by_rows, column_sums, room, rounded, row_sums
 from manualgrad.functions.normalization._normalized import scaled, shaped
@@ -55,7 +59,8 @@ class RMSNormFunction(Function):
         _, r = output
         ctx.set_materialize_grads(False)
         ctx.R, ctx.M = math.prod(x.shape[: x.dim() - len(shape)]), math.prod(shape)
-        ctx.save_for_backward(x, w, r)
+        ctx.w = form(w)
+        ctx.save_for_backward(x, w if ctx.needs_input_grad[0] else None, r)
         ctx.save_for_forward(x, w, r)
 
     @staticmethod
@@ -66,7 +71,7 @@ class RMSNormFunction(Function):
         dC_dx, of_w = by_rows(_gradients, (X, G, r), shaped(w, ctx.M))
         if g_r is not None:
             dC_dx = dC_dx - ((r**3 * wide(X)).conj() * g_r / ctx.M).to(x.dtype)
-        dC_dw = of_w.sum(0).reshape(w.shape).to(w.dtype) if ctx.needs_input_grad[1] else None
+        dC_dw = of_w.sum(0).reshape(ctx.w.shape).to(ctx.w.dtype) if ctx.needs_input_grad[1] else None
         return dC_dx.reshape(x.shape), dC_dw, None, None
 
     @staticmethod
