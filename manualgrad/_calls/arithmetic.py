@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -140,11 +141,44 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Any:
         return NotImplemented
     A = input.unsqueeze(0) if input.dim() == 1 else input
     B = other.unsqueeze(-1) if other.dim() == 1 else other
-    Z = MatmulFunction.apply(A, B)
+    Z = MatmulFunction.apply(*_as_torch_saves_them(A, B))
     Z = Z.squeeze(-1) if other.dim() == 1 else Z
     if input.dim() == 1:
         Z = Z.squeeze(-2 if other.dim() > 1 else -1)
     return Z
+
+
+def _as_torch_saves_them(A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
+    """Copies of those that torch.matmul copies: it saves these, so that A or B may be changed before the backward.
+
+    It multiplies one batch of matrices, or one matrix for all of a batch, and copies what does not lie in memory as that one.
+    """
+    if max(A.dim(), B.dim()) <= 2 or torch.compiler.is_dynamo_compiling():
+        return A, B
+    both_are_batches = A.dim() == B.dim() == 3 and A.shape[0] != B.shape[0]
+    if B.dim() == 2 or (both_are_batches and B.shape[0] == 1 and B.requires_grad):
+        return A if not B.requires_grad or _are_one(A.shape[:-1], A.stride()[:-1]) else _copied(A), B
+    if A.dim() == 2 or (both_are_batches and A.shape[0] == 1 and A.requires_grad):
+        rows_are_one = _are_one((*B.shape[:-2], B.shape[-1]), (*B.stride()[:-2], B.stride(-1)))
+        return A, B if not A.requires_grad or rows_are_one else _copied(B.mT).mT
+    batch = torch.broadcast_shapes(A.shape[:-2], B.shape[:-2])
+    return _in_one_batch(A, batch), _in_one_batch(B, batch)
+
+
+def _in_one_batch(t: Tensor, batch: Sequence[int]) -> Tensor:
+    if len(batch) == 1:
+        return t
+    return t if _are_one(batch, t.expand(*batch, *t.shape[-2:]).stride()[:-2]) else _copied(t)
+
+
+def _are_one(sizes: Sequence[int], strides: Sequence[int]) -> bool:
+    """Whether a view can make one dimension of these."""
+    dims = [(n, stride) for n, stride in zip(sizes, strides, strict=True) if n != 1]
+    return all(outer[1] == inner[0] * inner[1] for outer, inner in itertools.pairwise(dims))
+
+
+def _copied(t: Tensor) -> Tensor:
+    return t.clone(memory_format=torch.contiguous_format)
 
 
 def _of_dims(*dims: int) -> Callable[..., Any]:
