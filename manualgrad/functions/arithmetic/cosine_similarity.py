@@ -15,6 +15,7 @@ input's shape.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from torch import Tensor
 from manualgrad.function import Function
 from manualgrad.functions._form import fitted, form
 from manualgrad.functions._precision import wide
+from manualgrad.functions.arithmetic.vector_norm import VectorNormFunction
 
 __all__ = ["CosineSimilarityFunction"]
 
@@ -67,6 +69,6 @@ def _wide_and_broadcast(ctx: Any) -> tuple[Tensor, ...]:
 
 def _slope(a: Tensor, b: Tensor, c: Tensor, ctx: Any) -> Tensor:
     """∂c/∂a = (b/B − c â) / A."""
-    length, B = (torch.linalg.vector_norm(t, 2, ctx.dim, keepdim=True) for t in (a, b))
-    direction = a / torch.where(length == 0, 1, length)
+    length, B = (VectorNormFunction.apply(t, 2, (ctx.dim,), True) for t in (a, b))  # of 0, torch's has derivatives of nan
+    direction = a / torch.where(length == 0, math.inf, length)
     return (b / B.clamp_min(ctx.eps) - c * direction) / length.clamp_min(ctx.eps)

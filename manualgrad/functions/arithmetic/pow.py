@@ -40,12 +40,15 @@ class PowFunction(Function):
         a, b = inputs
         ctx.a, ctx.b, ctx.y = form(a), form(b), form(output)
         ctx.numbers = numbers(inputs)
+        ctx.set_materialize_grads(False)  # that an operand without a tangent has none: 0 log a is nan where a < 0
         tensors = without_numbers(inputs)
         ctx.save_for_backward(*tensors, output if ctx.needs_input_grad[1] else None)
         ctx.save_for_forward(*tensors, output)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx: Any, g: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        if g is None:
+            return None, None
         *tensors, y = ctx.saved_tensors
         a, b = operands(tensors, ctx.numbers)
         a_needs_grad, b_needs_grad = ctx.needs_input_grad
@@ -63,10 +66,12 @@ class PowFunction(Function):
 
 
 def _times_dy_da(t: Tensor, a: Tensor, b: Any, factor: Callable[[Tensor], Tensor] = lambda factor: factor) -> Tensor:
-    """t b aᵇ⁻¹, the factor perhaps conjugated; where b is 0, 0 whatever t is, and whatever is differentiated next."""
+    """t b aᵇ⁻¹, the factor perhaps conjugated; where b is 0, 0 whatever t and a are."""
     if not isinstance(b, Tensor):
         return torch.zeros_like(t) if b == 0 else t * factor(b * a.pow(b - 1))
-    return torch.where(b == 0, 0, t * factor(b * a.pow(torch.where(b == 0, 1, b - 1))))
+    flat = (b == 0) & ~(t / a).isfinite()  # 0 elsewhere, too; but that is a product, which has a derivative by b
+    t, a = torch.where(flat, 0, t), torch.where(flat, 1, a)
+    return t * factor(b * PowFunction.apply(a, b - 1))
 
 
 def _times_dy_db(t: Tensor, a: Any, b: Tensor, y: Tensor, factor: Callable[[Tensor], Tensor] = lambda factor: factor) -> Tensor:

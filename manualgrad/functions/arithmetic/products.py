@@ -37,7 +37,7 @@ from torch import Tensor
 
 from manualgrad.function import Function
 from manualgrad.functions._form import with_dims
-from manualgrad.functions._in_parts import plain
+from manualgrad.functions._in_parts import plain, unrecorded
 from manualgrad.functions._precision import wide
 
 __all__ = ["CumprodFunction", "CumsumFunction", "ProdFunction"]
@@ -93,12 +93,12 @@ class CumprodFunction(Function):
         if _may_be_divided(y):
             return (_cumsum_from_the_end(y * g, ctx.dim) / factor).to(x.dtype), None
         s = _recurrence(_after(factor, ctx.dim).flip(ctx.dim), g.flip(ctx.dim), ctx.dim).flip(ctx.dim)
-        return (_before(factor, ctx.dim).cumprod(ctx.dim) * s).to(x.dtype), None
+        return (_running_product(_before(factor, ctx.dim), ctx.dim) * s).to(x.dtype), None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, _: None) -> Tensor:
         (x,) = ctx.saved_tensors
-        others = _before(wide(x), ctx.dim).cumprod(ctx.dim)
+        others = _running_product(_before(wide(x), ctx.dim), ctx.dim)
         return _recurrence(wide(x), others * dx, ctx.dim).to(x.dtype)
 
 
@@ -138,8 +138,23 @@ def _may_be_divided(y: Tensor) -> bool:
 
 def _others(x: Tensor, dim: int) -> Tensor:
     """For each factor the product of all the others."""
-    after = _after(x, dim).flip(dim).cumprod(dim).flip(dim)
-    return _before(x, dim).cumprod(dim) * after
+    after = _running_product(_after(x, dim).flip(dim), dim).flip(dim)
+    return _running_product(_before(x, dim), dim) * after
+
+
+def _running_product(x: Tensor, dim: int) -> Tensor:
+    """x_0 ··· x_i for all i; by multiplications, in log₂ n steps, where it may be differentiated.
+
+    The derivative of torch.cumprod in forward mode has a wrong derivative in forward mode where a factor is 0 (pytorch 196701).
+    """
+    if unrecorded(x) or torch.compiler.is_dynamo_compiling():
+        return x.cumprod(dim)
+    n, distance = x.shape[dim], 1
+    while distance < n:
+        longer = x.narrow(dim, distance, n - distance) * x.narrow(dim, 0, n - distance)
+        x = torch.cat([x.narrow(dim, 0, distance), longer], dim)
+        distance *= 2
+    return x
 
 
 def _before(x: Tensor, dim: int) -> Tensor:

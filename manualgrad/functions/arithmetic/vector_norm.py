@@ -71,13 +71,13 @@ def _derivative(x: Tensor, y: Tensor, p: float, dims: tuple[int, ...]) -> tuple[
         return torch.zeros_like(x), 1
     if p == 1:
         return torch.sgn(x), 1
-    y_or_1 = torch.where(y == 0, 1, y)
     if p == 2:
-        return x, y_or_1  # where y is 0, so is x
+        return x, torch.where(y == 0, math.inf, y)
     if math.isinf(p):
         size = x.abs()
         is_y = (size == y) | (size != size)  # the latter of nan, which y then is
         return torch.sgn(x) * is_y, is_y.sum(dims, keepdim=True)
+    y_or_1 = torch.where(y == 0, 1, y)
     if p >= 3:
         ratio = x / y_or_1
         return ratio * (ratio.abs() if p == 3 else ratio.abs() ** (p - 2)), 1
