@@ -112,8 +112,9 @@ def _vmapped(cls: Any, Function: Any, in_dims: tuple[Any, ...], randomness: str)
     methods: dict[str, Any] = {"forward": forward, "setup_context": setup_context, "backward": backward}
     if cls.jvp is not _PlainFunction.jvp:
         methods["jvp"] = jvp
-    attributes = {name: staticmethod(method) for name, method in methods.items()}
-    return type(Function)(f"Vmapped{cls.__name__}", (Function,), {**attributes, "__module__": cls.__module__})
+    attributes: dict[str, Any] = {name: staticmethod(method) for name, method in methods.items()}
+    attributes |= {"constant_slope": cls.constant_slope, "__module__": cls.__module__}
+    return type(Function)(f"Vmapped{cls.__name__}", (Function,), attributes)
 
 
 def _to_example_0(grad: Tensor | None, dim: int | None, size: int) -> Tensor | None:

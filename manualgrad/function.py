@@ -75,6 +75,9 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
             does for losses; `"widest"` to float32 where one of them is, and else to autocast's dtype, as for `torch.cat`; None
             leaves them as they come. A dict has one of these for each type of device, as PyTorch's own lists differ:
             `{"cuda": "float32"}` leaves them as they come elsewhere. `forward`, `backward` and `jvp` run with autocast off.
+        constant_slope: set it for a piecewise linear function, whose `backward` is linear in `grad_outputs` and does not change
+            with what was saved between the kinks. With `create_graph=True`, the derivative of a gradient by a saved tensor is
+            then 0, as of PyTorch's own operators, and not missing.
         generate_vmap_rule: as with `torch.autograd.Function`, but True by default.
 
     Raises:
@@ -105,6 +108,7 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
     """
 
     autocast: ClassVar[_Policy | dict[str, _Policy]] = None
+    constant_slope: ClassVar[bool] = False
     forward_in_place: ClassVar[Callable[..., Any] | None] = None
     generate_vmap_rule = True
 
@@ -332,6 +336,8 @@ def _compiled_twin(cls: type[Function]) -> type[_PlainFunction]:
 
 def _backward_of(cls: type[Function]) -> Callable[..., Any]:
     back = cls.backward if cls.vjp is _PlainFunction.vjp else cls.vjp
+    if cls.constant_slope:
+        back = _with_zero_derivatives(back)
 
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         # `loss.backward()` may stand inside an autocast region, and torch.func.grad runs the backward there too.
@@ -347,6 +353,23 @@ def _backward_of(cls: type[Function]) -> Callable[..., Any]:
 
     parameters = inspect.signature(back).parameters.values()
     return backward_of_one if [p.kind for p in parameters] == [inspect.Parameter.POSITIONAL_OR_KEYWORD] * 2 else backward
+
+
+def _with_zero_derivatives(back: Callable[..., Any]) -> Callable[..., Any]:
+    """A backward whose gradients, where they are recorded, have derivatives of 0 by the saved tensors."""
+
+    @functools.wraps(back)
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        if not torch.is_grad_enabled() or _dynamo_is_tracing() or _transforms_are_active():
+            return back(ctx, *grad_outputs)  # torch.func gives zeros itself
+        saved = ctx.saved_tensors  # once, as torch.utils.checkpoint demands
+        found = back(SavedContext(ctx, saved), *grad_outputs)
+        recorded = [t for t in saved if t is not None and t.requires_grad]
+        gradients = found if isinstance(found, tuple) else (found,)
+        gradients = tuple(g if g is None or not recorded else _ConstantInFunction.apply(g, *recorded) for g in gradients)
+        return gradients if isinstance(found, tuple) else gradients[0]
+
+    return backward
 
 
 def _each_once(args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -401,3 +424,23 @@ def _cast(args: tuple[Any, ...], policy: _Policy | dict[str, _Policy], device_ty
     else:
         dtype = torch.get_autocast_dtype(device_type)
     return tuple(a.to(dtype) if is_castable else a for a, is_castable in zip(args, castable, strict=True))
+
+
+class _ConstantInFunction(Function):
+    """The first of some tensors, as a function of the others, too, by which its derivative is 0."""
+
+    @staticmethod
+    def forward(gradient: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+        return gradient.clone()  # not a view, which could not be changed in place
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        ctx.others = [(t.shape, t.dtype) for t in inputs[1:]]
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return g, *(g.new_zeros(shape, dtype=dtype) for shape, dtype in ctx.others)
+
+    @staticmethod
+    def jvp(ctx: Any, dg: torch.Tensor, *_: Any) -> torch.Tensor:
+        return dg.clone()

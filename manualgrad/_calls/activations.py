@@ -23,6 +23,7 @@ from manualgrad.functions.activations.leaky_relu import (
     ELUFunction,
     LeakyReLUFunction,
     LeakyReLUInPlaceFunction,
+    RReLUFunction,
 )
 from manualgrad.functions.activations.prelu import PReLUFunction
 from manualgrad.functions.activations.shrink import HardshrinkFunction, SoftshrinkFunction, ThresholdFunction
@@ -167,7 +168,7 @@ def prelu(input: Tensor, weight: Tensor) -> Any:
 def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Any:
     if out is not None or not isinstance(lambd, int | float):
         return NotImplemented
-    return HardshrinkFunction.apply(input, lambd) if lambd >= 0 else MulFunction.apply(input, 1)  # nothing is left out
+    return HardshrinkFunction.apply(input, lambd) if lambd >= 0 else LeakyReLUFunction.apply(input, 1)  # leaves nothing out
 
 
 def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Any:
@@ -187,7 +188,7 @@ def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: b
     with torch.no_grad():
         slopes = torch.empty_like(input)
         _native.rrelu_with_noise(input, slopes, lower, upper, True)
-    a = MulFunction.apply(input.clone() if inplace else input, slopes)
+    a = RReLUFunction.apply(input.clone() if inplace else input, slopes)
     return written(a, input) if inplace else a
 
 

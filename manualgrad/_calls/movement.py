@@ -15,6 +15,7 @@ from manualgrad.functions.arithmetic.movement import (
     GatherFunction,
     IndexFunction,
     IndexSelectFunction,
+    PadByIndexFunction,
     PadFunction,
     RollFunction,
 )
@@ -121,7 +122,7 @@ def _padded_by_itself(x: Tensor, pad: Sequence[int], mode: str) -> Any:
             return NotImplemented  # torch says what is wrong
         if before or after:
             places = torch.arange(-before, n + after, device=x.device)
-            x = IndexSelectFunction.apply(x, dim, _PLACES[mode](places, n))
+            x = PadByIndexFunction.apply(x, dim, _PLACES[mode](places, n))
     return x
 
 

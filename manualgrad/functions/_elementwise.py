@@ -42,6 +42,7 @@ class Elementwise(Function):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         way = next(name for name in ("dy_dx", "dx_dy", "times_dy_dx") if hasattr(cls, name))
         derivative: Callable[..., Tensor] = getattr(cls, way)
+        cls.constant_slope = way == "times_dy_dx"
         of_output = list(inspect.signature(derivative).parameters)[way == "times_dy_dx"] == "y"
         by: Callable[..., Tensor] = torch.div if way == "dx_dy" else torch.mul
 

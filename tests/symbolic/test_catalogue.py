@@ -150,6 +150,7 @@ CATALOGUE = [
     ("Windows", s("x", 5, 2), 0, 2, 3),
     ("Gather", s("x", 2, 3), 1, INT([[0, 2, 0], [1, 1, 1]])),
     ("IndexSelect", s("x", 2, 3), 1, INT([2, 0, 2])),
+    ("PadByIndex", s("x", 2, 3), 1, INT([1, 0, 1, 2])),
     ("Index", s("x", 2, 3), INT([1, 0, 1]), INT([2, 0, 2])),
     ("Index", s("x", 2, 3), None, INT([2, 2])),
     # by cases
@@ -256,6 +257,7 @@ CATALOGUE = [
     ("ReLU", s("z", 2, at=(-1, 1))),
     ("LeakyReLU", s("z", 2, at=(-1, 1)), 0.01),
     ("LeakyReLUInPlace", s("z", 2, at=(-1, 1)), 0.01),
+    ("RReLU", s("z", 2), torch.tensor([0.25, 1.0])),
     ("ELU", s("z", 2, at=(-1, 1)), 2.0, 3.0, 0.25),
     ("ELU", s("z", 2, at=(-1, 1)), 1.0, 1.0, 1.0),
     ("Softplus", s("z", 2, at=(1, 11)), 2.0, 20.0),

@@ -1,6 +1,7 @@
-"""Leaky ReLU and ELU, element by element: the identity for z > 0, and something less steep below.
+"""Leaky ReLU, RReLU and ELU, element by element: the identity for z > 0, and something less steep below.
 
     leaky ReLU:  a = z where z > 0, else s z                           s, the slope, a number
+    RReLU:       likewise, in training with a random slope for each z
     ELU:         a = λ z where z > 0, else λ α (e^(c z) − 1)           λ = c = 1; for SELU λ and α as below; for CELU c = 1/α
 
 Backward:
@@ -23,13 +24,16 @@ Barron, 2017.)
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from manualgrad.function import Function
 from manualgrad.functions._elementwise import Elementwise
 
-__all__ = ["SELU_ALPHA", "SELU_SCALE", "ELUFunction", "LeakyReLUFunction", "LeakyReLUInPlaceFunction"]
+__all__ = ["SELU_ALPHA", "SELU_SCALE", "ELUFunction", "LeakyReLUFunction", "LeakyReLUInPlaceFunction", "RReLUFunction"]
 
 # With these, activations of mean 0 and variance 1 stay so from layer to layer.
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -60,6 +64,32 @@ class LeakyReLUInPlaceFunction(Elementwise):
     @staticmethod
     def dy_dx(y: Tensor, slope: float) -> Tensor:
         return LeakyReLUFunction.dy_dx(y, slope)
+
+
+class RReLUFunction(Function):
+    """a = s z, s 1 where z > 0 and else a slope of its own for each z, drawn at random; `RReLUFunction.apply(z, s)`."""
+
+    constant_slope = True
+
+    @staticmethod
+    def forward(z: Tensor, s: Tensor) -> Tensor:
+        return torch.mul(z, s)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        z, s = inputs
+        ctx.save_for_backward(s, z)  # z, as PyTorch does, for constant_slope
+        ctx.save_for_forward(s)
+
+    @staticmethod
+    def backward(ctx: Any, dC_da: Tensor) -> tuple[Tensor, None]:
+        s, _ = ctx.saved_tensors
+        return s * dC_da, None
+
+    @staticmethod
+    def jvp(ctx: Any, dz: Tensor, _: None) -> Tensor:
+        (s,) = ctx.saved_tensors
+        return s * dz
 
 
 class ELUFunction(Elementwise):

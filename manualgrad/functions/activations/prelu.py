@@ -32,6 +32,7 @@ class PReLUFunction(Function):
     """a; `PReLUFunction.apply(z, w)`, w of as many dimensions as z."""
 
     autocast = {"cuda": "lower"}  # noqa: RUF012
+    constant_slope = True
 
     @staticmethod
     def forward(z: Tensor, w: Tensor) -> Tensor:

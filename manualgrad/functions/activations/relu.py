@@ -33,6 +33,8 @@ __all__ = ["ReLUFunction"]
 class ReLUFunction(Function):
     """a = max(z, 0); `ReLUFunction.apply(z)`."""
 
+    constant_slope = True
+
     @staticmethod
     def forward(z: Tensor) -> Tensor:
         return torch.relu(z)

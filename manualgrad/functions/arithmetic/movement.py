@@ -25,6 +25,7 @@ __all__ = [
     "GatherFunction",
     "IndexFunction",
     "IndexSelectFunction",
+    "PadByIndexFunction",
     "PadFunction",
     "RollFunction",
 ]
@@ -153,13 +154,26 @@ class IndexSelectFunction(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
-        (index,) = ctx.saved_tensors
+        index, *_ = ctx.saved_tensors
         return g.new_zeros(ctx.shape).index_add(ctx.dim, index, g), None, None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
         (index,) = ctx.saved_tensors
         return torch.index_select(dx, ctx.dim, index)
+
+
+class PadByIndexFunction(IndexSelectFunction):
+    """The same, around x its own slices; a gradient's derivative by x is then 0, as PyTorch has it, and not missing."""
+
+    constant_slope = True
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int, Tensor], output: Tensor) -> None:
+        x, ctx.dim, index = inputs
+        ctx.shape = x.shape
+        ctx.save_for_backward(index, x)
+        ctx.save_for_forward(index)
 
 
 class IndexFunction(Function):

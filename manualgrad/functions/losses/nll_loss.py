@@ -34,6 +34,7 @@ class NLLLossFunction(Function):
     """C; `NLLLossFunction.apply(l, y, w, ignored, reduction)`, with w a Tensor or None."""
 
     autocast = "float32"
+    constant_slope = True
 
     @staticmethod
     def forward(l: Tensor, y: Tensor, w: Tensor | None, ignored: int, reduction: str) -> Tensor:
@@ -43,12 +44,12 @@ class NLLLossFunction(Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None, int, str], output: Tensor) -> None:
         l, y, w, ctx.ignored, ctx.reduction = inputs
         ctx.l = form(l)
-        ctx.save_for_backward(y, w)
+        ctx.save_for_backward(y, w, l)  # l, as PyTorch does, for constant_slope
         ctx.save_for_forward(y, w)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, None, None]:
-        y, w = ctx.saved_tensors
+        y, w, _ = ctx.saved_tensors
         g_n = wide(g.unsqueeze(1) if ctx.reduction == "none" else g)
         y, is_ignored, w_y = classes(y, w, ctx.ignored)
         if ctx.reduction == "mean":

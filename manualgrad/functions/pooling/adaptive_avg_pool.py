@@ -41,6 +41,8 @@ _ADAPTIVE_AVG_POOL: dict[int, Any] = {2: torch._C._nn.adaptive_avg_pool2d, 3: to
 class AdaptiveAvgPoolFunction(Function):
     """y; `AdaptiveAvgPoolFunction.apply(x, T)`, with T a list of n integers."""
 
+    constant_slope = True
+
     @staticmethod
     def forward(x: Tensor, T: Sequence[int]) -> Tensor:
         y: Tensor = _ADAPTIVE_AVG_POOL[len(T)](x, T)
@@ -50,6 +52,7 @@ class AdaptiveAvgPoolFunction(Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Sequence[int]], output: Tensor) -> None:
         x, ctx.T = inputs
         ctx.U = x.shape[-len(ctx.T) :]
+        ctx.save_for_backward(x)  # as PyTorch does, for constant_slope
 
     @staticmethod
     def backward(ctx: Any, delta: Tensor) -> tuple[Tensor, None]:

@@ -46,6 +46,8 @@ class AvgPoolFunction(Function):
     kernel, stride and padding are lists of n integers; divisor is one, or None.
     """
 
+    constant_slope = True
+
     @staticmethod
     def forward(
         x: Tensor,
@@ -65,6 +67,7 @@ class AvgPoolFunction(Function):
         ctx.how = inputs[1:]
         n = len(ctx.kernel)
         ctx.U, ctx.T = x.shape[-n:], output.shape[-n:]
+        ctx.save_for_backward(x)  # as PyTorch does, for constant_slope
 
     @staticmethod
     def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, ...]:

@@ -41,6 +41,8 @@ _MAX_POOL: dict[int, Any] = {2: torch._C._nn.max_pool2d_with_indices, 3: torch._
 class MaxPoolFunction(Function):
     """y and index; `MaxPoolFunction.apply(x, kernel, stride, padding, dilation, ceil_mode)`, with lists of n integers."""
 
+    constant_slope = True
+
     @staticmethod
     def forward(
         x: Tensor,
@@ -61,12 +63,12 @@ class MaxPoolFunction(Function):
         ctx.set_materialize_grads(False)
         ctx.sides = x.shape[-len(kernel) :]
         ctx.overlap = any((k - 1) * d >= s for k, s, d in zip(kernel, stride, dilation, strict=True))
-        ctx.save_for_backward(index)
+        ctx.save_for_backward(index, x)  # x, as PyTorch does, for constant_slope
         ctx.save_for_forward(index)
 
     @staticmethod
     def backward(ctx: Any, delta: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
-        (index,) = ctx.saved_tensors
+        index, _ = ctx.saved_tensors
         if delta is None:
             return (None,) * 6
         n = len(ctx.sides)
