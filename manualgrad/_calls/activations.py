@@ -32,7 +32,6 @@ from manualgrad.functions.activations.softmax import LogSoftmaxFunction, Softmax
 from manualgrad.functions.activations.softplus import LogSigmoidFunction, SoftplusFunction
 from manualgrad.functions.activations.softsign import SoftsignFunction
 from manualgrad.functions.activations.tanh import TanhFunction
-from manualgrad.functions.arithmetic.mul import MulFunction
 
 _functional: Any = torch.nn.functional
 _native: Any = torch._C._nn

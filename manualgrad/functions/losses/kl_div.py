@@ -65,9 +65,7 @@ class LogKLDivFunction(Function):
         ctx.save_for_forward(e, d)
 
     @staticmethod
-    def backward(
-        ctx: Any, g: Tensor | None, g_e: Tensor | None, g_d: Tensor | None
-    ) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx: Any, g: Tensor | None, g_e: Tensor | None, g_d: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
         e, d = ctx.saved_tensors
         a_needs_grad, t_needs_grad = ctx.needs_input_grad
         g, g_e, g_d = (torch.zeros_like(d) if t is None else t for t in (g, g_e, g_d))
