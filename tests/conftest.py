@@ -1,12 +1,14 @@
 import importlib.util
 import os
 import sys
+from functools import partialmethod
 
 import pytest
 import torch
 from browsers import chromium
 from datasets import write_dataset
 from paths import TRAIN
+from torch.testing._internal.opinfo.core import OpInfo
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # there is one of them for each core
     os.environ["OMP_NUM_THREADS"] = "1"  # for what the tests start
@@ -23,14 +25,24 @@ def pytest_xdist_make_scheduler(config, log):
     return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
-def pytest_pycollect_makemodule():
+def pytest_addoption(parser):
+    parser.addoption("--seed", type=int, default=0, help="the seed of what the tests draw (default 0)")
+
+
+def pytest_configure(config):
+    """PyTorch draws its samples from a seed of its own; from another seed of ours they are others."""
+    if config.getoption("seed"):
+        OpInfo.sample_inputs = partialmethod(OpInfo.sample_inputs, set_seed=False)
+
+
+def pytest_pycollect_makemodule(parent):
     """What a test file draws as it is imported is the same, whatever files are run before it."""
-    torch.manual_seed(0)
+    torch.manual_seed(parent.config.getoption("seed"))
 
 
 @pytest.fixture(autouse=True)
-def _seed():
-    torch.manual_seed(0)
+def _seed(request):
+    torch.manual_seed(request.config.getoption("seed"))
 
 
 @pytest.fixture(params=DEVICES)

@@ -6,12 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from gradients import check
-from samples import HALF, assert_same, copy_of, inside, random_like
+from samples import assert_as_close, assert_same, copy_of, inside, random_like
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
-from torch.utils._pytree import tree_leaves, tree_map
 
 from manualgrad import audit, by_hand, product
 from manualgrad.functions.linear import _kernel_gradient
@@ -48,42 +47,15 @@ def test_it_agrees_on_every_sample_and_is_by_hand(name, dtype, device):
         assert_same(on_tree(inside(op)), on_tree(op), tree)
 
 
-EXACT = {
-    torch.float32: DOUBLE,
-    torch.complex64: torch.complex128,
-    torch.bfloat16: DOUBLE,
-    torch.float16: DOUBLE,
-}
+LOWER = [torch.float32, torch.complex64, torch.bfloat16, torch.float16]
 
 
-@pytest.mark.parametrize("dtype", EXACT, ids=str)
+@pytest.mark.parametrize("dtype", LOWER, ids=str)
 @pytest.mark.parametrize("name", NAMES)
-def test_in_lower_precision_it_is_as_near_as_torchs(name, dtype, device):
+def test_in_lower_precision_it_is_within_the_bound_on_rounding(name, dtype, device):
     op = OPS[name]
     for sample in op.sample_inputs(device, dtype, requires_grad=True):
-        assert_as_near(inside(op), op, ((sample.input, *sample.args), sample.kwargs))
-
-
-def assert_as_near(ours, theirs, tree):
-    """To what float64 gives: the value and the gradients."""
-    g = random_like(theirs(*tree[0], **tree[1]).detach())
-    found, expected = (value_and_gradients(f, copy_of(tree), g) for f in (ours, theirs))
-    exact = value_and_gradients(theirs, tree_map(in_double, tree), in_double(g))
-    for result, other, truth in zip(found, expected, exact, strict=True):
-        assert (result.dtype, result.shape) == (other.dtype, other.shape)
-        error, others_error = ((t - truth).abs().max() for t in (result, other))
-        eps = torch.finfo(result.dtype).eps * (1 if result.dtype in HALF else 16)
-        assert error <= 2 * others_error + eps * truth.abs().max()
-
-
-def in_double(t):
-    return t.detach().to(EXACT[t.dtype]).requires_grad_(t.requires_grad) if isinstance(t, torch.Tensor) else t
-
-
-def value_and_gradients(function, tree, g):
-    value = function(*tree[0], **tree[1])
-    inputs = [t for t in tree_leaves(tree) if isinstance(t, torch.Tensor) and t.requires_grad]
-    return [t.detach() for t in (value, *torch.autograd.grad(value, inputs, g))]
+        assert_as_close(on_tree(inside(op)), on_tree(op), ((sample.input, *sample.args), sample.kwargs))
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if OPS[name].error_inputs_func])

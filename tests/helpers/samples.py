@@ -1,6 +1,7 @@
 """One of PyTorch's samples, run on two functions: the value, the gradients, the second gradients, forward mode's tangent."""
 
 import pytest
+import rounding
 import torch
 from torch.autograd import forward_ad
 from torch.testing import assert_close
@@ -9,6 +10,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from manualgrad import audit, by_hand
 
 HALF = (torch.float16, torch.bfloat16)
+WIDE = {**dict.fromkeys((*HALF, torch.float32), torch.float64), torch.complex64: torch.complex128}
 
 
 def inside(function):
@@ -71,22 +73,20 @@ def assert_same(ours, theirs, tree, may_know_better=False, rounds_otherwise=Fals
 
     Args:
         may_know_better: ours may have a second derivative, a number, where torch's is nan.
-        rounds_otherwise: the value and first derivatives of half precision may differ from torch's more than that, where they
-            are the closer to float64's: they add up in another order. On CUDA, where torch's kernels do, they always may, and
-            one rounding further off than torch's, too.
+        rounds_otherwise: the value and first derivatives of half precision may differ from torch's more than that, as they add
+            up in another order: they are as close to float64's as `rounding.bounds` allows. On CUDA, where torch's kernels add
+            in an order of their own, they always may.
     """
     gradient = random_like(theirs(tree).detach())
     tangents = [random_like(t) for t in tree_leaves(tree) if requires_grad(t)]
     first, others = derivatives(ours, copy_of(tree), gradient, tangents)
     expected_first, expected_others = derivatives(theirs, copy_of(tree), gradient, tangents)
-    exact_first = None
+    exact = None
     for i, (result, expected) in enumerate(zip(first, expected_first, strict=True)):
         otherwise = expected.dtype in HALF and (rounds_otherwise or expected.is_cuda)
         if otherwise and not torch.allclose(result, expected, equal_nan=True, **default_tolerance(expected)):
-            exact_first = exact_first or derivatives(theirs, widened(tree), gradient.double(), doubled(tangents))[0]
-            exact = exact_first[i]
-            rounding = torch.finfo(expected.dtype).eps * exact.abs().max() if expected.is_cuda else 0
-            assert (result - exact).abs().max() <= (expected - exact).abs().max() + rounding
+            exact = exact or rounding_of(theirs, tree, gradient)
+            assert_within(result, exact[0][i], exact[1][i])
         else:
             assert_close(result, expected, equal_nan=True)
     for result, expected in zip(others, expected_others, strict=bool(expected_others)):
@@ -124,28 +124,40 @@ def assert_every_sample_is_by_hand(op, dtype, device, leave_out=lambda sample: F
             assert_same(ours, theirs, tree, may_know_better=True)
 
 
-def assert_as_close(ours, theirs, tree, times=2):
-    """That in half precision the value and the gradients are as close to those in float64 as torch's own.
+def assert_as_close(ours, theirs, tree, computed_in=None):
+    """That the value and the gradients are as close to those in float64 as `rounding.bounds` allows.
 
-    The error is at most twice torch's (or so many times), and one rounding of the largest number (the rule of the
-    flash-attention repository).
+    Args:
+        computed_in: the dtype of what is computed on the way, where that is not the dtype of the value.
     """
     gradient = random_like(theirs(tree).detach())
+    results, expected = (first_derivatives(call, copy_of(tree), gradient) for call in (ours, theirs))
+    exact, bounds = rounding_of(theirs, tree, gradient, computed_in)
+    for result, other, e, bound in zip(results, expected, exact, bounds, strict=True):
+        assert result.dtype == other.dtype
+        assert_within(result, e, bound)
 
-    def first(call, tree, gradient):
-        value = call(tree)
-        inputs = [t for t in tree_leaves(tree) if requires_grad(t)]
-        return [value, *torch.autograd.grad(value, inputs, gradient)] if value.requires_grad else [value]
 
-    exact = first(theirs, widened(tree), gradient.double())
-    for result, expected, e in zip(
-        first(ours, copy_of(tree), gradient), first(theirs, copy_of(tree), gradient), exact, strict=True
-    ):
-        assert result.dtype == expected.dtype
-        if not e.numel():
-            continue
-        error, torchs = (torch.where(e.isfinite(), (t - e).abs(), 0).max() for t in (result, expected))
-        assert not error > times * torchs + torch.finfo(result.dtype).eps * torch.where(e.isfinite(), e, 0).abs().max()
+def assert_within(result, exact, bound):
+    error = rounding.largest(result - exact)
+    assert error <= bound(result.dtype), f"off by {error:.3g}, allowed {bound(result.dtype):.3g}"
+
+
+def rounding_of(call, tree, gradient, computed_in=None):
+    """The value and its gradients in float64, and of each how far off it may be in another dtype."""
+    largest = max((t.numel() for t in tree_leaves(tree) if isinstance(t, torch.Tensor)), default=1)
+    return rounding.bounds(
+        lambda tree, gradient: first_derivatives(call, tree, gradient),
+        (widened(tree), doubled(gradient)),
+        computed_in or gradient.dtype,
+        largest,
+    )
+
+
+def first_derivatives(call, tree, gradient):
+    value = call(tree)
+    inputs = [t for t in tree_leaves(tree) if requires_grad(t)]
+    return [value, *torch.autograd.grad(value, inputs, gradient)] if value.requires_grad else [value]
 
 
 def default_tolerance(expected):
@@ -154,7 +166,7 @@ def default_tolerance(expected):
 
 
 def doubled(tree):
-    return tree_map(lambda v: v.double() if isinstance(v, torch.Tensor) and v.is_floating_point() else v, tree)
+    return tree_map(lambda v: v.to(WIDE.get(v.dtype, v.dtype)) if isinstance(v, torch.Tensor) else v, tree)
 
 
 def widened(tree):

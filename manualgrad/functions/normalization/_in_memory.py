@@ -18,6 +18,10 @@ from manualgrad.functions._precision import wide
 
 __all__ = ["affine", "by_rows", "column_sums", "room", "rounded", "row_sums", "sums", "times"]
 
+# MKL may add all terms of a product one after another, so that the error grows with their number. Tensor.sum adds in blocks.
+_ROW_BLOCK = 4096
+_COLUMN_BLOCK = 128
+
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 
 
@@ -58,13 +62,20 @@ def by_rows(formula: Callable[..., tuple[Tensor, ...]], arrays: tuple[Tensor, ..
 
 
 def row_sums(A: Tensor, w: Tensor) -> Tensor:
-    """Σ_j A_ij w_j of each row, [n, 1]: a product of matrices, or for a compiler, which fuses it, as it stands there."""
-    return (A * w).sum(1, keepdim=True) if _dynamo_is_tracing() else A.mm(w.unsqueeze(1))
+    """Σ_j A_ij w_j of each row, [n, 1]: products of matrices, or for a compiler, which fuses it, as it stands there."""
+    if _dynamo_is_tracing():
+        return (A * w).sum(1, keepdim=True)
+    if len(w) <= _ROW_BLOCK:
+        return A.mm(w.unsqueeze(1))
+    blocks = zip(A.split(_ROW_BLOCK, 1), w.split(_ROW_BLOCK), strict=True)
+    return torch.stack([a.mm(part.unsqueeze(1)) for a, part in blocks]).sum(0)
 
 
 def column_sums(r: Tensor, A: Tensor) -> Tensor:
     """Σ_i r_i A_ij of each column, [1, m], with r [n, 1]: likewise."""
-    return (r * A).sum(0, keepdim=True) if _dynamo_is_tracing() else r.t().mm(A)
+    if _dynamo_is_tracing() or (A.is_cpu and len(A) > _COLUMN_BLOCK):
+        return (r * A).sum(0, keepdim=True)
+    return r.t().mm(A)
 
 
 def room(out: Tensor | None, t: Tensor) -> Tensor | None:
