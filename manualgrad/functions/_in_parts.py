@@ -51,9 +51,11 @@ def along(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], dim: int) 
 
 def rows(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], *others: Any) -> Tensor:
     """formula(*arrays, *others, out), some places of the first dimension at a time: all arrays have it."""
-    if not in_parts(arrays):
+    if not all(plain(t) for t in arrays):
         return formula(*arrays, *others, out=None)
     out = torch.empty_like(arrays[0])
+    if not in_parts(arrays):
+        return formula(*arrays, *others, out=out)
     _write(formula, [*arrays, out], *others)
     return out
 

@@ -1,10 +1,10 @@
 """How far off a number may be that is computed in float32 or half precision: a bound that no library's own error is part of.
 
 Each rounding changes a number by a factor 1 + δ with |δ| ≤ eps / 2. D is the largest change of a result in float64 when every
-input, and every number that PyTorch computes on the way, is changed by a factor 1 ± eps, one sign for each number: so it has the
-scale of the terms, also where they cancel. Computed in other steps, a result is rounded as often, or twice as often. A sum of n
-terms is rounded up to n times on the way, depending on the order. These roundings have either sign, so that they add up to √n
-of one (Higham and Mary, 2019, "A new approach to probabilistic rounding error analysis"), in the dtype in which sums are
+input, and every number that PyTorch computes on the way, is changed by a factor 1 ± eps, one sign for each number. So it has
+the scale of the terms, also where they cancel. Computed in other steps, a result is rounded as often, or twice as often. A sum
+of n terms is rounded up to n times on the way, depending on the order. These roundings have either sign, so that they add up to
+√n of one (Higham and Mary, 2019, "A new approach to probabilistic rounding error analysis"), in the dtype in which sums are
 accumulated: float32 for half precision. Last, the result is rounded to its dtype, where numbers next to 0 have gaps, too:
 
     |error| ≤ (2 + √n · eps_accumulated / eps) · D + eps_result · max |exact| + the smallest number above 0

@@ -16,7 +16,7 @@ from torch import Tensor
 from manualgrad.functions import _in_parts
 from manualgrad.functions._precision import wide
 
-__all__ = ["affine", "by_rows", "column_sums", "room", "rounded", "row_sums", "sums", "times"]
+__all__ = ["by_rows", "column_sums", "gradient", "room", "rounded", "row_sums", "sums", "times"]
 
 # MKL may add all terms of a product one after another, so that the error grows with their number. Tensor.sum adds in blocks.
 _ROW_BLOCK = 4096
@@ -36,11 +36,20 @@ def sums(x: Tensor, g: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
     return sum_g.sum(0), sum_g_from_m.sum(0)
 
 
-def affine(x: Tensor, g: Tensor, of_g: Tensor, of_x: Tensor, constant: Tensor) -> Tensor:
-    """of_g · g + of_x · x + constant, with numbers [C] or [N, C] likewise; in the dtype of x."""
-    if _is_for_batch_norm(x, g, of_x):
-        return _line_of_channels(x, of_x, constant).addcmul_(g, of_g.view(*of_g.shape, *[1] * (x.dim() - 2)))
-    return _mapped(_affine, (x, g), (of_g, of_x, constant))
+def gradient(
+    x: Tensor,
+    g: Tensor,
+    w: Tensor | None,
+    m: Tensor,
+    r: Tensor,
+    slope: Tensor,
+    constant: Tensor,
+    more: Tensor | None = None,
+) -> Tensor:
+    """r (w g + slope (x − m) + constant) + more, with numbers [C] or [N, C] likewise, and w [C]; in the dtype of x."""
+    w = torch.ones_like(r) if w is None else wide(w).expand_as(r)
+    found = _mapped(_gradient, (x, g), (w, m, r, slope, constant))
+    return found if more is None else found + more.reshape(*more.shape, *[1] * (x.dim() - 2)).to(x.dtype)
 
 
 def times(g: Tensor, factor: Tensor) -> Tensor:
@@ -114,38 +123,20 @@ def _mapped(formula: Callable[..., Tensor], tensors: tuple[Tensor, ...], of_chan
     return found.reshape(x.shape)
 
 
-def _is_for_batch_norm(x: Tensor, g: Tensor, of_x: Tensor) -> bool:
-    """Whether PyTorch's batch norm can map them: plain numbers, of each channel, or in memory of each channel and example."""
-    return (
-        x.dtype in (torch.float32, torch.float64)
-        and x.dtype == of_x.dtype
-        and x.numel() > 0
-        and (of_x.dim() == 1 or x.is_contiguous())
-        and _in_parts.plain(x)
-        and _in_parts.plain(g)
-    )
-
-
-def _line_of_channels(x: Tensor, of_x: Tensor, constant: Tensor) -> Tensor:
-    """of_x · x + constant in one pass: a batch norm in evaluation, of which the mean is 0 and the variance 1."""
-    C = of_x.numel()
-    mean, var = x.new_zeros(C), x.new_ones(C)
-    channels = x.view(-1, C, *x.shape[2:])
-    line, *_ = torch.native_batch_norm(channels, of_x.flatten(), constant.flatten(), mean, var, False, 0.0, 0.0)
-    return line.view_as(x)
-
-
 def _sums(x: Tensor, g: Tensor, m: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     g, from_m = wide(g), wide(x) - m
     products = from_m.mul_(g) if _in_parts.plain(from_m) and _in_parts.plain(g) else from_m * g
     return g.sum(dim, keepdim=dim == 0), products.sum(dim, keepdim=dim == 0)
 
 
-def _affine(x: Tensor, g: Tensor, of_g: Tensor, of_x: Tensor, constant: Tensor, out: Tensor | None) -> Tensor:
+def _gradient(
+    x: Tensor, g: Tensor, w: Tensor, m: Tensor, r: Tensor, slope: Tensor, constant: Tensor, out: Tensor | None
+) -> Tensor:
     X = wide(x)
     into = room(out, X)
-    line = torch.add(torch.mul(X, of_x, out=into), constant, out=into)
-    return rounded(torch.addcmul(line, wide(g), of_g, out=into), x.dtype, out)
+    line = torch.addcmul(constant, torch.sub(X, m, out=into), slope, out=into)
+    h = torch.addcmul(line, wide(g), w, out=into)
+    return rounded(torch.mul(h, r, out=into), x.dtype, out)
 
 
 def _times(g: Tensor, factor: Tensor, out: Tensor | None) -> Tensor:

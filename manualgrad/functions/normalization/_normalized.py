@@ -13,17 +13,21 @@ of its set:
 
     ∂C/∂m = g_m − r Σ h                 ∂C/∂r = g_r + Σ (x − m) h
     ∂C/∂x_i = r h_i + (∂C/∂m − r³ (x_i − m) ∂C/∂r) / M
-            = r h_i + slope · (x_i − m) + constant              slope and constant are alike for the whole set:
+            = r (h_i + slope · (x_i − m) + constant) + g_m / M          slope and constant are alike for the whole set:
 
-    slope = −r³ (Σ (x − m) h + g_r) / M                         constant = (g_m − r Σ h) / M
+    slope = −r (r (Σ (x − m) h + g_r)) / M                      constant = −Σ h / M
+
+where r³ is not formed: of numbers 1e13 apart it is too small for float32. r is multiplied in one at a time, each with what it
+scales: r (x − m) and r Σ (x − m) h have the size of x̂ and of Σ h, whatever the size of x.
 
 w and b are in many y, over which is summed:
 
     ∂C/∂w = Σ x̂ g = Σ r (x − m) g        ∂C/∂b = Σ g
 
-Forward mode:
+Forward mode, with x̂dx the mean of x̂ dx over the set:
 
-    dm = Σ dx / M        dr = −r³ Σ (x − m) dx / M        dx̂_i = r (dx_i − dm) + (x_i − m) dr        dy = w dx̂ + x̂ dw + db
+    x̂dx = Σ x̂ dx / M        dm = Σ dx / M        dr = −r³ Σ (x − m) dx / M = −r (r x̂dx)
+    dx̂_i = r (dx_i − dm) + (x_i − m) dr = r (dx_i − dm − x̂_i x̂dx)        dy = w dx̂ + x̂ dw + db
 """
 
 from __future__ import annotations
@@ -38,14 +42,10 @@ from manualgrad.functions._precision import wide
 __all__ = ["scaled", "shaped", "slope_and_constant", "tangents", "weighted"]
 
 
-def slope_and_constant(
-    sum_h: Tensor, sum_h_from_m: Tensor, r: Tensor, g_m: Tensor | None, g_r: Tensor | None, M: int
-) -> tuple[Tensor, Tensor]:
+def slope_and_constant(sum_h: Tensor, sum_h_from_m: Tensor, r: Tensor, g_r: Tensor | None, M: int) -> tuple[Tensor, Tensor]:
     """Of each set, where Σ h, Σ (x − m) h and r are of each set."""
-    dC_dm, dC_dr = -r * sum_h, sum_h_from_m
-    dC_dm = dC_dm if g_m is None else g_m + dC_dm
-    dC_dr = dC_dr if g_r is None else g_r + dC_dr
-    return r * r * r * dC_dr / -M, dC_dm / M
+    dC_dr = sum_h_from_m if g_r is None else sum_h_from_m + g_r
+    return r * (r * dC_dr) / -M, sum_h / -M
 
 
 def tangents(
@@ -54,9 +54,9 @@ def tangents(
     """x̂, dx̂, dm and dr, for sets that lie in these dimensions of x, where m and r have 1."""
     x = wide(x)
     dx = torch.zeros_like(x) if dx is None else wide(dx)
-    from_m = x - m
-    dm, dr = dx.mean(dims, keepdim=True), -(r**3) * (from_m * dx).mean(dims, keepdim=True)
-    return r * from_m, r * (dx - dm) + from_m * dr, dm, dr
+    xhat = r * (x - m)
+    dm, xhat_dx = dx.mean(dims, keepdim=True), (xhat * dx).mean(dims, keepdim=True)
+    return xhat, r * (dx - dm - xhat * xhat_dx), dm, -r * (r * xhat_dx)
 
 
 def scaled(xhat: Tensor, dxhat: Tensor, w: Tensor | None, dw: Tensor | None, db: Tensor | None) -> Tensor:

@@ -7,14 +7,15 @@ Forward, i running over the M numbers of one channel:
 Backward, with what is derived in _normalized.py: the sets are the channels, and w is one number over each, so h = w g. With
 g_i = ∂C/∂y_i,
 
-    ∂C/∂x_i = w r g_i + slope · (x_i − m) + constant
+    ∂C/∂x_i = r (w g_i + slope · (x_i − m) + constant) + g_m / M
     ∂C/∂w = r Σ (x − m) g        ∂C/∂b = Σ g
 
 With m and r given, as in evaluation, ∂C/∂x_i = w r g_i is left.
 
 Forward mode:
 
-    dm = Σ dx / M        dr = −r³ Σ (x − m) dx / M        dx̂_i = r (dx_i − dm) + (x_i − m) dr        dy = w dx̂ + x̂ dw + db
+    x̂dx = Σ x̂ dx / M        dm = Σ dx / M        dr = −r (r x̂dx)
+    dx̂_i = r (dx_i − dm − x̂_i x̂dx)        dy = w dx̂ + x̂ dw + db
 
 Shapes: x, y and their gradients [N, C, ...]; m, r, w, b and theirs [C]; w and b may be None.
 """
@@ -30,7 +31,7 @@ from torch import Tensor
 from manualgrad._vmapped import vmap_rule
 from manualgrad.function import Function
 from manualgrad.functions._precision import wide
-from manualgrad.functions.normalization._in_memory import affine, sums, times
+from manualgrad.functions.normalization._in_memory import gradient, sums, times
 from manualgrad.functions.normalization._normalized import scaled, shaped, slope_and_constant, tangents, weighted
 
 __all__ = ["BatchNormEvaluationFunction", "BatchNormFunction"]
@@ -83,8 +84,8 @@ class BatchNormFunction(Function):
         sum_g, sum_g_from_m = sums(x, g, m)
         dC_dx = None
         if x_needs_grad:
-            slope, constant = slope_and_constant(weighted(w, sum_g), weighted(w, sum_g_from_m), r, g_m, g_r, _M(x))
-            dC_dx = affine(x, g, weighted(w, r), slope, constant - slope * m)
+            slope, constant = slope_and_constant(weighted(w, sum_g), weighted(w, sum_g_from_m), r, g_r, _M(x))
+            dC_dx = gradient(x, g, w, m, r, slope, constant, None if g_m is None else g_m / _M(x))
         dC_dw = (r * sum_g_from_m).to(w.dtype) if w_needs_grad else None
         dC_db = sum_g.to(ctx.b_dtype) if b_needs_grad else None
         return dC_dx, dC_dw, dC_db, None, None, None, None

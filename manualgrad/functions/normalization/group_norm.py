@@ -8,12 +8,13 @@ Backward, with what is derived in _normalized.py: the sets are the groups, and w
 the sums over a group are sums over its channels, and Σ_c those over the places of channel c. With g_i = ∂C/∂y_i,
 
     Σ h = Σ_{c in the group} w_c Σ_c g        Σ (x − m) h = Σ_{c in the group} w_c Σ_c (x − m) g
-    ∂C/∂x_i = w r g_i + slope · (x_i − m) + constant
+    ∂C/∂x_i = r (w g_i + slope · (x_i − m) + constant) + g_m / M
     ∂C/∂w_c = Σ_examples r Σ_c (x − m) g        ∂C/∂b_c = Σ_examples Σ_c g
 
 Forward mode:
 
-    dm = Σ dx / M        dr = −r³ Σ (x − m) dx / M        dx̂_i = r (dx_i − dm) + (x_i − m) dr        dy = w dx̂ + x̂ dw + db
+    x̂dx = Σ x̂ dx / M        dm = Σ dx / M        dr = −r (r x̂dx)
+    dx̂_i = r (dx_i − dm − x̂_i x̂dx)        dy = w dx̂ + x̂ dw + db
 
 Shapes: x, y and their gradients [N, C, ...]; m and r [N, G]; w and b [C], or None. A group has K = C / G channels.
 """
@@ -28,7 +29,7 @@ from torch import Tensor
 
 from manualgrad.function import Function
 from manualgrad.functions._precision import wide
-from manualgrad.functions.normalization._in_memory import affine, sums
+from manualgrad.functions.normalization._in_memory import gradient, sums
 from manualgrad.functions.normalization._normalized import scaled, shaped, slope_and_constant, tangents, weighted
 
 __all__ = ["GroupNormFunction"]
@@ -60,11 +61,14 @@ class GroupNormFunction(Function):
     def backward(ctx: Any, g: Tensor | None, g_m: Tensor | None, g_r: Tensor | None) -> tuple[Tensor | None, ...]:
         x, w, m, r = ctx.saved_tensors
         g = torch.zeros_like(x) if g is None else g
-        sum_g, sum_g_from_m = sums(x, g, _to_channels(m, x))
+        of_m = _to_channels(m, x)
+        sum_g, sum_g_from_m = sums(x, g, of_m)
         sum_h, sum_h_from_m = (_over_groups(weighted(w, t), m) for t in (sum_g, sum_g_from_m))
-        slope, constant = slope_and_constant(sum_h, sum_h_from_m, r, g_m, g_r, math.prod(x.shape[1:]) // ctx.G)
-        r, slope, constant = (_to_channels(t, x) for t in (r, slope, constant - slope * m))
-        dC_dx = affine(x, g, weighted(w, r), slope, constant) if ctx.needs_input_grad[0] else None
+        M = math.prod(x.shape[1:]) // ctx.G
+        slope, constant = slope_and_constant(sum_h, sum_h_from_m, r, g_r, M)
+        r, slope, constant = (_to_channels(t, x) for t in (r, slope, constant))
+        of_g_m = None if g_m is None else _to_channels(g_m / M, x)
+        dC_dx = gradient(x, g, w, of_m, r, slope, constant, of_g_m) if ctx.needs_input_grad[0] else None
         dC_dw = (r * sum_g_from_m).sum(0).to(w.dtype) if ctx.needs_input_grad[1] else None
         dC_db = sum_g.sum(0).to(ctx.b_dtype) if ctx.needs_input_grad[2] else None
         return dC_dx, dC_dw, dC_db, None, None

@@ -7,12 +7,13 @@ Forward, i running over the M numbers of one channel of one example:
 Backward, with what is derived in _normalized.py: w and b are one number over each set, so h = w g; and every example has them,
 so their gradients are summed over the examples. With g_i = ∂C/∂y_i,
 
-    ∂C/∂x_i = w r g_i + slope · (x_i − m) + constant
+    ∂C/∂x_i = r (w g_i + slope · (x_i − m) + constant) + g_m / M
     ∂C/∂w = Σ_examples r Σ (x − m) g        ∂C/∂b = Σ_examples Σ g
 
 Forward mode:
 
-    dm = Σ dx / M        dr = −r³ Σ (x − m) dx / M        dx̂_i = r (dx_i − dm) + (x_i − m) dr        dy = w dx̂ + x̂ dw + db
+    x̂dx = Σ x̂ dx / M        dm = Σ dx / M        dr = −r (r x̂dx)
+    dx̂_i = r (dx_i − dm − x̂_i x̂dx)        dy = w dx̂ + x̂ dw + db
 
 Shapes: x, y and their gradients [N, C, ...]; m and r [N, C]; w and b [C], or None.
 """
@@ -27,7 +28,7 @@ from torch import Tensor
 
 from manualgrad._vmapped import vmap_rule
 from manualgrad.function import Function
-from manualgrad.functions.normalization._in_memory import affine, sums
+from manualgrad.functions.normalization._in_memory import gradient, sums
 from manualgrad.functions.normalization._normalized import scaled, shaped, slope_and_constant, tangents, weighted
 from manualgrad.functions.normalization.batch_norm import BatchNormFunction
 
@@ -77,8 +78,9 @@ class InstanceNormFunction(Function):
         dC_dx = None
         if x_needs_grad:
             sum_h, sum_h_from_m = weighted(w, sum_g), weighted(w, sum_g_from_m)
-            slope, constant = slope_and_constant(sum_h, sum_h_from_m, r, g_m, g_r, math.prod(x.shape[2:]))
-            dC_dx = affine(x, g, weighted(w, r), slope, constant - slope * m)
+            M = math.prod(x.shape[2:])
+            slope, constant = slope_and_constant(sum_h, sum_h_from_m, r, g_r, M)
+            dC_dx = gradient(x, g, w, m, r, slope, constant, None if g_m is None else g_m / M)
         dC_dw = (r * sum_g_from_m).sum(0).to(w.dtype) if w_needs_grad else None
         dC_db = sum_g.sum(0).to(ctx.b_dtype) if b_needs_grad else None
         return dC_dx, dC_dw, dC_db, None, None, None, None

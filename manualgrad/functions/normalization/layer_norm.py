@@ -7,16 +7,17 @@ Forward, j running over the M numbers of one example:
 Backward, with what is derived in _normalized.py: w and b have a number for each place in an example, and h_j = w_j g_j, with
 g_j = ∂C/∂y_j. Written with the means over the example, h̄ of h and c of (x − m) h,
 
-    ∂C/∂x_j = r (h_j − h̄) − r³ c (x_j − m)
+    ∂C/∂x_j = r (h_j − h̄ − r (r c) (x_j − m))
     ∂C/∂w_j = Σ_examples r (x_j − m) g_j            ∂C/∂b_j = Σ_examples g_j
 
 Where g_m and g_r come back to m and r, ∂C/∂x_j has one more term:
 
-    (g_m − r³ g_r (x_j − m)) / M
+    g_m / M − r (r g_r / M) · r (x_j − m)
 
 Forward mode:
 
-    dm = Σ dx / M        dr = −r³ Σ (x − m) dx / M        dx̂_j = r (dx_j − dm) + (x_j − m) dr        dy = w dx̂ + x̂ dw + db
+    x̂dx = Σ x̂ dx / M        dm = Σ dx / M        dr = −r (r x̂dx)
+    dx̂_j = r (dx_j − dm − x̂_j x̂dx)        dy = w dx̂ + x̂ dw + db
 
 Shapes: x, y and their gradients [..., *shape]; w and b [*shape], or None; m and r [R, 1], R the number of examples. In the
 derivatives x is a matrix [R, M], and w [M].
@@ -74,7 +75,7 @@ class LayerNormFunction(Function):
         if g_m is not None:
             dC_dx = dC_dx + (g_m / M).to(x.dtype)
         if g_r is not None:
-            dC_dx = dC_dx - (r**3 * g_r / M * (wide(X) - m)).to(x.dtype)
+            dC_dx = dC_dx - (r * (r * g_r / M) * (r * (wide(X) - m))).to(x.dtype)
         dC_dx = dC_dx.reshape(x.shape)
         dC_dw = of_w.sum(0).reshape(ctx.shape).to(w.dtype) if ctx.needs_input_grad[1] else None
         dC_db = of_b.sum(0).reshape(ctx.shape).to(ctx.b_dtype) if ctx.needs_input_grad[2] else None
@@ -99,5 +100,5 @@ def _gradients(
     dC_dw, dC_db = column_sums(r, from_m_g), g.sum(0, keepdim=True)
     minus_hbar, minus_c = row_sums(g, minus_w_over_M), row_sums(from_m_g, minus_w_over_M)
     from_hbar = torch.addcmul(minus_hbar, g, w, out=None if out is None else from_m_g)
-    dC_dx = torch.addcmul(torch.mul(from_m, r * r * r * minus_c, out=into), from_hbar, r, out=into)
+    dC_dx = torch.mul(torch.addcmul(from_hbar, from_m, r * (r * minus_c), out=into), r, out=into)
     return rounded(dC_dx, x.dtype, out), dC_dw, dC_db

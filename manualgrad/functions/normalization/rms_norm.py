@@ -9,12 +9,15 @@ a network nothing, but in second derivatives. x_j reaches the cost by its own x�
 
     ∂r/∂x_j = −r³ x_j / M
     ∂C/∂r = g_r + Σ_j x_j h_j
-    ∂C/∂x_j = r h_j + ∂r/∂x_j · ∂C/∂r = r h_j − r³ x_j (Σ x h + g_r) / M
+    ∂C/∂x_j = r h_j + ∂r/∂x_j · ∂C/∂r = r (h_j − r (r c) x_j),        c = (Σ x h + g_r) / M
     ∂C/∂w_j = Σ_examples x̂_j g_j = Σ_examples r x_j g_j
 
 Forward mode:
 
-    dr = −r³ Σ x dx / M        dx̂_j = r dx_j + x_j dr        dy = w dx̂ + x̂ dw
+    x̂dx = Σ x̂ dx / M        dr = −r³ Σ x dx / M = −r (r x̂dx)        dx̂_j = r dx_j + x_j dr = r (dx_j − x̂_j x̂dx)
+    dy = w dx̂ + x̂ dw
+
+r³ is not formed: of large numbers it is too small for float32 (see _normalized.py).
 
 Complex numbers are squared, too, and r is complex: every factor enters the backward conjugated (see linear/linear.py).
 
@@ -70,7 +73,8 @@ class RMSNormFunction(Function):
         G = torch.zeros_like(X) if g is None else g.reshape(ctx.R, ctx.M)
         dC_dx, of_w = by_rows(_gradients, (X, G, r), shaped(w, ctx.M))
         if g_r is not None:
-            dC_dx = dC_dx - ((r**3 * wide(X)).conj() * g_r / ctx.M).to(x.dtype)
+            r = r.conj()
+            dC_dx = dC_dx - (r * (r * g_r / ctx.M) * (r * wide(X).conj())).to(x.dtype)
         dC_dw = of_w.sum(0).reshape(ctx.w.shape).to(ctx.w.dtype) if ctx.needs_input_grad[1] else None
         return dC_dx.reshape(x.shape), dC_dw, None, None
 
@@ -79,9 +83,10 @@ class RMSNormFunction(Function):
         x, w, r = ctx.saved_tensors
         X = wide(x).reshape(ctx.R, ctx.M)
         dX = torch.zeros_like(X) if dx is None else wide(dx).reshape(ctx.R, ctx.M)
-        dr = -(r**3) * (X * dX).mean(1, keepdim=True)
-        dy = scaled(r * X, r * dX + X * dr, shaped(w, ctx.M), shaped(dw, ctx.M), None)
-        return dy.reshape(x.shape).to(x.dtype), dr
+        xhat = r * X
+        xhat_dx = (xhat * dX).mean(1, keepdim=True)
+        dy = scaled(xhat, r * (dX - xhat * xhat_dx), shaped(w, ctx.M), shaped(dw, ctx.M), None)
+        return dy.reshape(x.shape).to(x.dtype), -r * (r * xhat_dx)
 
 
 def _normalized(x: Tensor, w: Tensor | None, eps: float, out: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -99,6 +104,5 @@ def _gradients(x: Tensor, g: Tensor, r: Tensor, w: Tensor | None, out: Tensor | 
     xg = X * g
     w = X.new_ones(X.shape[1]) if w is None else w.to(X.dtype).conj()
     c = row_sums(xg, w / X.shape[1])
-    dC_dx = torch.mul(X, -(r**3) * c, out=into)
-    dC_dx = torch.addcmul(dC_dx, g * w, r, out=into)
+    dC_dx = torch.mul(torch.addcmul(g * w, X, -r * (r * c), out=into), r, out=into)
     return rounded(dC_dx, x.dtype, out), column_sums(r, xg)
