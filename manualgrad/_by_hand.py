@@ -16,7 +16,8 @@ from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import CheckpointFunction
 
-from manualgrad._catalogue import CATALOGUE, COMPOSITIONS, EXPLAINED
+from manualgrad._catalogue import CATALOGUE, COMPOSITIONS, EXPLAINED, SIGNATURES
+from manualgrad._signatures import rebound
 
 __all__ = ["by_hand"]
 
@@ -155,15 +156,22 @@ def _tensors(args: Any, kwargs: Any) -> list[Tensor]:
 
 
 def _answer(hand_written: Any, func: Any, args: Any, kwargs: Any) -> Any:
-    """The hand-written function's, which may be NotImplemented."""
+    """The hand-written function's. Where it is NotImplemented, torch's own answers, or says what is wrong."""
+    problem: Exception | None = None
     try:
         answer = hand_written(*args, **kwargs)
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        if hand_written in EXPLAINED or isinstance(error, torch.OutOfMemoryError):
+        if isinstance(error, torch.OutOfMemoryError):
             raise
-        func(*args, **kwargs)  # raises torch's error
-        raise
-    if answer is not NotImplemented and not _dynamo_is_tracing() and _is_checkpointed():
+        answer, problem = NotImplemented, error
+    if answer is NotImplemented:
+        call = rebound(SIGNATURES.get(func, ()), args, kwargs)
+        if call is not None:
+            return _answer(hand_written, func, *call)
+        if problem is not None and hand_written in EXPLAINED:
+            raise problem
+        return NotImplemented
+    if not _dynamo_is_tracing() and _is_checkpointed():
         _mark(answer)
     return answer
 

@@ -32,11 +32,12 @@ from manualgrad._calls import (
 )
 from manualgrad._calls import arithmetic as ours
 from manualgrad._in_place import written
+from manualgrad._signatures import signatures
 from manualgrad.functions.activations.sigmoid import SigmoidFunction
 from manualgrad.functions.activations.tanh import TanhFunction
 from manualgrad.nn import _basic
 
-__all__ = ["CATALOGUE", "COMPOSITIONS", "EXPLAINED"]
+__all__ = ["CATALOGUE", "COMPOSITIONS", "EXPLAINED", "SIGNATURES"]
 
 T = Tensor
 _NN: Any = torch._C._nn  # what torch.nn.functional's functions in Python call
@@ -54,6 +55,7 @@ def _in_place(function: Callable[..., Any], keeps_input: bool = True) -> Callabl
         keeps_input: whether the derivative may need the input, of which it is then given a copy.
     """
 
+    @functools.wraps(function)
     def changed(input: Tensor, *args: Any, **kwargs: Any) -> Any:
         value = function(input.clone() if keeps_input else input, *args, **kwargs)
         if value is NotImplemented or value.shape != input.shape or not _can_cast(value.dtype, input.dtype):
@@ -342,6 +344,11 @@ for _name in ("selu", "celu"):
     _IN_PLACE[getattr(torch, f"{_name}_")] = _in_place(_call)
 CATALOGUE |= _IN_PLACE
 
+# What is not a call of one of them as it stands may be one by torch's signatures.
+SIGNATURES = {
+    torchs: signatures(torchs, call) for torchs, call in CATALOGUE.items() if torchs not in (T.__getitem__, T.__setitem__)
+}
+
 # Whose errors name the argument, in torch's types.
 EXPLAINED = (_basic.linear, _basic.relu, _basic.sigmoid, _basic.mse_loss)
 
@@ -359,7 +366,8 @@ def _compositions(module: Any) -> dict[Any, Callable[..., Any]]:
     for function in vars(module).values():
         is_here = isinstance(function, types.FunctionType) and function.__globals__ is vars(module)
         if is_here and "handle_torch_function" in function.__code__.co_names:
-            copy = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
+            code = function.__code__.replace(co_filename=f"{__file__}: {function.__code__.co_filename}")
+            copy = types.FunctionType(code, names, function.__name__, function.__defaults__, function.__closure__)
             copy.__kwdefaults__ = function.__kwdefaults__
             found[function] = copy
     return found

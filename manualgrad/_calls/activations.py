@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -201,6 +202,7 @@ def torch_rrelu(
 def native(function: Callable[..., Any]) -> Callable[..., Any]:
     """With the signature that the operator has in torch._C._nn: `out` in the place of `inplace`."""
 
+    @functools.wraps(function)
     def call(input: Tensor, *numbers: Any, out: Tensor | None = None, **more: Any) -> Any:
         return NotImplemented if out is not None else function(input, *numbers, **more)
 

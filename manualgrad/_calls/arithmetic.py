@@ -184,7 +184,7 @@ def _copied(t: Tensor) -> Tensor:
 def _of_dims(*dims: int) -> Callable[..., Any]:
     """matmul, of operands with these numbers of dimensions alone, and alike in the first where they have three."""
 
-    def product(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Any:
+    def product(input: Tensor, other: Tensor, /, *, out: Tensor | None = None) -> Any:
         if (input.dim(), other.dim()) != dims or (dims[0] == 3 and input.shape[0] != other.shape[0]):
             return NotImplemented
         return matmul(input, other, out=out)
@@ -203,7 +203,7 @@ def dot(input: Tensor, tensor: Tensor, *, out: Any = None) -> Any:
 def _added(*dims: int) -> Callable[..., Any]:
     """beta input + alpha A B, of A and B with these numbers of dimensions."""
 
-    def function(input: Tensor, A: Tensor, B: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None) -> Any:
+    def function(input: Tensor, A: Tensor, B: Tensor, /, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None) -> Any:
         if out is not None or (A.dim(), B.dim()) != dims:
             return NotImplemented
         return AddmmFunction.apply(input, A, B, beta, alpha)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from manualgrad._calls.indexing import places
 from manualgrad.functions.arithmetic.movement import (
     ExpandFunction,
     FlipFunction,
@@ -157,35 +158,14 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
 
 def getitem(input: Tensor, index: Any) -> Any:
     """x[index] with tensors among the indices, after whatever else is among them, which makes a view."""
-    parts = [_as_tensor(part, input) for part in (index if isinstance(index, tuple) else (index,))]
-    if not any(isinstance(part, Tensor) for part in parts) or not all(_is_known(part) for part in parts):
+    found = None if _makes_a_view(index) else places(input, index)
+    if found is None or not found.indices:
         return NotImplemented
-    taken = sum(part.dim() if _is_mask(part) else part is not None and part is not Ellipsis for part in parts)
-    if Ellipsis in [part for part in parts if not isinstance(part, Tensor)]:
-        place = next(i for i, part in enumerate(parts) if part is Ellipsis)
-        parts[place : place + 1] = [slice(None)] * (input.dim() - taken)
-    whole: list[Any] = []  # the index of the view
-    indices: list[Tensor | None] = []  # of its dimensions
-    for part in parts:
-        if isinstance(part, Tensor):
-            whole += [slice(None)] * (part.dim() if _is_mask(part) else 1)
-            indices.append(part)
-        else:
-            whole.append(part)
-            indices += [] if isinstance(part, int) else [None]
-    return IndexFunction.apply(input[tuple(whole)], *indices)
+    view = input if all(part == slice(None) for part in found.view) else input[found.view]
+    return IndexFunction.apply(view, *found.indices)
 
 
-def _as_tensor(part: Any, input: Tensor) -> Any:
-    """A list of numbers or truth values as the tensor that it stands for."""
-    return torch.tensor(part, device=input.device) if isinstance(part, list) and part else part
-
-
-def _is_known(part: Any) -> bool:
-    if isinstance(part, Tensor):
-        return part.dim() > 0 and part.dtype in (torch.int64, torch.int32, torch.bool)
-    return part is None or part is Ellipsis or isinstance(part, slice) or (isinstance(part, int) and not isinstance(part, bool))
-
-
-def _is_mask(part: Any) -> bool:
-    return isinstance(part, Tensor) and part.dtype == torch.bool
+def _makes_a_view(index: Any) -> bool:
+    """Whether an index does, as most do, at a glance."""
+    parts = index if type(index) is tuple else (index,)
+    return all(part is None or part is Ellipsis or type(part) in (int, slice) for part in parts)

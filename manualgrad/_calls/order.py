@@ -50,31 +50,19 @@ def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False, out: Any =
     return NotImplemented if least is NotImplemented else torch.return_types.aminmax((least, most))
 
 
-def max(input: Tensor, *args: Any, **kwargs: Any) -> Any:
-    if not args and not kwargs:
-        return _one_of_all(input, "max")
-    if _of_two(args, kwargs):
-        return maximum(input, *args, **kwargs)
-    return _max_along(input, *args, **kwargs)
-
-
-def min(input: Tensor, *args: Any, **kwargs: Any) -> Any:
-    if not args and not kwargs:
-        return _one_of_all(input, "min")
-    if _of_two(args, kwargs):
-        return minimum(input, *args, **kwargs)
-    return _min_along(input, *args, **kwargs)
-
-
-def _of_two(args: Any, kwargs: Any) -> bool:
-    return isinstance(args[0] if args else kwargs.get("other"), Tensor)
-
-
-def _max_along(input: Tensor, dim: Any, keepdim: bool = False, *, out: Any = None) -> Any:
+def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None, out: Any = None) -> Any:
+    if other is not None or isinstance(dim, Tensor):
+        return maximum(input, dim if other is None else other, out=out)
+    if dim is None:
+        return NotImplemented if keepdim or out is not None else _one_of_all(input, "max")
     return _picked("max", picked.ExtremeAlongFunction, input, dim, keepdim, True, out=out)
 
 
-def _min_along(input: Tensor, dim: Any, keepdim: bool = False, *, out: Any = None) -> Any:
+def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None, out: Any = None) -> Any:
+    if other is not None or isinstance(dim, Tensor):
+        return minimum(input, dim if other is None else other, out=out)
+    if dim is None:
+        return NotImplemented if keepdim or out is not None else _one_of_all(input, "min")
     return _picked("min", picked.ExtremeAlongFunction, input, dim, keepdim, False, out=out)
 
 

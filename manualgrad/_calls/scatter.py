@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from manualgrad._calls.movement import _as_tensor, _is_mask
+from manualgrad._calls.indexing import INDEX_DTYPES, is_mask, places
 from manualgrad._in_place import _remember_as_a_copy, written
 from manualgrad.functions.arithmetic.movement import ExpandFunction, GatherFunction, IndexFunction
 from manualgrad.functions.arithmetic.piecewise import MaskedFillFunction
@@ -23,7 +23,6 @@ from manualgrad.functions.arithmetic.scatter import (
 )
 
 _NUMBER = (int, float, complex)
-_INDEX = (torch.int64, torch.int32, torch.bool)
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 
 
@@ -64,7 +63,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Any:
 
 
 def index_put(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Any:
-    if not indices or not all(i is None or (isinstance(i, Tensor) and i.dtype in _INDEX) for i in indices):
+    if not indices or not all(i is None or (isinstance(i, Tensor) and i.dtype in INDEX_DTYPES) for i in indices):
         return NotImplemented
     return IndexPutFunction.apply(input, values, accumulate, *indices)
 
@@ -117,62 +116,18 @@ def zero_(input: Tensor) -> Any:
 
 def setitem(input: Tensor, index: Any, value: Any) -> Any:
     """input[index] = value, which torch makes of views, and of index_put_ where tensors are among the indices."""
-    places = _places(input, index)
+    found = places(input, index)
     value = _as_value(value, input)
-    if places is None or value is None:
+    if found is None or value is None:
         return NotImplemented
     value = _without_ones(value)
-    view = input if all(part == slice(None) for part in places.view) else input[places.view]
-    answer = _write(value, view, places.indices) if places.indices else _put(value, view)
+    view = input if all(part == slice(None) for part in found.view) else input[found.view]
+    answer = _write(value, view, found.indices) if found.indices else _put(value, view)
     if answer is NotImplemented:
         return NotImplemented
     if not _dynamo_is_tracing() and input._base is not None:
         _remember_as_a_copy(input)
     return None
-
-
-class _Places(NamedTuple):
-    view: tuple[Any, ...]  # the index of a view,
-    indices: tuple[Tensor | None, ...]  # and those of its dimensions
-
-
-def _places(input: Tensor, index: Any) -> _Places | None:
-    """An index, taken apart; None where it is not known."""
-    parts = [_as_tensor(part, input) for part in (index if isinstance(index, tuple) else (index,))]
-    if not all(_is_known(part) for part in parts):
-        return None
-    ellipses = [i for i, part in enumerate(parts) if part is Ellipsis]
-    taken = sum(part.dim() if _is_mask(part) else _takes_one(part) for part in parts)
-    if len(ellipses) > 1 or taken > input.dim():
-        return None
-    if not ellipses:
-        ellipses, parts = [len(parts)], [*parts, Ellipsis]
-    parts[ellipses[0] : ellipses[0] + 1] = [slice(None)] * (input.dim() - taken)
-    view: list[Any] = []
-    indices: list[Tensor | None] = []
-    for part in parts:
-        if isinstance(part, bool):
-            part = torch.tensor(part, device=input.device)
-        if _is_mask(part) and not part.dim():  # of a new dimension of 1
-            view.append(None)
-            indices.append(part.reshape(1))
-        elif isinstance(part, Tensor) and part.dim():
-            view += [slice(None)] * (part.dim() if _is_mask(part) else 1)
-            indices.append(part)
-        else:
-            view.append(part)
-            indices += [] if isinstance(part, int | Tensor) else [None]
-    return _Places(tuple(view), tuple(indices) if any(i is not None for i in indices) else ())
-
-
-def _is_known(part: Any) -> bool:
-    if isinstance(part, Tensor):
-        return part.dtype in _INDEX
-    return part is None or part is Ellipsis or isinstance(part, slice | int)
-
-
-def _takes_one(part: Any) -> bool:
-    return part is not None and part is not Ellipsis and not isinstance(part, bool)
 
 
 def _as_value(value: Any, like: Tensor) -> Tensor | None:
@@ -195,7 +150,7 @@ def _write(value: Tensor, into: Tensor, indices: tuple[Tensor | None, ...]) -> A
     first = next(i for i, index in enumerate(indices) if index is not None)
     mask = indices[first]
     assert mask is not None
-    if value.dim() or not _is_mask(mask) or any(index is not None for index in indices[first + 1 :]):
+    if value.dim() or not is_mask(mask) or any(index is not None for index in indices[first + 1 :]):
         return IndexPutFunction.apply_in_place(into, value, False, *indices)
     if mask.shape != into.shape[first : first + mask.dim()]:
         return NotImplemented

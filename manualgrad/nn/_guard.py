@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.overrides import handle_torch_function, has_torch_function
 
+from manualgrad._signatures import rebound, signatures
 from manualgrad.nn._arguments import explained
 
 __all__ = ["hand_written", "overrides"]
@@ -45,6 +46,7 @@ def hand_written(
 
     def decorate(ours: Callable[_P, _R]) -> Callable[_P, _R]:
         first = next(iter(inspect.signature(ours).parameters))
+        known = signatures(torchs, ours)
 
         @functools.wraps(ours)
         def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -55,18 +57,23 @@ def hand_written(
                 if (
                     (problem is None and _nothing_is_differentiated())
                     or _jit_trace() is not None
-                    or not isinstance(input, Tensor)  # torch raises its error
-                    or input.layout is not _strided
-                    or input.is_nested
+                    or (isinstance(input, Tensor) and (input.layout is not _strided or input.is_nested))
                 ):
                     return torchs(*args, **kwargs)
-                answer = ours(*args, **kwargs)
-                return torchs(*args, **kwargs) if answer is NotImplemented else answer
-            except _CALL_ERRORS as error:
-                if problem is None and not isinstance(error, torch.OutOfMemoryError):
-                    torchs(*args, **kwargs)
+                answer = ours(*args, **kwargs) if isinstance(input, Tensor) else NotImplemented
+                error = None
+            except _CALL_ERRORS as found:
+                if isinstance(found, torch.OutOfMemoryError):
                     raise
-                raise explained(error, _problem(ours, problem, args, kwargs))
+                answer, error = NotImplemented, found
+            if answer is not NotImplemented:
+                return answer
+            call = rebound(known, args, kwargs)
+            if call is not None:
+                return guarded(*call[0], **call[1])
+            if problem is None or error is None:
+                return torchs(*args, **kwargs)  # which says what is wrong
+            raise explained(error, _problem(ours, problem, args, kwargs))
 
         if problem is None:  # a call of the catalogue's, which stands in nn.functional under torch's name
             guarded.__name__ = guarded.__qualname__ = torchs.__name__
