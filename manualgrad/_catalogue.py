@@ -365,12 +365,20 @@ def _compositions(module: Any) -> dict[Any, Callable[..., Any]]:
     found: dict[Any, Callable[..., Any]] = {}
     for function in vars(module).values():
         is_here = isinstance(function, types.FunctionType) and function.__globals__ is vars(module)
-        if is_here and "handle_torch_function" in function.__code__.co_names:
+        if is_here and "handle_torch_function" in function.__code__.co_names and not _is_of_cs_namesake(function):
+            # Dynamo skips what it finds in torch/functional.py, and tells by the name of the file.
             code = function.__code__.replace(co_filename=f"{__file__}: {function.__code__.co_filename}")
             copy = types.FunctionType(code, names, function.__name__, function.__defaults__, function.__closure__)
             copy.__kwdefaults__ = function.__kwdefaults__
             found[function] = copy
     return found
+
+
+def _is_of_cs_namesake(function: types.FunctionType) -> bool:
+    """Whether it calls a function in C that its own name in torch hides, as torch.cdist does: Dynamo knows the one alone."""
+    names = function.__code__.co_names
+    calls_c = "_VF" in names or "_VariableFunctions" in names
+    return calls_c and any(isinstance(getattr(torch, name, None), types.FunctionType) for name in names)
 
 
 COMPOSITIONS = {
