@@ -15,6 +15,7 @@ from manualgrad._calls import (
     activations,
     attention,
     composed_losses,
+    compositions,
     convolution,
     dropout,
     einsum,
@@ -277,6 +278,24 @@ CATALOGUE |= {
     torch.dropout: dropout.dropout,
     torch.feature_dropout: dropout.feature_dropout,
 }
+CATALOGUE |= {
+    **dict.fromkeys((torch.vstack, torch.row_stack), compositions.vstack),
+    torch.hstack: compositions.hstack,
+    torch.dstack: compositions.dstack,
+    torch.column_stack: compositions.column_stack,
+    torch.block_diag: compositions.block_diag,
+    torch.var_mean: compositions.var_mean,
+    torch.std_mean: compositions.std_mean,
+    **dict.fromkeys((torch.trapezoid, torch.trapz), compositions.trapezoid),
+    torch.cumulative_trapezoid: compositions.cumulative_trapezoid,
+    torch.linalg.vecdot: compositions.vecdot,
+    torch.rot90: compositions.rot90,
+    T.rot90: compositions.rot90,
+    T.sum_to_size: compositions.sum_to_size,
+    torch.linalg.matmul: ours.matmul,
+}
+for _name in ("diff", "kron", "cov", "vdot", "float_power", "deg2rad", "rad2deg", "fliplr", "flipud"):
+    CATALOGUE |= dict.fromkeys((getattr(torch, _name), getattr(T, _name)), getattr(compositions, _name))
 _IN_PLACE: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((T.add_, T.__iadd__), _without_a_copy(ours.add)),
     **dict.fromkeys((T.sub_, T.subtract_, T.__isub__), _without_a_copy(ours.sub)),

@@ -1,0 +1,196 @@
+"""What torch composes in C++ of functions that are differentiated by hand."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualgrad._calls.arithmetic import add, cat, dims_of, div, dot, matmul, mean, mul, pow, sub, sum
+from manualgrad._calls.movement import flip
+from manualgrad._calls.order import cumsum
+from manualgrad._calls.statistics import std, var
+
+# Joined.
+
+
+def _joined(at_least: Callable[..., Any], dim: Callable[[Tensor], int]) -> Callable[..., Any]:
+    """cat of tensors that first have this many dimensions."""
+
+    def stack(tensors: Sequence[Tensor], *, out: Any = None) -> Any:
+        if out is not None or not isinstance(tensors, list | tuple) or not tensors:
+            return NotImplemented
+        parts = [at_least(t) for t in tensors]
+        return cat(parts, dim(parts[0]))
+
+    return stack
+
+
+hstack = _joined(torch.atleast_1d, lambda t: 0 if t.dim() == 1 else 1)
+vstack = _joined(torch.atleast_2d, lambda t: 0)
+dstack = _joined(torch.atleast_3d, lambda t: 2)
+column_stack = _joined(lambda t: t.reshape(t.numel(), 1) if t.dim() <= 1 else t, lambda t: 1)
+
+
+def block_diag(*tensors: Any) -> Any:
+    """Matrices along the diagonal: rows of each, with zeros before and behind."""
+    if not tensors or not all(isinstance(t, Tensor) and t.dim() <= 2 for t in tensors):
+        return NotImplemented
+    blocks = [torch.atleast_2d(t) for t in tensors]
+    dtype = functools.reduce(torch.promote_types, [b.dtype for b in blocks])
+    width, before, rows = builtins.sum(b.shape[1] for b in blocks), 0, []
+    for b in blocks:
+        n, m = b.shape
+        rows.append(cat([b.new_zeros(n, before, dtype=dtype), b, b.new_zeros(n, width - before - m, dtype=dtype)], 1))
+        before += m
+    return cat(rows)
+
+
+# Sums and products.
+
+
+def var_mean(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+    return _with_the_mean(var, input, dim, unbiased, keepdim, correction)
+
+
+def std_mean(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+    return _with_the_mean(std, input, dim, unbiased, keepdim, correction)
+
+
+def _with_the_mean(spread: Any, x: Tensor, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
+    s = spread(x, dim, unbiased, keepdim, correction=correction)
+    m = mean(x, None if isinstance(dim, bool) else dim, keepdim)
+    return NotImplemented if s is NotImplemented or m is NotImplemented else (s, m)
+
+
+def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None, *, out: Any = None) -> Any:
+    """x[i + 1] − x[i], n times."""
+    dims = dims_of(input, dim)
+    if out is not None or not input.dim() or not isinstance(dim, int) or not dims or n < 0:
+        return NotImplemented
+    parts = [t for t in (prepend, input, append) if t is not None]
+    x = cat(parts, dim) if n and len(parts) > 1 else input
+    for _ in range(min(n, x.shape[dim])):
+        x = sub(_but_the_first(x, dim), _but_the_last(x, dim))
+    return x if n else input.clone()
+
+
+def trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Any:
+    areas = _areas(y, x, dx, dim)
+    return areas if areas is NotImplemented else sum(areas, dim)
+
+
+def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Any:
+    areas = _areas(y, x, dx, dim)
+    return areas if areas is NotImplemented else cumsum(areas, dim)
+
+
+def _areas(y: Tensor, x: Any, dx: Any, dim: Any) -> Any:
+    """Of the trapezoids between neighbours, at the places x, or dx apart."""
+    if not isinstance(dx, int | float) or not isinstance(dim, int) or not dims_of(y, dim) or not y.shape[dim]:
+        return NotImplemented
+    sums = add(_but_the_last(y, dim), _but_the_first(y, dim))
+    if x is None:
+        return mul(sums, dx / 2)
+    if x.dim() == 1:
+        x = x.reshape([len(x) if d == dim % y.dim() else 1 for d in range(y.dim())])
+    elif x.dim() != y.dim() or dx != 1:
+        return NotImplemented
+    return div(mul(sub(_but_the_first(x, dim), _but_the_last(x, dim)), sums), 2)
+
+
+def _but_the_first(x: Tensor, dim: int) -> Tensor:
+    return x.narrow(dim, 1, x.shape[dim] - 1)
+
+
+def _but_the_last(x: Tensor, dim: int) -> Tensor:
+    return x.narrow(dim, 0, x.shape[dim] - 1)
+
+
+def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Any:
+    """a[i] b[j] at the place i n + j of each dimension, where b has n."""
+    if out is not None:
+        return NotImplemented
+    n = max(input.dim(), other.dim())
+    a, b = ([1] * (n - t.dim()) + list(t.shape) for t in (input, other))
+    apart = mul(input.reshape([s for m in a for s in (m, 1)]), other.reshape([s for m in b for s in (1, m)]))
+    return apart.reshape([r * s for r, s in zip(a, b, strict=True)])
+
+
+def cov(input: Tensor, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Any:
+    """The mean product of the rows' distances from their means, over n − correction."""
+    if fweights is not None or aweights is not None or input.dim() > 2 or input.numel() < 2:
+        return NotImplemented
+    x = input.reshape(1, -1) if input.dim() < 2 else input
+    n = x.shape[1]
+    if n <= correction:
+        return NotImplemented
+    x = sub(x, mean(x, 1, True))
+    C = div(matmul(x, x.mT.conj()), n - correction)
+    return C.squeeze() if len(x) == 1 else C
+
+
+def vdot(input: Tensor, other: Tensor, *, out: Any = None) -> Any:
+    return NotImplemented if out is not None else dot(input.conj(), other)
+
+
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Any = None) -> Any:
+    if out is not None or not isinstance(dim, int) or x.dtype != y.dtype:
+        return NotImplemented
+    return sum(mul(x.conj(), y), dim)
+
+
+def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
+    if out is not None:
+        return NotImplemented
+    is_complex = any(isinstance(t, complex) or (isinstance(t, Tensor) and t.is_complex()) for t in (input, exponent))
+    dtype = torch.complex128 if is_complex else torch.float64
+    return pow(*(t.to(dtype) if isinstance(t, Tensor) else t for t in (input, exponent)))
+
+
+def deg2rad(input: Tensor, *, out: Any = None) -> Any:
+    return mul(input, math.pi / 180, out=out)
+
+
+def rad2deg(input: Tensor, *, out: Any = None) -> Any:
+    return mul(input, 180 / math.pi, out=out)
+
+
+def sum_to_size(input: Tensor, *size: Any) -> Any:
+    """The sum of what was broadcast to the shape of the input."""
+    shape = tuple(size[0]) if len(size) == 1 and isinstance(size[0], Sequence) else size
+    new = input.dim() - len(shape)
+    if new < 0 or any(n not in (1, m) for n, m in zip(shape, input.shape[new:], strict=True)):
+        return NotImplemented
+    dims = [*range(new), *(d + new for d, n in enumerate(shape) if n == 1 != input.shape[d + new])]
+    return sum(input, dims, True).reshape(shape) if dims else input
+
+
+# Turned.
+
+
+def fliplr(input: Tensor) -> Any:
+    return flip(input, 1) if input.dim() > 1 else NotImplemented
+
+
+def flipud(input: Tensor) -> Any:
+    return flip(input, 0) if input.dim() else NotImplemented
+
+
+def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
+    """By k quarter turns: half of one is a flip of both dimensions, a quarter is a transpose and a flip of one."""
+    if len(dims) != 2 or len(set(dims_of(input, dims) or ())) != 2:
+        return NotImplemented
+    first, second = dims
+    turns = {
+        0: lambda: input.clone(memory_format=torch.contiguous_format),
+        1: lambda: flip(input, second).transpose(first, second),
+        2: lambda: flip(input, first, second),
+        3: lambda: flip(input, first).transpose(first, second),
+    }
+    return turns[k % 4]()
