@@ -160,7 +160,7 @@ def _answer(hand_written: Any, func: Any, args: Any, kwargs: Any) -> Any:
     problem: Exception | None = None
     try:
         answer = hand_written(*args, **kwargs)
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+    except (RuntimeError, TypeError, AttributeError, ValueError, IndexError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
         answer, problem = NotImplemented, error

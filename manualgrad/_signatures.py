@@ -131,10 +131,10 @@ def _converted(value: Any, kind: str, freely: bool) -> Any:
         return _list_of(value, kind[5:-1], freely)
     if is_numpys(value):
         value = _number(value, kind)
+    if freely and kind in ("any", "int", "float", "number") and isinstance(value, Tensor) and _has_a_number(value):
+        value = value.item()
     if kind == "any":
         return _list_of(value, kind, freely) if isinstance(value, list | tuple) else value
-    if freely and kind in ("int", "float", "number") and isinstance(value, Tensor) and _has_a_number(value):
-        value = value.item()
     if isinstance(value, _KINDS[kind]) or (freely and kind == "Tensor" and isinstance(value, _KINDS["number"])):
         return value
     return NotImplemented

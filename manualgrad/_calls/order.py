@@ -50,20 +50,20 @@ def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False, out: Any =
     return NotImplemented if least is NotImplemented else torch.return_types.aminmax((least, most))
 
 
-def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None, out: Any = None) -> Any:
-    if other is not None or isinstance(dim, Tensor):
+def max(input: Tensor, dim: Any = None, keepdim: bool | None = None, *, other: Any = None, out: Any = None) -> Any:
+    if other is not None or (isinstance(dim, Tensor) and keepdim is None):
         return maximum(input, dim if other is None else other, out=out)
     if dim is None:
         return NotImplemented if keepdim or out is not None else _one_of_all(input, "max")
-    return _picked("max", picked.ExtremeAlongFunction, input, dim, keepdim, True, out=out)
+    return _picked("max", picked.ExtremeAlongFunction, input, dim, bool(keepdim), True, out=out)
 
 
-def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None, out: Any = None) -> Any:
-    if other is not None or isinstance(dim, Tensor):
+def min(input: Tensor, dim: Any = None, keepdim: bool | None = None, *, other: Any = None, out: Any = None) -> Any:
+    if other is not None or (isinstance(dim, Tensor) and keepdim is None):
         return minimum(input, dim if other is None else other, out=out)
     if dim is None:
         return NotImplemented if keepdim or out is not None else _one_of_all(input, "min")
-    return _picked("min", picked.ExtremeAlongFunction, input, dim, keepdim, False, out=out)
+    return _picked("min", picked.ExtremeAlongFunction, input, dim, bool(keepdim), False, out=out)
 
 
 def median(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
