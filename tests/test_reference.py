@@ -13,7 +13,7 @@ from paths import ROOT
 
 import manualgrad
 from manualgrad import nn, testing
-from manualgrad.nn._reference import CLASSES, FUNCTIONS
+from manualgrad.nn._reference import CLASSES, FUNCTIONS, arguments
 
 NAMES = {
     f"{module.__name__}.{name}": getattr(module, name)
@@ -148,6 +148,28 @@ def test_the_example_below_it_runs(name):
 @pytest.mark.parametrize("name", OF_TENSORS)
 def test_it_says_shapes(name):
     assert section(name, "Shapes")
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_layer_lists_its_arguments_and_their_defaults(name):
+    parameters = inspect.signature(getattr(nn, name)).parameters.values()
+    parameters = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    lines = section(f"manualgrad.nn.{name}", "Args")
+    assert len(lines) == len(parameters)
+    for line, parameter in zip(lines, parameters, strict=True):
+        default = getattr(parameter.default, "__name__", repr(parameter.default))
+        ending = "" if parameter.default is parameter.empty else rf" Default: {re.escape(default)}\."
+        assert re.fullmatch(rf"{parameter.name}: .{{5,}}\.{ending}", line), line
+
+
+def test_no_meaning_of_an_argument_is_of_none():
+    named = {p for name in CLASSES for p in inspect.signature(getattr(nn, name)).parameters}
+    assert set(arguments._MEANING) <= named
+    families = {name.rstrip("d").rstrip("123") for name in CLASSES}
+    for key in arguments._IN_A_CLASS:
+        family, _, argument = key.partition(".")
+        assert family in families | set(CLASSES), key
+        assert argument in named, key
 
 
 @pytest.mark.filterwarnings("ignore:Using a target size")

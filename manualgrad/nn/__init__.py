@@ -16,7 +16,7 @@ Example:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch.nn
 
@@ -25,15 +25,9 @@ if TYPE_CHECKING:
 
 from manualgrad.nn import functional as functional  # type: ignore[no-redef]
 from manualgrad.nn import layers
+from manualgrad.nn._fall_through import fall_through
 from manualgrad.nn.layers import *  # noqa: F403
 
-if not TYPE_CHECKING:  # to type checkers torch's other names are exported too, as they are there
+if not TYPE_CHECKING:  # type checkers see torch's names by the star import above: a __getattr__ would hide misspelled ones
     __all__ = [*layers.__all__, "functional"]
-
-
-def __getattr__(name: str) -> Any:
-    return getattr(torch.nn, name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *dir(torch.nn)})
+    __getattr__, __dir__ = fall_through(globals(), torch.nn)

@@ -27,6 +27,7 @@ from manualgrad._calls import activations, attention, convolution, losses, movem
 from manualgrad._calls import dropout as drop
 from manualgrad._calls import embedding as table
 from manualgrad.nn import _basic
+from manualgrad.nn._fall_through import fall_through
 from manualgrad.nn._guard import hand_written
 from manualgrad.nn._reference import FUNCTIONS, of_function
 
@@ -117,10 +118,4 @@ else:
     for _name, _entry in FUNCTIONS.items():
         globals()[_name].__doc__ = of_function(_name, _entry)
 
-
-def __getattr__(name: str) -> Any:
-    return getattr(F, name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *dir(F)})
+    __getattr__, __dir__ = fall_through(globals(), F)

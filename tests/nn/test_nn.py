@@ -1,7 +1,10 @@
 """The layers beside torch.nn's, and what a model file sees of the module; test_models.py runs them in every mode."""
 
+import ast
 import inspect
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -30,8 +33,17 @@ def test_state_dicts_go_both_ways():
     theirs.load_state_dict(ours.state_dict())
 
 
-def test_repr_is_torchs():
-    assert repr(build(nn)) == repr(build(torch.nn))
+def test_a_printed_model_shows_which_layers_are_hand_written():
+    class Mine(nn.Linear):
+        pass
+
+    model = torch.nn.Sequential(nn.Linear(3, 2), torch.nn.Linear(2, 2), Mine(2, 1))
+    assert repr(model).splitlines()[1:-1] == [
+        "  (0): manualgrad.nn.Linear(in_features=3, out_features=2, bias=True)",
+        "  (1): Linear(in_features=2, out_features=2, bias=True)",
+        "  (2): Mine(in_features=2, out_features=1, bias=True)",
+    ]
+    assert repr(build(nn)).replace("manualgrad.nn.", "") == repr(build(torch.nn))
 
 
 def test_the_meta_device_gives_shapes_and_no_numbers():
@@ -92,9 +104,29 @@ def test_dir_lists_torchs_names():
     assert set(dir(F)) <= set(dir(MF))
 
 
-def test_an_unknown_name_raises_attribute_error():
-    with pytest.raises(AttributeError, match="Lineal"):
-        nn.Lineal  # noqa: B018
+@pytest.mark.parametrize(("module", "misspelled"), [(nn, "Liner"), (MF, "lineal")])
+def test_a_misspelled_name_is_an_attribute_error_of_the_module_itself(module, misspelled):
+    with pytest.raises(AttributeError) as raised:
+        getattr(module, misspelled)
+    assert str(raised.value) == f"module '{module.__name__}' has no attribute '{misspelled}'"
+    assert (raised.value.name, raised.value.obj) == (misspelled, module)  # of which Python makes its suggestion
+
+
+def test_python_suggests_the_nearest_name():
+    ran = subprocess.run([sys.executable, "-c", "from manualgrad import nn; nn.Sequentail"], capture_output=True, text=True)
+    assert ran.stderr.endswith("module 'manualgrad.nn' has no attribute 'Sequentail'. Did you mean: 'Sequential'?\n")
+
+
+@pytest.mark.parametrize("module", [nn, MF])
+def test_type_checkers_see_no_getattr_which_would_hide_misspelled_names(module):
+    body = ast.parse(inspect.getsource(module)).body
+    hidden = [node for node in body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    seen = [node for node in body if node not in hidden] + [
+        node for block in hidden for node in (block.orelse if ast.unparse(block.test).startswith("not ") else block.body)
+    ]
+    assert "__getattr__" in vars(module)
+    assert "__getattr__" not in "\n".join(map(ast.unparse, seen))
+    assert any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for block in hidden for node in block.body)
 
 
 def test_names_can_be_imported_from_the_module():

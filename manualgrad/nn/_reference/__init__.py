@@ -1,7 +1,7 @@
 """What the reference says of each layer and function: what `help` shows, and the pages that are made from it.
 
-Of a function or class only what is its own is written here. What is said of all of them, and in which form, is in entry.py; the
-arguments are torch's, which describes them. Each error stands with a call that raises it, and each example runs:
+Of a function or class only what is its own is written here. What is said of all of them, and in which form, is in entry.py;
+the meaning of each argument of a layer is in arguments.py. Each error stands with a call that raises it, and each example runs:
 tests/test_reference.py.
 """
 

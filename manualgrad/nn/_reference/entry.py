@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import NamedTuple
 
+from manualgrad.nn._reference.arguments import arguments
+
 __all__ = ["Entry", "of_class", "of_function", "places"]
 
 
@@ -31,10 +33,10 @@ def of_function(name: str, entry: Entry) -> str:
     return _docstring(entry.summary, f"The arguments are those of `torch.nn.functional.{name}`.", entry)
 
 
-def of_class(name: str, summary: str, entry: Entry) -> str:
-    """The docstring of `nn.name`."""
-    arguments = f"A subclass of `torch.nn.{name}`, of which it has the arguments, parameters, state_dict and initial values."
-    return _docstring(inspect.cleandoc(summary), arguments, entry)
+def of_class(name: str, cls: type, entry: Entry) -> str:
+    """The docstring of `nn.name`, whose formula is in that of the class."""
+    same = f"Same arguments, parameters, state_dict and initialization as `torch.nn.{name}`, of which it is a subclass."
+    return _docstring(inspect.cleandoc(cls.__doc__ or ""), same, entry, arguments(name, cls))
 
 
 def places(n: int, side: object) -> str:
@@ -42,8 +44,8 @@ def places(n: int, side: object) -> str:
     return ", ".join([str(side)] * n)
 
 
-def _docstring(summary: str, arguments: str, entry: Entry) -> str:
+def _docstring(summary: str, same: str, entry: Entry, args: str = "") -> str:
     derived = f"The gradient is derived in `manualgrad.functions.{entry.page}`."
-    sections = {"Shapes": entry.shapes, "Raises": "\n".join(entry.raises), "Example": entry.example}
-    parts = [title + ":\n    " + text.replace("\n", "\n    ") for title, text in sections.items()]
-    return "\n\n".join([summary, f"{arguments}\n{derived}", *parts]) + "\n"
+    sections = {"Args": args, "Shapes": entry.shapes, "Raises": "\n".join(entry.raises), "Example": entry.example}
+    parts = [title + ":\n    " + text.replace("\n", "\n    ") for title, text in sections.items() if text]
+    return "\n\n".join([summary, f"{same}\n{derived}", *parts]) + "\n"

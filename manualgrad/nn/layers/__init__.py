@@ -1,7 +1,7 @@
 """torch.nn's layers, with `forward` alone overridden: the gradients are hand-written.
 
-Parameters, initialisation, state_dict, repr, hooks and all the rest are torch.nn's, as each class is a subclass of
-torch.nn's of the same name.
+Parameters, initialisation, state_dict, hooks and all the rest are torch.nn's, as each class is a subclass of torch.nn's of the
+same name; `repr` says whose layer it is.
 """
 
 from manualgrad.nn._reference import CLASSES, of_class
@@ -42,4 +42,4 @@ __all__ = [
 ]
 
 for _name, _entry in CLASSES.items():  # a class says its formula, and the reference the rest
-    globals()[_name].__doc__ = of_class(_name, globals()[_name].__doc__ or "", _entry)
+    globals()[_name].__doc__ = of_class(_name, globals()[_name], _entry)

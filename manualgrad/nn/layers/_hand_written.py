@@ -21,6 +21,11 @@ class HandWritten:
             if name in vars(cls):
                 vars(cls)[name].__wrapped__ = getattr(super(cls, cls), name)
 
+    def __repr__(self) -> str:
+        """`manualgrad.nn.Linear(...)`, so that a printed model shows which layers are swapped; a subclass has its own name."""
+        ours = type(self).__module__.startswith("manualgrad.nn.")
+        return f"manualgrad.nn.{super().__repr__()}" if ours else super().__repr__()
+
 
 def as_a_node(layer: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
     """The call of the whole layer in the graph of torch.fx.symbolic_trace; None where no argument is a proxy of it.
