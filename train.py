@@ -1,6 +1,6 @@
 """Train a network of hand-differentiated layers on MNIST, on the CPU or on GPUs, and test it.
 
-    python train.py                                       the notes' network, 784-16-16-10, in half a minute
+    python train.py                                       a network of two hidden layers, 784-16-16-10, in half a minute
     python train.py --recipe nielsen-30                   the network of Nielsen's book, chapter 1
     python train.py --recipe best                         the best that sigmoid layers do in ten minutes
     python train.py --recipe lenet5                       LeCun's convolutional network

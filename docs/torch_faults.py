@@ -1,4 +1,4 @@
-"""What torch_under_check.py found: each fault with the smallest program that shows it, and how it is known what is right.
+"""PyTorch's faults, each with a small program that shows it, and how it is known what is right.
 
 Each program leaves `got` and `wanted`; tests/test_torch_under_check.py runs them all.
 """
@@ -16,10 +16,11 @@ class Fault:
 
     Attributes:
         what: in a sentence.
-        explains: the subjects and checks of the table that it is behind.
+        explains: the subjects and checks of the table that it is behind; none, where it takes other inputs than the table's.
         known: how it is known what is right.
         program: defines `got` and `wanted`.
         issue: PyTorch's, where one is known.
+        by_hand: whether the program gives what is wanted inside `manualgrad.by_hand()`, which has the function.
     """
 
     what: str
@@ -27,6 +28,7 @@ class Fault:
     known: str
     program: str
     issue: int | None = None
+    by_hand: bool = True
 
 
 _LAYER_NORM = """
@@ -226,6 +228,7 @@ v = torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64)
 got, wanted = tangent_of_tangent(torch.linalg.det), torch.tensor(2 * (1.0 * 4.0 - 2.0 * 3.0), dtype=torch.float64)
 """,
         196696,
+        by_hand=False,
     ),
     Fault(
         "linalg.det: a third derivative, reverse over forward over reverse mode, is silently wrong.",
@@ -246,6 +249,7 @@ def second(x):
 got, wanted = (grad(second)(x) * v).sum(), torch.tensor(0.0, dtype=torch.float64)
 """,
         196696,
+        by_hand=False,
     ),
     Fault(
         "cosine_embedding_loss: a third derivative, forward over reverse over forward mode, is silently wrong.",
@@ -313,8 +317,66 @@ except RuntimeError as error:
         "Analytically: log(1 + e¹⁰⁰) is 100 and 4e-44.",
         """import torch
 
-got = torch.nn.functional.soft_margin_loss(torch.tensor([-100.0]), torch.tensor([1.0]))
+z = torch.tensor([-100.0], requires_grad=True)
+got = torch.nn.functional.soft_margin_loss(z, torch.tensor([1.0])).detach()
 wanted = torch.tensor(100.0)
+""",
+    ),
+    Fault(
+        "layer_norm: the gradient of a gradient by the weight that vmap computes for each example is silently wrong.",
+        (),
+        "The same in a loop over the examples, and finite differences.",
+        """import torch
+from torch.func import grad, vmap
+
+weight = torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64)
+
+def loss(weight, x):
+    return torch.nn.functional.layer_norm(x, (3,), weight).pow(2).sum()
+
+def of_the_first_weight(weight_gradients):
+    x = torch.tensor([[0.0, 1.0, 3.0], [2.0, 0.0, 1.0]], dtype=torch.float64, requires_grad=True)
+    weight_gradients(x)[:, 0].sum().backward()
+    return x.grad
+
+got = of_the_first_weight(vmap(lambda x: grad(loss)(weight, x)))
+wanted = of_the_first_weight(lambda rows: torch.stack([grad(loss)(weight, x) for x in rows]))
+""",
+    ),
+    Fault(
+        "layer_norm over a single element on the CPU, with AVX2: the gradient of the weight is silently not 0.",
+        (),
+        "Analytically: a number minus its mean is 0, so that the weight is multiplied by 0.",
+        """import torch
+
+x = torch.full((8, 1), 123456.7)
+weight = torch.ones(1, requires_grad=True)
+torch.nn.functional.layer_norm(x, (1,), weight).sum().backward()
+got, wanted = weight.grad, torch.zeros(1)
+""",
+        188372,
+    ),
+    Fault(
+        "scaled_dot_product_attention on the CPU: a float64 query with a float32 mask gives silently wrong values.",
+        (),
+        "The formula, in elementary operations; it is also the result for the same mask in float64.",
+        """import torch
+
+x = torch.linspace(0, 1, 16, dtype=torch.float64).view(1, 1, 16, 1).requires_grad_()
+mask = torch.linspace(0, 4, 16).expand(16, 16)  # float32
+got = torch.nn.functional.scaled_dot_product_attention(x, x, x, mask)[0, 0, 0].detach()
+wanted = (torch.softmax(x @ x.mT + mask, -1) @ x)[0, 0, 0].detach()
+""",
+    ),
+    Fault(
+        "hardsigmoid: in float64, the slope is 1/6 rounded to float32.",
+        (),
+        "Analytically: the derivative of z/6 + 1/2 is 1/6.",
+        """import torch
+
+z = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
+torch.nn.functional.hardsigmoid(z).backward()
+got, wanted = z.grad.item(), 1 / 6
 """,
     ),
 ]

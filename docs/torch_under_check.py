@@ -176,19 +176,23 @@ def check(name: str) -> Report:
 
 
 def table(reports: dict[str, Report]) -> str:
-    """A row for each subject, a column for each check."""
+    """A row for each subject: the checks that find a fault, and those that do not apply."""
     explained = {cell: n for n, fault in enumerate(FAULTS, 1) for cell in fault.explains}
-    lines = ["| | " + " | ".join(name.replace("_", " ") for name in SHOWN) + " |", "| --- |" + " --- |" * len(SHOWN)]
+    lines = ["| function or module | faults | checks that do not apply |", "| --- | --- | --- |"]
     for name, report in reports.items():
-        cells = []
-        for check_name in SHOWN:
-            if check_name in report.failures:
-                n = explained.get((name, check_name))
-                cells.append(f"[fault {n}](#fault-{n})" if n else "**?**")
-            else:
-                cells.append("–" if check_name in report.skipped else "✓")
-        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+        found = [(check_name, explained.get((name, check_name))) for check_name in report.failures]
+        links = [f"{_words(check_name)}: " + (f"[fault {n}](#fault-{n})" if n else "**?**") for check_name, n in found]
+        lines.append(f"| `{name}` | {', '.join(links) or '–'} | {', '.join(map(_words, report.skipped)) or '–'} |")
     return "\n".join(lines)
+
+
+def _words(check_name: str) -> str:
+    return check_name.replace("_", " ")
+
+
+def summary() -> str:
+    rows = [f"| [fault {n}](#fault-{n}) | {fault.what} |" for n, fault in enumerate(FAULTS, 1)]
+    return "\n".join(["| program | fault |", "| --- | --- |", *rows])
 
 
 def faults() -> str:
@@ -220,19 +224,29 @@ def unexplained(reports: dict[str, Report]) -> list[str]:
 
 
 def document(reports: dict[str, Report]) -> str:
+    ours, missing = [f for f in FAULTS if f.by_hand], [f for f in FAULTS if not f.by_hand]
+    functions = ", ".join(dict.fromkeys(fault.what.partition(":")[0] for fault in missing))
     return f"""# PyTorch under the same checks
 
-`manualgrad.testing.check_function` on {len(reports)} of PyTorch's own functions and modules: PyTorch {torch.__version__}, CPU.
-Written by `python docs/torch_under_check.py`, which refuses to write an accusation that no program below confirms;
-`tests/test_torch_under_check.py` runs the programs.
+{len(FAULTS)} faults of PyTorch's own functions, each with a small program that shows it: PyTorch {torch.__version__}, CPU.
 
-✓ nothing found · – does not apply (PyTorch has no such derivative, say, and raises) · a fault links to its program
+{summary()}
 
-{table(reports)}
+Inside `with manualgrad.by_hand():`, {len(ours)} of the programs give what is wanted; {functions} has no hand-written
+derivative. Most faults were found by `manualgrad.testing.check_function`, in
+[{len(reports)} functions and modules](#functions-and-modules-under-check). `python docs/torch_under_check.py` writes this
+page, and refuses to write an accusation that no program confirms; `tests/test_torch_under_check.py` runs the programs.
 
 ## The faults
 
-{faults()}"""
+{faults()}
+## Functions and modules under check
+
+What {len(SHOWN)} checks say of each of {len(reports)}. A check does not apply where, for instance, PyTorch has no such
+derivative and raises.
+
+{table(reports)}
+"""
 
 
 def main() -> int:

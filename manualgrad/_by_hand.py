@@ -50,8 +50,8 @@ class by_hand(TorchFunctionMode):
     - What torch.utils.checkpoint computes again is outside the block. Enter one inside the checkpointed function, or pass
       `context_fn=lambda: (nullcontext(), by_hand())`; otherwise the backward raises a CheckpointError, and with
       `use_reentrant=True` the forward raises a RuntimeError.
-    - A gradient that is taken with create_graph=True outside the block is recorded by torch's operators: its values are those
-      of the hand-written derivative, and its own derivative is torch's.
+    - A gradient that is taken with create_graph=True, inside the block or outside it, is recorded by torch's operators: its
+      values are those of the hand-written derivative, and its own derivative is torch's.
     - torch.nn.functional.l1_loss hands itself over to any mode without its `weight` (seen in 2.14.1), so that it is lost in the
       block; manualgrad.nn.functional.l1_loss keeps it.
     - Under torch.export, torch.jit.trace and torch.fx, torch's own operators stand in the graph.

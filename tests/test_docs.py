@@ -11,6 +11,7 @@ from paths import ROOT
 sys.path.append(str(ROOT / "docs"))
 
 import torch_under_check
+from torch_faults import FAULTS
 
 import manualgrad
 from manualgrad import cli
@@ -187,12 +188,24 @@ def test_the_readmes_table_has_rows():
 def test_a_derivative_that_the_readme_names_is_not_pytorchs_and_is_ours(name, check, how):
     """PyTorch's, by the table of all of its functions under check; ours by the same check on the same inputs."""
     table = (DOCS / "torch-under-check.md").read_text(encoding="utf-8")
-    (head,) = re.findall(r"^\| \| (.*) \|$", table, re.M)
-    (row,) = re.findall(rf"^\| `{re.escape(name)}` \| (.*) \|$", table, re.M)
-    cell = dict(zip(head.split(" | "), row.split(" | "), strict=True))[check.replace("_", " ")]
-    assert cell.startswith("[fault") if how == "silently wrong" else cell == "–"
+    ((faults, not_applicable),) = re.findall(rf"^\| `{re.escape(name)}` \| (.*) \| (.*) \|$", table, re.M)
+    words = check.replace("_", " ")
+    assert f"{words}: [fault" in faults if how == "silently wrong" else words in not_applicable.split(", ")
     function, inputs = torch_under_check.SUBJECTS[name]
     assert check_function(manualgrad.by_hand()(function), inputs, checks=check) == {check: "SUCCESS"}
+
+
+def test_each_program_that_the_readmes_table_links_is_of_its_row():
+    """That the program shows the fault, and that ours does not have it, is in test_torch_under_check.py."""
+    rows = re.findall(
+        r"^\| `F\.(\w+)`.* \[.+?\]\(docs/torch-under-check\.md#fault-(\d+)\) \| right \|$",
+        README.read_text(encoding="utf-8"),
+        re.M,
+    )
+    assert [name for name, _ in rows] == ["layer_norm", "scaled_dot_product_attention", "hardsigmoid"]
+    for name, n in rows:
+        assert FAULTS[int(n) - 1].what.startswith(name)
+        assert FAULTS[int(n) - 1].by_hand
 
 
 def measured_models():

@@ -15,6 +15,7 @@ from torch import Tensor
 from manualgrad.functions.attention import AttentionFunction
 from manualgrad.functions.linear.convolution import ConvolutionFunction
 from manualgrad.functions.normalization.batch_norm import BatchNormFunction
+from manualgrad.training.plots.style import SERIES, signed
 
 __all__ = ["draw"]
 
@@ -28,15 +29,15 @@ def draw(folder: Path) -> None:
 
 
 def _grid(axes: Axes, numbers: Tensor, title: str, frame: tuple[int, int, int, int] | None = None) -> None:
-    """Numbers as tiles, red below 0 and blue above it."""
+    """Numbers as tiles, blue above 0 and orange below it."""
     most = float(numbers.abs().max()) or 1.0
-    axes.imshow(numbers, cmap="RdBu", vmin=-1.6 * most, vmax=1.6 * most)
+    axes.imshow(numbers, **signed(torch.tensor(1.6 * most)))
     for (row, column), number in _each(numbers):
         axes.text(column, row, f"{number:.3g}".replace("-", "−"), ha="center", va="center", fontsize=9)
     if frame is not None:
         row, column, height, width = frame
         corner = (column - 0.5, row - 0.5)
-        axes.add_patch(matplotlib.patches.Rectangle(corner, width, height, fill=False, lw=2.5, color="#bf8700"))
+        axes.add_patch(matplotlib.patches.Rectangle(corner, width, height, fill=False, lw=2.5, color=SERIES[1]))
     axes.set_title(title, fontsize=10)
     axes.set_xticks([])
     axes.set_yticks([])
@@ -80,10 +81,10 @@ def batch_norm() -> Figure:
     line = slope * (at - m) + constant
     figure = Figure(figsize=(8.6, 3.3), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    left.scatter(at, r * g, s=14, color="#0969da", label="r g: what comes back")
-    left.plot(at, -line, color="#bf8700", lw=2, label="−slope (x − m) − constant: what is subtracted")
-    right.scatter(at, x.grad, s=14, color="#1a7f37", label="∂C/∂x: what is left")
-    right.plot(at, torch.zeros_like(at), color="#bf8700", lw=2, label="its mean and its slope are 0")
+    left.scatter(at, r * g, s=14, color=SERIES[0], label="r g: what comes back")
+    left.plot(at, -line, color=SERIES[1], lw=2, label="−slope (x − m) − constant: what is subtracted")
+    right.scatter(at, x.grad, s=14, color=SERIES[-1], label="∂C/∂x: what is left")
+    right.plot(at, torch.zeros_like(at), color=SERIES[1], lw=2, label="its mean and its slope are 0")
     for axes in (left, right):
         axes.set_xlabel("x")
         axes.legend(fontsize=9, loc="upper left")

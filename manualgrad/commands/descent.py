@@ -68,9 +68,9 @@ def run(options: argparse.Namespace) -> int:
     screen.print(title, style="bold", markup=False)
     why = f": of {', '.join(f'{tried:g}' for tried in RATES)}, the one at which mini-batches end lowest (--lr takes another)"
     screen.print(f"{what}{'' if options.lr else why}.")
-    shown = table("", "<each step on", "cost at first", "at last", "examples seen", "seconds")
+    shown = table("", "<each step on", "cost at first", "at last", "rises", "examples seen", "seconds")
     for name, path in paths.items():
-        costs = f"{path.costs[0]:.4f}", f"{path.costs[-1]:.4f}"
+        costs = f"{path.costs[0]:.4f}", f"{path.costs[-1]:.4f}", f"{path.rises} of {len(path.costs) - 1} times"
         shown.add_row(name, *costs, f"{path.examples[-1]:,}", f"{path.seconds[-1]:.2f}")
     screen.print(shown)
     screen.print(_outcome(*paths.values()))

@@ -10,6 +10,7 @@ from manualgrad.commands.errors import BadInput
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from torch import Tensor
 
     from manualgrad.teaching.explain import Explanation
 
@@ -61,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     if why:
         screen.print(why)
     screen.print(f"A nudge to q is −∂C₀/∂q; C₀ = Σ (a − y)² = {e.trace.cost.item():.4f} is this image's cost.\n")
-    for part in (_outputs(e), _avenues(e), _layer_before(e), _steps(e)):
+    for part in (_outputs(e), _weights(e), _activations(e), _layer_before(e), _steps(e)):
         screen.print(part)
     save(options.out, lambda path: plot_explanation(e, title, path))
     screen.print(f"The picture, back to the first layer's weights: {options.out}", soft_wrap=True, markup=False)
@@ -96,40 +97,47 @@ def _outputs(e: Explanation) -> Table:
     return shown
 
 
-def _avenues(e: Explanation) -> Table:
+def _weights(e: Explanation) -> Table:
     from manualgrad.commands.terminal import number, table
 
-    j, before = e.neuron, e.wishes_before(-1)[e.neuron]
-    shown = table(
-        f"Output {j} alone: bias {number(e.bias_wish)}; its strongest wishes of weights and of activations",
-        *("from k", "a_k", f"nudge to W[{j},k]", "k", f"W[{j},k]", "nudge to a_k"),
-    )
-    W = e.outputs.W
-    assert W is not None
-    weights, activations = (t.abs().argsort(descending=True)[:_STRONGEST].tolist() for t in (e.weight_wishes, before))
-    for k, m in zip(weights, activations, strict=True):
-        shown.add_row(
-            str(k),
-            f"{e.outputs.a_prev[k]:.4f}",
-            number(e.weight_wishes[k].item()),
-            str(m),
-            number(W[j, m].item()),
-            number(before[m].item()),
-        )
-    shown.caption = "A weight is nudged in proportion to its a_k, and a_k in proportion to its weight."
+    j, wishes = e.neuron, e.weight_wishes
+    title = f"Output {j} alone: bias {number(e.bias_wish)}; its strongest wishes of weights"
+    shown = table(title, "from k", "a_k", f"nudge to W[{j},k]", "<")
+    for k in wishes.abs().argsort(descending=True)[:_STRONGEST].tolist():
+        shown.add_row(str(k), f"{e.outputs.a_prev[k]:.4f}", *_wish(wishes, k))
+    shown.caption = "A weight is nudged in proportion to the activation a_k that it comes from."
     return shown
 
 
+def _activations(e: Explanation) -> Table:
+    from manualgrad.commands.terminal import number, table
+
+    j, W, wishes = e.neuron, e.outputs.W, e.wishes_before(-1)[e.neuron]
+    assert W is not None
+    shown = table(f"Output {j} alone: its strongest wishes of activations", "k", f"W[{j},k]", "nudge to a_k", "<")
+    for k in wishes.abs().argsort(descending=True)[:_STRONGEST].tolist():
+        shown.add_row(str(k), number(W[j, k].item()), *_wish(wishes, k))
+    shown.caption = f"An activation is nudged in proportion to its weight W[{j},k]."
+    return shown
+
+
+def _wish(wishes: Tensor, k: int) -> tuple[str, str]:
+    """One of them, and its bar beside the largest."""
+    from manualgrad.commands.terminal import bar, number
+
+    return number(wishes[k].item()), bar(wishes[k].item(), wishes.abs().max().item())
+
+
 def _layer_before(e: Explanation) -> Table:
-    from manualgrad.commands.terminal import bar, number, table
+    from manualgrad.commands.terminal import number, table
 
     wishes, own = e.wishes_before(-1).sum(0), e.wishes_before(-1)[e.neuron]
     shown = table(
         "The wishes of all outputs for the layer before, added up", "k", f"of output {e.neuron}", "of the others", "sum", "<"
     )
     for k in wishes.abs().argsort(descending=True)[:_STRONGEST].tolist():
-        total, one = wishes[k].item(), own[k].item()
-        shown.add_row(str(k), number(one), number(total - one), number(total), bar(total, wishes.abs().max().item()))
+        one = own[k].item()
+        shown.add_row(str(k), number(one), number(wishes[k].item() - one), *_wish(wishes, k))
     return shown
 
 

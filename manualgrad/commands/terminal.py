@@ -27,9 +27,9 @@ def table(title: str, *columns: str) -> Table:
 
 
 def bar(value: float, largest: float, width: int = 16) -> str:
-    """A bar of `value` beside the `largest` of its column: red and upwards above 0, blue and downwards below."""
+    """A bar of `value` beside the `largest` of its column: blue and upwards above 0, orange and downwards below."""
     length = round(abs(value) / largest * width) if largest else 0
-    return f"[{'red' if value > 0 else 'blue'}]{'↑' if value > 0 else '↓'}{'█' * length}[/]" if length else ""
+    return f"[{'dodger_blue2' if value > 0 else 'dark_orange3'}]{'↑' if value > 0 else '↓'}{'█' * length}[/]" if length else ""
 
 
 def save(path: Path, draw: Callable[[Path], object]) -> None:

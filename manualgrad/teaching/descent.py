@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -39,6 +40,11 @@ class Path:
     seconds: list[float]
     costs: list[float]
     points: Tensor
+
+    @property
+    def rises(self) -> int:
+        """How often the cost is higher than at the place before: how much the path stumbles."""
+        return sum(after > before for before, after in pairwise(self.costs))
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ class SmoothL1Loss(HandWritten, torch.nn.SmoothL1Loss):
 class MSELoss(HandWritten, torch.nn.MSELoss):
     """The quadratic cost, the squares of (input − target).
 
-    `reduction` may also be "batchmean", the notes' cost: the sum over the outputs, averaged over the examples.
+    `reduction` may also be "batchmean", the cost that `train.py` lowers: the sum over the outputs, averaged over the examples.
     """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:

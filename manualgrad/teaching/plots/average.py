@@ -35,7 +35,7 @@ def plot_wishes(wishes: Tensor, labels: Tensor, title: str, path: Path | None = 
         if place:
             axes.axvline(place - 0.5, color="0.85", lw=1, zorder=0)
     mean = wishes.mean().item()
-    axes.axhline(mean, color=SERIES[1], ls="--", lw=2, label=f"mean of all, {number(mean)}: the nudge that descent takes")
+    axes.axhline(mean, color=SERIES[0], ls="--", lw=2, label=f"mean of all, {number(mean)}: the nudge that descent takes")
     axes.set(
         xlabel=f"digit: a point for each example, from the least nudge to the greatest. {UP_AND_DOWN} Grey: neither.",
         ylabel="nudge wanted, $-\\partial C_k/\\partial w$ (each mark is 10 times the one before)",
@@ -48,7 +48,7 @@ def plot_wishes(wishes: Tensor, labels: Tensor, title: str, path: Path | None = 
 
 
 def _colors(wishes: Tensor) -> list[str]:
-    return [UP if wish > 0 else DOWN if wish < 0 else SERIES[3] for wish in wishes.tolist()]
+    return [UP if wish > 0 else DOWN if wish < 0 else SERIES[-1] for wish in wishes.tolist()]
 
 
 def _scale(axes: Axes, largest: float) -> None:
@@ -71,7 +71,7 @@ def plot_only(digit: int, seen: dict[str, tuple[Tensor, float]], title: str, pat
     heading(figure, title)
     panels = figure.subplots(1, len(seen), sharey=True)
     for axes, (name, (counts, accuracy)) in zip(panels, seen.items(), strict=True):
-        shown = [SERIES[0] if d == digit else SERIES[3] for d in range(len(counts))]
+        shown = [SERIES[0] if d == digit else SERIES[-1] for d in range(len(counts))]
         axes.bar(range(len(counts)), counts.tolist(), color=shown)
         axes.set(title=f"{name}\n{accuracy:.1%} right", xlabel="taken for a", xticks=range(len(counts)))
     panels[0].set_ylabel("test images")

@@ -137,7 +137,7 @@ def _draw_formula(axes: Axes, longest: Parameter, top: float) -> None:
 
 
 def _derivative(axes: Axes, at: _Place, name: str, value: float) -> None:
-    _box(axes, at, f"$\\partial C_0/\\partial {_math(name)}$\n{number(value)}", "#fdf3e0", _DERIVATIVE)
+    _box(axes, at, f"$\\partial C_0/\\partial {_math(name)}$\n{number(value)}", "#e4f4ee", _DERIVATIVE)
 
 
 def _box(axes: Axes, at: _Place, text: str, face: str, edge: str) -> None:

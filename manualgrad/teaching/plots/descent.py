@@ -35,7 +35,9 @@ def plot_descent(paths: dict[str, Path], plane: Plane, title: str, file: File | 
     right.set(title="Cost by time", xlabel="seconds spent on steps")
     right.tick_params(labelleft=False)
     _map(figure.add_subplot(grid[1, :]), figure, paths, plane)
-    figure.legend(*left.get_legend_handles_labels(), title="each step on", loc="outside lower center", ncols=2)
+    lines, _ = left.get_legend_handles_labels()
+    stumbles = [f"{name}: the cost rises {path.rises} of {len(path.costs) - 1} times" for name, path in paths.items()]
+    figure.legend(lines, stumbles, title="each step on", loc="outside lower center", ncols=2)
     return save(figure, file)
 
 
@@ -75,7 +77,7 @@ def _map(axes: Axes, figure: Figure, paths: dict[str, Path], plane: Plane) -> No
     _label(axes, f"end: cost {careful.costs[-1]:.4f}", right, 0, lower)
     axes.set(
         title="Both paths over a map of the cost, on the plane through the start and both ends.\n"
-        "In between, the paths leave it: they are drawn at the nearest place on it",
+        "In between, the paths leave it: they are drawn at the nearest place on it,\nwhich hides most of the stumbling",
         xlabel="from the start towards the end of the path on all examples",
         ylabel="at right angles to that, towards the other end",
     )

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from manualgrad.teaching.explain import STEP, Explanation
 from manualgrad.teaching.number import number
-from manualgrad.teaching.plots.network import HEIGHT, plot_network, sign_color
-from manualgrad.training.plots.style import DOWN, SERIES, UP, UP_AND_DOWN, WIDTH, colors, image, red_and_blue, save
+from manualgrad.teaching.plots.network import HEIGHT, plot_network
+from manualgrad.training.plots.style import DOWN, SERIES, UP, UP_AND_DOWN, WIDTH, colors, image, save, signed
 
 __all__ = ["Panel", "panels", "plot_explanation"]
 
@@ -119,7 +119,7 @@ def _avenues(figure: SubFigure, e: Explanation) -> None:
     a.set_title("... the activations they come from", fontsize=10)
     draw(before, e.wishes_before(-1)[j], f"$-\\delta_{{{j}}} W_{{{j}k}}$", _up_or_down)
     before.set_title("the activations before: in proportion to ...", fontsize=10)
-    draw(w, W[j].detach(), f"$W_{{{j}k}}$", sign_color)
+    draw(w, W[j].detach(), f"$W_{{{j}k}}$", _up_or_down)
     w.set_title("... its weights", fontsize=10)
     if len(e.trace.layers) > 1:
         for axes in (a, w):
@@ -135,8 +135,7 @@ def _neurons_before(e: Explanation, axes: Axes, values: Tensor, symbol: str, col
 
 def _pixels(e: Explanation, axes: Axes, values: Tensor, symbol: str, color: Callable[[float], str]) -> None:
     """As an image, in shades of the colours of bars."""
-    shades = {_grey: {"cmap": "gray"}, sign_color: red_and_blue(values) | {"cmap": "BrBG_r"}}
-    drawn = image(axes, values, **shades.get(color, red_and_blue(values)))
+    drawn = image(axes, values, **({"cmap": "gray"} if color is _grey else signed(values)))
     axes.figure.colorbar(drawn, ax=axes, label=symbol)
 
 
@@ -146,7 +145,7 @@ def _wishes_before(figure: SubFigure, e: Explanation, l: int) -> None:
     shown, total = wishes[js][:, ks], wishes.sum(0)[ks]
     (table, bar), (below, empty) = figure.subplots(2, 2, width_ratios=[1, 0.02], height_ratios=[_ROW * len(js), 1.2])
     empty.set_axis_off()
-    drawn = table.imshow(shown.numpy(), aspect="auto", interpolation="nearest", **red_and_blue(shown))
+    drawn = table.imshow(shown.numpy(), aspect="auto", interpolation="nearest", **signed(shown))
     table.set(ylabel=f"{_name(e, l)}, $j$" + _some(e, l, ",\n"), xticks=range(len(ks)), xticklabels=[])
     table.set_yticks(range(len(js)), [str(j) for j in js])
     figure.colorbar(drawn, cax=bar, label="$-\\delta_j W_{jk}$")
@@ -163,7 +162,7 @@ def _first_weights(figure: SubFigure, e: Explanation) -> None:
         axes.set_axis_off()
     for axes, j in zip(grid.flat, js, strict=False):
         axes.set_axis_on()
-        drawn = image(axes, wishes[j], **red_and_blue(wishes[js]))
+        drawn = image(axes, wishes[j], **signed(wishes[js]))
         axes.set_title(f"neuron {j}", fontsize=10)
     label = "nudge of the weight of pixel $k$, $-\\partial C_0/\\partial W_{jk} = -\\delta_j\\,x_k$"
     figure.colorbar(drawn, ax=grid, location="bottom", shrink=0.6, aspect=40, label=label)
@@ -178,7 +177,7 @@ def _steps(figure: SubFigure, e: Explanation) -> None:
     rows = range(len(e.steps))
     predicted, measured = [s.predicted for s in e.steps], [s.measured for s in e.steps]
     axes.barh([r - 0.2 for r in rows], predicted, 0.4, color="0.75", label="predicted, $\\nabla C_0\\cdot$step")
-    axes.barh([r + 0.2 for r in rows], measured, 0.4, color=SERIES[1], label="measured")
+    axes.barh([r + 0.2 for r in rows], measured, 0.4, color=SERIES[0], label="measured")
     axes.axvline(0, color="black", lw=0.8)
     axes.set_ylim(len(e.steps) - 0.4, -0.6)
     axes.set_yticks(list(rows), [step.along.replace(", as", ",\nas") for step in e.steps])
@@ -198,8 +197,8 @@ def _bars(axes: Axes, values: Tensor, ks: Sequence[int], color: list[str]) -> No
     axes.set_xticks(range(len(ks)), [str(k) for k in ks])
 
 
-def _up_or_down(wish: float) -> str:
-    return UP if wish > 0 else DOWN
+def _up_or_down(value: float) -> str:
+    return UP if value > 0 else DOWN
 
 
 def _grey(_: float) -> str:

@@ -14,9 +14,9 @@ from torch import Tensor
 from manualgrad.network.algorithm import LayerTrace
 from manualgrad.teaching.explain import Explanation
 from manualgrad.teaching.number import number
-from manualgrad.training.plots.style import DOWN, SERIES, UP, UP_AND_DOWN, WIDTH, side
+from manualgrad.training.plots.style import DOWN, UP, UP_AND_DOWN, WIDTH, side
 
-__all__ = ["HEIGHT", "plot_network", "sign_color"]
+__all__ = ["HEIGHT", "plot_network"]
 
 HEIGHT = 7.8  # inches; the panel is drawn in inches, from its lower left
 _TOP, _BOTTOM = 6.55, 1.45  # of the columns of neurons
@@ -27,7 +27,6 @@ _NEURON, _ARROW = 0.27, 0.3  # a neuron's height, the longest arrow's
 _GAP = 0.22  # right of a neuron, for its arrow
 _LINKS, _LINKS_OF_A_NEURON = 60, 2  # the strongest between two columns; from the pixels to each neuron
 _PALE = 0.5
-_POSITIVE, _NEGATIVE = SERIES[0], SERIES[1]
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def _draw_links(axes: Axes, before: _Column, after: _Column, looked_at: int | No
 
 
 def _draw_link(axes: Axes, start: tuple[float, float], end: tuple[float, float], size: float, alpha: float) -> None:
-    axes.plot(*zip(start, end, strict=True), color=sign_color(size), lw=2.5 * abs(size), alpha=alpha, zorder=2 + alpha)
+    axes.plot(*zip(start, end, strict=True), color=UP if size > 0 else DOWN, lw=2.5 * abs(size), alpha=alpha, zorder=2 + alpha)
 
 
 def _draw_neurons(axes: Axes, column: _Column, looked_at: int | None) -> None:
@@ -200,7 +199,7 @@ def _draw_key(axes: Axes, neuron: int) -> None:
     for i in range(4):
         axes.add_patch(Ellipse((x + 0.17 * i, y), 0.15, 0.15, facecolor=str(i / 3), edgecolor="0.4"))
     axes.text(x + 0.68, y, "activation: black 0, white 1 (the column's largest, if above 1)", va="center")
-    for x, color, text in ((5.75, _POSITIVE, "weight above 0"), (7.6, _NEGATIVE, "below 0 (the strongest)")):
+    for x, color, text in ((5.75, UP, "weight above 0"), (7.6, DOWN, "below 0 (the strongest)")):
         axes.plot([x, x + 0.35], [y, y], color=color, lw=2.5)
         axes.text(x + 0.43, y, text, va="center")
     y = 0.25
@@ -208,11 +207,6 @@ def _draw_key(axes: Axes, neuron: int) -> None:
         axes.add_patch(_arrow(x, y, size))
     wish = "the nudge wished of an activation, $-\\partial C_0/\\partial a$; lengths compare within a column."
     axes.text(0.6, y, f"{wish} {UP_AND_DOWN} Ring: output {neuron}.", va="center")
-
-
-def sign_color(weight: float) -> str:
-    """Neither UP's nor DOWN's: a weight has a sign, but no direction."""
-    return _POSITIVE if weight > 0 else _NEGATIVE
 
 
 def _weights(layer: LayerTrace) -> Tensor:

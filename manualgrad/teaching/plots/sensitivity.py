@@ -56,7 +56,7 @@ def _how_many(axes: Axes, gradient: Tensor, first: Nudge) -> None:
 
 def _predicted(axes: Axes, nudges: list[Nudge]) -> None:
     ends = [min(n.predicted for n in nudges), max(n.predicted for n in nudges)]
-    axes.plot(ends, ends, color=SERIES[3], lw=1, label="as predicted")
+    axes.plot(ends, ends, color=SERIES[-1], lw=1, label="as predicted")
     axes.plot(
         [n.predicted for n in nudges],
         [n.measured for n in nudges],

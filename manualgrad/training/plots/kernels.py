@@ -9,14 +9,13 @@ from typing import Any
 
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from manualgrad import nn
 from manualgrad.training.data import Examples
 from manualgrad.training.lenet5 import KERNELS, make_lenet5
-from manualgrad.training.plots.style import SERIES, UP_AND_DOWN, WIDTH, image, red_and_blue, save
+from manualgrad.training.plots.style import UP_AND_DOWN, WIDTH, image, save, signed
 
 __all__ = ["Wishes", "plot_kernels", "strongest", "wishes"]
 
@@ -28,7 +27,6 @@ _FIRST, _SIDE, _APART = 2.0, 1.04, 1.12  # of the squares: the first one's place
 _ROWS = (3.1, 4.65, 6.2)  # the tops of the kernels, the maps and the wishes
 _BAR = 8.78  # the place of the bars that tell the colours' values
 _IMAGE = 1.65  # its side
-_SIGNS = LinearSegmentedColormap.from_list("signs", [SERIES[1], "white", SERIES[0]])  # a weight has a sign, but no direction
 
 
 @dataclass(frozen=True)
@@ -101,13 +99,12 @@ def plot_kernels(
     image(pixels, examples.x[k].cpu(), cmap="gray", vmin=0, vmax=1)
     _tell(whole, found, f"Image {k:,} of the {len(examples):,} {those}, counted from 0, is {_a(label)}, {seen}.")
 
-    signs = max(found.kernels.abs().max().item(), 1e-300)
     rows: tuple[tuple[str, str, Tensor, dict[str, Any], str], ...] = (
         (
             "the kernel",
-            "25 weights.\nOrange: above 0.\nGreen: below 0.",
+            "25 weights.\nBlue: above 0.\nOrange: below 0.",
             found.kernels,
-            {"cmap": _SIGNS, "norm": TwoSlopeNorm(0, -signs, signs)},
+            signed(found.kernels),
             "weight w",
         ),
         (
@@ -121,7 +118,7 @@ def plot_kernels(
             "the wish",
             "for each weight:\nhow to move it for\nthis image's sake.\n" + UP_AND_DOWN.replace(". ", ".\n"),
             found.wishes,
-            red_and_blue(found.wishes),
+            signed(found.wishes),
             "nudge −∂C₀/∂w",
         ),
     )

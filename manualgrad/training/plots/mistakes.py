@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
@@ -15,6 +16,7 @@ from manualgrad.training.plots.style import SERIES, WIDTH, save, side
 __all__ = ["confusion", "plot_confusion", "plot_worst", "worst"]
 
 _ROWS = 6
+_PURPLES = LinearSegmentedColormap.from_list("mistakes", ["white", SERIES[1]])
 
 
 def confusion(examples: Examples, a: Tensor) -> Tensor:
@@ -30,12 +32,16 @@ def worst(examples: Examples, a: Tensor) -> tuple[list[int], Tensor]:
 
 
 def plot_confusion(examples: Examples, a: Tensor, title: str, path: Path | None = None) -> Figure:
-    """The counts of `confusion` as a PNG file, the mistakes in orange."""
+    """The counts of `confusion` as a PNG file, the mistakes in purple."""
     counts = confusion(examples, a).cpu()
     mistakes = counts.clone().fill_diagonal_(0)
     figure = Figure(figsize=(8, 7.8), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(mistakes.numpy(), cmap="Oranges", vmax=max(1, 1.5 * mistakes.max().item()))
+    axes.imshow(
+        mistakes.numpy(),
+        cmap=_PURPLES,
+        vmax=max(1, 1.5 * mistakes.max().item()),
+    )
     for (row, column), count in zip(torch.cartesian_prod(*[torch.arange(CLASSES)] * 2).tolist(), counts.flatten(), strict=True):
         right = row == column
         text = f"{count:,}" if count else "·"

@@ -11,23 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.colors import TwoSlopeNorm
+from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from manualgrad.training import files
 
-__all__ = ["DOWN", "SERIES", "UP", "UP_AND_DOWN", "WIDTH", "colors", "heading", "image", "red_and_blue", "save", "side"]
+__all__ = ["DOWN", "SERIES", "UP", "UP_AND_DOWN", "WIDTH", "colors", "heading", "image", "save", "side", "signed"]
 
 WIDTH = 10  # inches: what a page of 830 pixels shows of it has letters of 10 points 11 pixels high
 _DPI = 150
 
-# The ends of ColorBrewer's RdBu, which people who confuse red and green tell apart (https://colorbrewer2.org).
-UP, DOWN = "#ca0020", "#0571b0"
-UP_AND_DOWN = "Red: up. Blue: down."
+# Above 0 and below it, of a weight, of a wish and of any other number; teaching/play/page/css/base.css has the same. The two
+# are told apart, and from what SERIES has, with any kind of colour blindness: tests/training/plots/test_style.py.
+UP, DOWN = "#2163c9", "#b8550b"
+UP_AND_DOWN = "Blue: up. Orange: down."
+_SIGNS = LinearSegmentedColormap.from_list("signs", [DOWN, "white", UP])
 
-# For what has no direction. Okabe and Ito's orange, green and purple (https://jfly.uni-koeln.de/color/).
-SERIES = ("#e69f00", "#009e73", "#cc79a7", "0.35")
+# For what has no sign: green, after Okabe and Ito (https://jfly.uni-koeln.de/color/), purple and grey.
+SERIES = ("#009e73", "#a63d83", "0.35")
 
 
 def colors(values: Tensor) -> list[str]:
@@ -46,10 +48,10 @@ def side(pixels: int) -> int | None:
     return root if root * root == pixels else None
 
 
-def red_and_blue(values: Tensor) -> dict[str, Any]:
-    """imshow's options for values of either sign, white being 0."""
+def signed(values: Tensor) -> dict[str, Any]:
+    """imshow's options for values of either sign: from DOWN over white, which is 0, to UP."""
     largest = max(values.abs().max().item(), 1e-300)
-    return {"cmap": "RdBu_r", "norm": TwoSlopeNorm(0, -largest, largest)}
+    return {"cmap": _SIGNS, "norm": TwoSlopeNorm(0, -largest, largest)}
 
 
 def image(axes: Axes, pixels: Tensor, **options: Any) -> Any:

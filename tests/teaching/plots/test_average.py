@@ -39,14 +39,14 @@ def test_wishes_of_any_size_fit_a_page_and_can_be_read(wishes):
     assert unreadable(figure) == []
 
 
-def test_each_digits_wishes_are_sorted_red_up_blue_down_grey_neither():
+def test_each_digits_wishes_are_sorted_blue_up_orange_down_grey_neither():
     wishes = WISHES["spread"].clone()
     wishes[5] = 0
     figure = plot_wishes(wishes, LABELS, TITLE)
     for digit, dots in enumerate(points(figure)):
         assert [y for y, _ in dots] == pytest.approx(sorted(wishes[of(digit)].tolist()))
         for y, color in dots:
-            assert color == (UP if y > 0 else DOWN if y < 0 else to_hex(SERIES[3]))
+            assert color == (UP if y > 0 else DOWN if y < 0 else to_hex(SERIES[-1]))
     assert UP_AND_DOWN in figure.axes[0].get_xlabel()
 
 
@@ -80,4 +80,4 @@ def test_the_digit_listened_to_stands_out_without_the_colours_of_up_and_down():
     assert f"{name}\n10.0% right" in texts(figure)
     for axes in figure.axes:
         used = [to_hex(bar.get_facecolor()) for bar in axes.patches]
-        assert used == [SERIES[0] if d == 3 else to_hex(SERIES[3]) for d in range(10)]
+        assert used == [SERIES[0] if d == 3 else to_hex(SERIES[-1]) for d in range(10)]

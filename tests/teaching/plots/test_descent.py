@@ -65,10 +65,18 @@ def test_the_start_and_both_ends_are_labelled_with_their_costs_where_they_are(mo
 def test_the_paths_are_named_once_in_colours_that_do_not_mean_up_or_down(model):
     paths, _, figure = drawn(model)
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == list(paths)
+    assert [text.get_text().partition(":")[0] for text in legend.get_texts()] == list(paths)
     assert [line.get_color() for line in legend.get_lines()] == list(SERIES[:2])
     used = {line.get_color() for axes in figure.axes for line in axes.lines}
     assert not used & {UP, DOWN, "tab:blue", "tab:orange"}
+
+
+def test_the_legend_says_how_often_each_path_stumbles(model):
+    paths, _, figure = drawn(model)
+    quick, careful = paths.values()
+    assert quick.rises == sum(quick.costs[i + 1] > quick.costs[i] for i in range(len(quick.costs) - 1)) > careful.rises
+    for text, path in zip(figure.legends[0].get_texts(), (quick, careful), strict=True):
+        assert text.get_text().endswith(f": the cost rises {path.rises} of {len(path.costs) - 1} times")
 
 
 def test_it_says_where_the_map_lies(model):

@@ -83,7 +83,7 @@ def test_it_fits_a_page_and_can_be_read(n, those, tmp_path):
         *map("kernel {}".format, range(6)),
     } <= {*shown}
     assert any(f"of the {n:,} {those}, counted from 0, is a " in " ".join(text.split()) for text in shown)
-    assert "Red: up.\nBlue: down." in "\n".join(shown)
+    assert "Blue: up.\nOrange: down." in "\n".join(shown)
 
 
 def test_a_network_that_has_no_wishes_can_be_drawn():

@@ -60,9 +60,9 @@ def test_pictures_fit_a_page_and_can_be_read(n):
         assert unreadable(figure) == []
 
 
-def test_mistakes_are_neither_red_nor_blue_which_mean_up_and_down():
+def test_mistakes_are_neither_blue_nor_orange_which_mean_up_and_down():
     figure = plot_confusion(examples([3, 3, 4]), outputs(5, 3, 9), "title")
     (image,) = figure.axes[0].images
     hues = [colorsys.rgb_to_hsv(*image.to_rgba(image.get_array())[row, column, :3])[0] for row, column in ((3, 5), (4, 9))]
-    assert all(15 / 360 < hue < 60 / 360 for hue in hues)
+    assert all(300 / 360 < hue < 340 / 360 for hue in hues)
     assert "Mistakes: the more, the darker. On the diagonal: those classified right." in "\n".join(texts(figure))
