@@ -87,8 +87,9 @@ def rank(model: Sequential, x: Tensor, y: Tensor, ranks: list[int]) -> tuple[lis
         if place <= len(order):
             named = _unflattened(int(order[place - 1]), W)
             derivative = gradients[named.l - 1][named.j, named.k].item()
+            predicted = EPSILON * derivative
             measured = _nudged_cost(model, named, x, y, EPSILON) - cost
-            nudges.append(Nudge(place, named, derivative, EPSILON * derivative, measured))
+            nudges.append(Nudge(place, named, derivative, predicted, measured))
     return gradients, nudges
 
 

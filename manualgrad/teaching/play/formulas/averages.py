@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import Sequential
 
 from manualgrad.symbolic.notation import subscript, superscript
-from manualgrad.teaching import sensitivity
+from manualgrad.teaching import plain, sensitivity
 from manualgrad.teaching.play.formulas.formula import Formula
 from manualgrad.teaching.play.formulas.notation import factor, shown
 from manualgrad.teaching.play.formulas.source import find
@@ -38,7 +38,7 @@ def mean_wish(e: Examples) -> Formula:
         f"−∂C/∂{w} = 1/n Σₖ −∂Cₖ/∂{w}",
         f"1/{n} ({written}) = {shown(value)}",
         value,
-        find(sensitivity.wishes, "-per_example_grads("),
+        find(plain.mean_wish, "wish ="),
         "Each example has its own wish for this weight; descent takes their mean.",
     )
 
@@ -50,7 +50,7 @@ def nudge(e: Examples) -> Formula:
         f"ΔC ≈ ε ∂C/∂{_letters(e.named)}",
         f"{shown(e.epsilon)} · {factor(derivative)} = {shown(value)}; measured {shown(measured)}",
         value,
-        find(sensitivity._nudged_cost, "+= epsilon"),
+        find(plain.nudge, "dC ="),
         "To first order, a nudge changes the cost by the nudge times the derivative.",
     )
 
@@ -65,7 +65,7 @@ def ratio(e: Examples) -> Formula:
         f"|∂C/∂{w}| / |∂C/∂{v}|",
         f"{shown(abs(largest.derivative))} / {shown(abs(derivative))} = {shown(value)}",
         value,
-        find(sensitivity.rank, ".abs().argsort("),
+        find(plain.ratio, "times ="),
         f"The same small nudge of {w} changes the cost so many times as much as one of {v}.",
     )
 

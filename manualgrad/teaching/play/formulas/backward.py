@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from manualgrad.network import algorithm, stack
 from manualgrad.network.algorithm import per_example_grad_norms
-from manualgrad.network.forward_pass import ForwardPass
 from manualgrad.symbolic.notation import subscript
-from manualgrad.teaching.explain import Explanation
+from manualgrad.teaching import plain
 from manualgrad.teaching.play.formulas.formula import Formula, Place
 from manualgrad.teaching.play.formulas.notation import factor, of_layer, shown, sum_of
 from manualgrad.teaching.play.formulas.source import find
@@ -34,7 +32,7 @@ def dC_da(p: Place) -> Formula:
             f"{name} = 2 ({p.letter('a')} − y{subscript(p.j)})",
             f"2 ({shown(a)} − {shown(y)}) = {shown(value)}",
             value,
-            find(ForwardPass.backward, "self.error / (N / 2)"),
+            find(plain.cost_backward, "dC_da ="),
             "Twice the distance from what the output should be.",
         )
     after = p.traced.layers[p.l]
@@ -44,7 +42,7 @@ def dC_da(p: Place) -> Formula:
         f"{name} = Σⱼ {of_layer('δ', p.l + 1, 'ⱼ')} {of_layer('W', p.l + 1, 'ⱼ', p.j)}",
         f"{sum_of(terms)} = {shown(value)}",
         value,
-        find(stack.dC_da_previous, "product.mm("),
+        find(plain.backward, "dC_da_prev ="),
         "The neuron reaches the cost through every neuron of the next layer: what goes over each is added up.",
     )
 
@@ -53,13 +51,13 @@ def da_dz(p: Place) -> Formula:
     a, value, z = p.layer.a[p.j].item(), p.layer.da_dz[p.j].item(), p.letter("z")
     name = f"∂{p.letter('a')}/∂{z} = σ′({z})"
     if p.layer.activation == "relu":
-        line, says = find(stack._delta, "torch.where(a <= 0"), "1 where the neuron is active, and 0 where it is not."
+        line, says = find(plain.relu_slope, "da_dz ="), "1 where the neuron is active, and 0 where it is not."
         return Formula(f"{name} = 1 if {z} > 0 else 0", shown(value), value, line, says)
     return Formula(
         f"{name} = (1 − {p.letter('a')}) {p.letter('a')}",
         f"(1 − {shown(a)}) · {shown(a)} = {shown(value)}",
         value,
-        find(stack._delta, "torch.addcmul(a, a, a, value=-1)"),
+        find(plain.sigmoid_slope, "da_dz ="),
         "How steep the sigmoid is there: most at 1/2, hardly at all near 0 and 1.",
     )
 
@@ -67,12 +65,11 @@ def da_dz(p: Place) -> Formula:
 def delta(p: Place) -> Formula:
     value = p.layer.delta[p.j].item()
     a, z = p.letter("a"), p.letter("z")
-    line = find(stack._delta, "masked_fill_" if p.layer.activation == "relu" else "dC_da * da_dz")
     return Formula(
         f"{p.letter('δ')} = ∂C₀/∂{z} = ∂C₀/∂{a} · ∂{a}/∂{z}",
         f"{factor(p.layer.dC_da[p.j].item())} · {factor(p.layer.da_dz[p.j].item())} = {shown(value)}",
         value,
-        line,
+        find(plain.backward, "delta ="),
         "How sensitive the cost is to the weighted sum: the chain rule, one factor further back.",
     )
 
@@ -85,7 +82,7 @@ def wish_a(p: Place) -> Formula:
             f"{name} = 2 (y{subscript(p.j)} − {p.letter('a')})",
             f"2 ({shown(y)} − {shown(a)}) = {shown(value)}",
             value,
-            find(vars(Explanation)["output_wishes"], "-self.outputs.dC_da"),
+            find(plain.cost_backward, "dC_da ="),
             "Up or down, in proportion to the distance from what the output should be.",
         )
     after = p.traced.layers[p.l]
@@ -95,7 +92,7 @@ def wish_a(p: Place) -> Formula:
         f"{name} = −Σⱼ {of_layer('δ', p.l + 1, 'ⱼ')} {of_layer('W', p.l + 1, 'ⱼ', p.j)}",
         f"{sum_of(terms)} = {shown(value)}",
         value,
-        find(stack.dC_da_previous, "product.mm("),
+        find(plain.backward, "dC_da_prev ="),
         "What all neurons of the next layer wish of it, added up.",
     )
 
@@ -106,7 +103,7 @@ def wish_b(p: Place) -> Formula:
         f"−∂C₀/∂{p.letter('b')} = −{p.letter('δ')} · 1",
         f"−{factor(-value)} · 1 = {shown(value)}",
         value,
-        find(algorithm.trace, "dC_db="),
+        find(plain.backward, "dC_db ="),
         "The bias is added as it is, so that its factor is 1.",
     )
 
@@ -119,7 +116,7 @@ def wish_W(p: Place) -> Formula:
         f"−∂C₀/∂{p.w} = −{p.letter('δ')} {p.a_prev}",
         f"−{factor(delta)} · {factor(a)} = {shown(value)}",
         value,
-        find(algorithm._outer, "delta[:, :, None]"),
+        find(plain.backward, "dC_dW ="),
         "In proportion to the activation that it comes from: what fires together, wires together.",
     )
 
@@ -131,7 +128,7 @@ def wish_before(p: Place) -> Formula:
         f"−{p.letter('δ')} {p.w}",
         f"−{factor(delta)} · {factor(w)} = {shown(value)}",
         value,
-        find(Explanation.wishes_before, "-layer.delta[:, None] * "),
+        find(plain.wishes_before, "wishes ="),
         f"What this neuron alone wishes of {p.a_prev}: in proportion to the weight between them.",
     )
 
@@ -143,7 +140,7 @@ def wish_before_sum(p: Place) -> Formula:
         f"−∂C₀/∂{p.a_prev} = −Σⱼ {of_layer('δ', p.l, 'ⱼ')} {of_layer('W', p.l, 'ⱼ', p.k)}",
         f"{sum_of(terms)} = {shown(value)}",
         value,
-        find(stack.dC_da_previous, "product.mm("),
+        find(plain.backward, "dC_da_prev ="),
         "What all neurons of this layer wish of the one before it, added up: so it goes on backwards.",
     )
 
@@ -156,7 +153,7 @@ def step(p: Place) -> Formula:
         f"{p.w} ← {p.w} − η ∂C₀/∂{p.w}",
         f"{shown(before)} − {shown(p.rate)} · {factor(derivative)} = {shown(value)}",
         value,
-        find(algorithm.sgd_step, "product.addmm_(W"),
+        find(plain.step, "W = W"),
         "Every weight and bias moves against its derivative, the rate η times as far.",
     )
 
@@ -168,6 +165,6 @@ def foretold(p: Place) -> Formula:
         "ΔC₀ ≈ −η |∇C₀|²",
         f"−{shown(p.rate)} · {shown(length)}² = {shown(value)}",
         value,
-        find(algorithm.per_example_grad_norms, "squares.sqrt()"),
+        find(plain.fall, "dC ="),
         "To first order, a step down the gradient lowers the cost by the rate times the gradient's length squared.",
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from manualgrad.network import stack
-from manualgrad.teaching import chain as chains
+from manualgrad.teaching import plain
 from manualgrad.teaching.chain import Chain, Link, Parameter
 from manualgrad.teaching.play.formulas.formula import Formula
 from manualgrad.teaching.play.formulas.notation import factor, shown
@@ -21,12 +20,12 @@ _SAYS = {
 }
 
 _MADE = {
-    "C": "2 ({last} − y)",
-    "az": "Link(a, z,",
-    "zw": "Link(z, w,",
-    "zb": "Link(z, b,",
-    "za": "Link(z, a_prev,",
-}  # by which a link's line is found in chain()
+    "C": "dC_da =",
+    "az": "da_dz =",
+    "zw": "dz_dw =",
+    "zb": "dz_db =",
+    "za": "dz_da_prev =",
+}  # by which a link's line is found
 
 
 def factor_of(c: Chain, of: str, by: str) -> Formula | None:
@@ -63,7 +62,7 @@ def quantity(c: Chain, name: str) -> Formula | None:
     """z, a or C₀, from what it is made of."""
     if name == "C₀":
         last = list(c.values)[-1]
-        a, line = c.values[last], find(stack.quadratic_cost, "torch.dot(")
+        a, line = c.values[last], find(plain.neuron, "C =")
         return Formula(
             f"C₀ = ({last} − y)²", f"({shown(a)} − {factor(c.y)})² = {shown(c.cost)}", c.cost, line, "The distance, squared."
         )
@@ -72,14 +71,14 @@ def quantity(c: Chain, name: str) -> Formula | None:
     before = list(c.values)[list(c.values).index(name) - 1]
     value = c.values[name]
     if name.startswith("a"):
-        line, says = find(stack._activate, "z.sigmoid_()"), "The sigmoid squeezes the weighted sum into 0 to 1."
+        line, says = find(plain.sigmoid, "a ="), "The sigmoid squeezes the weighted sum into 0 to 1."
         return Formula(f"{name} = σ({before})", f"σ({shown(c.values[before])}) = {shown(value)}", value, line, says)
     w, b = (_parameter(c, letter + name[1:]) for letter in "wb")
     return Formula(
         f"{name} = {w.name} {before} + {b.name}",
         f"{factor(w.value)} · {factor(c.values[before])} + {factor(b.value)} = {shown(value)}",
         value,
-        find(stack.weighted_input, "product.linear("),
+        find(plain.neuron, "z ="),
         "The weight times the activation before, and the bias.",
     )
 
@@ -89,6 +88,6 @@ def _parameter(c: Chain, name: str) -> Parameter:
 
 
 def _line(link: Link) -> Line:
-    """Where chain() makes such a link."""
+    """The line of such a link."""
     kind = "C" if link.of == "C₀" else link.of[0] + link.by[0]
-    return find(chains.chain, _MADE[kind])
+    return find(plain.neuron, _MADE[kind])

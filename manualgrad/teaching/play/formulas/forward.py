@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from manualgrad.network import algorithm, stack
 from manualgrad.symbolic.notation import subscript, superscript
+from manualgrad.teaching import plain
 from manualgrad.teaching.play import drawing, lesson
 from manualgrad.teaching.play.formulas.formula import Formula, Place
 from manualgrad.teaching.play.formulas.notation import factor, of_layer, shown, sum_of
@@ -29,12 +29,12 @@ def x(p: Place) -> Formula:
 
 def W(p: Place) -> Formula:
     value = p.W[p.j, p.k].item()
-    line = find(algorithm.sgd_step, "product.addmm_(W")
+    line = find(plain.step, "W = W")
     return Formula(p.w, shown(value), value, line, f"The weight by which {p.a_prev} enters {p.letter('z')}; descent moves it.")
 
 
 def b(p: Place) -> Formula:
-    line, says = find(algorithm.sgd_step, "b.sub_("), f"What is added to {p.letter('z')} whatever the image; descent moves it."
+    line, says = find(plain.step, "b = b"), f"What is added to {p.letter('z')} whatever the image; descent moves it."
     return Formula(p.letter("b"), shown(p.b), p.b, line, says)
 
 
@@ -44,7 +44,7 @@ def z(p: Place) -> Formula:
         f"{p.letter('z')} = Σₖ {of_layer('W', p.l, p.j, 'ₖ')} {of_layer('a', p.l - 1, 'ₖ')} + {p.letter('b')}",
         f"{sum_of(terms)} + {factor(p.b)} = {shown(value)}",
         value,
-        find(stack.weighted_input, "product.linear("),
+        find(plain.forward, "z ="),
         "The weighted sum of the activations of the layer before, and the bias.",
     )
 
@@ -52,12 +52,11 @@ def z(p: Place) -> Formula:
 def a(p: Place) -> Formula:
     z, value = p.layer.z[p.j].item(), p.layer.a[p.j].item()
     if p.layer.activation == "relu":
-        letters, fragment, says = f"max(0, {p.letter('z')})", "z.relu_()", "The weighted sum, or 0 where it is below 0."
+        letters, line, says = f"max(0, {p.letter('z')})", find(plain.relu, "a ="), "The weighted sum, or 0 where it is below 0."
         numbers = f"max(0, {shown(z)})"
     else:
-        letters, fragment = f"σ({p.letter('z')}) = 1 / (1 + e⁻ᶻ)", "z.sigmoid_()"
+        letters, line = f"σ({p.letter('z')}) = 1 / (1 + e⁻ᶻ)", find(plain.sigmoid, "a =")
         numbers, says = f"σ({shown(z)})", "The sigmoid squeezes the weighted sum into 0 to 1."
-    line = find(stack._activate, fragment)
     return Formula(f"{p.letter('a')} = {letters}", f"{numbers} = {shown(value)}", value, line, says)
 
 
@@ -71,6 +70,6 @@ def cost(p: Place) -> Formula:
     value = p.traced.cost.item()
     errors = [(error, error) for error in (p.traced.layers[-1].a - p.y).tolist()]
     last = superscript(len(p.traced.layers))
-    line = find(algorithm.trace, "error.square()")
+    line = find(plain.cost, "C =")
     says = "The squares of the distances between the outputs and what they should be, added up."
     return Formula(f"C₀ = Σⱼ (a{last}ⱼ − yⱼ)²", f"{sum_of(errors)} = {shown(value)}", value, line, says)

@@ -129,14 +129,14 @@ def test_the_theme_is_the_systems_until_another_is_chosen_and_is_kept(visit):
 
 def test_nothing_moves_for_those_who_want_less_motion(visit):
     page = visit(reduced_motion="reduce")
-    expect(page.locator(".verdict")).to_have_text("2")
+    expect(page.locator(".verdict")).to_have_text("7")
     page.locator("#part-wish .film").get_by_role("button", name="Step").click()
     assert page.evaluate("document.getAnimations().length") == 0
 
 
 def test_the_pages_own_2_is_written_as_by_a_hand(visit):
     page = visit(reduced_motion="no-preference")
-    expect(page.locator(".verdict")).to_have_text("2")
+    expect(page.locator(".verdict")).to_have_text("7")
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])

@@ -29,8 +29,15 @@ def test_the_answer_comes_before_the_pen_is_lifted(page):
     page.mouse.up()
 
 
+def test_the_page_opens_on_a_2_that_the_network_takes_for_a_7_so_that_there_is_something_to_wish(page):
+    expect(verdict(page)).to_have_text("7")
+    a = torch.tensor(numbers(page, "draw")["POST look"]["layers"][-1]["a"])
+    assert a[7] - a[2] > 0.6
+    expect(page.locator("#part-wish input[type=radio]:checked").first).to_have_attribute("value", "2")
+
+
 def test_the_first_stroke_takes_the_place_of_the_2_that_was_there(page):
-    expect(verdict(page)).to_have_text("2")
+    expect(verdict(page)).to_have_text("7")
     draw(page, [(0.5, 0.2), (0.5, 0.5), (0.5, 0.8)])
     expect(verdict(page)).to_have_text("1")
 
@@ -71,11 +78,11 @@ def test_a_test_image_of_a_digit_is_shown_with_its_label(page):
 
 
 def test_an_untrained_network_takes_the_trained_ones_place_and_back(page):
-    expect(verdict(page)).to_have_text("2")
+    expect(verdict(page)).to_have_text("7")
     page.get_by_role("radio", name="untrained", exact=True).first.check()
     expect(verdict(page)).to_contain_text("unsure")
     page.get_by_role("radio", name="trained", exact=True).first.check()
-    expect(verdict(page)).to_have_text("2")
+    expect(verdict(page)).to_have_text("7")
 
 
 def test_a_finger_draws(visit):

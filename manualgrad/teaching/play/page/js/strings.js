@@ -3,7 +3,7 @@
 export const T = {
   brand: "manualgrad play",
   title: "What one drawing wishes",
-  lede: "Draw a digit. A small network says what it sees, and the drawing says what it wishes of every weight in it. Point at anything for its formula, its numbers and the line of code that computes it.",
+  lede: "Draw a digit. A small network says what it sees, and the drawing says what it wishes of every weight in it. It takes the 2 that stands here at first for a 7. Point at anything for its formula, its numbers and its line of code.",
   skip: "Skip to the drawing",
   parts: "Parts of the story",
   nav: { draw: "Draw", wish: "Wish", step: "Step", average: "Average", descend: "Descend", chain: "Chain" },
