@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,18 @@ if TYPE_CHECKING:
 
     from manualgrad.training.data import Examples
 
-__all__ = ["Network", "add_options", "check_cost", "check_picture", "load", "natural", "positive", "rate", "run_path"]
+__all__ = [
+    "Network",
+    "add_options",
+    "check_cost",
+    "check_picture",
+    "load",
+    "natural",
+    "picture_path",
+    "positive",
+    "rate",
+    "run_path",
+]
 
 _SIZES, _BATCH_SIZE = [784, 16, 16, 10], 100
 
@@ -81,7 +94,22 @@ def add_options(parser: argparse.ArgumentParser, picture: str, epochs: int = 1) 
 
 
 def add_picture(parser: argparse.ArgumentParser, picture: str) -> None:
-    parser.add_argument("--out", type=Path, default=Path(picture), metavar="FILE", help=f"the picture ({picture})")
+    default = Path("runs", picture)  # where train.py's results are, too; git ignores it
+    parser.add_argument(
+        "--out",
+        type=partial(picture_path, name=picture),
+        default=default,
+        metavar="FILE",
+        help=f"the picture, or a folder for it ({default.as_posix()})",
+    )
+
+
+def picture_path(text: str, name: str) -> Path:
+    """The file that --out names; of a folder, which is there or ends in a separator, the picture of this name in it."""
+    if not text:
+        raise argparse.ArgumentTypeError("a file or a folder is wanted, and not ''")
+    path = Path(text)
+    return path / name if path.is_dir() or text.endswith(("/", os.sep)) else path
 
 
 def check_picture(path: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from manualgrad.commands.network import add_picture, run_path
 from manualgrad.training.verdict import LEAD, UNSURE, verdict
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Console
 
     from manualgrad.training.images import Picture
 
@@ -29,7 +30,8 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "predict",
         help="what a trained network takes images for",
-        description="Classify image files of any size, in colour or grey, dark on light or light on dark. "
+        description="Classify image files of any size, in colour or grey, dark on light or light on dark, or drawn on a "
+        "transparent canvas. "
         f"An image is marked unsure where the brightest output is less than {LEAD} above the second. "
         "The exit code is 2 where an image could not be read, after all the others were shown.",
     )
@@ -45,21 +47,24 @@ def run(options: argparse.Namespace) -> int:
     from manualgrad.training.plots.predict import plot_predictions
     from manualgrad.training.runs import run_name
 
+    for path in options.images:
+        if path.exists() and options.out.exists() and path.samefile(options.out):
+            raise BadInput(f"--out: {options.out} is one of the images, and would be overwritten")
     model, config = _network(options.checkpoint)
-    pictures, problems = _read(options.images, strokes=config["dataset"] != "fashion-mnist")
+    pictures, problems = _read(options.images, config["dataset"])
     if pictures:
         screen = console()
         with torch.no_grad():
             a = model(torch.stack([picture.x for _, picture in pictures]))
         title = f"What {name_of(config['network'], config['sizes'])} of {run_name(options.checkpoint)} takes them for"
-        names, verdicts = [path.name for path, _ in pictures], [verdict(row) for row in a]
+        names, verdicts = _names([path for path, _ in pictures]), [verdict(row) for row in a]
         unsure = any(taken_for.startswith("unsure") for taken_for in verdicts)
         screen.print(title, style="bold", markup=False, soft_wrap=True)
-        screen.print(_table(names, a, verdicts))
+        _print_table(screen, names, a, verdicts)
         if unsure:
             screen.print(UNSURE)
-        for path, picture in pictures:
-            screen.print(f"{path.name}, {'×'.join(map(str, picture.size))}: {', '.join(picture.done)}", markup=False)
+        for name, (_, picture) in zip(names, pictures, strict=True):
+            _print_done(screen, name, picture)
         shown, heading = [picture for _, picture in pictures[:_SHOWN]], f"{title}\n{UNSURE}" if unsure else title
         save(options.out, lambda path: plot_predictions(names[:_SHOWN], shown, a[:_SHOWN], verdicts[:_SHOWN], heading, path))
         first = f", with the first {_SHOWN} of them" if len(pictures) > _SHOWN else ""
@@ -84,14 +89,15 @@ def _network(checkpoint: Path) -> tuple[torch.nn.Sequential, dict[str, Any]]:
     return model, config
 
 
-def _read(paths: Sequence[Path], strokes: bool) -> tuple[list[tuple[Path, Picture]], list[str]]:
-    """The images that could be read, and of each other one why not."""
+def _read(paths: Sequence[Path], dataset: str) -> tuple[list[tuple[Path, Picture]], list[str]]:
+    """The images that could be read, made into what the data set's are, and of each other one why not."""
     from manualgrad.training.images import read
 
+    strokes, length = dataset != "fashion-mnist", 20 if dataset == "mnist" else 28
     pictures, problems = [], []
     for path in paths:
         try:
-            pictures.append((path, read(path, strokes)))
+            pictures.append((path, read(path, strokes, length)))
         except ValueError as error:
             problems.append(str(error))
         except OSError as error:
@@ -99,16 +105,40 @@ def _read(paths: Sequence[Path], strokes: bool) -> tuple[list[tuple[Path, Pictur
     return pictures, problems
 
 
-def _table(names: Sequence[str], a: Tensor, verdicts: Sequence[str]) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
+def _names(paths: Sequence[Path]) -> list[str]:
+    """What tells the images apart: the names of their files, or, where two have one name, the paths as they were typed."""
+    from manualgrad.training.files import printable
 
-    shown = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False, header_style="dim")  # ten activations fit on 80 columns
-    shown.add_column("image", overflow="fold")
-    for heading in ("is a", *map(str, range(a.shape[1]))):
-        shown.add_column(heading, justify="right", no_wrap=True, min_width=4)
+    names = [path.name for path in paths]
+    return [printable(path.name if names.count(path.name) == 1 else str(path)) for path in paths]
+
+
+def _print_table(screen: Console, names: Sequence[str], a: Tensor, verdicts: Sequence[str]) -> None:
+    """A line an image; above it a line for its name, where that is too long: a name is never broken."""
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    is_a = max(4, *map(len, verdicts))
+    room = screen.width - is_a - 1 - 5 * a.shape[1]  # ten activations fit on 80 columns
+    left = max(cell_len(name) for name in ("image", *names) if cell_len(name) <= max(room, len("image")))
+    headings = "".join(f" {j:>4}" for j in range(a.shape[1]))
+    screen.print(Text(f"{'image':{left}} {'is a':>{is_a}}{headings}", "dim"), soft_wrap=True)
     for name, row, taken_for in zip(names, a, verdicts, strict=True):
-        best = int(row.argmax())
-        activations = [f"[bold]{value:.2f}[/]" if j == best else f"{value:.2f}" for j, value in enumerate(row.tolist())]
-        shown.add_row(escape(name), f"[bold]{taken_for}[/]", *activations)
-    return shown
+        line = Text()
+        if cell_len(name) > left:
+            screen.print(name, soft_wrap=True, markup=False)
+            line.append(" " * left)
+        else:
+            line.append(name + " " * (left - cell_len(name)))
+        line.append(f" {taken_for:>{is_a}}", "bold")
+        for j, value in enumerate(row.tolist()):
+            line.append(f" {value:4.2f}", "bold" if j == int(row.argmax()) else "")
+        screen.print(line, soft_wrap=True)
+
+
+def _print_done(screen: Console, name: str, picture: Picture) -> None:
+    """What was done to the image, in lines that break beside its name, and not within."""
+    kept = name.replace(" ", "\N{NO-BREAK SPACE}")
+    text = f"{kept}, {'×'.join(map(str, picture.size))}: {', '.join(picture.done)}"
+    lines = textwrap.wrap(text, screen.width, break_long_words=False, break_on_hyphens=False)
+    screen.print("\n".join(lines).replace(kept, name, 1), soft_wrap=True, markup=False)

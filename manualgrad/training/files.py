@@ -6,13 +6,19 @@ import contextlib
 import io
 import os
 import shutil
+import unicodedata
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
-__all__ = ["load", "remove_parts", "save", "write"]
+__all__ = ["load", "printable", "remove_parts", "save", "write"]
+
+
+def printable(name: str) -> str:
+    """The name of a file without what neither a screen nor a picture can show: control characters, bytes that are no text."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in name)
 
 
 def write(path: Path, content: bytes, *, durable: bool = False, previous: Path | None = None) -> None:

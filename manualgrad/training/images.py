@@ -10,20 +10,27 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageFilter
 from torch import Tensor
 from torch.nn.functional import max_pool2d
+
+from manualgrad.training.pixels import read_grey
 
 __all__ = ["Picture", "normalized", "read"]
 
 _SIDE = 28
 _CENTRE = 14  # where the centre of mass of MNIST's images is, in pixels counted from 0 (a test measures it)
 _INK = 0.3  # darker than this, from the background (0) to the darkest pixel (1), is part of the drawing
+_SMALL, _EDGES = 56, 0.02  # in an image of so few pixels, whose paper has no noise, the edges of a stroke are part of it, too
 _LOOKED_AT = 200  # a larger image is scaled to so many pixels at the longer side: that averages noise out, and is quick
 _KEPT = 400  # likewise what pictures show of it, as a folder of photographs does not fit into the memory
 _WINDOW = 0.5  # of the longer side: strokes narrower than this are told from the background
 _SPREAD = 6  # times `_noise`: what is no darker than the paper by more is paper
 _NOISE = 30  # times `_noise`: the darkest spot of a blank sheet is off it by 8 to 26, that of a drawing by 50 and more
+_EVEN = 0.95  # of the border in one grey: the light is even, and strokes may be of any width
+_OFF_CENTRE = 0.6  # pixels, by rows or by columns; the centre of mass of MNIST's 70,000 images is off the middle by up to 0.52
+_LONG = (19, 20)  # pixels: the longer side of the digit in each of them
+_TALL = 0.6  # of the height: two such parts side by side are two digits (of MNIST's 70,000, 60 have two)
 
 
 @dataclass(frozen=True)
@@ -43,57 +50,65 @@ class Picture:
     done: list[str]
 
 
-def read(path: Path, strokes: bool = True) -> Picture:
-    """Read an image file of any size, in colour or grey, dark on light or light on dark.
+def read(path: Path, strokes: bool = True, length: int | None = None) -> Picture:
+    """Read an image file of any size: in colour or grey, dark on light or light on dark, or drawn on a transparent canvas.
 
     Args:
-        strokes: it shows something drawn, whose longer side is scaled to 20 pixels, as in MNIST, and whose background may be
-            unevenly lit; otherwise a thing, scaled to 28 pixels, as in Fashion-MNIST. An image of 28×28 is not scaled.
+        strokes: it shows something drawn, whose background may be unevenly lit; otherwise a thing, as in Fashion-MNIST.
+        length: in pixels, what the longer side is scaled to: 20 of strokes, as in MNIST, and 28 of things. An image is taken
+            as it is where it looks as if it came from such a data set.
 
     Raises:
         OSError: when it cannot be read.
-        ValueError: when it is no image, or shows nothing.
+        ValueError: when it is not an image, is too large, has pixels that are not numbers, or shows nothing.
     """
-    try:
-        image, done = _grey(path)
-    except Exception as error:  # Pillow's decoders raise what they will
-        if isinstance(error, OSError) and error.errno is not None:  # the system's have a number
-            raise
-        raise ValueError(f"{path} is no image that can be read") from error
-    if image.shape == (_SIDE, _SIDE):
-        x = image
-        if np.median(_border(image)) > 0.5:
-            x = 1 - image
-            done.append("inverted")
-    else:
-        x = _drawing(_shrunk(image, _LOOKED_AT), strokes, done)
-    if x.max() == 0:
+    length = length or (20 if strokes else _SIDE)
+    image, done = read_grey(path, strokes)
+    found = _as_it_is(image, length) or _drawn(image, strokes, length)
+    if found is None:
         raise ValueError(f"{path} shows nothing that stands out from its background")
-    if x.shape != (_SIDE, _SIDE):
-        x, more = normalized(x, 20 if strokes else 28)
-        done += more
+    x, more = found
     height, width = image.shape
     original = torch.from_numpy(_shrunk(image, _KEPT))
-    return Picture((width, height), original, torch.from_numpy(x).flatten(), done or ["taken as it is"])
+    return Picture((width, height), original, torch.from_numpy(x).flatten(), done + more or ["taken as it is"])
 
 
-def _grey(path: Path) -> tuple[np.ndarray, list[str]]:
-    """[height, width] float32, from 0 to 1."""
-    done = []
-    with Image.open(path) as opened:
-        image = ImageOps.exif_transpose(opened)
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-            done.append("laid on white")
-        if image.mode[0] in "IF":  # numbers of more than 8 bits, whose range the file does not tell
-            values = np.asarray(image, dtype=np.float32)
-            return (values - values.min()) / max(float(np.ptp(values)), 1e-30), done
-        if image.mode not in ("1", "L"):
-            colours = np.asarray(image.convert("RGB"))
-            if (colours != colours[..., :1]).any():
-                done.append("turned grey")
-        return np.asarray(image.convert("L"), dtype=np.float32) / 255, done
+def _as_it_is(image: np.ndarray, length: int) -> tuple[np.ndarray, list[str]] | None:
+    """The image, bright on a background of exactly 0, and what was done to it; None where it does not look like the data's."""
+    if image.shape != (_SIDE, _SIDE):
+        return None
+    inverted = np.median(_border(image)) > 0.5
+    x = 1 - image if inverted else image
+    return (x, ["inverted"] if inverted else []) if _is_normalized(x, length) or _is_noise(x) else None
+
+
+def _is_normalized(x: np.ndarray, length: int) -> bool:
+    if length == _SIDE:  # it fills the image, of which little else is known
+        return bool((_border(x) == 0).any())
+    rows, columns = np.nonzero(x)
+    if len(rows) == 0 or np.median(x) > 0:
+        return False
+    places = np.arange(_SIDE)
+    off = max(abs((x.sum(axis) * places).sum() / x.sum() - _CENTRE) for axis in (0, 1))
+    return max(np.ptp(rows), np.ptp(columns)) + 1 in _LONG and bool(off < _OFF_CENTRE)
+
+
+def _is_noise(x: np.ndarray) -> bool:
+    """Whether an image of 28×28 shows no drawing and yet has a background of 0, as the data's images with noise added to them."""
+    return bool(0 == x.min() < x.max()) and not _drawing(x, True, []).any()
+
+
+def _drawn(image: np.ndarray, strokes: bool, length: int) -> tuple[np.ndarray, list[str]] | None:
+    """What is drawn in the image, as the data has it, and what was done; None where nothing is."""
+    done: list[str] = []
+    drawing = _drawing(_shrunk(image, _LOOKED_AT), strokes, done)
+    if not drawing.any():
+        return None
+    edges = _EDGES if max(image.shape) <= _SMALL and _noise(image) == 0 else _INK
+    x, more = normalized(drawing, length, edges)
+    parts = _parts(drawing) if strokes else 1
+    several = [f"it shows {parts} parts side by side where one digit is expected"] if parts > 1 else []
+    return x, done + more + several
 
 
 def _border(grey: np.ndarray) -> np.ndarray:
@@ -153,6 +168,9 @@ def _brightest(grey: np.ndarray, half: int) -> np.ndarray:
 
 def _is_uneven(background: np.ndarray, grey: np.ndarray) -> bool:
     """Whether it has light and shade, or is a paper with strokes that lie along the border, where windows see them alone."""
+    border = _border(grey)
+    if (abs(border - np.median(border)) <= 1 / 255).mean() > _EVEN:
+        return False
     paper, ink = np.median(background), grey.min()
     half = max(grey.shape) // 40
     nearby = -_brightest(np.pad(-grey, half, constant_values=-np.inf), half)
@@ -167,17 +185,27 @@ def _noise(grey: np.ndarray) -> float:
     return float(np.quantile(abs(differences), 0.25)) if differences.size else 0.0
 
 
-def normalized(drawing: np.ndarray, length: int = 20) -> tuple[np.ndarray, list[str]]:
+def _parts(drawing: np.ndarray) -> int:
+    """How many parts stand side by side, with nothing between them, nearly as tall as the whole."""
+    ink = drawing > _INK
+    columns = np.flatnonzero(ink.any(0))
+    parts = [np.flatnonzero(ink[:, part].any(1)) for part in np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)]
+    rows = np.flatnonzero(ink.any(1))
+    return sum(bool(np.ptp(part) + 1 > _TALL * (np.ptp(rows) + 1)) for part in parts)
+
+
+def normalized(drawing: np.ndarray, length: int = 20, ink: float = _INK) -> tuple[np.ndarray, list[str]]:
     """The drawing, cut out, its longer side scaled to this length, and put about its centre of mass.
 
     Args:
         drawing: [height, width] float32: 0 where the background is, up to 1 in the strokes, of which there is one at least.
         length: in pixels, of the 28.
+        ink: what is above is part of the drawing, to which it is cut.
 
     Returns:
         [28, 28] float32, and what was done, in words.
     """
-    rows, columns = np.nonzero(drawing > _INK)
+    rows, columns = np.nonzero(drawing > ink)
     cut = drawing[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     scale = length / max(cut.shape)
     height, width = (max(1, round(scale * side)) for side in cut.shape)
@@ -189,5 +217,5 @@ def normalized(drawing: np.ndarray, length: int = 20) -> tuple[np.ndarray, list[
     top = int(np.clip(round(_CENTRE - centre_y), 0, _SIDE - height))
     left = int(np.clip(round(_CENTRE - centre_x), 0, _SIDE - width))
     x = np.zeros((_SIDE, _SIDE), dtype=np.float32)
-    x[top : top + height, left : left + width] = scaled
+    x[top : top + height, left : left + width] = scaled / scaled.max()  # which is less than 1 where strokes are thin
     return x, [f"the drawing scaled to {width}×{height}", "its centre of mass put in the middle"]

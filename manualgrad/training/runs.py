@@ -59,7 +59,7 @@ def default_folder(dataset: str, layers: str) -> Path:
 def run_name(path: Path) -> str:
     """What pictures and tables call a run: the name of its folder, given that, or a file in it."""
     whole = path.resolve()
-    return (whole if whole.is_dir() else whole.parent).name
+    return files.printable((whole if whole.is_dir() else whole.parent).name)
 
 
 def has_checkpoint(folder: Path) -> bool:

@@ -1,6 +1,9 @@
 """manualgrad predict: what a network takes image files for, how sure it is, and what could not be read."""
 
 import json
+import os
+import shutil
+from pathlib import Path
 
 import numpy
 import pytest
@@ -44,7 +47,7 @@ def test_the_command_prints_the_ten_activations_and_what_was_done(tmp_path, caps
     assert row[-10:] == [f"{value:.2f}" for value in a.tolist()]
     assert "two.png, 28×28: taken as it is\n" in out
     assert "[photo].jpg, 900×700: turned grey, inverted, the drawing scaled to 14×20, its" in out
-    assert (tmp_path / "predict.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "runs" / "predict.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
@@ -77,10 +80,55 @@ def test_the_screen_is_80_columns_wide_and_names_are_whole(tmp_path, capsys):
     run = write_constant_run(tmp_path / "run", 0.01, 0.3, 0.2)
     long = "a photograph that bears a rather long name.jpg"
     _, out, _ = manualgrad(capsys, "predict", "--checkpoint", run, "two.png", long)
-    assert max(map(len, out.splitlines())) <= 80
     lines = out.splitlines()
-    names = "".join(line[: lines[1].index("is a") - 10] for line in lines[2 : lines.index(UNSURE)])
-    assert names.split() == ["two.png", *long.split()]
+    assert max(map(len, lines)) <= 80
+    activations = " 0.01 0.30 0.20" + 7 * " 0.01"
+    rows = [f"two.png unsure: 1 or 2{activations}", long, f"        unsure: 1 or 2{activations}"]
+    assert lines[2 : lines.index(UNSURE)] == rows
+    assert f"{long}, 900×700: turned" in out
+
+
+def test_a_name_longer_than_the_screen_is_whole_too(tmp_path, capsys):
+    run = write_run(tmp_path / "run", dataset="mnist")
+    long = f"{'a_name_without_spaces_' * 6}.png"
+    shutil.copy("two.png", long)
+    _, out, _ = manualgrad(capsys, "predict", "--checkpoint", run, long)
+    assert long in out.splitlines()
+    assert f"{long}," in out.splitlines()
+
+
+def test_images_of_one_name_are_told_apart_by_their_paths(tmp_path, capsys):
+    run = write_run(tmp_path / "run", dataset="mnist")
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy("two.png", folder)
+    _, out, _ = manualgrad(capsys, "predict", "--checkpoint", run, "a/two.png", "b/two.png", "[photo].jpg")
+    assert [line.split()[0] for line in out.splitlines()[2:5]] == [
+        str(Path("a/two.png")),
+        str(Path("b/two.png")),
+        "[photo].jpg",
+    ]
+
+
+@pytest.mark.parametrize("name", ["$x^$.png", "数字.png", "two\nlines.png", os.fsdecode(b"not text \xff.png")])
+def test_a_name_of_any_letters_is_printed_and_drawn(name, tmp_path, capsys):
+    run = write_run(tmp_path / "run", dataset="mnist")
+    try:
+        shutil.copy("two.png", name)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    code, out, err = manualgrad(capsys, "predict", "--checkpoint", run, name)
+    assert (code, err) == (0, "")
+    assert name.replace("\n", "�").replace("\udcff", "�") in out
+
+
+def test_an_image_is_not_overwritten_by_the_picture(tmp_path, capsys):
+    run = write_run(tmp_path / "run", dataset="mnist")
+    before = (tmp_path / "two.png").read_bytes()
+    code, _, err = manualgrad(capsys, "predict", "--checkpoint", run, "[photo].jpg", "two.png", "--out", tmp_path / "two.png")
+    assert code == 2
+    assert "two.png is one of the images, and would be overwritten" in err
+    assert (tmp_path / "two.png").read_bytes() == before
 
 
 def test_a_batch_goes_on_without_what_could_not_be_read_and_ends_with_2(tmp_path, capsys, monkeypatch):
@@ -107,7 +155,7 @@ def test_where_nothing_can_be_classified_there_is_no_picture(tmp_path, capsys):
     run = write_run(tmp_path / "run", dataset="mnist")
     code, out, err = manualgrad(capsys, "predict", "--checkpoint", run, "nothing.png", "none.png")
     assert (code, out, len(err.splitlines())) == (2, "", 2)
-    assert not (tmp_path / "predict.png").exists()
+    assert not (tmp_path / "runs" / "predict.png").exists()
 
 
 BAD = {
@@ -117,6 +165,9 @@ BAD = {
     "nothing.png": "nothing.png cannot be read (No such file or directory)",
     ".": ". cannot be read (Is a directory)",
     "grey.png": "grey.png shows nothing that stands out from its background",
+    "empty.png": "empty.png is empty, and so is no image",
+    "large.png": "large.png is too large: an image may have at most 178,956,970 pixels, such as 13,377×13,377; scale it down",
+    "nan.tiff": "nan.tiff has pixels that are not finite numbers: 2 of 120, the first, nan, in row 3, column 4, counted from 0",
 }
 
 
@@ -126,6 +177,11 @@ def test_what_is_no_image_is_named_in_a_sentence(name, tmp_path, capsys):
     (tmp_path / "text.png").write_text("I am no image")
     (tmp_path / "damaged.ppm").write_text("P5 6. 50 255 ")
     Image.new("L", (50, 40), 90).save("grey.png")
+    (tmp_path / "empty.png").touch()
+    Image.new("1", (20_000, 10_000)).save("large.png")
+    numbers = numpy.ones((10, 12), dtype=numpy.float32)
+    numbers[3, 4], numbers[5, 6] = numpy.nan, numpy.inf
+    Image.fromarray(numbers).save("nan.tiff")
     noise = Image.fromarray(torch.randint(0, 256, (200, 200), dtype=torch.uint8).numpy())
     noise.save("whole.png")
     (tmp_path / "half.png").write_bytes((tmp_path / "whole.png").read_bytes()[:2000])

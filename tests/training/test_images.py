@@ -3,7 +3,7 @@
 import numpy
 import pytest
 import torch
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageOps
 
 from manualgrad.training import data, images
 
@@ -20,9 +20,9 @@ def seven(sevens):
     return Image.fromarray(sevens[0].numpy())
 
 
-def seen(image, tmp_path, name="image.png", **options):
-    image.save(tmp_path / name)
-    return images.read(tmp_path / name, **options)
+def seen(image, tmp_path, name="image.png", strokes=True, length=None, **options):
+    image.save(tmp_path / name, **options)
+    return images.read(tmp_path / name, strokes, length)
 
 
 def test_the_centre_of_mass_of_mnists_images_is_where_drawings_are_put():
@@ -38,6 +38,29 @@ def test_an_image_of_mnists_is_taken_as_it_is(seven, sevens, tmp_path):
     picture = seen(seven, tmp_path)
     assert torch.equal(picture.x.view(28, 28), sevens[0] / 255)
     assert picture.done == ["taken as it is"]
+
+
+def test_all_of_mnists_test_images_look_like_mnists():
+    _, test = data.load()
+    assert all(images._is_normalized(x.view(28, 28).numpy(), 20) for x in test.x)
+
+
+def test_an_image_of_mnists_is_taken_as_it_is_from_an_alpha_channel_too(seven, sevens, tmp_path):
+    assert torch.equal(seen(transparent(seven), tmp_path).x.view(28, 28), sevens[0] / 255)
+
+
+def test_images_that_fill_their_28_pixels_are_taken_as_they_are_where_they_are_the_datas(sevens, tmp_path):
+    image = Image.fromarray(sevens[0].numpy()).crop((4, 4, 24, 24)).resize((28, 28))
+    for strokes in (True, False):  # as KMNIST's, and Fashion-MNIST's
+        assert seen(image, tmp_path, strokes=strokes, length=28).done == ["taken as it is"]
+        grey = seen(paper(image, 60, 250), tmp_path, strokes=strokes, length=28)
+        assert grey.done[0] == "the drawing scaled to 26×28"
+        assert grey.x.min() == 0
+
+
+def test_noise_added_to_an_image_of_mnists_leaves_it_as_it_is(seven, tmp_path):
+    noise = numpy.random.default_rng(0).integers(0, 100, (28, 28))
+    assert seen(Image.fromarray((numpy.asarray(seven) // 4 + noise).astype(numpy.uint8)), tmp_path).done == ["taken as it is"]
 
 
 def test_an_inverted_one_is_inverted_again(seven, sevens, tmp_path):
@@ -57,22 +80,73 @@ def on_paper(image):
     return paper
 
 
-def transparent(image):
-    ink = Image.new("RGBA", image.size, (200, 0, 0, 0))
-    ink.putalpha(image)
-    return ink
+def transparent(image, ink=(200, 0, 0), canvas=(200, 0, 0)):
+    """Strokes of this colour on a transparent canvas, whose colour nobody sees."""
+    drawn = Image.new("RGB", image.size, canvas)
+    drawn.paste(ink, (0, 0), image.point(lambda v: 255 * (v > 0)))
+    drawn.putalpha(image)
+    return drawn
+
+
+def in_two_colours(image):
+    drawn = transparent(image, (250, 230, 60))
+    drawn.paste((200, 20, 20), (0, 0, image.width, image.height // 2))
+    drawn.putalpha(image)
+    return drawn
+
+
+def erased(image):
+    """White paint, and the drawing erased from it."""
+    return transparent(ImageOps.invert(image), (255, 255, 255))
+
+
+def cut_out(image, paper, ink):
+    """A sheet with a drawing, whose corners and surroundings are transparent."""
+    sheet = Image.new("L", (900, 700), paper)
+    sheet.paste(ink, (150, 70), image)
+    shape = Image.new("L", sheet.size, 0)
+    ImageDraw.Draw(shape).rounded_rectangle((100, 20, 760, 680), 40, fill=255)
+    sheet.putalpha(shape)
+    return sheet
+
+
+def with_transparency(image):
+    """A palette of two colours, the first of which is transparent."""
+    drawn = image.point(lambda v: int(v > 127)).convert("L")
+    drawn.putpalette([255, 255, 255, 255, 255, 255])
+    drawn.info["transparency"] = 0
+    return drawn
 
 
 def sixteen_bits(image):
     return Image.fromarray(numpy.asarray(image).astype(numpy.uint16) * 100)
 
 
+def paper(image, light, dark):
+    return image.point(lambda v: round(light + (dark - light) * v / 255))
+
+
+WHITE, BLACK, ALPHA = (255, 255, 255), (0, 0, 0), "read from its transparency"
 KINDS = {
     "large": (large, "png", []),
     "dark on light": (lambda image: ImageOps.invert(large(image)), "png", ["inverted"]),
     "colour": (lambda image: on_paper(large(image)), "png", ["turned grey", "inverted"]),
     "JPEG": (lambda image: on_paper(large(image)), "jpg", ["turned grey", "inverted"]),
-    "transparent": (lambda image: transparent(large(image)), "png", ["laid on white", "turned grey", "inverted"]),
+    "red on transparent": (lambda image: transparent(large(image)), "png", [ALPHA]),
+    "white on transparent": (lambda image: transparent(large(image), WHITE, WHITE), "png", [ALPHA]),
+    "white on transparent over black": (lambda image: transparent(large(image), WHITE, BLACK), "png", [ALPHA]),
+    "black on transparent": (lambda image: transparent(large(image), BLACK, BLACK), "png", [ALPHA]),
+    "grey and alpha": (lambda image: transparent(large(image), WHITE, BLACK).convert("LA"), "png", [ALPHA]),
+    "WebP": (lambda image: transparent(large(image), WHITE, BLACK), "webp", [ALPHA]),
+    "two colours on transparent": (lambda image: in_two_colours(large(image)), "png", [ALPHA]),
+    "erased": (lambda image: erased(large(image)), "png", [ALPHA, "inverted"]),
+    "palette with transparency": (lambda image: with_transparency(large(image)), "png", [ALPHA]),
+    "opaque RGBA": (lambda image: ImageOps.invert(large(image)).convert("RGBA"), "png", ["inverted"]),
+    "CMYK": (lambda image: ImageOps.invert(large(image)).convert("CMYK"), "jpg", ["inverted"]),
+    "own size, grey paper": (lambda image: paper(image, 90, 230), "png", []),
+    "own size, light paper": (lambda image: paper(image, 200, 20), "png", ["inverted"]),
+    "own size, not in the middle": (lambda image: ImageChops.offset(image, 3, -3), "png", []),
+    "own size, transparent": (lambda image: ImageChops.offset(transparent(image), 2, -2), "png", [ALPHA]),
     "palette": (lambda image: on_paper(large(image)).quantize(16), "png", ["turned grey", "inverted"]),
     "black and white": (lambda image: large(image).point(lambda v: 255 * (v > 127)).convert("1"), "png", []),
     "16 bits": (lambda image: sixteen_bits(large(image)), "png", []),
@@ -91,6 +165,12 @@ def nearer_than_a_shift(picture, image):
     return near > shifted
 
 
+def near_within_a_pixel(picture, image):
+    """Alike, but for the pixel that a centre of mass is rounded to."""
+    x = picture.x.view(28, 28)
+    return max(likeness(x.roll((down, right), (0, 1)), image) for down in (-1, 0, 1) for right in (-1, 0, 1)) > 0.8
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_drawing_of_any_kind_comes_nearer_to_the_image_it_was_made_of_than_a_pixels_shift(kind, sevens, tmp_path):
     change, ending, done = KINDS[kind]
@@ -101,6 +181,22 @@ def test_a_drawing_of_any_kind_comes_nearer_to_the_image_it_was_made_of_than_a_p
         assert "uneven background removed" not in picture.done
         assert picture.x.min() == 0
         assert nearer_than_a_shift(picture, image), f"image {number}"
+
+
+@pytest.mark.parametrize(("light", "ink"), [(240, 10), (20, 240)])
+def test_on_a_sheet_that_is_cut_out_the_drawing_is_in_the_colours(light, ink, sevens, tmp_path):
+    for number, image in enumerate(sevens[:5]):
+        picture = seen(cut_out(large(Image.fromarray(image.numpy())), light, ink), tmp_path, f"{number}.png")
+        assert picture.done[0] == "laid on paper of its own grey"
+        assert near_within_a_pixel(picture, image), f"image {number}"
+
+
+@pytest.mark.parametrize("corner", [(1, 1), (9, 1), (1, 9)])
+def test_a_small_digit_in_an_image_of_mnists_size_is_made_as_large_as_mnists(corner, sevens, tmp_path):
+    for number, image in enumerate(sevens[:5]):
+        there = Image.new("L", (28, 28), 0)
+        there.paste(Image.fromarray(image.numpy()).resize((18, 18), Image.Resampling.BOX), corner)
+        assert near_within_a_pixel(seen(there, tmp_path, f"{number}.png"), image), f"image {number}"
 
 
 down, across = numpy.mgrid[0:1:400j, 0:1:300j]
@@ -166,6 +262,57 @@ def test_a_drawing_may_be_cut_out_close_to_its_strokes(inverted, sevens, tmp_pat
         close = drawing.crop(drawing.point(lambda v: 255 * (v > 127)).getbbox())
         picture = seen(ImageOps.invert(close) if inverted else close, tmp_path, f"{number}.png")
         assert nearer_than_a_shift(picture, image), f"image {number}"
+
+
+@pytest.mark.parametrize("light", [True, False])
+def test_a_brush_may_be_enormous(light, tmp_path):
+    image = Image.new("L", (560, 560), 0 if light else 255)
+    ImageDraw.Draw(image).rectangle((130, 60, 429, 499), fill=255 if light else 0)
+    x = seen(image, tmp_path).x.view(28, 28)
+    assert int((x > 0.5).sum()) == 20 * 14
+
+
+def test_the_thinnest_pen_is_as_bright_as_mnists(sevens, tmp_path):
+    image = Image.new("L", (560, 560), 255)
+    ImageDraw.Draw(image).line([(140, 100), (420, 100), (220, 460)], fill=0, width=2)
+    assert seen(image, tmp_path).x.max() == 1
+
+
+def test_two_digits_side_by_side_are_noticed(sevens, tmp_path):
+    for image in sevens[:5]:
+        one = large(Image.fromarray(image.numpy()))
+        two = Image.new("L", (1200, 560), 0)
+        two.paste(one, (0, 0))
+        two.paste(one, (600, 0))
+        assert seen(two, tmp_path).done[-1] == "it shows 2 parts side by side where one digit is expected"
+        assert "side by side" not in seen(one, tmp_path).done[-1]
+
+
+def test_of_an_animation_the_first_image_is_read(seven, tmp_path):
+    frames = [large(seven), ImageOps.invert(large(seven))]
+    picture = seen(frames[0], tmp_path, "image.gif", save_all=True, append_images=frames[1:])
+    assert picture.done[0] == "the first of its 2 images"
+    assert torch.equal(picture.x, seen(frames[0], tmp_path).x)
+
+
+@pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf])
+def test_pixels_that_are_not_numbers_are_named(value, tmp_path):
+    numbers = numpy.asarray(Image.new("F", (30, 20), 1)).copy()
+    numbers[5, 7] = numbers[6, 1] = value
+    with pytest.raises(ValueError, match=rf"finite numbers: 2 of 600, the first, {value}, in row 5, column 7, counted from 0"):
+        seen(Image.fromarray(numbers), tmp_path, "image.tiff")
+
+
+def test_numbers_of_any_size_are_scaled(tmp_path):
+    numbers = numpy.full((60, 50), -3e38, dtype=numpy.float32)
+    numbers[10:50, 20:30] = 3e38
+    assert seen(Image.fromarray(numbers), tmp_path, "image.tiff").x.max() == 1
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0, 0), (255, 255, 255, 0), (255, 255, 255, 255), (9, 9, 9, 128)])
+def test_a_canvas_on_which_nothing_is_drawn_is_refused(colour, tmp_path):
+    with pytest.raises(ValueError, match=r"image.png shows nothing that stands out from its background"):
+        seen(Image.new("RGBA", (300, 300), colour), tmp_path)
 
 
 def test_a_photograph_is_kept_as_small_as_a_picture_shows_it(seven, tmp_path):

@@ -24,11 +24,12 @@ def plot_predictions(
 ) -> Figure:
     """Each image, what the network is given of it, and the activations [n, 10] of its outputs under the verdict on them."""
     figure = Figure(figsize=(WIDTH, 0.9 + 2.4 * len(pictures)), layout="constrained")
-    figure.suptitle(f"{title}\nBars: the activations of its outputs, the brightest in green.")
+    figure.suptitle(f"{title}\nBars: the activations of its outputs, the brightest in green.", parse_math=False)
     grid = figure.subplots(len(pictures), 3, squeeze=False, width_ratios=[1, 1, 2])
     for (original, seen, bars), name, picture, activations, verdict in zip(grid, names, pictures, a, verdicts, strict=True):
         original.imshow(picture.original.numpy(), cmap="gray", vmin=0, vmax=1)
-        original.set(title=name if len(name) <= 24 else f"{name[:23]}…", xticks=[], yticks=[])
+        original.set(xticks=[], yticks=[])
+        original.set_title(name if len(name) <= 24 else f"{name[:23]}…", parse_math=False)
         image(seen, picture.x, cmap="gray", vmin=0, vmax=1)
         seen.set_title("what the network sees")
         j, best = range(len(activations)), int(activations.argmax())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def colors(values: Tensor) -> list[str]:
 
 def heading(figure: Figure, title: str) -> None:
     """Above all of it, in lines that fit."""
-    figure.suptitle("\n".join(textwrap.fill(line, 80) for line in title.splitlines()), fontsize=13)
+    figure.suptitle("\n".join(textwrap.fill(line, 80) for line in title.splitlines()), fontsize=13, parse_math=False)
 
 
 def side(pixels: int) -> int | None:
@@ -71,6 +72,8 @@ def save(figure: Figure, path: Path | None) -> Figure:
     """
     if path is not None:
         content = io.BytesIO()
-        figure.savefig(content, dpi=_DPI, format=path.suffix[1:])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # of a file's name, say: a box is drawn for it
+            figure.savefig(content, dpi=_DPI, format=path.suffix[1:])
         files.write(path, content.getvalue())
     return figure
