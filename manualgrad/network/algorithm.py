@@ -8,18 +8,22 @@
 
 What they have in common:
 
-    model   an MLP, or a Sequential of Linear, Sigmoid, ReLU and Identity, torch.nn's or manualgrad's, which may start with
-            Flatten and contain further such Sequentials. Frozen parameters are skipped; the gradients of a parameter that
+    model   an MLP, or a Sequential of Linear, Sigmoid, ReLU, Tanh and Identity, torch.nn's or manualgrad's, which may start
+            with Flatten and contain further such Sequentials. Frozen parameters are skipped; the gradients of a parameter that
             occurs twice add up. It runs in the parameters' own dtype, under autocast too.
     x       [n, inputs], or what Flatten makes that of, in the parameters' dtype and on their device
-    y       [n, outputs], the desired outputs, likewise
-    cost    an MSELoss, torch.nn's or manualgrad's; None is MSELoss("batchmean"), C = 1/n Σ_k Σ_j (a_kj − y_kj)²
+    y       [n, outputs], the desired outputs, likewise; for CrossEntropyLoss also [n], the classes, in int64
+    cost    an MSELoss or a CrossEntropyLoss, torch.nn's or manualgrad's; None is MSELoss("batchmean"),
+            C = 1/n Σ_k Σ_j (a_kj − y_kj)². The CrossEntropyLoss of a model that ends in a Linear, without an activation, is
+            that of a = softmax(z): C = −1/n Σ_k Σ_j y_kj log a_kj, whose delta is a − y (see costs.py). Its reductions are
+            "mean" and "sum"; it may have label_smoothing, and neither weight nor ignore_index.
 
 Example k's own cost is cost(model(x[k:k+1]), y[k:k+1]). The mean of these over the examples is C for the reductions
 "batchmean" and "mean"; for "sum", C is their sum.
 
-They raise a TypeError for another module or cost, naming it, a ValueError for a reduction that leaves no single number, and
-a RuntimeError, as PyTorch does, where shapes, dtypes or devices do not fit.
+They raise a TypeError for another module or cost, naming it, a ValueError for a reduction that leaves no single number or an
+option of the cost that is not supported, a RuntimeError, as PyTorch does, where shapes, dtypes or devices do not fit, and an
+IndexError for a class that the model has no output for.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ from torch.nn import Module, Parameter
 
 from manualgrad import product
 from manualgrad.network import stack
+from manualgrad.network.costs import CrossEntropy
 from manualgrad.network.forward_pass import ForwardPass
 
 __all__ = ["LayerTrace", "Trace", "backprop", "per_example_grad_norms", "per_example_grads", "sgd_step", "trace"]
@@ -52,15 +57,16 @@ class LayerTrace:
 
     Attributes:
         name: of its Linear in the model, "0"; of the activation, where that stands alone.
-        activation: "sigmoid", "relu" or "identity".
+        activation: "sigmoid", "relu", "tanh" or "identity"; "softmax" of the last layer under CrossEntropyLoss, which takes
+            the model's output for z. Where the model ends in another activation, softmax is a further layer, named "softmax".
         W: [out, in], None for an activation that stands alone.
         b: [out], None where there is none.
         a_prev: [n, in], the activations of the layer before; the input x in the first layer.
         z: [n, out], a_prev Wᵀ + b.
         a: [n, out], σ(z).
         dC_da: [n, out].
-        da_dz: [n, out], σ′(z).
-        delta: [n, out], dC_dz = dC_da · da_dz.
+        da_dz: [n, out], σ′(z); of softmax, where each a_j depends on every z_i, [n, out, out]: ∂a_j/∂z_i.
+        delta: [n, out], dC_dz = dC_da · da_dz; of softmax their product is a − y.
         dC_dW: [n, out, in], delta_j a_prev_k; None without a W.
         dC_db: [n, out], delta; None without a b.
         dC_da_prev: [n, in], delta W.
@@ -142,7 +148,7 @@ def trace(model: Module, x: Tensor, y: Tensor, cost: Module | None = None) -> Tr
         x [n, inputs]; y as the model's output, [n, outputs].
 
     Raises:
-        TypeError: for another kind of layer or cost: `trace(nn.Tanh(), torch.rand(5, 3), torch.rand(5, 3))`.
+        TypeError: for another kind of layer or cost: `trace(nn.GELU(), torch.rand(5, 3), torch.rand(5, 3))`.
         ValueError: when `cost` has the reduction "none", which leaves no single number.
         RuntimeError: when shapes or dtypes do not fit: `trace(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2))`.
 
@@ -152,9 +158,8 @@ def trace(model: Module, x: Tensor, y: Tensor, cost: Module | None = None) -> Tr
         torch.Size([5, 2, 3])
     """
     forward = ForwardPass("trace", model, x, y, cost)
-    C = forward.error.square().sum(1) / forward.N_of_one
     layers = []
-    for l, dC_da, delta in forward.backward(forward.N_of_one):
+    for l, dC_da, delta in forward.backward(forward.cost.divisor_of_one):
         name, W, b, activation = forward.names[l], forward.W[l], forward.b[l], forward.activations[l]
         a_prev, a = forward.a[l], forward.a[l + 1]
         layers.append(
@@ -174,7 +179,20 @@ def trace(model: Module, x: Tensor, y: Tensor, cost: Module | None = None) -> Tr
                 dC_da_prev=stack.dC_da_previous(delta, W),
             )
         )
-    return Trace(tuple(reversed(layers)), C)
+    layers.reverse()
+    if isinstance(forward.cost, CrossEntropy):
+        layers = _with_softmax(layers, forward.cost)
+    return Trace(tuple(layers), forward.cost.of_each())
+
+
+def _with_softmax(layers: list[LayerTrace], cost: CrossEntropy) -> list[LayerTrace]:
+    """The layers, the output of the last one being the z of a softmax, and their dC_da its delta."""
+    *before, last = layers
+    softmax: dict[str, Any] = {"activation": "softmax", "a": cost.a.to(last.a.dtype), "dC_da": cost.dC_da(), "da_dz": cost.da_dz()}
+    if last.activation == "identity":
+        return [*before, dataclasses.replace(last, **softmax)]
+    z, delta, nothing = last.a, last.dC_da, dict.fromkeys(("W", "b", "dC_dW", "dC_db"))
+    return [*layers, LayerTrace(name="softmax", a_prev=z, z=z, delta=delta, dC_da_prev=delta, **softmax, **nothing)]
 
 
 @_without_autograd
@@ -190,7 +208,7 @@ def backprop(model: Module, x: Tensor, y: Tensor, cost: Module | None = None) ->
         x [n, inputs]; y as the model's output, [n, outputs].
 
     Raises:
-        TypeError: for another kind of layer or cost: `backprop(nn.Tanh(), torch.rand(5, 3), torch.rand(5, 3))`.
+        TypeError: for another kind of layer or cost: `backprop(nn.GELU(), torch.rand(5, 3), torch.rand(5, 3))`.
         ValueError: when `cost` has the reduction "none", which leaves no single number.
         RuntimeError: when shapes or dtypes do not fit: `backprop(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2))`.
 
@@ -201,7 +219,7 @@ def backprop(model: Module, x: Tensor, y: Tensor, cost: Module | None = None) ->
         torch.Size([16, 784])
     """
     forward = ForwardPass("backprop", model, x, y, cost, keep=True)
-    C = forward.cost()
+    C = forward.cost.of_batch()
     for parameter, gradient in _gradients(forward).items():
         parameter.grad = gradient
     return C
@@ -218,7 +236,7 @@ def sgd_step(model: Module, x: Tensor, y: Tensor, lr: float, cost: Module | None
         x [n, inputs]; y as the model's output, [n, outputs].
 
     Raises:
-        TypeError: for another kind of layer or cost: `sgd_step(nn.Tanh(), torch.rand(5, 3), torch.rand(5, 3), 0.1)`.
+        TypeError: for another kind of layer or cost: `sgd_step(nn.GELU(), torch.rand(5, 3), torch.rand(5, 3), 0.1)`.
         ValueError: when `cost` has the reduction "none", which leaves no single number.
         RuntimeError: when shapes or dtypes do not fit: `sgd_step(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2), 0.1)`.
         ValueError: when lr is below 0: `sgd_step(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 3), lr=-1.0)`.
@@ -232,15 +250,15 @@ def sgd_step(model: Module, x: Tensor, y: Tensor, lr: float, cost: Module | None
     if not lr >= 0:
         raise ValueError(f"sgd_step: lr must be 0 or more, and is {lr}")
     forward = ForwardPass("sgd_step", model, x, y, cost, keep=True)
-    C = forward.cost()
+    C = forward.cost.of_batch()
     if _is_tied(forward):
         for parameter, gradient in _gradients(forward).items():
             parameter.sub_(gradient, alpha=lr)
         return C
-    # The 2/N of ∂C/∂a stands in the rate, so that no array is multiplied by it; but for float16, whose sums would overflow.
-    N = forward.N if x.dtype == torch.float16 else 2
-    rate = lr * N / max(forward.N, 1)
-    for l, _, delta in forward.backward(N):
+    # The divisor of ∂C/∂a stands in the rate, so that no array is divided by it; but for float16, whose sums would overflow.
+    divisor = forward.cost.divisor if x.dtype == torch.float16 else 1
+    rate = lr * divisor / (forward.cost.divisor or 1)
+    for l, _, delta in forward.backward(divisor):
         W, b = forward.W[l], forward.b[l]
         if W is not None and W.requires_grad:
             product.addmm_(W, delta.t(), forward.a[l], alpha=-rate)
@@ -259,7 +277,7 @@ def per_example_grads(model: Module, x: Tensor, y: Tensor, cost: Module | None =
         x [n, inputs]; y as the model's output, [n, outputs].
 
     Raises:
-        TypeError: for another kind of layer or cost: `per_example_grads(nn.Tanh(), torch.rand(5, 3), torch.rand(5, 3))`.
+        TypeError: for another kind of layer or cost: `per_example_grads(nn.GELU(), torch.rand(5, 3), torch.rand(5, 3))`.
         ValueError: when `cost` has the reduction "none", which leaves no single number.
         RuntimeError: when shapes or dtypes do not fit: `per_example_grads(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2))`.
 
@@ -270,7 +288,7 @@ def per_example_grads(model: Module, x: Tensor, y: Tensor, cost: Module | None =
     """
     forward = ForwardPass("per_example_grads", model, x, y, cost)
     found: dict[Parameter, Tensor] = {}
-    for l, _, delta in forward.backward(forward.N_of_one):
+    for l, _, delta in forward.backward(forward.cost.divisor_of_one):
         W, b = forward.W[l], forward.b[l]
         if W is not None and W.requires_grad:
             _add(found, W, _outer(delta, forward.a[l]))
@@ -291,7 +309,7 @@ def per_example_grad_norms(model: Module, x: Tensor, y: Tensor, cost: Module | N
         x [n, inputs]; y as the model's output, [n, outputs].
 
     Raises:
-        TypeError: for another kind of layer or cost: `per_example_grad_norms(nn.Tanh(), torch.rand(5, 3), torch.rand(5, 3))`.
+        TypeError: for another kind of layer or cost: `per_example_grad_norms(nn.GELU(), torch.rand(5, 3), torch.rand(5, 3))`.
         ValueError: when `cost` has the reduction "none", which leaves no single number.
         RuntimeError: when shapes or dtypes do not fit: `per_example_grad_norms(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2))`.
         ValueError: when a trainable parameter occurs in two layers, as its gradient is no single outer product then.
@@ -303,8 +321,8 @@ def per_example_grad_norms(model: Module, x: Tensor, y: Tensor, cost: Module | N
     forward = ForwardPass("per_example_grad_norms", model, x, y, cost, keep=True)
     if _is_tied(forward):
         raise ValueError("per_example_grad_norms: a parameter of the model occurs in two layers; take per_example_grads")
-    squares = forward.error.new_zeros(len(x))
-    for l, _, delta in forward.backward(forward.N_of_one):
+    squares = forward.cost.error.new_zeros(len(x))
+    for l, _, delta in forward.backward(forward.cost.divisor_of_one):
         W, b = forward.W[l], forward.b[l]
         delta_squared = _squared_lengths(delta)
         if W is not None and W.requires_grad:
@@ -323,7 +341,7 @@ def _is_tied(forward: ForwardPass) -> bool:
 def _gradients(forward: ForwardPass) -> dict[Parameter, Tensor]:
     """∂C/∂p of every trainable parameter p."""
     found: dict[Parameter, Tensor] = {}
-    for l, _, delta in forward.backward(forward.N):
+    for l, _, delta in forward.backward(forward.cost.divisor):
         W, b = forward.W[l], forward.b[l]
         if W is not None and W.requires_grad:
             _add(found, W, product.mm(delta.t(), forward.a[l]))

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import Flatten, Identity, Module, Sequential
 
 from manualgrad import nn, product
-from manualgrad.network import stack
+from manualgrad.network import costs, stack
 from manualgrad.network.mlp import MLP
 
 __all__ = ["ForwardPass"]
@@ -24,6 +24,8 @@ _ACTIVATIONS: dict[type, str] = {
     nn.Sigmoid: "sigmoid",
     torch.nn.ReLU: "relu",
     nn.ReLU: "relu",
+    torch.nn.Tanh: "tanh",
+    nn.Tanh: "tanh",
 }
 
 
@@ -37,9 +39,7 @@ class ForwardPass:
         names, W, b, activations: of each layer, a Linear with the activation after it; W and b are None where an activation
             follows another, or stands first.
         a: the activations, from the input, flattened, to the output.
-        error: a[-1] − y, for the desired outputs y.
-        N: what the sum of the squares is divided by in the cost of the batch.
-        N_of_one: the same, in the cost of a single example.
+        cost: the cost of the output; see costs.py.
     """
 
     def __init__(self, caller: str, model: Module, x: Tensor, y: Tensor, cost: Module | None, keep: bool = False) -> None:
@@ -47,29 +47,21 @@ class ForwardPass:
         self.W: list[Any] = []
         self.b: list[Any] = []
         self.activations: list[str] = []
-        reduction = _reduction(caller, cost)
         x = self._read(caller, "", model, x)
         _check_x(caller, x, self.W)
         self.kept = _kept(model, x, self.W) if keep else None
         self.a = stack.forward(x, self.W, self.b, self.activations, self.kept.a if self.kept else None)
-        _check_y(caller, y, self.a[-1])
-        self.error = torch.sub(self.a[-1], y, out=self.kept.delta[-1]) if self.kept else self.a[-1] - y
-        n, outputs = y.shape
-        self.N, self.N_of_one = {"batchmean": (n, 1), "mean": (n * outputs, outputs), "sum": (1, 1)}[reduction]
+        self.cost = costs.cost_of(caller, cost, self.a[-1], y, self.kept.delta[-1] if self.kept else None)
 
-    def cost(self) -> Tensor:
-        """C, to be asked for before `backward`."""
-        return stack.quadratic_cost(self.error, self.N)
+    def backward(self, divisor: float) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """l, ∂C/∂a and delta of each layer, from the last to the first, with the cost's divisor; see stack.backward.
 
-    def backward(self, N: int) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """l, ∂C/∂a and delta of each layer, from the last to the first, N being the divisor in C; see stack.backward.
-
-        With 2, ∂C/∂a is the error itself, and nothing is multiplied.
+        With 1, ∂C/∂a is the error itself, and nothing is divided.
         """
         if self.kept:
-            dC_da = self.error if N == 2 else self.error.div_(N / 2)
+            dC_da = self.cost.error if divisor == 1 else self.cost.error.div_(divisor)
             return stack.backward(self.a, self.W, self.activations, dC_da, self.kept.delta)
-        return stack.backward(self.a, self.W, self.activations, self.error / (N / 2))
+        return stack.backward(self.a, self.W, self.activations, self.cost.error / divisor)
 
     def _read(self, caller: str, name: str, module: Module, x: Tensor) -> Tensor:
         """Add the layers of this module, in order; returns x, flattened by a Flatten in front."""
@@ -97,7 +89,7 @@ class ForwardPass:
             return module(x)
         elif kind is not Identity:
             raise TypeError(
-                f"{caller}: {_place(name)} is a {kind.__name__}, and must be a Linear, Sigmoid, ReLU or Identity, "
+                f"{caller}: {_place(name)} is a {kind.__name__}, and must be a Linear, Sigmoid, ReLU, Tanh or Identity, "
                 "or a Sequential of these, with a Flatten before all others"
             )
         return x
@@ -158,34 +150,10 @@ def _kept(model: Module, x: Tensor, W: list[Any]) -> _Kept | None:
     return kept
 
 
-def _reduction(caller: str, cost: Module | None) -> str:
-    if cost is None:
-        return "batchmean"
-    if type(cost) not in (torch.nn.MSELoss, nn.MSELoss):
-        raise TypeError(f"{caller}: cost must be an MSELoss or None, and is {cost!r}")
-    reduction = str(cost.reduction)
-    if reduction not in ("mean", "sum", "batchmean"):
-        raise ValueError(f"{caller}: the cost's reduction must be 'batchmean', 'mean' or 'sum', and is {reduction!r}")
-    return reduction
-
-
 def _check_x(caller: str, x: Tensor, W: list[Any]) -> None:
     first = next((W_l for W_l in W if W_l is not None), None)
     inputs = x.shape[1] if first is None and x.dim() == 2 else "inputs" if first is None else first.shape[1]
     if x.dim() != 2 or x.shape[1] != inputs:
         raise RuntimeError(f"{caller}: x must be [n, {inputs}], and is {list(x.shape)}")
     if first is not None:
-        _check_alike(caller, "x", x, "the model's parameters", first)
-
-
-def _check_y(caller: str, y: Tensor, output: Tensor) -> None:
-    if y.shape != output.shape:
-        raise RuntimeError(f"{caller}: y must be {list(output.shape)}, as the model's output is, and is {list(y.shape)}")
-    _check_alike(caller, "y", y, "the model's output", output)
-
-
-def _check_alike(caller: str, name: str, t: Tensor, other: str, like: Tensor) -> None:
-    if (t.dtype, t.device) != (like.dtype, like.device):
-        raise RuntimeError(
-            f"{caller}: {name} must be {like.dtype} on {like.device}, like {other}, and is {t.dtype} on {t.device}"
-        )
+        costs.check_alike(caller, "x", x, "the model's parameters", first)

@@ -21,11 +21,18 @@ from torch.nn.modules.module import _has_any_global_hook
 
 from manualgrad import nn, product
 from manualgrad.functions import LinearFunction, ReLUFunction, SigmoidFunction
+from manualgrad.functions.activations.tanh import TanhFunction
 from manualgrad.network import stack
 
 __all__ = ["MLP", "StackFunction"]
 
-_ACTIVATIONS: dict[str, type[Module]] = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU, "identity": torch.nn.Identity}
+_ACTIVATIONS: dict[str, type[Module]] = {
+    "sigmoid": nn.Sigmoid,
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "identity": torch.nn.Identity,
+}
+_FUNCTIONS: dict[str, Any] = {"sigmoid": SigmoidFunction, "relu": ReLUFunction, "tanh": TanhFunction}
 _NAMES: dict[type, str] = {layer: name for name, layer in _ACTIVATIONS.items()}
 
 _autocast_is_on = torch._C._is_any_autocast_enabled
@@ -88,7 +95,7 @@ def _differentiable_backward(
     for W, b, activation in zip(aliases[::2], aliases[1::2], activations, strict=True):
         a = LinearFunction.apply(a, W, b)
         if activation != "identity":
-            a = (SigmoidFunction if activation == "sigmoid" else ReLUFunction).apply(a)
+            a = _FUNCTIONS[activation].apply(a)
     needed = [i for i, needs_grad in enumerate((need_grad[0], *need_grad[2:])) if needs_grad]
     found = dict(zip(needed, torch.autograd.grad(a, [inputs[i] for i in needed], dC_da, create_graph=True), strict=True))
     return found.get(0), None, *(found.get(i) for i in range(1, len(inputs)))
@@ -101,7 +108,7 @@ class MLP(Sequential):
 
     Args:
         sizes: the number of neurons in each layer, from the inputs to the outputs: [784, 16, 16, 10].
-        activation: "sigmoid", "relu" or "identity" (none) after every layer, or a sequence of these, one for each layer
+        activation: "sigmoid", "relu", "tanh" or "identity" (none) after every layer, or a sequence of these, one for each layer
             after the inputs.
         bias: whether the layers have biases.
         device, dtype: of the parameters.
@@ -110,7 +117,7 @@ class MLP(Sequential):
         [..., sizes[0]] to [..., sizes[-1]].
 
     Raises:
-        ValueError: when `sizes` or `activation` is not as above: `MLP([784, 10], activation='tanh')`.
+        ValueError: when `sizes` or `activation` is not as above: `MLP([784, 10], activation='gelu')`.
         RuntimeError: when the input does not fit: `MLP([784, 10])(torch.rand(100, 783))`.
 
     Example:

@@ -6,13 +6,13 @@ Layer l, of l = 0 .. L−1, takes a[l] to a[l + 1]; a[0] is the input x, a[L] th
 
 Backward, from the last layer to the first. Let delta = ∂C/∂z of the layer:
 
-    ∂C/∂a[L] = (a[L] − y) / (N/2)                  of the quadratic cost C = Σ (a[L] − y)² / N
+    ∂C/∂a[L] = (a[L] − y) / (N/2)                  of the quadratic cost C = Σ (a[L] − y)² / N; of cross entropy see costs.py
     delta    = ∂C/∂a[l + 1] · σ′(z)                element by element
     ∂C/∂W    = deltaᵀ a[l]    ∂C/∂b = Σ_n delta_n  summed over the examples n
     ∂C/∂a[l] = delta W                             a neuron reaches the cost over every neuron of the next layer: sum over them
 
-σ′ is written in the activation a = σ(z) that is there already: (1 − a) a = a − a² for the sigmoid; for ReLU, 1 where a > 0,
-and 0 elsewhere. A layer may have no activation ("identity"), and an activation may stand with no Linear before it (W is None).
+σ′ is written in the activation a = σ(z) that is there already: (1 − a) a = a − a² for the sigmoid, 1 − a² for tanh; for ReLU,
+1 where a > 0, and 0 elsewhere. A layer may have no activation ("identity"), and an activation may stand with no Linear before it (W is None).
 
 Shapes: a[l] [n, in]; z, delta and a[l + 1] [n, out]; W [out, in]; b [out] or None; y like a[L].
 """
@@ -36,7 +36,7 @@ def forward(
     activations: Sequence[str],
     into: Sequence[Tensor | None] | None = None,
 ) -> list[Tensor]:
-    """The activations a[0] = x to a[L]; each of `activations` is "sigmoid", "relu" or "identity". No graph may be recorded.
+    """The activations a[0] = x to a[L]; each of `activations` is "sigmoid", "relu", "tanh" or "identity". No graph may be recorded.
 
     Args:
         into: where a[1] to a[L] may be written, arrays of their shapes, or None for a new one.
@@ -103,6 +103,8 @@ def _activate(z: Tensor, activation: str) -> Tensor:
     """σ(z), written over z."""
     if activation == "sigmoid":
         return z.sigmoid_()
+    if activation == "tanh":
+        return z.tanh_()
     return z.relu_() if activation == "relu" else z
 
 
@@ -110,6 +112,9 @@ def _delta(dC_da: Tensor, a: Tensor, activation: str, over_dC_da: bool = False, 
     """∂C/∂a · σ′(z), written over ∂C/∂a, and σ′(z) over a, where that is said."""
     if activation == "sigmoid":
         da_dz = a.addcmul_(a, a, value=-1) if over_a else torch.addcmul(a, a, a, value=-1)  # a − a²
+        return dC_da.mul_(da_dz) if over_dC_da else dC_da * da_dz
+    if activation == "tanh":
+        da_dz = torch.addcmul(a.new_ones(()), a, a, value=-1, out=a if over_a else None)  # 1 − a²
         return dC_da.mul_(da_dz) if over_dC_da else dC_da * da_dz
     if activation == "relu":
         return dC_da.masked_fill_(a <= 0, 0) if over_dC_da else torch.where(a <= 0, 0, dC_da)

@@ -90,7 +90,7 @@ def derive(sizes: Sequence[int], activation: str = "sigma", examples: int = 1) -
 
     Args:
         sizes: the number of neurons in each layer, from the inputs to the outputs: (1, 1, 1, 1), say. Keep them small.
-        activation: "sigma", a function that is left open, "sigmoid" or "relu".
+        activation: "sigma", a function that is left open, "sigmoid", "relu" or "tanh".
         examples: how many examples the cost is the average of.
 
     Raises:
@@ -135,12 +135,13 @@ def derive(sizes: Sequence[int], activation: str = "sigma", examples: int = 1) -
     )
 
 
-def cost_expression(W: Any, b: Any, x: Any, y: Any, activation: str) -> Any:
-    """The average over the examples of Σ_j (a_j − y_j)², as an expression in those entries of W, b, x and y that are symbols.
+def cost_expression(W: Any, b: Any, x: Any, y: Any, activation: str, cost: str = "quadratic") -> Any:
+    """The cost, averaged over the examples, as an expression in those entries of W, b, x and y that are symbols.
 
     Args:
         W, b: of each layer, nested lists of numbers and symbols, W[l][j][k] and b[l][j]; x, y: of each example likewise.
-        activation: "sigma", "sigmoid" or "relu".
+        activation: "sigma", "sigmoid", "relu" or "tanh".
+        cost: "quadratic", Σ_j (a_j − y_j)²; or "cross-entropy", −Σ_j y_j log a_j with a = softmax(z) in the last layer.
     """
     costs = []
     for x_e, y_e in zip(x, y, strict=True):
@@ -148,7 +149,11 @@ def cost_expression(W: Any, b: Any, x: Any, y: Any, activation: str) -> Any:
         for W_l, b_l in zip(W, b, strict=True):
             z = [sum(w * a_k for w, a_k in zip(row, a, strict=True)) + b_j for row, b_j in zip(W_l, b_l, strict=True)]
             a = [_SIGMA[activation](z_j) for z_j in z]
-        costs.append(sum((a_j - y_j) ** 2 for a_j, y_j in zip(a, y_e, strict=True)))
+        if cost == "quadratic":
+            costs.append(sum((a_j - y_j) ** 2 for a_j, y_j in zip(a, y_e, strict=True)))
+        else:
+            shares = [sympy.exp(z_j) / Add(*map(sympy.exp, z)) for z_j in z]
+            costs.append(-sum(y_j * sympy.log(a_j) for a_j, y_j in zip(shares, y_e, strict=True)))
     return sum(costs) / Integer(len(costs))
 
 
@@ -165,12 +170,14 @@ _SIGMA: dict[str, Callable[[Any], Expr]] = {
     "sigma": sigma,
     "sigmoid": lambda z: 1 / (1 + sympy.exp(-z)),
     "relu": lambda z: sympy.Max(z, 0),
+    "tanh": sympy.tanh,
 }
 # By hand, in z and a = σ(z). At the kink of ReLU there is no derivative; 0 is taken, as PyTorch does.
 _SIGMA_PRIME: dict[str, Callable[[Any, Any], Expr]] = {
     "sigma": lambda z, a: sigma_prime(z),
     "sigmoid": lambda z, a: (1 - a) * a,
     "relu": lambda z, a: sympy.Heaviside(z, 0),
+    "tanh": lambda z, a: 1 - a**2,
 }
 
 

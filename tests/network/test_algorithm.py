@@ -12,7 +12,9 @@ from torch.testing import assert_close
 
 from manualgrad import MLP, backprop, nn, per_example_grad_norms, per_example_grads, sgd_step, trace
 
-REDUCTIONS = ["batchmean", "mean", "sum"]
+COSTS = {f"quadratic, {reduction}": nn.MSELoss(reduction=reduction) for reduction in ("batchmean", "mean", "sum")}
+COSTS |= {f"cross entropy, {reduction}": nn.CrossEntropyLoss(reduction=reduction) for reduction in ("mean", "sum")}
+COSTS["torch's cross entropy, smoothed"] = torch.nn.CrossEntropyLoss(label_smoothing=0.2)
 
 
 def two_towers():
@@ -31,10 +33,12 @@ def two_towers():
 MODELS = {
     "sigmoid": lambda: MLP([6, 5, 4, 3]),
     "relu": lambda: MLP([6, 5, 3], "relu"),
+    "tanh": lambda: MLP([6, 5, 3], "tanh"),
     "each its own": lambda: MLP([6, 5, 4, 3], ["relu", "identity", "sigmoid"]),
+    "logits": lambda: MLP([6, 5, 4, 3], ["tanh", "relu", "identity"]),
     "one neuron a layer": lambda: MLP([1, 1, 1, 1]),
     "no biases": lambda: MLP([6, 5, 3], bias=False),
-    "torch's layers": lambda: torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3)),
+    "torch's layers": lambda: torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3), torch.nn.Tanh()),
     "a Sequential of all": two_towers,
     "an activation first": lambda: torch.nn.Sequential(torch.nn.Sigmoid(), torch.nn.Linear(6, 3), torch.nn.ReLU()),
     "one Linear": lambda: torch.nn.Linear(6, 3),
@@ -58,22 +62,26 @@ def gradients(model):
     return [p.grad for p in model.parameters()]
 
 
-def by_autograd(model, x, y, reduction):
+def by_autograd(model, x, y, cost=COSTS["quadratic, batchmean"]):
     model = copy.deepcopy(model)
     model.zero_grad()
-    cost = nn.MSELoss(reduction=reduction)(model(x), y)
+    cost = cost(model(x), y)
     if cost.requires_grad:
         cost.backward()
     return cost.detach(), gradients(model)
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.fixture(params=COSTS)
+def cost(request):
+    return COSTS[request.param]
+
+
 @pytest.mark.parametrize("n", [1, 7])
-def test_backprop_gives_autograds_cost_and_gradients(model, reduction, n):
+def test_backprop_gives_autograds_cost_and_gradients(model, cost, n):
     x, y = examples(model, n)
-    cost = backprop(model, x, y, nn.MSELoss(reduction=reduction))
-    assert_close((cost, gradients(model)), by_autograd(model, x, y, reduction))
-    assert not cost.requires_grad
+    found = backprop(model, x, y, cost)
+    assert_close((found, gradients(model)), by_autograd(model, x, y, cost))
+    assert not found.requires_grad
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -82,7 +90,7 @@ def test_backprop_runs_in_the_parameters_dtype(dtype, device):
     x, y = examples(model)
     cost = backprop(model, x, y)
     eps = torch.finfo(dtype).eps
-    assert_close((cost, gradients(model)), by_autograd(model, x, y, "batchmean"), rtol=4 * eps, atol=4 * eps)
+    assert_close((cost, gradients(model)), by_autograd(model, x, y), rtol=4 * eps, atol=4 * eps)
 
 
 def test_a_step_in_float16_survives_more_examples_than_float16_has_numbers():
@@ -124,11 +132,124 @@ def test_it_runs_on_the_meta_device():
     assert per_example_grad_norms(model, x, y).shape == (7,)
 
 
+def test_tanh_and_cross_entropy_run_on_the_meta_device():
+    model, cost = MLP([6, 5, 3], ["tanh", "identity"], device="meta"), nn.CrossEntropyLoss()
+    x = torch.empty(7, 6, device="meta")
+    for y in (torch.empty(7, 3, device="meta"), torch.empty(7, dtype=torch.int64, device="meta")):
+        assert backprop(model, x, y, cost).shape == sgd_step(model, x, y, 0.1, cost).shape == ()
+        assert per_example_grad_norms(model, x, y, cost).shape == (7,)
+
+
 def test_images_are_flattened_by_a_flatten_in_front():
     images, y = torch.rand(4, 1, 2, 3), torch.rand(4, 2)
     layer = torch.nn.Linear(6, 2)
     cost = backprop(torch.nn.Sequential(torch.nn.Flatten(), layer), images, y)
     assert_close(cost, backprop(layer, images.reshape(4, 6), y))
+
+
+# Cross entropy.
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_cross_entropy_runs_in_the_parameters_dtype(dtype, device):
+    model = MLP([6, 5, 3], ["tanh", "identity"], device=device, dtype=dtype)
+    x, y = examples(model)
+    cost, eps = nn.CrossEntropyLoss(), torch.finfo(dtype).eps
+    found = backprop(model, x, y, cost), gradients(model)
+    assert found[0].dtype == dtype
+    assert_close(found, by_autograd(model, x, y, cost), rtol=4 * eps, atol=4 * eps)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8])
+def test_a_class_stands_for_the_distribution_that_has_it_alone(cost, dtype):
+    if isinstance(cost, nn.MSELoss):
+        pytest.skip("classes are for cross entropy")
+    model = MLP([6, 5, 3], ["relu", "identity"], dtype=torch.float64)
+    x, _ = examples(model)
+    classes = torch.arange(len(x)) % 3
+    one_hot = torch.nn.functional.one_hot(classes).double()
+    expected = by_autograd(model, x, classes, cost)
+    assert_close((backprop(model, x, classes.to(dtype), cost), gradients(model)), expected)
+    assert_close((backprop(model, x, one_hot, cost), gradients(model)), expected)
+    by_class, by_distribution = (per_example_grads(model, x, y, cost) for y in (classes, one_hot))
+    assert_close(by_class, by_distribution, rtol=0, atol=0)
+
+
+def test_delta_of_softmax_is_a_minus_y():
+    model = MLP([6, 5, 4, 3], ["tanh", "sigmoid", "identity"], dtype=torch.float64)
+    x, _ = examples(model)
+    y = torch.nn.functional.one_hot(torch.arange(7) % 3).double()
+    t = trace(model, x, y, nn.CrossEntropyLoss())
+    last, z = t.layers[-1], model(x).detach()
+    assert [layer.activation for layer in t.layers] == ["tanh", "sigmoid", "softmax"]
+    assert_close((last.z, last.a, last.delta), (z, z.softmax(1), z.softmax(1) - y))
+    assert_close(t.cost, -(y * z.log_softmax(1)).sum(1))
+
+
+def test_delta_of_softmax_is_the_product_of_the_chain_rules_factors():
+    model = MLP([6, 3], "identity", dtype=torch.float64)
+    x, y = examples(model)
+    last = trace(model, x, y, nn.CrossEntropyLoss()).layers[-1]
+    for k in range(len(x)):
+        a = last.a[k].clone().requires_grad_()
+        assert_close(last.dC_da[k], torch.autograd.grad(-(y[k] * a.log()).sum(), a)[0])
+        assert_close(last.da_dz[k], torch.autograd.functional.jacobian(lambda z: z.softmax(0), last.z[k]))
+    assert_close(torch.einsum("nj,nji->ni", last.dC_da, last.da_dz), last.delta)
+
+
+def test_softmax_is_a_layer_of_its_own_behind_another_activation():
+    model = MLP([6, 4, 3], ["relu", "tanh"], dtype=torch.float64)
+    x, y = examples(model)
+    *_, tanh, softmax = trace(model, x, y, nn.CrossEntropyLoss()).layers
+    assert (tanh.activation, softmax.activation, softmax.name, softmax.W) == ("tanh", "softmax", "softmax", None)
+    assert_close((softmax.z, softmax.a), (tanh.a, tanh.a.softmax(1)))
+    assert_close((softmax.dC_da_prev, tanh.delta), (tanh.dC_da, tanh.dC_da * (1 - tanh.a**2)))
+
+
+def test_outputs_far_apart_cost_their_distance_and_not_infinity():
+    model = torch.nn.Sequential(nn.Linear(1, 2, bias=False))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([[1000.0], [0.0]]))
+    t = trace(model, torch.ones(2, 1), torch.tensor([0, 1]), nn.CrossEntropyLoss())
+    assert t.cost.tolist() == [0, 1000]
+    assert t.layers[0].delta.tolist() == [[0, 0], [1, -1]]
+
+
+BAD_CROSS_ENTROPY = {
+    "weight": ({"weight": torch.ones(2)}, {}, ValueError, "the cost's weight must be None, as it is by default; of the options"),
+    "ignore_index": ({"ignore_index": 1}, {}, ValueError, "the cost's ignore_index must be -100, as it is by default"),
+    "no scalar": ({"reduction": "none"}, {}, ValueError, "reduction must be 'mean' or 'sum', and is 'none'"),
+    "batchmean": ({"reduction": "batchmean"}, {}, ValueError, "reduction must be 'mean' or 'sum', and is 'batchmean'"),
+    "no such class": ({}, {"y": torch.tensor([0, 1, 2])}, IndexError, "y must have classes from 0 to 1, and has 0 to 2"),
+    "ignored": ({}, {"y": torch.tensor([0, 1, -100])}, IndexError, "y must have classes from 0 to 1, and has -100 to 1"),
+    "too few": ({}, {"y": torch.tensor([0, 1])}, RuntimeError, "y must have a class for each of the 3 examples, and is [2]"),
+    "classes in int32": (
+        {},
+        {"y": torch.ones(3, dtype=torch.int32)},
+        RuntimeError,
+        "y, of classes, must be torch.int64 on cpu, and is torch.int32 on cpu",
+    ),
+    "other shares": (
+        {},
+        {"y": torch.rand(3, 3)},
+        RuntimeError,
+        "y must be [3, 2], as the model's output is, or [3] of classes, and is [3, 3]",
+    ),
+    "shares in float64": (
+        {},
+        {"y": torch.rand(3, 2).double()},
+        RuntimeError,
+        "y must be torch.float32 on cpu, like the model's output, and is torch.float64 on cpu",
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "change", "error", "message"), BAD_CROSS_ENTROPY.values(), ids=BAD_CROSS_ENTROPY)
+def test_what_cross_entropy_does_not_take_is_named(options, change, error, message):
+    arguments = {"x": torch.rand(3, 4), "y": torch.tensor([0, 1, 0])} | change
+    with pytest.raises(error) as caught:
+        backprop(MLP([4, 2], "identity"), **arguments, cost=nn.CrossEntropyLoss(**options))
+    assert message in str(caught.value)
 
 
 # What is written where.
@@ -139,7 +260,7 @@ def test_backprop_replaces_the_gradients_and_keeps_no_graph():
     x, y = examples(model)
     for _ in range(2):
         cost = backprop(model, x, y)
-    assert_close(gradients(model), by_autograd(model, x, y, "batchmean")[1])
+    assert_close(gradients(model), by_autograd(model, x, y)[1])
     assert cost.grad_fn is None
     assert all(g.grad_fn is None and not g.requires_grad for g in gradients(model))
 
@@ -163,7 +284,7 @@ def test_frozen_parameters_are_skipped():
     before = copy.deepcopy(model.state_dict())
     backprop(model, x, y)
     assert {name for name, p in model.named_parameters() if p.grad is None} == frozen
-    assert_close(gradients(model), by_autograd(model, x, y, "batchmean")[1])
+    assert_close(gradients(model), by_autograd(model, x, y)[1])
     sgd_step(model, x, y, 0.5)
     assert {name for name, p in model.named_parameters() if torch.equal(p, before[name])} == frozen
     grads = per_example_grads(model, x, y)
@@ -188,7 +309,7 @@ def twice():
 def test_the_gradients_of_a_parameter_that_occurs_twice_add_up(build):
     model = build()
     x, y = examples(model)
-    expected = by_autograd(model, x, y, "batchmean")[1]
+    expected = by_autograd(model, x, y)[1]
     backprop(model, x, y)
     assert_close(gradients(model), expected)
     assert_close([g.mean(0) for g in per_example_grads(model, x, y).values()], expected)
@@ -199,8 +320,7 @@ def test_the_gradients_of_a_parameter_that_occurs_twice_add_up(build):
         per_example_grad_norms(model, x, y)
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_a_step_of_descent_is_that_of_torch_optim(model, reduction):
+def test_a_step_of_descent_is_that_of_torch_optim(model, cost):
     if not list(model.parameters()):
         pytest.skip("torch.optim takes no empty list")
     x, y = examples(model)
@@ -208,11 +328,10 @@ def test_a_step_of_descent_is_that_of_torch_optim(model, reduction):
     optimizer = torch.optim.SGD(other.parameters(), lr=0.3)
     for _ in range(3):
         optimizer.zero_grad()
-        expected = nn.MSELoss(reduction=reduction)(other(x), y)
+        expected = cost(other(x), y)
         expected.backward()
         optimizer.step()
-        cost = sgd_step(model, x, y, 0.3, nn.MSELoss(reduction=reduction))
-        assert_close(cost, expected.detach())
+        assert_close(sgd_step(model, x, y, 0.3, cost), expected.detach())
     assert_close(model.state_dict(), other.state_dict())
     assert all(g is None for g in gradients(model))
 
@@ -241,7 +360,7 @@ def test_calls_of_other_shapes_dtypes_and_parameters_go_between(device):
         change(model)
         for n in (7, 3, 0, 7):
             x, y = examples(model, n)
-            cost, grads = by_autograd(model, x, y, "batchmean")
+            cost, grads = by_autograd(model, x, y)
             assert_close(backprop(model, x, y), cost, equal_nan=True)
             assert_close(gradients(model), grads)
             model.zero_grad()
@@ -289,27 +408,23 @@ def test_the_arrays_go_with_the_model():
 # Single examples.
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_per_example_quantities_are_those_of_the_examples_own_cost(model, reduction):
+def test_per_example_quantities_are_those_of_the_examples_own_cost(model, cost):
     x, y = examples(model)
-    cost = nn.MSELoss(reduction=reduction)
     grads, norms, t = per_example_grads(model, x, y, cost), per_example_grad_norms(model, x, y, cost), trace(model, x, y, cost)
     assert list(grads) == [name for name, _ in model.named_parameters()]
     for k in range(len(x)):
-        own, expected = by_autograd(model, x[k : k + 1], y[k : k + 1], reduction)
+        own, expected = by_autograd(model, x[k : k + 1], y[k : k + 1], cost)
         assert_close([g[k] for g in grads.values()], expected)
         assert_close(t.cost[k], own)
         squares = torch.stack([g.square().sum() for g in expected] or [own * 0])
         assert_close(norms[k], squares.sum().sqrt())
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_single_examples_gradients_average_or_add_up_to_the_batchs(model, reduction):
+def test_single_examples_gradients_average_or_add_up_to_the_batchs(model, cost):
     x, y = examples(model)
-    cost = nn.MSELoss(reduction=reduction)
     backprop(model, x, y, cost)
     grads = per_example_grads(model, x, y, cost).values()
-    assert_close([g.sum(0) if reduction == "sum" else g.mean(0) for g in grads], gradients(model))
+    assert_close([g.sum(0) if cost.reduction == "sum" else g.mean(0) for g in grads], gradients(model))
 
 
 # The trace.
@@ -327,7 +442,7 @@ def by_hooks(model, x, y):
     return z, a
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", "relu"])
+@pytest.mark.parametrize("activation", ["sigmoid", "relu", "tanh"])
 def test_the_trace_has_every_quantity_of_the_notes(activation, device):
     model = MLP([6, 5, 4, 3], activation, device=device, dtype=torch.float64)
     x, y = examples(model)
@@ -407,8 +522,8 @@ def pruned():
 UNKNOWN = {
     "dropout": (lambda: torch.nn.Sequential(torch.nn.Linear(4, 2), torch.nn.Dropout()), "module '1' of the model is a Dropout"),
     "inside": (
-        lambda: torch.nn.Sequential(torch.nn.Sequential(torch.nn.Linear(4, 2), torch.nn.Tanh())),
-        "module '0.1' of the model is a Tanh",
+        lambda: torch.nn.Sequential(torch.nn.Sequential(torch.nn.Linear(4, 2), torch.nn.GELU())),
+        "module '0.1' of the model is a GELU",
     ),
     "a model of one's own": (lambda: OwnForward(torch.nn.Linear(4, 2)), "the model is a OwnForward"),
     "a layer of one's own": (lambda: torch.nn.Sequential(Own(4, 2)), "module '0' of the model is a Own"),
@@ -447,7 +562,7 @@ BAD = {
         "y must be torch.float32 on cpu, like the model's output, and is torch.int64 on cpu",
     ),
     "y no tensor": ({"y": [[0, 1]] * 3}, TypeError, "y must be a Tensor, and is a list"),
-    "cost of another kind": ({"cost": torch.nn.L1Loss()}, TypeError, "cost must be an MSELoss or None, and is L1Loss()"),
+    "cost of another kind": ({"cost": torch.nn.L1Loss()}, TypeError, "cost must be an MSELoss, a CrossEntropyLoss or None, and is L1Loss()"),
     "no scalar": (
         {"cost": torch.nn.MSELoss(reduction="none")},
         ValueError,
