@@ -33,6 +33,7 @@ try:
     from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from manualgrad.training import costs
     from manualgrad.training.comparison import compare
     from manualgrad.training.data import CLASSES, DataError, Examples, load
     from manualgrad.training.keeper import Keeper
@@ -89,15 +90,16 @@ def make_training(
     chosen: argparse.Namespace, sizes: list[int], layers: str, training: Examples, test: Examples, processes: Processes
 ) -> Training:
     torch.manual_seed(chosen.seed)
-    model = make(chosen.network, sizes, chosen.activation, layers).to(chosen.device)
+    model = make(chosen.network, sizes, chosen.activation, layers, chosen.cost).to(chosen.device)
     if chosen.compile:
         compile_network(model, training.x[: chosen.batch_size])
     take_step: Step
     if chosen.engine == "backprop":
-        take_step = BackpropStep(model)
+        take_step = BackpropStep(model, chosen.cost)
     else:
         take_step = AutogradStep(
             model,
+            cost=chosen.cost,
             optimizer=chosen.optimizer,
             weight_decay=chosen.weight_decay,
             clip_grad_norm=chosen.clip_grad_norm,
@@ -115,6 +117,7 @@ def make_training(
         distort=chosen.distort,
         generator=torch.Generator(chosen.device).manual_seed(chosen.seed),
         take_step=take_step,
+        cost=chosen.cost,
         processes=processes,
         warn=warn,
     )
@@ -138,13 +141,15 @@ def draw(run: Run, training: Training, title: str, those: str) -> None:
     """curve.png, confusion.png and worst.png, of the test images or `those` tested on instead; of lenet5 kernels.png, too."""
     if training.results:
         plot_curve(training.results, title, those, run.folder / "curve.png")
+    cost = run.config["cost"]
     with torch.no_grad():
-        a = training.model(training.test.x)
+        output = training.model(training.test.x)
+    a, of_each = costs.activations(cost, output), costs.of_each(cost, output, training.test.y)
     n = f"{len(a):,} {those}"
     plot_confusion(training.test, a, f"{title}: {n}", run.folder / "confusion.png")
-    plot_worst(training.test, a, f"{title}: of {n}, those whose cost is highest", run.folder / "worst.png")
+    plot_worst(training.test, a, of_each, f"{title}: of {n}, those whose cost is highest", run.folder / "worst.png")
     if run.config["network"] == "lenet5":
-        plot_kernels(training.model, training.test, a, title, those, run.folder / "kernels.png")
+        plot_kernels(training.model, training.test, a, title, those, run.folder / "kernels.png", cost)
 
 
 def picture(folder: Path) -> Path:

@@ -63,14 +63,14 @@ def _wishes(options: argparse.Namespace, looked_at: network.Network, screen: Con
     x, y, labels = training.x[batch].double(), training.y[batch].double(), training.labels[batch]
     why = ""
     if options.weight is None:
-        named, longest = most_wanted(model, x, y)
+        named, longest = most_wanted(model, x, y, looked_at.cost)
         why = f"Half of them want {longest:.4g} of it or more, up or down: more than of any other weight.\n"
     else:
         try:
             named = weight(options.weight, model)
         except ValueError as error:
             raise BadInput(f"--weight: {error}") from error
-    nudges = wishes(model, x, y, named)
+    nudges = wishes(model, x, y, named, looked_at.cost)
     title = f"What {_EXAMPLES} examples want of {named}"
     screen.print(f"{title} in {looked_at.name}", style="bold", markup=False)
     screen.print(why, end="")
@@ -94,7 +94,7 @@ def _only(options: argparse.Namespace, looked_at: network.Network, screen: Conso
     from rich.progress import Progress
 
     from manualgrad.commands.terminal import save, table
-    from manualgrad.teaching.descent import RATES, boldest, cost
+    from manualgrad.teaching.descent import RATES, average_cost, boldest
     from manualgrad.teaching.plots.average import plot_only
     from manualgrad.teaching.sensitivity import listen_to, predictions
     from manualgrad.training.loop import accuracy
@@ -105,14 +105,15 @@ def _only(options: argparse.Namespace, looked_at: network.Network, screen: Conso
         raise BadInput(f"--only-digit: no training image has the label {digit}")
 
     def listening(x: Tensor, y: Tensor, lr: float) -> Sequential:
-        return listen_to(looked_at.model, x, y, steps=_STEPS, batch_size=_EXAMPLES, lr=lr, seed=options.seed)
+        how = {"steps": _STEPS, "batch_size": _EXAMPLES, "seed": options.seed, "cost": looked_at.cost}
+        return listen_to(looked_at.model, x, y, lr=lr, **how)
 
     rates = RATES if options.lr is None else (options.lr,)
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
         tracked = progress.track(rates, description="learning rates")
         on_all = {lr: listening(training.x, training.y, lr) for lr in tracked}
     heard = training[:_HEARD]
-    lr = boldest({lr: cost(model, heard.x, heard.y) for lr, model in on_all.items()})
+    lr = boldest({lr: average_cost(model, heard.x, heard.y, looked_at.cost) for lr, model in on_all.items()})
     networks = {
         "before": looked_at.model,
         f"after {_STEPS} steps on all digits": on_all[lr],

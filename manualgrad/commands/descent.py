@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     if not _BATCH_SIZE < n <= len(training):
         raise BadInput(f"--examples: must be from {_BATCH_SIZE + 1} to {len(training)}, and is {n}")
     model, x, y = looked_at.model, training.x[:n], training.y[:n]
-    walk = partial(descend, model, x, y, steps=steps, seed=options.seed)
+    walk = partial(descend, model, x, y, steps=steps, seed=options.seed, cost=looked_at.cost)
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
         lr = options.lr or _lowest(walk, steps, progress)
         paths = {}
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
             after_step = partial(progress.advance, progress.add_task(name, total=steps))
             paths[name] = walk(lr=lr, batch_size=size, record=max(1, steps // _PLACES), after_step=after_step)
         bar = progress.add_task("map of the cost", total=_GRID)
-        mapped = plane(model, list(paths.values()), x, y, _GRID, partial(progress.advance, bar))
+        mapped = plane(model, list(paths.values()), x, y, _GRID, partial(progress.advance, bar), looked_at.cost)
     if not mapped.costs.isfinite().all():
         raise BadInput(f"--lr: at {lr:g} descent leads beyond all numbers; take a lower rate")
     title, what = f"Two ways down from {looked_at.name}", f"{steps} steps each, at learning rate {lr:g}"

@@ -43,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
     from manualgrad.commands.terminal import console, save
     from manualgrad.teaching.explain import explain
     from manualgrad.teaching.plots.explain import plot_explanation
+    from manualgrad.training.costs import formula
 
     screen = console()
     looked_at = network.load(options, screen)
@@ -52,7 +53,8 @@ def run(options: argparse.Namespace) -> int:
     neuron = label if options.neuron is None else options.neuron
     if neuron >= outputs:
         raise BadInput(f"--neuron: the network has the outputs 0 to {outputs - 1}, and not {neuron}")
-    e = explain(looked_at.model.double(), training.x[index].double(), training.y[index].double(), neuron)
+    x, y = training.x[index].double(), training.y[index].double()
+    e = explain(looked_at.model.double(), x, y, neuron, looked_at.cost)
     if not e.trace.cost.isfinite():
         raise BadInput(
             f"training image {index} has the cost {e.trace.cost.item()} in {looked_at.name}: nothing can be said of it"
@@ -61,7 +63,8 @@ def run(options: argparse.Namespace) -> int:
     screen.print(title, style="bold", markup=False)
     if why:
         screen.print(why)
-    screen.print(f"A nudge to q is −∂C₀/∂q; C₀ = Σ (a − y)² = {e.trace.cost.item():.4f} is this image's cost.\n")
+    C = formula(looked_at.cost) + (", with a = softmax(z)," if looked_at.cost == "cross-entropy" else "")
+    screen.print(f"A nudge to q is −∂C₀/∂q; C₀ = {C} = {e.trace.cost.item():.4f} is this image's cost.\n")
     for part in (_outputs(e), _weights(e), _activations(e), _layer_before(e), _steps(e)):
         screen.print(part)
     save(options.out, lambda path: plot_explanation(e, title, path))
@@ -82,7 +85,7 @@ def _example(options: argparse.Namespace, looked_at: network.Network) -> tuple[i
     found = (training.labels == digit).nonzero()[:_FIRST, 0]
     if not len(found):
         raise BadInput(f"--digit: no training image has the label {digit}; there are 0 to {int(training.labels.max())}")
-    row, wishes = most_to_see(looked_at.model, training.x[found], training.y[found])
+    row, wishes = most_to_see(looked_at.model, training.x[found], training.y[found], looked_at.cost)
     first = f"Of the first {len(found)} training images of a {digit}"
     return int(found[row]), f"{first}, its outputs have the strongest wishes, Σ |∂C₀/∂z| = {wishes:.4f}."
 
@@ -90,7 +93,8 @@ def _example(options: argparse.Namespace, looked_at: network.Network) -> tuple[i
 def _outputs(e: Explanation) -> Table:
     from manualgrad.commands.terminal import bar, number, table
 
-    shown = table("What it wants of the outputs", "output", "activation a", "target y", "nudge 2(y − a)", "<")
+    nudge = "nudge to z, y − a" if e.outputs.activation == "softmax" else "nudge 2(y − a)"
+    shown = table("What it wants of the outputs", "output", "activation a", "target y", nudge, "<")
     largest = e.output_wishes.abs().max().item()
     for j, (a, y, wish) in enumerate(zip(e.outputs.a.tolist(), e.y.tolist(), e.output_wishes.tolist(), strict=True)):
         shown.add_row(str(j), f"{a:.4f}", f"{y:.0f}", number(wish), bar(wish, largest))

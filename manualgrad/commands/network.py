@@ -41,12 +41,14 @@ class Network:
 
     Attributes:
         name: "784-16-16-10 after 1 epoch", say.
+        cost: what it was trained for, "quadratic" or "cross-entropy".
     """
 
     model: torch.nn.Sequential
     name: str
     training: Examples
     test: Examples
+    cost: str = "quadratic"
 
 
 def natural(text: str) -> int:
@@ -152,14 +154,14 @@ def load(options: argparse.Namespace, console: Console) -> Network:
     try:
         if options.checkpoint:
             model, config = load_network(options.checkpoint)
-            dataset = config["dataset"]
+            dataset, cost = config["dataset"], config["cost"]
             if config["network"] != "mlp":
                 raise BadInput(
                     f"{options.checkpoint} holds a {config['network']}: what is shown here is of networks of Linear, "
-                    "sigmoid and ReLU layers alone (--network mlp)"
+                    "sigmoid, ReLU and tanh layers alone (--network mlp)"
                 )
         else:
-            model, dataset = None, "mnist"
+            model, dataset, cost = None, "mnist", "quadratic"
         training, test = load_data(dataset, options.data_dir)
     except (RunError, DataError) as error:
         raise BadInput(str(error)) from error
@@ -170,7 +172,7 @@ def load(options: argparse.Namespace, console: Console) -> Network:
         name = f"{'-'.join(map(str, sizes))} of {run_name(options.checkpoint)}"
         if [sizes[0], sizes[-1]] != wanted:
             raise BadInput(f"{name} does not fit {dataset}, which has {wanted[0]} inputs and {wanted[1]} outputs")
-    return Network(model, name, training, test)
+    return Network(model, name, training, test, cost)
 
 
 def check_cost(looked_at: Network) -> None:
@@ -179,10 +181,10 @@ def check_cost(looked_at: Network) -> None:
     Raises:
         BadInput: when it is no finite number, as that of a network whose training ran away.
     """
-    from manualgrad.teaching.descent import cost
+    from manualgrad.teaching.descent import average_cost
 
     few = looked_at.training[:100]
-    found = cost(looked_at.model, few.x, few.y)
+    found = average_cost(looked_at.model, few.x, few.y, looked_at.cost)
     if not math.isfinite(found):
         raise BadInput(f"the cost of {looked_at.name} is {found}: nothing can be said of its derivatives")
 

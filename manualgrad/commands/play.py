@@ -111,6 +111,11 @@ def _check_fits(config: dict[str, Any], checkpoint: Path) -> None:
         raise BadInput(
             f"{checkpoint} holds a {config['network']}: the page shows Linear, sigmoid and ReLU layers alone (--network mlp)"
         )
+    if config["cost"] != "quadratic" or config["activation"] == "tanh":
+        raise BadInput(
+            f"{checkpoint} was trained with --activation {config['activation']} and --cost {config['cost']}: the page's "
+            "formulas are those of sigmoid, relu and the quadratic cost (manualgrad explain shows the others, too)"
+        )
     if config["dataset"] != "mnist":
         raise BadInput(f"{checkpoint} was trained on {config['dataset']}, and the page's images are mnist's")
     if [sizes[0], sizes[-1]] != [784, 10] or len(sizes) - 1 > _LAYERS or max(sizes[1:]) > _NEURONS:

@@ -43,6 +43,7 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from manualgrad.commands.terminal import console, save
+    from manualgrad.training.costs import activations
     from manualgrad.training.network import name_of
     from manualgrad.training.plots.predict import plot_predictions
     from manualgrad.training.runs import run_name
@@ -55,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     if pictures:
         screen = console()
         with torch.no_grad():
-            a = model(torch.stack([picture.x for _, picture in pictures]))
+            a = activations(config["cost"], model(torch.stack([picture.x for _, picture in pictures])))
         title = f"What {name_of(config['network'], config['sizes'])} of {run_name(options.checkpoint)} takes them for"
         names, verdicts = _names([path for path, _ in pictures]), [verdict(row) for row in a]
         unsure = any(taken_for.startswith("unsure") for taken_for in verdicts)

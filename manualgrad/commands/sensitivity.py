@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     if options.examples > len(training):
         raise BadInput(f"--examples: there are {len(training)} training examples, and not {options.examples}")
     x, y = training.x[: options.examples].double(), training.y[: options.examples].double()
-    gradients, nudges = rank(looked_at.model.double(), x, y, _RANKS)
+    gradients, nudges = rank(looked_at.model.double(), x, y, _RANKS, looked_at.cost)
     title = f"The cost of the first {options.examples:,} training examples"
     screen.print(f"{looked_at.name}: {title.lower()}", style="bold", markup=False)
     first = nudges[0]

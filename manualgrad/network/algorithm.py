@@ -188,11 +188,13 @@ def trace(model: Module, x: Tensor, y: Tensor, cost: Module | None = None) -> Tr
 def _with_softmax(layers: list[LayerTrace], cost: CrossEntropy) -> list[LayerTrace]:
     """The layers, the output of the last one being the z of a softmax, and their dC_da its delta."""
     *before, last = layers
-    softmax: dict[str, Any] = {"activation": "softmax", "a": cost.a.to(last.a.dtype), "dC_da": cost.dC_da(), "da_dz": cost.da_dz()}
-    if last.activation == "identity":
-        return [*before, dataclasses.replace(last, **softmax)]
-    z, delta, nothing = last.a, last.dC_da, dict.fromkeys(("W", "b", "dC_dW", "dC_db"))
-    return [*layers, LayerTrace(name="softmax", a_prev=z, z=z, delta=delta, dC_da_prev=delta, **softmax, **nothing)]
+    if last.activation != "identity":  # softmax stands alone
+        before.append(last)
+        z, delta = last.a, last.dC_da
+        last = dataclasses.replace(last, name="softmax", W=None, b=None, a_prev=z, z=z, delta=delta, dC_da_prev=delta)
+        last = dataclasses.replace(last, dC_dW=None, dC_db=None)
+    a = cost.a.to(last.z.dtype)
+    return [*before, dataclasses.replace(last, activation="softmax", a=a, dC_da=cost.dC_da(), da_dz=cost.da_dz())]
 
 
 @_without_autograd

@@ -125,7 +125,7 @@ def cost_of(caller: str, cost: Module | None, output: Tensor, y: Tensor, into: T
                     "of the options of CrossEntropyLoss, reduction and label_smoothing are supported"
                 )
         _check_targets(caller, y, output)
-        return CrossEntropy(output, y, reduction, float(cost.label_smoothing), into)
+        return CrossEntropy(output, y, reduction, vars(cost)["label_smoothing"], into)
     raise TypeError(f"{caller}: cost must be an MSELoss, a CrossEntropyLoss or None, and is {cost!r}")
 
 
@@ -147,10 +147,8 @@ def _check_targets(caller: str, y: Tensor, output: Tensor) -> None:
     if y.shape != (n,):
         raise RuntimeError(f"{caller}: y must have a class for each of the {n} examples, and is {list(y.shape)}")
     if y.dtype not in (torch.int64, torch.uint8) or y.device != output.device:
-        raise RuntimeError(
-            f"{caller}: y, of classes, must be torch.int64 on {output.device}, and is {y.dtype} on {y.device}"
-        )
-    if y.device.type == "cpu" and n and not (0 <= int(y.min()) and int(y.max()) < outputs):  # elsewhere, to look is to wait
+        raise RuntimeError(f"{caller}: y, of classes, must be torch.int64 on {output.device}, and is {y.dtype} on {y.device}")
+    if y.device.type == "cpu" and n and not (int(y.min()) >= 0 and int(y.max()) < outputs):  # elsewhere, to look is to wait
         raise IndexError(f"{caller}: y must have classes from 0 to {outputs - 1}, and has {int(y.min())} to {int(y.max())}")
 
 

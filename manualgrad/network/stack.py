@@ -12,7 +12,8 @@ Backward, from the last layer to the first. Let delta = ∂C/∂z of the layer:
     ∂C/∂a[l] = delta W                             a neuron reaches the cost over every neuron of the next layer: sum over them
 
 σ′ is written in the activation a = σ(z) that is there already: (1 − a) a = a − a² for the sigmoid, 1 − a² for tanh; for ReLU,
-1 where a > 0, and 0 elsewhere. A layer may have no activation ("identity"), and an activation may stand with no Linear before it (W is None).
+1 where a > 0, and 0 elsewhere. A layer may have no activation ("identity"), and an activation may stand with no Linear before
+it (W is None).
 
 Shapes: a[l] [n, in]; z, delta and a[l + 1] [n, out]; W [out, in]; b [out] or None; y like a[L].
 """
@@ -36,9 +37,10 @@ def forward(
     activations: Sequence[str],
     into: Sequence[Tensor | None] | None = None,
 ) -> list[Tensor]:
-    """The activations a[0] = x to a[L]; each of `activations` is "sigmoid", "relu", "tanh" or "identity". No graph may be recorded.
+    """The activations a[0] = x to a[L]. No graph may be recorded.
 
     Args:
+        activations: of each layer, "sigmoid", "relu", "tanh" or "identity".
         into: where a[1] to a[L] may be written, arrays of their shapes, or None for a new one.
     """
     a = [x]

@@ -152,8 +152,8 @@ def cost_expression(W: Any, b: Any, x: Any, y: Any, activation: str, cost: str =
         if cost == "quadratic":
             costs.append(sum((a_j - y_j) ** 2 for a_j, y_j in zip(a, y_e, strict=True)))
         else:
-            shares = [sympy.exp(z_j) / Add(*map(sympy.exp, z)) for z_j in z]
-            costs.append(-sum(y_j * sympy.log(a_j) for a_j, y_j in zip(shares, y_e, strict=True)))
+            s = sympy.log(Add(*map(sympy.exp, z)))  # log a_j = z_j − s
+            costs.append(sum(y_j * (s - z_j) for z_j, y_j in zip(z, y_e, strict=True)))
     return sum(costs) / Integer(len(costs))
 
 
@@ -170,7 +170,7 @@ _SIGMA: dict[str, Callable[[Any], Expr]] = {
     "sigma": sigma,
     "sigmoid": lambda z: 1 / (1 + sympy.exp(-z)),
     "relu": lambda z: sympy.Max(z, 0),
-    "tanh": sympy.tanh,
+    "tanh": lambda z: 2 / (1 + sympy.exp(-2 * z)) - 1,  # numerator and denominator of the definition divided by eᶻ
 }
 # By hand, in z and a = σ(z). At the kink of ReLU there is no derivative; 0 is taken, as PyTorch does.
 _SIGMA_PRIME: dict[str, Callable[[Any, Any], Expr]] = {

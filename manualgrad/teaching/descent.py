@@ -20,8 +20,9 @@ from torch.nn import Sequential
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from manualgrad.network.algorithm import sgd_step
+from manualgrad.training import costs
 
-__all__ = ["RATES", "Path", "Plane", "boldest", "cost", "descend", "lowest", "plane"]
+__all__ = ["RATES", "Path", "Plane", "average_cost", "boldest", "descend", "lowest", "plane"]
 
 RATES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01)  # each about a third of the one before
 
@@ -75,31 +76,32 @@ def descend(
     lr: float,
     record: int,
     seed: int = 0,
+    cost: str = "quadratic",
     after_step: Callable[[], None] = lambda: None,
 ) -> Path:
     """Descent from the model's parameters, which stay as they are, on random batches; on all of x, if that many.
 
-    The same seed takes the same batches, whatever the rate.
+    The same seed takes the same batches, whatever the rate. The cost is "quadratic" or "cross-entropy".
     """
-    model = copy.deepcopy(model)
+    model, module = copy.deepcopy(model), costs.as_module(cost)
     generator = torch.Generator(x.device).manual_seed(seed)
-    examples, seconds, costs, points = [0], [0.0], [cost(model, x, y)], [_point(model)]
+    examples, seconds, found, points = [0], [0.0], [average_cost(model, x, y, cost)], [_point(model)]
     spent = 0.0
     for step in range(1, steps + 1):
         start = time.perf_counter()
         if batch_size < len(x):
             batch = torch.randint(len(x), (batch_size,), device=x.device, generator=generator)
-            sgd_step(model, x[batch], y[batch], lr)
+            sgd_step(model, x[batch], y[batch], lr, module)
         else:
-            sgd_step(model, x, y, lr)
+            sgd_step(model, x, y, lr, module)
         spent += time.perf_counter() - start
         if step == 1 or step % record == 0 or step == steps:
             examples.append(step * batch_size)
             seconds.append(spent)
-            costs.append(cost(model, x, y))
+            found.append(average_cost(model, x, y, cost))
             points.append(_point(model))
         after_step()
-    return Path(batch_size, examples, seconds, costs, torch.stack(points))
+    return Path(batch_size, examples, seconds, found, torch.stack(points))
 
 
 def lowest(ends: dict[float, float]) -> float:
@@ -118,7 +120,13 @@ def _point(model: Sequential) -> Tensor:
 
 
 def plane(
-    model: Sequential, paths: list[Path], x: Tensor, y: Tensor, grid: int, after_row: Callable[[], None] = lambda: None
+    model: Sequential,
+    paths: list[Path],
+    x: Tensor,
+    y: Tensor,
+    grid: int,
+    after_row: Callable[[], None] = lambda: None,
+    cost: str = "quadratic",
 ) -> Plane:
     """The cost of these examples on the plane through two paths' start and ends, at grid × grid places."""
     start, directions = _directions(paths)
@@ -127,13 +135,13 @@ def plane(
     margin = (0.2 * (both.max(0).values - both.min(0).values)).clamp_min(1e-6)  # something, where descent does not move
     low, high = both.min(0).values - margin, both.max(0).values + margin
     across, up = (torch.linspace(low[i].item(), high[i].item(), grid) for i in range(2))
-    model, costs = copy.deepcopy(model), torch.empty(grid, grid)
+    model, heights = copy.deepcopy(model), torch.empty(grid, grid)
     for row, v in enumerate(up.tolist()):
         for column, u in enumerate(across.tolist()):
             vector_to_parameters(start + u * directions[0] + v * directions[1], model.parameters())
-            costs[row, column] = cost(model, x, y)
+            heights[row, column] = average_cost(model, x, y, cost)
         after_row()
-    return Plane(found, across, up, costs)
+    return Plane(found, across, up, heights)
 
 
 def _directions(paths: list[Path]) -> tuple[Tensor, Tensor]:
@@ -145,6 +153,6 @@ def _directions(paths: list[Path]) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def cost(model: Sequential, x: Tensor, y: Tensor) -> float:
+def average_cost(model: Sequential, x: Tensor, y: Tensor, cost: str = "quadratic") -> float:
     """The average cost of these examples."""
-    return (model(x) - y).square().sum().item() / len(x)
+    return costs.total(cost, model(x), y).item() / len(x)

@@ -18,6 +18,7 @@ from torch.nn import Sequential
 
 from manualgrad.network import stack
 from manualgrad.network.algorithm import LayerTrace, Trace, trace
+from manualgrad.training import costs
 
 __all__ = ["STEP", "Explanation", "Step", "explain", "most_to_see"]
 
@@ -63,8 +64,11 @@ class Explanation:
 
     @property
     def output_wishes(self) -> Tensor:
-        """[outputs], −∂C/∂a_j = 2 (y_j − a_j): up or down, in proportion to the distance from the target."""
-        return -self.outputs.dC_da
+        """[outputs], −∂C/∂a_j = 2 (y_j − a_j): up or down, in proportion to the distance from the target.
+
+        Under the cross entropy −∂C/∂z_j = y_j − a_j, of the z: the a of a softmax add up to 1, and none moves alone.
+        """
+        return -self.outputs.delta if self.outputs.activation == "softmax" else -self.outputs.dC_da
 
     @property
     def bias_wish(self) -> float:
@@ -99,33 +103,36 @@ class Explanation:
         return layer.delta.abs().argsort(descending=True, stable=True)[:_SHOWN].sort().values.tolist()
 
 
-def explain(model: Sequential, x: Tensor, y: Tensor, neuron: int) -> Explanation:
+def explain(model: Sequential, x: Tensor, y: Tensor, neuron: int, cost: str = "quadratic") -> Explanation:
     """What the example x, with the desired outputs y, wants of the model.
 
     Args:
         model: Linear layers with biases, each followed by its activation; in float64, that differences can be measured.
         x: [pixels]; y: [outputs].
         neuron: the output neuron to look at closely.
+        cost: "quadratic", or "cross-entropy", for a model whose last layer has no activation.
     """
-    explanation = Explanation(x, y, neuron, trace(model, x[None], y[None]).average(), [])
-    explanation.steps.extend(_steps(explanation, model))
+    explanation = Explanation(x, y, neuron, trace(model, x[None], y[None], costs.as_module(cost)).average(), [])
+    explanation.steps.extend(_steps(explanation, model, cost))
     return explanation
 
 
-def most_to_see(model: Sequential, x: Tensor, y: Tensor) -> tuple[int, float]:
+def most_to_see(model: Sequential, x: Tensor, y: Tensor, cost: str = "quadratic") -> tuple[int, float]:
     """The example whose outputs have the strongest wishes, Σ_j |delta_j|: not right yet, nor so sure that sigmoid is flat.
 
     Args:
         x: [n, pixels]; y: [n, outputs].
+        cost: "quadratic" or "cross-entropy".
 
     Returns:
         its row, and that sum.
     """
-    sums = [trace(model, x[k : k + 1], y[k : k + 1]).layers[-1].delta.abs().sum().item() for k in range(len(x))]
+    module = costs.as_module(cost)
+    sums = [trace(model, x[k : k + 1], y[k : k + 1], module).layers[-1].delta.abs().sum().item() for k in range(len(x))]
     return max(enumerate(sums), key=lambda pair: pair[1])
 
 
-def _steps(e: Explanation, model: Sequential) -> list[Step]:
+def _steps(e: Explanation, model: Sequential, cost: str) -> list[Step]:
     wishes: dict[str, Tensor] = {}
     for layer in e.trace.layers:
         wishes |= {f"{layer.name}.weight": _weight_wishes(layer), f"{layer.name}.bias": -layer.delta}
@@ -138,13 +145,17 @@ def _steps(e: Explanation, model: Sequential) -> list[Step]:
         """A step along these wishes, which are negative derivatives: the cost falls by their products with the step."""
         predicted = -sum((wishes[name] * STEP * wish).sum().item() for name, wish in moved.items())
         state = {name: p.detach() + STEP * moved.get(name, torch.zeros(())) for name, p in model.named_parameters()}
-        return Step(along, predicted, _change(e, torch.func.functional_call(model, state, (e.x[None],))[0]))
+        return Step(along, predicted, change(torch.func.functional_call(model, state, (e.x[None],))[0]))
 
     def activations(along: str, wish: Tensor) -> Step:
         predicted = (e.outputs.dC_da_prev * STEP * wish).sum().item()
         last = e.outputs
-        a = stack.forward(last.a_prev + STEP * wish, [last.W], [last.b], [last.activation])[-1]
-        return Step(along, predicted, _change(e, a.detach()))
+        activation = "identity" if last.activation == "softmax" else last.activation  # which the cost takes itself
+        return Step(along, predicted, change(stack.forward(last.a_prev + STEP * wish, [last.W], [last.b], [activation])[-1]))
+
+    def change(output: Tensor) -> float:
+        """Of this example's cost, when the model's output becomes this one."""
+        return (costs.total(cost, output.detach()[None], e.y[None]) - e.trace.cost).item()
 
     return [
         parameters(f"the bias of output {e.neuron}", {b: of_neuron[b]}),
@@ -157,11 +168,6 @@ def _steps(e: Explanation, model: Sequential) -> list[Step]:
         ),
         parameters("all weights and biases", wishes),
     ]
-
-
-def _change(e: Explanation, a: Tensor) -> float:
-    """Of this example's cost, when the outputs become a."""
-    return ((a - e.y).square().sum() - e.trace.cost).item()
 
 
 def _weight_wishes(layer: LayerTrace) -> Tensor:

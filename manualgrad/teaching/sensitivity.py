@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import Sequential
 
 from manualgrad.network.algorithm import backprop, per_example_grads, sgd_step
+from manualgrad.training import costs
 
 __all__ = ["EPSILON", "Nudge", "Weight", "listen_to", "most_wanted", "nudge", "predictions", "rank", "weight", "wishes"]
 
@@ -72,13 +73,16 @@ def weight(text: str, model: Sequential) -> Weight:
     return named
 
 
-def rank(model: Sequential, x: Tensor, y: Tensor, ranks: list[int]) -> tuple[list[Tensor], list[Nudge]]:
+def rank(
+    model: Sequential, x: Tensor, y: Tensor, ranks: list[int], cost: str = "quadratic"
+) -> tuple[list[Tensor], list[Nudge]]:
     """∂C/∂W of each layer over these examples, and the weights of these ranks, nudged.
 
     Args:
         model: Linear layers, each followed by its activation, in float64; its `.grad` is replaced.
+        cost: "quadratic" or "cross-entropy".
     """
-    cost = backprop(model, x, y).item()
+    before = backprop(model, x, y, costs.as_module(cost)).item()
     W = _weights(model)
     gradients = [_gradient(p) for p in W]
     order = torch.cat([g.flatten() for g in gradients]).abs().argsort(descending=True)
@@ -88,35 +92,38 @@ def rank(model: Sequential, x: Tensor, y: Tensor, ranks: list[int]) -> tuple[lis
             named = _unflattened(int(order[place - 1]), W)
             derivative = gradients[named.l - 1][named.j, named.k].item()
             predicted = EPSILON * derivative
-            measured = _nudged_cost(model, named, x, y, EPSILON) - cost
+            measured = _nudged_cost(model, named, x, y, EPSILON, cost) - before
             nudges.append(Nudge(place, named, derivative, predicted, measured))
     return gradients, nudges
 
 
-def nudge(model: Sequential, x: Tensor, y: Tensor, named: Weight, epsilon: float) -> tuple[float, float, float]:
+def nudge(
+    model: Sequential, x: Tensor, y: Tensor, named: Weight, epsilon: float, cost: str = "quadratic"
+) -> tuple[float, float, float]:
     """∂C/∂w of this weight over these examples, C, and C(w + epsilon) − C(w).
 
     Args:
         model: Linear layers, each followed by its activation, in float64; its `.grad` is replaced.
+        cost: "quadratic" or "cross-entropy".
     """
-    cost = backprop(model, x, y).item()
+    before = backprop(model, x, y, costs.as_module(cost)).item()
     derivative = _gradient(_weights(model)[named.l - 1])[named.j, named.k].item()
-    return derivative, cost, _nudged_cost(model, named, x, y, epsilon) - cost
+    return derivative, before, _nudged_cost(model, named, x, y, epsilon, cost) - before
 
 
-def wishes(model: Sequential, x: Tensor, y: Tensor, named: Weight) -> Tensor:
+def wishes(model: Sequential, x: Tensor, y: Tensor, named: Weight, cost: str = "quadratic") -> Tensor:
     """[n], the nudge −∂C_k/∂w that each example k wants of one weight; their mean is the one that descent takes."""
     name = [name for name, p in model.named_parameters() if p.dim() == 2][named.l - 1]
-    return -per_example_grads(model, x, y)[name][:, named.j, named.k]
+    return -per_example_grads(model, x, y, costs.as_module(cost))[name][:, named.j, named.k]
 
 
-def most_wanted(model: Sequential, x: Tensor, y: Tensor) -> tuple[Weight, float]:
+def most_wanted(model: Sequential, x: Tensor, y: Tensor, cost: str = "quadratic") -> tuple[Weight, float]:
     """The weight of which half of the examples want a longer nudge than of any other, and how long that is at least.
 
     This is where their wishes are the most spread out: the weight whose mean nudge is longest is often one of which a few
     examples want much, and the others nothing.
     """
-    grads, W = per_example_grads(model, x, y), _weights(model)
+    grads, W = per_example_grads(model, x, y, costs.as_module(cost)), _weights(model)
     # Neuron by neuron, since |dC_dW| of a layer is as large as all the examples' gradients.
     medians = [
         dC_dW_j.abs().median(0).values
@@ -128,16 +135,26 @@ def most_wanted(model: Sequential, x: Tensor, y: Tensor) -> tuple[Weight, float]
     return _unflattened(int(position), W), longest.item()
 
 
-def listen_to(model: Sequential, x: Tensor, y: Tensor, *, steps: int, batch_size: int, lr: float, seed: int = 0) -> Sequential:
+def listen_to(
+    model: Sequential,
+    x: Tensor,
+    y: Tensor,
+    *,
+    steps: int,
+    batch_size: int,
+    lr: float,
+    seed: int = 0,
+    cost: str = "quadratic",
+) -> Sequential:
     """A copy of the model after so many steps of descent on random mini-batches of these examples alone.
 
     The same seed takes the same batches, whatever the rate.
     """
-    trained = copy.deepcopy(model)
+    trained, module = copy.deepcopy(model), costs.as_module(cost)
     generator = torch.Generator(x.device).manual_seed(seed)
     for _ in range(steps):
         batch = torch.randint(len(x), (batch_size,), device=x.device, generator=generator)
-        sgd_step(trained, x[batch], y[batch], lr)
+        sgd_step(trained, x[batch], y[batch], lr, module)
     return trained
 
 
@@ -166,10 +183,10 @@ def _unflattened(position: int, W: list[Tensor]) -> Weight:
 
 
 @torch.no_grad()
-def _nudged_cost(model: Sequential, named: Weight, x: Tensor, y: Tensor, epsilon: float) -> float:
+def _nudged_cost(model: Sequential, named: Weight, x: Tensor, y: Tensor, epsilon: float, cost: str) -> float:
     W = _weights(model)[named.l - 1]
     before = W[named.j, named.k].clone()
     W[named.j, named.k] += epsilon
-    cost: float = (model(x) - y).square().sum().item() / len(x)
+    nudged: float = costs.total(cost, model(x), y).item() / len(x)
     W[named.j, named.k] = before
-    return cost
+    return nudged

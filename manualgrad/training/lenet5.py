@@ -14,7 +14,8 @@ F6    84 neurons, each joined to all before it                 84            10,
       10 outputs                                               10            850
 ===== ======================================================== =========== ===============
 
-After C1, C3, C5 and F6 comes tanh, after the outputs the sigmoid: 61,706 parameters in all.
+After C1, C3, C5 and F6 comes tanh, after the outputs the sigmoid, or nothing where it is trained for the cross entropy, which
+takes their softmax: 61,706 parameters in all.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SIZES = [784, 10]  # its inputs and outputs
 KERNELS = "1.weight"  # the parameter [6, 1, 5, 5] of C1, in its state_dict
 
 
-def make_lenet5(layers: str = "manualgrad") -> torch.nn.Sequential:
+def make_lenet5(layers: str = "manualgrad", cost: str = "quadratic") -> torch.nn.Sequential:
     """LeNet-5, for images of 28×28 that come flat: [n, 784] to [n, 10].
 
     It differs from the paper's network in five points:
@@ -41,14 +42,15 @@ def make_lenet5(layers: str = "manualgrad") -> torch.nn.Sequential:
       to save time, and so that the kernels do not all learn the same. Random weights see to that, too.
     - S2 and S4 take the average, and that is all. The paper's are trained: the sum of the four, times a coefficient, plus a
       bias, one of each for a map, and then a sigmoid.
-    - The outputs are ten neurons, with the sigmoid, that are to be 0 or 1 under the quadratic cost, as in every network here.
-      The paper's are radial basis functions: the distance of F6's 84 activations from a picture of each digit, 7×12 pixels of
+    - The outputs are ten neurons that are to be 0 or 1, under the quadratic cost or the cross entropy, as in every network
+      here. The paper's are radial basis functions: the distance of F6's 84 activations from a picture of each digit, 7×12 pixels of
       -1 and 1, drawn by hand.
     - The activation is tanh itself, not 1.7159 tanh(2z/3).
     - The pixels go from 0 to 1, not from -0.1 to 1.175, and the initial weights are others: see `_initialize`.
 
     Args:
         layers: whose: "manualgrad", or "torch" for torch.nn's; the same seed gives both the same parameters.
+        cost: "quadratic" or "cross-entropy".
     """
     network = nn.Sequential(
         nn.Unflatten(1, (1, 28, 28)),
@@ -56,7 +58,7 @@ def make_lenet5(layers: str = "manualgrad") -> torch.nn.Sequential:
         *(nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2)),  # C3, S4
         *(nn.Conv2d(16, 120, 5), nn.Tanh(), nn.Flatten()),  # C5
         *(nn.Linear(120, 84), nn.Tanh()),  # F6
-        *(nn.Linear(84, 10), nn.Sigmoid()),
+        *(nn.Linear(84, 10), nn.Sigmoid() if cost == "quadratic" else nn.Identity()),
     )
     _initialize(network)
     return network if layers == "manualgrad" else unswap(network)
@@ -70,7 +72,8 @@ def _initialize(network: torch.nn.Sequential) -> None:
     Bengio's as much as comes in, and likewise backward (2010, "Understanding the difficulty of training deep feedforward
     neural networks", equation 16). Digits are then 0.04 apart in F6, and else 0.02.
     A tenth is the share of the images that an output is to be 1 for. Were the outputs 1/2, all images would pull all of them
-    down at first, so hard that at higher rates the sigmoids end where they are flat, and nothing is learned.
+    down at first, so hard that at higher rates the sigmoids end where they are flat, and nothing is learned. (Softmax makes
+    tenths of any equal biases.)
     """
     for layer in network:
         if isinstance(layer, nn.Conv2d | nn.Linear):

@@ -16,6 +16,7 @@ from torch import Tensor
 from manualgrad import nn
 from manualgrad._swap import unswap
 from manualgrad.network.mlp import MLP
+from manualgrad.training import costs
 from manualgrad.training.cuda_graph import GraphedStep
 from manualgrad.training.data import Examples
 from manualgrad.training.distortion import Distortion
@@ -27,33 +28,40 @@ __all__ = ["SCHEDULES", "EpochResult", "Training", "accuracy", "make_network"]
 _EVALUATED = 500  # examples at once: what the six maps of so many images take stays in the cache
 
 
-def make_network(sizes: Sequence[int], activation: str = "sigmoid", layers: str = "manualgrad") -> torch.nn.Sequential:
-    """Linear layers of these sizes, each followed by its activation: `activation`, and after the last one sigmoid.
+def make_network(
+    sizes: Sequence[int], activation: str = "sigmoid", layers: str = "manualgrad", cost: str = "quadratic"
+) -> torch.nn.Sequential:
+    """Linear layers of these sizes, each followed by its activation: `activation`, and after the last one the cost's.
 
     Args:
         sizes: the number of neurons in each layer, from the inputs to the outputs: [784, 16, 16, 10].
-        activation: "sigmoid" or "relu".
+        activation: "sigmoid", "relu" or "tanh".
         layers: whose: "manualgrad", or "torch" for torch.nn's; the same seed gives both the same parameters.
+        cost: "quadratic", whose outputs are sigmoids; or "cross-entropy", which takes the softmax of the outputs z itself.
     """
-    network = nn.Sequential(*MLP(sizes, [*[activation] * (len(sizes) - 2), "sigmoid"]))
-    if activation == "sigmoid":
-        for l in range(0, len(network) - 2, 2):
-            _initialize(network[l], a_prev=0.5 if l else 0.0)
+    last = "sigmoid" if cost == "quadratic" else "identity"
+    network = nn.Sequential(*MLP(sizes, [*[activation] * (len(sizes) - 2), last]))
+    for l in range(0, len(network) - 2, 2):
+        if activation == "sigmoid":
+            _initialize(network[l], gain=4, a_prev=0.5 if l else 0.0)
+        elif activation == "tanh":
+            _initialize(network[l], gain=1, a_prev=0.0)
     return network if layers == "manualgrad" else unswap(network)
 
 
 @torch.no_grad()
-def _initialize(hidden: Any, a_prev: float) -> None:
-    """Random weights that let what tells two examples apart through a layer of sigmoids: Glorot and Bengio's.
+def _initialize(hidden: Any, gain: float, a_prev: float) -> None:
+    """Random weights that let what tells two examples apart through a layer of sigmoids or tanh: Glorot and Bengio's.
 
     A sigmoid passes on a quarter of a small difference, and nn.Linear's own weights, of variance 1/(3 inputs), 1/√3 of it:
     after three layers a three-hundredth is left, all examples look alike, and descent stays where it is. Weights from
     U(−r, r) with r = 4 √(6 / (inputs + outputs)) pass on all of it, forward and backward (Glorot and Bengio, 2010,
     "Understanding the difficulty of training deep feedforward neural networks", equation 16; 4 is 1/σ′(0)). The biases put z
-    at 0, where the sigmoid is steepest, for inputs of `a_prev` (the black background, or half active neurons).
+    at 0, where the sigmoid is steepest, for inputs of `a_prev` (the black background, or half active neurons). For tanh,
+    whose slope at 0 is 1, the gain is 1.
     """
     W, b = hidden.weight, hidden.bias
-    torch.nn.init.xavier_uniform_(W, gain=4)
+    torch.nn.init.xavier_uniform_(W, gain=gain)
     b.copy_(-a_prev * W.sum(1))
 
 
@@ -92,7 +100,7 @@ class EpochResult:
 
 
 class Training:
-    """A training of `model`, in place, by stochastic gradient descent on the notes' quadratic cost.
+    """A training of `model`, in place, by stochastic gradient descent on a cost, the notes' quadratic one unless given.
 
     In each epoch the examples are shuffled anew, and the learning rate is `lr` times the schedule's factor. Whenever
     `after_step` is called, and between epochs, `state_dict` holds all that the rest depends on: a Training made alike that
@@ -101,7 +109,8 @@ class Training:
 
     Args:
         model: with its parameters on the device of the examples.
-        take_step: what a step is; `AutogradStep(model)` unless given.
+        take_step: what a step is; `AutogradStep(model, cost=cost)` unless given.
+        cost: a name in `costs.COSTS`, that of the step.
         schedule: a key of `SCHEDULES`.
         generator: of all that is random here, on the examples' device.
         distort: the strength of the `Distortion` of each training image; 0 for none.
@@ -126,6 +135,7 @@ class Training:
         lr: float,
         generator: torch.Generator,
         take_step: Step | None = None,
+        cost: str = "quadratic",
         schedule: str = "cosine",
         distort: float = 0.0,
         processes: Processes = ALONE,
@@ -135,7 +145,8 @@ class Training:
         self.model, self.training, self.test = model, training, test
         self.epochs, self.batch_size, self.lr, self.schedule = epochs, batch_size, lr, schedule
         self.generator, self.processes = generator, processes
-        self.take_step: Step = take_step or AutogradStep(model, processes=processes)
+        self.take_step: Step = take_step or AutogradStep(model, cost=cost, processes=processes)
+        self.cost_name = cost
         device = training.x.device
         self.distortion = Distortion(training.x.shape[1], distort, device) if distort else None
         self.results: list[EpochResult] = []
@@ -171,8 +182,8 @@ class Training:
                 self.cost = self._step(batch, rate)
                 self.step += 1
                 after_step()
-            test_cost, right = _evaluate(self.model, self.test, self.processes)
-            _, training_accuracy = _evaluate(self.model, self.training[: len(self.test)], self.processes)
+            test_cost, right = _evaluate(self.model, self.test, self.processes, self.cost_name)
+            _, training_accuracy = _evaluate(self.model, self.training[: len(self.test)], self.processes, self.cost_name)
             result = EpochResult(
                 epoch=self.epoch,
                 cost=self._cost_sum.item() / len(self.training),
@@ -247,16 +258,16 @@ class Training:
 
 def accuracy(model: torch.nn.Module, examples: Examples) -> float:
     """The share of the examples whose brightest output is the right one."""
-    return _evaluate(model, examples, ALONE)[1]
+    return _evaluate(model, examples, ALONE, "quadratic")[1]
 
 
 @torch.no_grad()
-def _evaluate(model: torch.nn.Module, examples: Examples, processes: Processes) -> tuple[float, float]:
+def _evaluate(model: torch.nn.Module, examples: Examples, processes: Processes, cost: str) -> tuple[float, float]:
     """The average cost of an example, and the share of them that are classified right; the processes divide the examples."""
     found = torch.zeros(2, device=examples.x.device)
     shares = (processes.share(tensor).split(_EVALUATED) for tensor in (examples.x, examples.y, examples.labels))
     for x, y, labels in zip(*shares, strict=True):
-        a = model(x)
-        found += torch.stack([(a - y).square().sum(), (a.argmax(1) == labels).sum()])
-    cost, right = processes.add_up(found) / len(examples)
-    return cost.item(), right.item()
+        output = model(x)
+        found += torch.stack([costs.total(cost, output, y), (output.argmax(1) == labels).sum()])
+    average, right = processes.add_up(found) / len(examples)
+    return average.item(), right.item()

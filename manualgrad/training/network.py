@@ -9,12 +9,15 @@ import torch
 from manualgrad.training.lenet5 import SIZES, make_lenet5
 from manualgrad.training.loop import make_network
 
-__all__ = ["NETWORKS", "make", "name_of", "sizes_of"]
+__all__ = ["ACTIVATIONS", "NETWORKS", "make", "name_of", "sizes_of"]
 
 NETWORKS = ("mlp", "lenet5")
+ACTIVATIONS = ("sigmoid", "relu", "tanh")  # of an mlp's hidden layers
 
 
-def make(network: str, sizes: Sequence[int], activation: str | None, layers: str = "manualgrad") -> torch.nn.Sequential:
+def make(
+    network: str, sizes: Sequence[int], activation: str | None, layers: str = "manualgrad", cost: str = "quadratic"
+) -> torch.nn.Sequential:
     """The network, with random parameters.
 
     Args:
@@ -22,11 +25,12 @@ def make(network: str, sizes: Sequence[int], activation: str | None, layers: str
         sizes: of an mlp's layers; those of lenet5 are as they are.
         activation: of an mlp's hidden layers; likewise.
         layers: whose: "manualgrad", or "torch" for torch.nn's; the same seed gives both the same parameters.
+        cost: what it is trained for, on which its last activation depends: see costs.py.
     """
     if network == "lenet5":
-        return make_lenet5(layers)
+        return make_lenet5(layers, cost)
     assert activation is not None
-    return make_network(sizes, activation, layers)
+    return make_network(sizes, activation, layers, cost)
 
 
 def sizes_of(network: str, inputs: int, hidden: Sequence[int] | None, outputs: int) -> list[int]:

@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 
 import torch
 
+from manualgrad.training.costs import COSTS
 from manualgrad.training.data import DATASETS
 from manualgrad.training.loop import SCHEDULES
-from manualgrad.training.network import NETWORKS
+from manualgrad.training.network import ACTIVATIONS, NETWORKS
 from manualgrad.training.processes import Processes, local_processes, local_rank, restarts, restarts_allowed, shares_stale_store
 from manualgrad.training.program import as_called, program
 from manualgrad.training.rates import default_rate
@@ -32,7 +33,7 @@ RECIPES = Path(__file__).parent / "recipes"
 
 # What a run is made of, which --resume leaves as it was, and what may change from one part of it to the next.
 _FIXED = (
-    *("recipe", "network", "hidden", "activation", "layers", "engine", "batch_size", "lr", "optimizer", "schedule"),
+    *("recipe", "network", "hidden", "activation", "cost", "layers", "engine", "batch_size", "lr", "optimizer", "schedule"),
     *("weight_decay", "clip_grad_norm", "distort", "amp", "compile", "threads", "seed", "device", "dataset", "validation"),
 )
 _OF_MLP = ("hidden", "activation")  # which another network has not
@@ -135,7 +136,7 @@ def options(
         chosen.lr_is_chosen_for = ""
         if chosen.lr is None:
             chosen.lr, chosen.lr_is_chosen_for = default_rate(
-                chosen.hidden, chosen.activation, chosen.batch_size, chosen.optimizer, chosen.network
+                chosen.hidden, chosen.activation, chosen.batch_size, chosen.optimizer, chosen.network, chosen.cost
             )
     else:
         chosen = _resumed(parser, arguments, checkpoint)
@@ -162,7 +163,8 @@ def _parser(documentation: str, recipes: Sequence[str]) -> _Parser:
         help="mlp: layers of neurons, each joined to all before it; lenet5: LeCun's convolutional network (%(default)s)",
     )
     add("--hidden", type=positive_int, nargs="*", metavar="N", help="of mlp: sizes of the hidden layers %(default)s")
-    add("--activation", choices=["sigmoid", "relu"], help="of mlp: that of the hidden layers (%(default)s)")
+    add("--activation", choices=ACTIVATIONS, help="of mlp: that of the hidden layers (%(default)s)")
+    add("--cost", choices=COSTS, help="quadratic: of sigmoid outputs; cross-entropy: of the outputs' softmax (%(default)s)")
     add("--layers", choices=["manualgrad", "torch"], default="manualgrad", help="whose layers (%(default)s)")
     add("--dataset", choices=list(DATASETS), default="mnist", help="the images (%(default)s)")
     add("--data-dir", type=folder_name, metavar="DIR", help="where torchvision's folders MNIST/raw/, ... lie or are to be put")
@@ -320,7 +322,7 @@ def _check(parser: _Parser, chosen: argparse.Namespace, processes: Processes) ->
         "torchrun": processes.size > 1,
     }
     if chosen.engine == "backprop" and chosen.network != "mlp":
-        parser.error("--engine backprop is for --network mlp: it goes back through Linear, sigmoid and ReLU layers alone")
+        parser.error("--engine backprop is for --network mlp: it goes back through Linear, sigmoid, ReLU and tanh layers alone")
     for option, given in without_autograd.items():
         if chosen.engine == "backprop" and given:
             parser.error(f"{option} is for --engine autograd: backprop takes plain steps in float32, in one process")

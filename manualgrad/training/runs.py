@@ -31,15 +31,17 @@ import torch
 
 import manualgrad
 from manualgrad.training import files
+from manualgrad.training.costs import COSTS
 from manualgrad.training.data import DATASETS
 from manualgrad.training.lenet5 import SIZES
 from manualgrad.training.loop import EpochResult, Training
-from manualgrad.training.network import NETWORKS, make, name_of
+from manualgrad.training.network import ACTIVATIONS, NETWORKS, make, name_of
 
 __all__ = ["Checkpoint", "Run", "RunError", "default_folder", "has_checkpoint", "load_checkpoint", "load_network", "run_name"]
 
 _CHECKPOINT, _PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 _FORMAT = "manualgrad checkpoint 1"
+_ONCE_ALONE = {"network": "mlp", "cost": "quadratic"}  # what an older version, which had no other, left out of its settings
 
 
 class RunError(Exception):
@@ -74,7 +76,7 @@ class Run:
     """A run's folder. Every method raises OSError where a file cannot be written, and leaves the one that was there.
 
     Args:
-        config: the settings, of which `load_network` needs "network", "sizes", "activation" and "dataset".
+        config: the settings, of which `load_network` needs "network", "sizes", "activation", "cost" and "dataset".
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
@@ -123,7 +125,7 @@ class Checkpoint:
 
     Attributes:
         folder: the run's.
-        config: its settings; "network" is "mlp" where an older version, which had no other, left it out.
+        config: its settings; "network" is "mlp" and "cost" "quadratic" where an older version, which had no other, left it out.
         torch_version: with which it was written.
         training: the state for `Training.load_state_dict`.
     """
@@ -147,7 +149,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     state = _load(file, lambda: _offer_previous(file))
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
         raise RunError(f"{file} is no checkpoint that this version of train.py wrote{_offer_previous(file)}.")
-    return Checkpoint(file.parent, {"network": "mlp", **state["config"]}, state["versions"]["torch"], state["training"])
+    return Checkpoint(file.parent, {**_ONCE_ALONE, **state["config"]}, state["versions"]["torch"], state["training"])
 
 
 def _load(file: Path, advice: Callable[[], str] = str) -> Any:
@@ -173,7 +175,7 @@ def _offer_previous(file: Path) -> str:
 
 
 def load_network(checkpoint: Path) -> tuple[torch.nn.Sequential, dict[str, Any]]:
-    """The trained network of a run, on the CPU, and the run's config.json ("network" is "mlp" where it is left out).
+    """The trained network of a run, on the CPU, and the run's config.json, with what an older version left out of it.
 
     Args:
         checkpoint: the run's folder, or its model.pt, beside which config.json lies.
@@ -186,7 +188,7 @@ def load_network(checkpoint: Path) -> tuple[torch.nn.Sequential, dict[str, Any]]
     weights = checkpoint / "model.pt" if checkpoint.is_dir() else checkpoint
     config = _read_config(weights.with_name("config.json"))
     with torch.device("meta"):  # no memory yet, whatever sizes a damaged file asks for
-        network = make(config["network"], config["sizes"], config["activation"])
+        network = make(config["network"], config["sizes"], config["activation"], cost=config["cost"])
     state = _load(weights)
     wanted = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: list(getattr(tensor, "shape", [])) for name, tensor in state.items()} if isinstance(state, dict) else None
@@ -204,7 +206,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise RunError(f"{path}, with the network's sizes, cannot be read ({error.strerror}).") from error
     except ValueError as error:
         raise RunError(f"{path} is damaged: it is no JSON ({error}).") from error
-    config = {"network": "mlp", **config} if isinstance(config, dict) else {"network": "mlp"}
+    config = {**_ONCE_ALONE, **config} if isinstance(config, dict) else dict(_ONCE_ALONE)
     network, sizes, activation = (config.get(name) for name in ("network", "sizes", "activation"))
     if network not in NETWORKS:
         raise RunError(f"{path} is damaged: its network is {network!r}.")
@@ -212,7 +214,9 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise RunError(f"{path} is damaged: its sizes are {sizes!r}.")
     if network == "lenet5" and sizes != SIZES:
         raise RunError(f"{path} is damaged: its sizes are {sizes!r}, and lenet5's {SIZES!r}.")
-    if network == "mlp" and activation not in ("sigmoid", "relu"):
+    if config["cost"] not in COSTS:
+        raise RunError(f"{path} is damaged: its cost is {config['cost']!r}.")
+    if network == "mlp" and activation not in ACTIVATIONS:
         raise RunError(f"{path} is damaged: its activation is {activation!r}.")
     if config.get("dataset") not in DATASETS:
         raise RunError(f"{path} is damaged: its dataset is {config.get('dataset')!r}.")

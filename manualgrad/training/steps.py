@@ -1,4 +1,4 @@
-"""A step of gradient descent on the quadratic cost: by autograd and torch.optim, or by backpropagation alone."""
+"""A step of gradient descent on a cost: by autograd and torch.optim, or by backpropagation alone."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 from manualgrad import nn
 from manualgrad.network.algorithm import sgd_step
+from manualgrad.training import costs
 from manualgrad.training.processes import ALONE, Processes
 
 __all__ = ["AMP", "OPTIMIZERS", "AutogradStep", "BackpropStep", "Step"]
 
 AMP = {"bf16": torch.bfloat16, "fp16": torch.float16}
-OPTIMIZERS = ("sgd", "momentum", "adamw")
+OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
 
 
 class Step(Protocol):
@@ -45,7 +46,8 @@ class AutogradStep:
 
     Args:
         model: the network; its parameters are on one device.
-        optimizer: "sgd", "momentum" (SGD with momentum 0.9) or "adamw".
+        cost: "quadratic" or "cross-entropy".
+        optimizer: "sgd", "momentum" (SGD with momentum 0.9), "adam" or "adamw".
         weight_decay: as the optimizer understands it.
         clip_grad_norm: the gradient of all parameters is scaled down to this norm where it is longer; None leaves it.
         amp: "bf16" or "fp16", the precision of torch.autocast; fp16 brings a torch.amp.GradScaler. None: none.
@@ -56,6 +58,7 @@ class AutogradStep:
         self,
         model: torch.nn.Module,
         *,
+        cost: str = "quadratic",
         optimizer: str = "sgd",
         weight_decay: float = 0.0,
         clip_grad_norm: float | None = None,
@@ -65,15 +68,17 @@ class AutogradStep:
         self.parameters = list(model.parameters())
         device = self.parameters[0].device
         # One kernel for all parameters on a GPU; on a CPU, a loop over so few of them is quicker than gathering them, but
-        # AdamW's loop goes through each several times where its fused kernel does so once.
-        fused = device.type != "cpu" or optimizer == "adamw"
+        # Adam's loop goes through each several times where its fused kernel does so once.
+        fused = device.type != "cpu" or optimizer in ("adam", "adamw")
         how: dict[str, Any] = {"weight_decay": weight_decay, "fused": fused, "foreach": False}
         self.optimizer: torch.optim.Optimizer
-        if optimizer == "adamw":
+        if optimizer in ("adam", "adamw"):
+            kind = torch.optim.Adam if optimizer == "adam" else torch.optim.AdamW
             # capturable: torch lets no other be part of a CUDA graph; of the fused kernel it changes nothing.
-            self.optimizer = torch.optim.AdamW(self.parameters, capturable=device.type == "cuda", **how)
+            self.optimizer = kind(self.parameters, capturable=device.type == "cuda", **how)
         else:
             self.optimizer = torch.optim.SGD(self.parameters, momentum=0.9 if optimizer == "momentum" else 0.0, **how)
+        self.cost = cost
         self.clip_grad_norm = clip_grad_norm
         self.autocast = torch.autocast(device.type, AMP[amp]) if amp else contextlib.nullcontext()
         self.scaler = torch.amp.GradScaler(device.type, enabled=amp == "fp16")
@@ -96,7 +101,7 @@ class AutogradStep:
     def _step(self, x: Tensor, y: Tensor, rate: float, n: int) -> Tensor:
         self.optimizer.param_groups[0]["lr"] = rate
         with self.autocast:
-            C: Tensor = self.F.mse_loss(self.model(x), y, reduction="sum") / n
+            C = costs.total(self.cost, self.model(x), y, self.F) / n
         for parameter in self.parameters:
             parameter.grad = None  # what optimizer.zero_grad() does, without the time it takes around that
         # DistributedDataParallel averages over the processes what is to be added up.
@@ -120,16 +125,16 @@ class AutogradStep:
 
 
 class BackpropStep:
-    """`manualgrad.sgd_step`: the same step by backpropagation alone, for a Sequential of Linear, Sigmoid and ReLU.
+    """`manualgrad.sgd_step`: the same step by backpropagation alone, for a Sequential of Linear, Sigmoid, ReLU and Tanh.
 
     It makes no optimizer: the first of torch.optim's imports torch._dynamo, which takes seconds.
     """
 
-    def __init__(self, model: torch.nn.Module) -> None:
-        self.model = model
+    def __init__(self, model: torch.nn.Module, cost: str = "quadratic") -> None:
+        self.model, self.cost = model, costs.as_module(cost)
 
     def __call__(self, x: Tensor, y: Tensor, rate: float, n: int) -> Tensor:
-        return sgd_step(self.model, x, y, rate)
+        return sgd_step(self.model, x, y, rate, self.cost)
 
     def state_dict(self) -> dict[str, Any]:
         return {}

@@ -23,13 +23,14 @@ class Watch:
 
     Args:
         labels: of the test examples.
-        settings: the run's: network, hidden, activation, batch_size, optimizer, engine and lr.
+        settings: the run's: network, hidden, activation, cost, batch_size, optimizer, engine and lr.
     """
 
     def __init__(self, labels: Tensor, settings: Mapping[str, Any]) -> None:
         p = labels.bincount().double() / len(labels)
         self.accuracy = p.max().item()  # of naming the most frequent class each time
-        self.cost = 1 - p.square().sum().item()  # of answering with the frequencies each time: Σ_j p_j (1 − p_j)
+        # Of answering with the frequencies each time: Σ_j p_j (1 − p_j), or −Σ_j p_j log p_j.
+        self.cost = (1 - p.square().sum() if settings["cost"] == "quadratic" else -p.xlogy(p).sum()).item()
         self.settings = settings
 
     def trouble(self, results: Sequence[EpochResult]) -> str:
@@ -55,12 +56,11 @@ class Watch:
         return accuracy < _HARDLY * self.accuracy
 
     def _remedies(self) -> str:
-        network, hidden, activation, batch_size, optimizer, engine, lr = (
-            self.settings[name] for name in ("network", "hidden", "activation", "batch_size", "optimizer", "engine", "lr")
-        )
-        usual, _ = default_rate(hidden, activation, batch_size, optimizer, network)
+        names = ("network", "hidden", "activation", "cost", "batch_size", "optimizer", "engine", "lr")
+        network, hidden, activation, cost, batch_size, optimizer, engine, lr = (self.settings[name] for name in names)
+        usual, _ = default_rate(hidden, activation, batch_size, optimizer, network, cost)
         remedies = [f"--lr {lr / 5:.2g}" if usual / 2 < lr < 2 * usual else f"--lr {usual:.2g}, which is the default here"]
-        if engine == "autograd" and optimizer != "adamw":
+        if engine == "autograd" and optimizer not in ("adam", "adamw"):
             remedies.append("--optimizer adamw")
         if network == "mlp" and activation == "sigmoid" and len(hidden) > 2:
             remedies.append("--activation relu")

@@ -38,7 +38,9 @@ MODELS = {
     "logits": lambda: MLP([6, 5, 4, 3], ["tanh", "relu", "identity"]),
     "one neuron a layer": lambda: MLP([1, 1, 1, 1]),
     "no biases": lambda: MLP([6, 5, 3], bias=False),
-    "torch's layers": lambda: torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3), torch.nn.Tanh()),
+    "torch's layers": lambda: torch.nn.Sequential(
+        torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3), torch.nn.Tanh()
+    ),
     "a Sequential of all": two_towers,
     "an activation first": lambda: torch.nn.Sequential(torch.nn.Sigmoid(), torch.nn.Linear(6, 3), torch.nn.ReLU()),
     "one Linear": lambda: torch.nn.Linear(6, 3),
@@ -216,7 +218,12 @@ def test_outputs_far_apart_cost_their_distance_and_not_infinity():
 
 
 BAD_CROSS_ENTROPY = {
-    "weight": ({"weight": torch.ones(2)}, {}, ValueError, "the cost's weight must be None, as it is by default; of the options"),
+    "weight": (
+        {"weight": torch.ones(2)},
+        {},
+        ValueError,
+        "the cost's weight must be None, as it is by default; of the options",
+    ),
     "ignore_index": ({"ignore_index": 1}, {}, ValueError, "the cost's ignore_index must be -100, as it is by default"),
     "no scalar": ({"reduction": "none"}, {}, ValueError, "reduction must be 'mean' or 'sum', and is 'none'"),
     "batchmean": ({"reduction": "batchmean"}, {}, ValueError, "reduction must be 'mean' or 'sum', and is 'batchmean'"),
@@ -562,7 +569,11 @@ BAD = {
         "y must be torch.float32 on cpu, like the model's output, and is torch.int64 on cpu",
     ),
     "y no tensor": ({"y": [[0, 1]] * 3}, TypeError, "y must be a Tensor, and is a list"),
-    "cost of another kind": ({"cost": torch.nn.L1Loss()}, TypeError, "cost must be an MSELoss, a CrossEntropyLoss or None, and is L1Loss()"),
+    "cost of another kind": (
+        {"cost": torch.nn.L1Loss()},
+        TypeError,
+        "cost must be an MSELoss, a CrossEntropyLoss or None, and is L1Loss()",
+    ),
     "no scalar": (
         {"cost": torch.nn.MSELoss(reduction="none")},
         ValueError,

@@ -20,6 +20,7 @@ ONE_NODE = {"StackFunction": 1, "MSELossFunction": 1}
 KINDS = {
     "sigmoid": ([6, 5, 4, 3], "sigmoid", True),
     "relu": ([6, 5, 3], "relu", True),
+    "tanh": ([6, 5, 3], "tanh", True),
     "each its own": ([6, 5, 4, 3], ["relu", "identity", "sigmoid"], True),
     "no biases": ([6, 5, 3], "sigmoid", False),
     "one layer": ([6, 3], "relu", True),
@@ -36,7 +37,7 @@ def pair(kind="each its own", device="cpu", dtype=torch.float64):
     sizes, activation, bias = KINDS[kind]
     torch.manual_seed(2)
     model = MLP(sizes, activation, bias, device, dtype)
-    torchs = {nn.Linear: torch.nn.Linear, nn.Sigmoid: torch.nn.Sigmoid, nn.ReLU: torch.nn.ReLU}
+    torchs = {nn.Linear: torch.nn.Linear, nn.Sigmoid: torch.nn.Sigmoid, nn.ReLU: torch.nn.ReLU, nn.Tanh: torch.nn.Tanh}
     other = torch.nn.Sequential(*copy.deepcopy(list(model)))
     for layer in other:
         layer.__class__ = torchs.get(type(layer), type(layer))
@@ -472,7 +473,11 @@ def test_an_mlp_takes_device_and_dtype_and_may_do_without_biases(device):
 BAD_MLP = {
     "one size": ([4], {}, "sizes must be two or more whole numbers above 0, from inputs to outputs, and is [4]"),
     "no neuron": ([4, 0], {}, "sizes must be two or more whole numbers above 0, from inputs to outputs, and is [4, 0]"),
-    "activation": ([4, 3], {"activation": "tanh"}, "activation must be one of sigmoid, relu, identity, or a sequence of them"),
+    "activation": (
+        [4, 3],
+        {"activation": "gelu"},
+        "activation must be one of sigmoid, relu, tanh, identity, or a sequence of them",
+    ),
     "activations": (
         [4, 3, 2],
         {"activation": ["relu"]},

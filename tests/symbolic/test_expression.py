@@ -11,7 +11,7 @@ from manualgrad import MLP, backprop
 from manualgrad.symbolic.expression import cost_expression, derive, sigma, sigma_prime, vanishing
 
 SMALL = [(1, 1), (1, 1, 1, 1), (3, 1), (1, 3), (2, 2, 2), (2, 3, 2), (1, 2, 2, 1)]
-ACTIVATIONS = ["sigma", "sigmoid", "relu"]
+ACTIVATIONS = ["sigma", "sigmoid", "relu", "tanh"]
 
 
 @pytest.mark.parametrize("examples", [1, 2])
@@ -56,7 +56,7 @@ def test_the_gradient_of_several_examples_is_their_average():
 
 
 @pytest.mark.parametrize("examples", [1, 2])
-@pytest.mark.parametrize("activation", ["sigmoid", "relu"])
+@pytest.mark.parametrize("activation", ["sigmoid", "relu", "tanh"])
 @pytest.mark.parametrize("sizes", SMALL)
 def test_in_numbers_it_is_what_backprop_computes(sizes, activation, examples):
     model = MLP(sizes, activation, dtype=torch.float64)
@@ -87,7 +87,7 @@ def test_the_cost_may_be_an_expression_in_a_few_of_the_parameters():
 
 BAD = {
     "one size": (((1,),), "sizes must be two or more whole numbers above 0, and is (1,)"),
-    "activation": (((1, 1), "tanh"), "activation must be one of sigma, sigmoid, relu, and is 'tanh'"),
+    "activation": (((1, 1), "gelu"), "activation must be one of sigma, sigmoid, relu, tanh, and is 'gelu'"),
     "no example": (((1, 1), "relu", 0), "examples must be 1 or more, and is 0"),
 }
 

@@ -8,7 +8,7 @@ from torch.nn.utils import parameters_to_vector
 from torch.testing import assert_close
 
 from manualgrad import sgd_step
-from manualgrad.teaching.descent import RATES, boldest, cost, descend, lowest, plane
+from manualgrad.teaching.descent import RATES, average_cost, boldest, descend, lowest, plane
 
 
 def batch(n=20):
@@ -17,7 +17,7 @@ def batch(n=20):
 
 def test_the_cost_is_the_average_over_the_examples(model):
     x, y = batch()
-    assert cost(model, x, y) == pytest.approx((model(x) - y).square().sum(-1).mean().item())
+    assert average_cost(model, x, y) == pytest.approx((model(x) - y).square().sum(-1).mean().item())
 
 
 def test_descent_on_all_examples_is_repeated_sgd_steps(model):
@@ -25,10 +25,10 @@ def test_descent_on_all_examples_is_repeated_sgd_steps(model):
     path = descend(model, x, y, steps=5, batch_size=20, lr=0.5, record=2)
     assert path.examples == [0, 20, 40, 80, 100]
     assert path.points.shape == (5, sum(p.numel() for p in model.parameters()))
-    assert path.costs[0] == pytest.approx(cost(model, x, y))
+    assert path.costs[0] == pytest.approx(average_cost(model, x, y))
     for _ in range(5):
         sgd_step(model, x, y, 0.5)
-    assert path.costs[-1] == pytest.approx(cost(model, x, y))
+    assert path.costs[-1] == pytest.approx(average_cost(model, x, y))
     assert_close(path.points[-1], parameters_to_vector(model.parameters()).detach())
 
 
@@ -64,7 +64,7 @@ def test_both_ways_lead_down_from_a_trained_network_too_at_the_rate_that_is_foun
     for _ in range(2000):
         sgd_step(model, x, y, 1.0)
     ends = {lr: descend(model, x, y, steps=100, batch_size=4, lr=lr, record=100).costs[-1] for lr in RATES}
-    assert ends[3.0] > cost(model, x, y)
+    assert ends[3.0] > average_cost(model, x, y)
     for size in (4, 200):
         path = descend(model, x, y, steps=100, batch_size=size, lr=lowest(ends), record=100)
         assert path.costs[-1] < path.costs[0]

@@ -9,12 +9,13 @@ from torch.testing import assert_close
 from manualgrad import nn
 from manualgrad._audit import audit
 from manualgrad.training.loop import SCHEDULES, make_network
-from manualgrad.training.steps import AutogradStep
+from manualgrad.training.steps import AutogradStep, BackpropStep
 
 BATCHES = [(torch.rand(n, 6), torch.rand(n, 3)) for n in (8, 8, 3, 8)]
 OPTIMIZERS = {
     "sgd": lambda ps, decay: torch.optim.SGD(ps, weight_decay=decay),
     "momentum": lambda ps, decay: torch.optim.SGD(ps, momentum=0.9, weight_decay=decay),
+    "adam": lambda ps, decay: torch.optim.Adam(ps, weight_decay=decay),
     "adamw": lambda ps, decay: torch.optim.AdamW(ps, weight_decay=decay),
 }
 
@@ -45,6 +46,30 @@ def test_a_step_is_that_of_torch_optim(optimizer, decay, clip, layers):
             torch.nn.utils.clip_grad_norm_(original.parameters(), clip)
         theirs.step()
         assert_close(cost, C.detach())
+    assert_close(dict(model.named_parameters()), dict(original.named_parameters()))
+
+
+@pytest.mark.parametrize("layers", ["manualgrad", "torch"])
+@pytest.mark.parametrize("activation", ["sigmoid", "relu", "tanh"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "backprop"])
+def test_a_step_on_the_cross_entropy_is_that_of_torch_optim(optimizer, activation, layers):
+    torch.manual_seed(0)
+    model = make_network([6, 5, 3], activation, layers, "cross-entropy")
+    kinds = {"sigmoid": torch.nn.Sigmoid, "relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}
+    original = torch.nn.Sequential(torch.nn.Linear(6, 5), kinds[activation](), torch.nn.Linear(5, 3))
+    original.load_state_dict(model.state_dict())
+    theirs = OPTIMIZERS["sgd" if optimizer == "backprop" else optimizer](original.parameters(), 0.0)
+    how = {"cost": "cross-entropy"}
+    step = BackpropStep(model, **how) if optimizer == "backprop" else AutogradStep(model, optimizer=optimizer, **how)
+
+    batches = [(x, torch.nn.functional.one_hot(y.argmax(1), 3).float()) for x, y in BATCHES]
+    for x, y in batches:
+        theirs.param_groups[0]["lr"] = 0.05
+        theirs.zero_grad()
+        C = torch.nn.functional.cross_entropy(original(x), y.argmax(1))
+        C.backward()
+        theirs.step()
+        assert_close(step(x, y, 0.05, len(x)), C.detach())
     assert_close(dict(model.named_parameters()), dict(original.named_parameters()))
 
 

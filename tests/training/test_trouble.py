@@ -8,7 +8,7 @@ import torch
 from manualgrad.training.loop import EpochResult
 from manualgrad.training.trouble import Watch
 
-SETTINGS = {"network": "mlp", "hidden": [16, 16], "activation": "sigmoid", "batch_size": 100, "optimizer": "sgd"}
+SETTINGS = {"network": "mlp", "hidden": [16, 16], "activation": "sigmoid", "cost": "quadratic", "batch_size": 100, "optimizer": "sgd"}
 SETTINGS |= {"engine": "autograd", "lr": 5.0}
 
 
@@ -55,6 +55,13 @@ def test_three_epochs_without_progress_need_one_before_them():
 def test_the_guess_is_that_of_the_test_labels():
     two_classes = Watch(torch.tensor([0, 0, 0, 1]), SETTINGS)
     assert (two_classes.accuracy, two_classes.cost) == (0.75, pytest.approx(0.375))
+    by_entropy = Watch(torch.tensor([0, 0, 0, 1]), SETTINGS | {"cost": "cross-entropy"})
+    assert by_entropy.cost == pytest.approx(-0.75 * math.log(0.75) - 0.25 * math.log(0.25))
+
+
+def test_a_cross_entropy_that_falls_slowly_is_told_from_one_that_does_not():
+    assert watch(cost="cross-entropy").trouble(results(*[(1.0, 0.7)] * 4)) == ""  # ten classes guessed cost log 10 = 2.3
+    assert "has made no progress" in watch(cost="cross-entropy").trouble(results(*[(2.2, 0.28)] * 4))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +70,7 @@ def test_the_guess_is_that_of_the_test_labels():
         ({"lr": 5.0}, "--lr 1, or --optimizer adamw"),
         ({"lr": 300.0}, "--lr 5, which is the default here, or --optimizer adamw"),
         ({"lr": 1e-4, "optimizer": "adamw"}, "--lr 0.003, which is the default here"),
+        ({"lr": 1e-4, "optimizer": "adam"}, "--lr 0.003, which is the default here"),
         ({"engine": "backprop"}, "--lr 1"),
         ({"hidden": [9] * 5}, "--lr 1, or --optimizer adamw, or --activation relu"),
     ],

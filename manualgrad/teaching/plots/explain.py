@@ -99,7 +99,9 @@ def _outputs(figure: SubFigure, e: Explanation) -> None:
     left.set(xlabel="output $j$", ylabel="activation", ylim=(-0.05, 1.08), xticks=digits)
     left.legend(loc="upper right" if e.y.argmax() < len(e.y) / 2 else "upper left")
     _bars(right, e.output_wishes, digits, colors(e.output_wishes))
-    right.set(xlabel="output $j$", ylabel="nudge, $-\\partial C_0/\\partial a_j = 2\\,(y_j - a_j)$")
+    softmax = e.outputs.activation == "softmax"
+    wish = "\\partial z_j = y_j - a_j" if softmax else "\\partial a_j = 2\\,(y_j - a_j)"
+    right.set(xlabel="output $j$", ylabel=f"nudge, $-\\partial C_0/{wish}$")
 
 
 def _avenues(figure: SubFigure, e: Explanation) -> None:

@@ -60,13 +60,13 @@ def plot_network(figure: SubFigure, e: Explanation) -> None:
         _draw_links(axes, before, after, e.neuron if after.layer is e.outputs else None)
     for l, column in enumerate(columns, len(e.trace.layers) - len(columns) + 1):
         _draw_neurons(axes, column, e.neuron if column.layer is e.outputs else None)
-        _draw_wishes(axes, column)
+        _draw_wishes(axes, column, e.output_wishes if column.layer is e.outputs else -column.layer.dC_da)
         _draw_heading(axes, column, "outputs" if column.layer is e.outputs else f"layer {l}")
     if any(len(column.neurons) < len(column.layer.a) for column in columns):
         axes.text(_IMAGE[1], _TOP + 0.1, "the neurons with the\nstrongest wishes, $|\\delta|$:", ha="right", va="bottom")
     _draw_targets(axes, e, columns[-1])
     _draw_directions(axes)
-    _draw_key(axes, e.neuron)
+    _draw_key(axes, e)
 
 
 def _columns(e: Explanation) -> list[_Column]:
@@ -89,7 +89,9 @@ def _draw_image(axes: Axes, e: Explanation) -> None:
     axes.imshow(pixels, cmap="gray", extent=(left, right, bottom, top), aspect="equal", zorder=1)
     axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
     axes.text((left + right) / 2, top + 0.15, f"the image, {e.x.numel()} pixels", ha="center", va="bottom")
-    cost = f"cost $C_0 = \\Sigma_j\\,(a_j - y_j)^2$\n= {e.trace.cost.item():.4f}"
+    is_softmax = e.outputs.activation == "softmax"
+    formula = "-\\Sigma_j\\,y_j \\log a_j" if is_softmax else "\\Sigma_j\\,(a_j - y_j)^2"
+    cost = f"cost $C_0 = {formula}$\n= {e.trace.cost.item():.4f}"
     axes.text((left + right) / 2, bottom - 0.15, cost, ha="center", va="top", linespacing=1.4)
 
 
@@ -140,8 +142,8 @@ def _draw_neurons(axes: Axes, column: _Column, looked_at: int | None) -> None:
         axes.text(*place, str(neuron), color=color, fontsize=9, ha="center", va="center_baseline", zorder=5)
 
 
-def _draw_wishes(axes: Axes, column: _Column) -> None:
-    wishes = -column.layer.dC_da[column.neurons]
+def _draw_wishes(axes: Axes, column: _Column, of_layer: Tensor) -> None:
+    wishes = of_layer[column.neurons]
     largest = wishes.abs().max().item()
     for wish, y in zip(wishes.tolist(), column.ys, strict=True):
         if wish:
@@ -194,19 +196,20 @@ def _draw_directions(axes: Axes) -> None:
     axes.text(_IMAGE[1], _BOTTOM - 0.08, "the longest arrow:", ha="right", va="top")
 
 
-def _draw_key(axes: Axes, neuron: int) -> None:
+def _draw_key(axes: Axes, e: Explanation) -> None:
     y, x = 0.62, 0.2
     for i in range(4):
         axes.add_patch(Ellipse((x + 0.17 * i, y), 0.15, 0.15, facecolor=str(i / 3), edgecolor="0.4"))
-    axes.text(x + 0.68, y, "activation: black 0, white 1 (the column's largest, if above 1)", va="center")
+    axes.text(x + 0.68, y, "activation: black 0 or less, white 1 (the column's largest, if above 1)", va="center")
     for x, color, text in ((5.75, UP, "weight above 0"), (7.6, DOWN, "below 0 (the strongest)")):
         axes.plot([x, x + 0.35], [y, y], color=color, lw=2.5)
         axes.text(x + 0.43, y, text, va="center")
     y = 0.25
     for x, size in ((0.2, 1), (0.42, -1)):
         axes.add_patch(_arrow(x, y, size))
-    wish = "the nudge wished of an activation, $-\\partial C_0/\\partial a$; lengths compare within a column."
-    axes.text(0.6, y, f"{wish} {UP_AND_DOWN} Ring: output {neuron}.", va="center")
+    of_outputs = " (of an output's $z$, $-\\partial C_0/\\partial z$)" if e.outputs.activation == "softmax" else ""
+    wish = f"the nudge wished of an activation, $-\\partial C_0/\\partial a${of_outputs}; lengths compare within a column."
+    axes.text(0.6, y, f"{wish} {UP_AND_DOWN} Ring: output {e.neuron}.", va="center")
 
 
 def _weights(layer: LayerTrace) -> Tensor:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from manualgrad import nn
+from manualgrad.training import costs
 from manualgrad.training.data import Examples
 from manualgrad.training.lenet5 import KERNELS, make_lenet5
 from manualgrad.training.plots.style import UP_AND_DOWN, WIDTH, image, save, signed
@@ -48,47 +48,56 @@ class Wishes:
     then: float
 
 
-def strongest(examples: Examples, a: Tensor) -> int:
+def strongest(examples: Examples, a: Tensor, cost: str = "quadratic") -> int:
     """The example whose outputs have the strongest wishes, Σ_j |∂C₀/∂z_j|; a, [n, 10], are the outputs for all of them."""
-    return int((2 * (a - examples.y) * a * (1 - a)).abs().sum(1).argmax())
+    error = a - examples.y
+    return int((2 * error * a * (1 - a) if cost == "quadratic" else error).abs().sum(1).argmax())
 
 
-def wishes(model: torch.nn.Module, x: Tensor, y: Tensor) -> Wishes:
+def wishes(model: torch.nn.Module, x: Tensor, y: Tensor, cost: str = "quadratic") -> Wishes:
     """By the hand-written derivatives, whosever layers the model's are, in float64 on the CPU.
 
     Args:
         model: LeNet-5, which stays as it is.
         x: [784], the image; y: [10], the desired outputs.
+        cost: "quadratic" or "cross-entropy".
     """
-    network = make_lenet5()
+    network = make_lenet5(cost=cost)
     network.load_state_dict(model.state_dict())
     network.double()
     x, y = x.cpu().double()[None], y.cpu().double()[None]
-    cost = nn.MSELoss(reduction="batchmean")
+    cost_of = costs.as_module(cost)
     K = network.get_parameter(KERNELS)
-    C = cost(network(x), y)
+    C = cost_of(network(x), y)
     (dC_dK,) = torch.autograd.grad(C, K)
     kernels = K.detach().clone()
     with torch.no_grad():
         maps = network[:3](x)[0]
         K.sub_(STEP * dC_dK)
-        then = cost(network(x), y)
+        then = cost_of(network(x), y)
     return Wishes(kernels[:, 0], maps, -dC_dK[:, 0], C.item(), then.item())
 
 
 def plot_kernels(
-    model: torch.nn.Module, examples: Examples, a: Tensor, title: str, those: str, path: Path | None = None
+    model: torch.nn.Module,
+    examples: Examples,
+    a: Tensor,
+    title: str,
+    those: str,
+    path: Path | None = None,
+    cost: str = "quadratic",
 ) -> Figure:
     """Of the six kernels, each with its map, what that image of `those` ("test images") wants whose wishes are strongest.
 
     Args:
-        model: LeNet-5; a, [n, 10], are its outputs for the n images.
+        model: LeNet-5; a, [n, 10], are the activations of its outputs for the n images.
         title: what it is, and on which images.
+        cost: "quadratic" or "cross-entropy", what it was trained for.
     """
-    k = strongest(examples, a)
+    k = strongest(examples, a, cost)
     label, taken_for = int(examples.labels[k]), int(a[k].argmax())
     seen = "and taken for one" if label == taken_for else f"taken for {_a(taken_for)}"
-    found = wishes(model, examples.x[k], examples.y[k])
+    found = wishes(model, examples.x[k], examples.y[k], cost)
 
     figure = Figure(figsize=(WIDTH, _HEIGHT))
     whole = figure.add_axes((0, 0, 1, 1))
@@ -97,7 +106,7 @@ def plot_kernels(
     whole.text(WIDTH / 2, 0.15, f"{title}: what one image wants of the six first kernels", fontsize=13, ha="center", va="top")
     pixels = _square(figure, _LEFT, 0.65, _IMAGE)
     image(pixels, examples.x[k].cpu(), cmap="gray", vmin=0, vmax=1)
-    _tell(whole, found, f"Image {k:,} of the {len(examples):,} {those}, counted from 0, is {_a(label)}, {seen}.")
+    _tell(whole, found, cost, f"Image {k:,} of the {len(examples):,} {those}, counted from 0, is {_a(label)}, {seen}.")
 
     rows: tuple[tuple[str, str, Tensor, dict[str, Any], str], ...] = (
         (
@@ -143,12 +152,12 @@ def _square(figure: Figure, left: float, top: float, side: float) -> Axes:
     return figure.add_axes((left / WIDTH, 1 - (top + side) / _HEIGHT, side / WIDTH, side / _HEIGHT))
 
 
-def _tell(axes: Axes, found: Wishes, what: str) -> None:
+def _tell(axes: Axes, found: Wishes, cost: str, what: str) -> None:
     """Beside the image, in sentences."""
     change = "falls" if found.then < found.cost else "goes"
     paragraphs = (
         f"{what} No other has outputs with stronger wishes. "
-        f"Its cost is C₀ = Σ (a − y)², over the ten outputs: {found.cost:.4f}.",
+        f"Its cost is C₀ = {costs.formula(cost)}, over the ten outputs: {found.cost:.4f}.",
         "A kernel slides over the image. At each place its 25 weights multiply the 25 pixels under it, and the sum, plus a "
         "bias, goes through tanh: the map is bright where the image looks like the kernel.",
         "Each weight of a kernel is used at all 784 places, and its wish, −∂C₀/∂w, is the sum of what it would do at each. "

@@ -25,10 +25,9 @@ def confusion(examples: Examples, a: Tensor) -> Tensor:
     return pairs.bincount(minlength=CLASSES**2).view(CLASSES, CLASSES)
 
 
-def worst(examples: Examples, a: Tensor) -> tuple[list[int], Tensor]:
-    """The 36 examples whose cost C₀ is highest, the worst first, and the costs [n] of all."""
-    costs = (a - examples.y).square().sum(1)
-    return costs.argsort(descending=True)[: _ROWS**2].tolist(), costs
+def worst(costs: Tensor) -> list[int]:
+    """The 36 examples whose cost C₀ is highest, the worst first, of the costs [n] of all."""
+    return costs.argsort(descending=True)[: _ROWS**2].tolist()
 
 
 def plot_confusion(examples: Examples, a: Tensor, title: str, path: Path | None = None) -> Figure:
@@ -53,9 +52,9 @@ def plot_confusion(examples: Examples, a: Tensor, title: str, path: Path | None 
     return save(figure, path)
 
 
-def plot_worst(examples: Examples, a: Tensor, title: str, path: Path | None = None) -> Figure:
-    """The images of `worst` as a PNG file."""
-    shown, costs = worst(examples, a)
+def plot_worst(examples: Examples, a: Tensor, costs: Tensor, title: str, path: Path | None = None) -> Figure:
+    """The images of `worst` as a PNG file; a, [n, 10], are the outputs for them."""
+    shown = worst(costs)
     width = side(examples.x.shape[1]) or 1
     height = examples.x.shape[1] // width
     figure = Figure(figsize=(WIDTH, 11.5))

@@ -9,7 +9,7 @@ import torch
 from alone import run_alone
 
 from manualgrad import sgd_step
-from manualgrad.teaching.descent import cost
+from manualgrad.teaching.descent import average_cost
 from manualgrad.teaching.play.batches import _batches, train
 from manualgrad.teaching.play.endpoints import map as maps
 from manualgrad.teaching.play.endpoints import train as training
@@ -36,7 +36,7 @@ def test_training_lowers_the_cost_and_says_what_it_did(server, lesson):
 def test_cost_and_accuracy_are_those_of_the_first_thousand(tab, lesson):
     shown = tab.post("/api/train", json={"batch": 10, "rate": 0.0, "milliseconds": 1}).json()
     few = lesson.training[:1_000]
-    assert shown["cost"] == pytest.approx(cost(lesson.trained, few.x, few.y), rel=1e-6)
+    assert shown["cost"] == pytest.approx(average_cost(lesson.trained, few.x, few.y), rel=1e-6)
     assert shown["accuracy"] == pytest.approx(accuracy(lesson.trained, lesson.test[:1_000]), abs=1e-6)
     assert shown["a"] is None
 

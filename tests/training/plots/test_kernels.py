@@ -16,11 +16,18 @@ def examples(n):
     return Examples(torch.rand(n, 784), torch.nn.functional.one_hot(labels, 10).float(), labels)
 
 
+COSTS = {
+    "quadratic": lambda a, y: (a - y).square().sum(),
+    "cross-entropy": lambda z, y: -(y * (z.exp() / z.exp().sum()).log()).sum(),
+}
+
+
+@pytest.mark.parametrize("cost_name", COSTS)
 @pytest.mark.parametrize("layers", ["manualgrad", "torch"])
-def test_the_wishes_are_minus_the_slopes_of_the_images_cost(layers):
-    model, data = make_lenet5(layers), examples(3)
+def test_the_wishes_are_minus_the_slopes_of_the_images_cost(layers, cost_name):
+    model, data = make_lenet5(layers, cost_name), examples(3)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    found = wishes(model, data.x[2], data.y[2])
+    found = wishes(model, data.x[2], data.y[2], cost_name)
     assert_close(model.state_dict(), before, rtol=0, atol=0)
 
     model.double()
@@ -29,7 +36,7 @@ def test_the_wishes_are_minus_the_slopes_of_the_images_cost(layers):
     def cost(change=0.0, at=...):
         with torch.no_grad():
             K[at] += change
-            C = (model(x) - y).square().sum().item()
+            C = COSTS[cost_name](model(x), y).item()
             K[at] -= change
         return C
 
@@ -61,6 +68,7 @@ def test_the_image_is_the_one_whose_outputs_have_the_strongest_wishes():
     assert strongest(data, a) == 2
     a[2] = 1 - data.y[2]  # quite wrong, but its sigmoids are flat
     assert strongest(data, a) != 2
+    assert strongest(data, a, "cross-entropy") == 2  # softmax has no flat places to be wrong in
 
 
 @pytest.mark.parametrize("those", ["test images", "held-out images"])

@@ -10,7 +10,7 @@ import torch
 from fastapi import APIRouter
 from pydantic import Field
 
-from manualgrad.teaching.descent import cost
+from manualgrad.teaching.descent import average_cost
 from manualgrad.teaching.play.answer import Answer
 from manualgrad.teaching.play.batches import train
 from manualgrad.teaching.play.drawing import example
@@ -60,7 +60,7 @@ def training(asked: Train, tab: TheTab, lesson: TheLesson) -> Answer:
             "steps": steps,
             "done": len(costs),
             "examples": len(costs) * (asked.batch or len(lesson.training)),
-            "cost": cost(quick, judged.x, judged.y),
+            "cost": average_cost(quick, judged.x, judged.y),
             "batch_costs": costs,
             "accuracy": round(accuracy(quick, lesson.test[:_JUDGED]), 6),
             "a": a,
