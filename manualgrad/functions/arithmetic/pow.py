@@ -69,7 +69,8 @@ def _times_dy_da(t: Tensor, a: Tensor, b: Any, factor: Callable[[Tensor], Tensor
     """t b aᵇ⁻¹, the factor perhaps conjugated; where b is 0, 0 whatever t and a are."""
     if not isinstance(b, Tensor):
         return torch.zeros_like(t) if b == 0 else t * factor(b * a.pow(b - 1))
-    flat = (b == 0) & ~(t / a).isfinite()  # 0 elsewhere, too; but that is a product, which has a derivative by b
+    ratio = t / a
+    flat = (b == 0) & (ratio - ratio != 0)  # where it is infinite or nan; elsewhere the product is 0, and has a derivative by b
     t, a = torch.where(flat, 0, t), torch.where(flat, 1, a)
     return t * factor(b * PowFunction.apply(a, b - 1))
 
