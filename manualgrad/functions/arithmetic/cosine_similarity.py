@@ -6,8 +6,10 @@ Backward. c = a · v / A, with v = b/B, and |a| grows along the unit vector â =
 
 Where ε is not met, this is the part of v that is at right angles to a: turning a counts, and its length does not. As PyTorch
 does, A is taken to grow with |a| where ε holds it, too, and â to be 0 where a is. With g = ∂C/∂c, ∂C/∂a = ∂c/∂a g. Forward
-mode: dc = Σ (∂c/∂a da + ∂c/∂b db). c is computed again, and not saved, so that it may be changed before the backward. Of a vector
-that needs no gradient itself the call gives a copy, as PyTorch's u and v are, for the same reason.
+mode: dc = Σ (∂c/∂a da + ∂c/∂b db).
+
+The backward computes c again, so that the output may be changed in place. A vector that does not need a gradient itself is
+copied, as PyTorch does in computing u and v, and may be changed, too.
 
 Shapes: a and b broadcast against each other to [..., n, ...], c and g are without the dimension; each gradient has its
 input's shape.

@@ -20,8 +20,8 @@ Q_n = Σ_k q'_nk:
 Where p of the class y nears 1, p_y − 1 would cancel to nothing; as all p add up to 1, it is −Σ_(k≠y) p_k, and is computed so.
 
 x is saved, and not p: s is an output too, one number for each n, from which p = e^(x − s). What comes back to s has the
-gradient p as well. PyTorch saves l, so that x may be changed in place before the backward: the call gives these Functions a copy
-of x, which takes the memory of that l.
+gradient p as well. PyTorch saves l, and lets x change in place before the backward. So that x may change here, too, the call
+copies it, which takes as much memory as l.
 
 Forward mode: ds_n = Σ_k p_nk dx_nk, and with dq'_nk = w_k (1 − ε) dq_nk + ((1 − ε) q_nk + ε/K) dw_k,
 

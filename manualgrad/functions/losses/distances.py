@@ -12,8 +12,8 @@ that meet with the same slope: d between two bounds.
 
 and ∂ℓ/∂y = −∂ℓ/∂a, as d is of a − y. Forward mode: dℓ = ∂ℓ/∂a (da − dy).
 
-Of L1, d is an output, too, and is saved in place of a and y, as PyTorch does: both may be changed before the backward. What comes
-back to d has the gradient 1 by a, and −1 by y.
+L1 returns d, too, and saves it, as PyTorch does, so that a and y may change in place before the backward. The gradient that
+comes back to d is passed on to a, and its negative to y.
 
 Shapes: a, y, ℓ and the gradients are alike, any shape. (Girshick, 2015; Huber, 1964.)
 """

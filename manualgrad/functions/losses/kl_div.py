@@ -10,8 +10,10 @@ Backward:
 
 Forward mode: dℓ = ∂ℓ/∂a da + ∂ℓ/∂y dy.
 
-Of t, e = eᵗ and d = t − a are outputs, too, and are saved in place of a and t, as PyTorch does: both may be changed before the
-backward. What comes back to e has the gradient e by t, and what comes back to d the gradients 1 by t and −1 by a.
+The second returns e = eᵗ and d = t − a, too, and saves them, as PyTorch does, so that a and t may change in place before the
+backward. With g_e and g_d the gradients that come back to them,
+
+    ∂C/∂a = −e g − g_d        ∂C/∂t = e ((d + 1) g + g_e) + g_d
 
 Shapes: a, y or t, ℓ and the gradients are alike, any shape. (Kullback and Leibler, 1951.)
 """

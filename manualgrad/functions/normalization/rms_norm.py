@@ -21,8 +21,8 @@ r³ is not formed: of large numbers it is too small for float32 (see _normalized
 
 Complex numbers are squared, too, and r is complex: every factor enters the backward conjugated (see linear/linear.py).
 
-Where w alone needs its gradient, w is not saved, and the call gives a copy of x: both may be changed before the backward, as in
-PyTorch, which saves x̂ there.
+Where w alone needs a gradient, PyTorch saves x̂, and lets x and w change in place before the backward. So that they may change
+here, too, w is not saved, and the call copies x.
 
 Shapes: x, y and their gradients [..., *shape]; w [*shape], or None; r [R, 1], R the number of examples. Inside, x is a matrix
 [R, M], and w [M].
