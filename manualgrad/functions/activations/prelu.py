@@ -57,19 +57,21 @@ class PReLUFunction(Function):
     @staticmethod
     def jvp(ctx: Any, dz: Tensor | None, dw: Tensor | None) -> Tensor:
         z, w = (wide(t) for t in ctx.saved_tensors)
-        terms = [] if dz is None else [_times_da_dz(dz, z, w, out=None)]
+        terms = [] if dz is None else [torch.where(z > 0, dz, w * dz)]
         terms += [] if dw is None else [torch.where(z > 0, 0, z * dw)]
         return sum(terms[1:], terms[0]).to(ctx.z.dtype)
 
 
 def _g_times_da_dz(g: Tensor, z: Tensor, w: Tensor) -> Tensor:
-    return rows(_times_da_dz, (g, z), w) if w.shape[:1] == (1,) else _times_da_dz(g, z, w, out=None)
+    """g where z > 0, else w g."""
+    if not plain(w) or not w.isfinite().all():  # lerp makes nan of an infinite w, also where z > 0
+        return torch.where(z > 0, g, w * g)
+    return rows(_g_times_slope, (g, z), w) if w.shape[:1] == (1,) else _g_times_slope(g, z, w, out=None)
 
 
-def _times_da_dz(t: Tensor, z: Tensor, w: Tensor, *, out: Tensor | None) -> Tensor:
-    """t where z > 0, else w t."""
+def _g_times_slope(g: Tensor, z: Tensor, w: Tensor, *, out: Tensor | None) -> Tensor:
     m = torch.clamp(torch.sign(z), min=0)
-    return torch.mul(t, torch.lerp(w, w.new_ones(()), m), out=out)
+    return torch.mul(g, torch.lerp(w, w.new_ones(()), m), out=out)
 
 
 def _g_times_da_dw(g: Tensor, z: Tensor, w: Tensor) -> Tensor:

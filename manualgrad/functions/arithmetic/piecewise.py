@@ -118,10 +118,11 @@ class ClampByFunction(Function):
 def _shares(x: Tensor, least: Tensor, most: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
     """For each of the three: where y is it, and where y is it and another one."""
     apart, crossed = least < most, least > most
+    ordered = least <= most  # neither, nor crossed, where one is nan
     return (
-        ((least <= x) & (x <= most) & ~crossed, apart & ((x == least) | (x == most))),
-        (((x < least) | (apart & (x == least))) & ~crossed, apart & (x == least)),
-        ((x > most) | (apart & (x == most)) | crossed, apart & (x == most)),
+        (~((x < least) | (x > most)), apart & ((x == least) | (x == most))),
+        (ordered & (x < least) | apart & (x == least), apart & (x == least)),
+        (ordered & (x > most) | apart & (x == most) | crossed, apart & (x == most)),
     )
 
 
@@ -188,7 +189,10 @@ class MaskedFillFunction(Function):
 
 
 class MaximumFunction(Function):
-    """y = the greater of a and b; `MaximumFunction.apply(a, b)`. Where they are equal, each has half of the derivative."""
+    """y = the greater of a and b; `MaximumFunction.apply(a, b)`. Where they are equal, each has half of the derivative.
+
+    Where one is nan, neither is the greater, and each has all of it, as PyTorch does.
+    """
 
     @staticmethod
     def forward(a: Tensor, b: Tensor) -> Tensor:
@@ -201,7 +205,7 @@ class MaximumFunction(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
         a, b = ctx.saved_tensors
-        return _shared(ctx, g, a > b, a == b)
+        return _shared(ctx, g, a > b, a < b, a == b)
 
     @staticmethod
     def jvp(ctx: Any, da: Tensor | None, db: Tensor | None) -> Tensor:
@@ -210,7 +214,7 @@ class MaximumFunction(Function):
 
 
 class MinimumFunction(Function):
-    """y = the less of a and b; `MinimumFunction.apply(a, b)`. Where they are equal, each has half of the derivative."""
+    """y = the less of a and b; `MinimumFunction.apply(a, b)`, likewise."""
 
     @staticmethod
     def forward(a: Tensor, b: Tensor) -> Tensor:
@@ -223,7 +227,7 @@ class MinimumFunction(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
         a, b = ctx.saved_tensors
-        return _shared(ctx, g, a < b, a == b)
+        return _shared(ctx, g, a < b, a > b, a == b)
 
     @staticmethod
     def jvp(ctx: Any, da: Tensor | None, db: Tensor | None) -> Tensor:
@@ -238,11 +242,11 @@ def _keep_both(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
     ctx.save_for_forward(a, b)
 
 
-def _shared(ctx: Any, g: Tensor, is_a: Tensor, is_both: Tensor) -> tuple[Tensor | None, Tensor | None]:
+def _shared(ctx: Any, g: Tensor, is_a: Tensor, is_b: Tensor, is_both: Tensor) -> tuple[Tensor | None, Tensor | None]:
     """g where a is y, half of it where both are; and the same of b."""
     a_needs_grad, b_needs_grad = ctx.needs_input_grad
     half = torch.where(is_both, g / 2, g)
-    dC_da = fitted(torch.where(is_a | is_both, half, 0), ctx.a) if a_needs_grad else None
+    dC_da = fitted(torch.where(is_b, 0, half), ctx.a) if a_needs_grad else None
     dC_db = fitted(torch.where(is_a, 0, half), ctx.b) if b_needs_grad else None
     return dC_da, dC_db
 
