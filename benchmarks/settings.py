@@ -1,4 +1,4 @@
-"""What train.py's default learning rate leads to, for many networks, mini-batches and optimizers; 20 minutes.
+"""What train.py's default learning rate leads to, for many networks, mini-batches, costs and optimizers; 20 minutes.
 
 python benchmarks/settings.py [EPOCHS]
 
@@ -32,6 +32,28 @@ HOW = {
     "momentum": ("--optimizer", "momentum"),
     "adamw": ("--optimizer", "adamw"),
 }
+CROSS_ENTROPY = ("--cost", "cross-entropy")
+OTHERS = {  # of which not every network and mini-batch is tried
+    "cross entropy": CROSS_ENTROPY,
+    "cross entropy by backprop": (*CROSS_ENTROPY, "--engine", "backprop"),
+    "cross entropy, momentum": (*CROSS_ENTROPY, "--optimizer", "momentum"),
+    "cross entropy, adam": (*CROSS_ENTROPY, "--optimizer", "adam"),
+}
+TRIED = (
+    ("sigmoid", (), 100, "cross entropy"),
+    ("sigmoid", (16, 16), 100, "cross entropy"),
+    ("sigmoid", (500, 300), 100, "cross entropy, momentum"),
+    ("tanh", (100, 100), 100, "sgd"),
+    ("tanh", (100,), 10, "cross entropy"),
+    ("tanh", (16, 16, 16, 16), 100, "cross entropy"),
+    ("tanh", (100, 100), 300, "cross entropy, momentum"),
+    ("tanh", (16, 16), 1000, "cross entropy, adam"),
+    ("relu", (100, 100), 100, "cross entropy"),
+    ("relu", (16, 16), 10, "cross entropy, momentum"),
+    ("relu", (100,), 100, "cross entropy, adam"),
+    ("relu", (500, 300), 1000, "cross entropy, adam"),
+)
+BY_BACKPROP = {"sgd": "the same by backprop", "cross entropy": "cross entropy by backprop"}
 GUESS = 0.12  # MNIST's most frequent digit is a 1, in 11.35% of the test images
 ALIKE = 0.01  # two engines' accuracies; their last bits differ, and with them, step by step, all else
 
@@ -41,7 +63,7 @@ Setting = tuple[str, tuple[int, ...], int, str]
 def accuracy(setting: Setting, epochs: int) -> tuple[float, str]:
     """After these epochs, and what train.py would have said against the training."""
     activation, hidden, batch_size, how = setting
-    line = ["--activation", activation, "--batch-size", batch_size, "--epochs", epochs, "--threads", 1, *HOW[how]]
+    line = ["--activation", activation, "--batch-size", batch_size, "--epochs", epochs, "--threads", 1, *(HOW | OTHERS)[how]]
     chosen, _ = options([*map(str, line), "--hidden", *map(str, hidden)], "", ALONE)
     training_set, test_set = DATA
     training = TRAIN.make_training(chosen, [784, *hidden, 10], chosen.layers, training_set, test_set, ALONE)
@@ -67,31 +89,46 @@ def measure(work: tuple[Setting, int]) -> tuple[Setting, float, str]:
 
 def main() -> int:
     epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    settings = [
+    everywhere = [
         (activation, hidden, batch_size, how)
         for activation, hidden, batch_size, how in itertools.product(("sigmoid", "relu"), NETWORKS, BATCH_SIZES, HOW)
         if hidden or activation == "sigmoid"  # without hidden layers there is nothing to activate
     ]
+    tried = [*TRIED, *((*setting[:3], BY_BACKPROP[setting[3]]) for setting in TRIED if setting[3] in BY_BACKPROP)]
+    settings = everywhere + tried
     found: dict[Setting, tuple[float, str]] = {}
     with multiprocessing.get_context("spawn").Pool(2, prepare) as pool:
         work = pool.imap_unordered(measure, [(setting, epochs) for setting in settings])
         for setting, right, trouble in track(work, "training", len(settings), console=Console(stderr=True), transient=True):
             found[setting] = right, trouble
     rows = table(f"Test accuracy after {epochs} epochs, in brackets where there is a warning", "", "batch", *HOW)
-    for activation, hidden, batch_size in dict.fromkeys(setting[:3] for setting in settings):
-        name = f"{'-'.join(map(str, hidden))} {activation}" if hidden else "no hidden layer"
-        cells = (found[activation, hidden, batch_size, how] for how in HOW)
-        rows.add_row(name, str(batch_size), *(f"({right:.1%})" if trouble else f"{right:.1%}" for right, trouble in cells))
-    Console(width=200, soft_wrap=True).print(rows)
+    for activation, hidden, batch_size in dict.fromkeys(setting[:3] for setting in everywhere):
+        cells = (cell(found[activation, hidden, batch_size, how]) for how in HOW)
+        rows.add_row(name(activation, hidden), str(batch_size), *cells)
+    others = table("Likewise, other costs, activations and optimizers", "", "batch", "how", "accuracy")
+    for activation, hidden, batch_size, how in tried:
+        others.add_row(name(activation, hidden), str(batch_size), how, cell(found[activation, hidden, batch_size, how]))
+    console = Console(width=200, soft_wrap=True)
+    console.print(rows)
+    console.print(others)
     silent = [setting for setting, (right, trouble) in found.items() if right < GUESS and not trouble]
-    apart = {setting[:3]: engines(found, setting) for setting in settings if setting[3] == "sgd"}
+    apart = {setting: engines(found, setting) for setting in settings if setting[3] in BY_BACKPROP}
     print(f"\nNo better than a guess, without a word: {len(silent)} of {len(settings)}{''.join(f'; {s}' for s in silent)}")
     print(f"The engines' accuracies differ by {max(apart.values()):.2%} at most, {max(apart, key=apart.__getitem__)}")
     return int(bool(silent) or max(apart.values()) > ALIKE)
 
 
+def name(activation: str, hidden: tuple[int, ...]) -> str:
+    return f"{'-'.join(map(str, hidden))} {activation}" if hidden else "no hidden layer"
+
+
+def cell(found: tuple[float, str]) -> str:
+    right, trouble = found
+    return f"({right:.1%})" if trouble else f"{right:.1%}"
+
+
 def engines(found: dict[Setting, tuple[float, str]], setting: Any) -> float:
-    other = (*setting[:3], "the same by backprop")
+    other = (*setting[:3], BY_BACKPROP[setting[3]])
     return abs(found[setting][0] - found[other][0])
 
 

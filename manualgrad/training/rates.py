@@ -8,9 +8,9 @@ gradient, and the lower limit holds:
 - **Curvature.** In a bowl of curvature λ, descent at a rate above 2/λ climbs. The quadratic cost is steepest along the
   weights of one neuron, where λ is in proportion to Σ_k a_k², the activations that these weights carry, and so to the
   number n of neurons in the layer before. No mini-batch is large enough to help against that.
-
-Under the cross entropy both are as much, but for one thing: its slope a − y has no factor σ′, which is at most 1/4. Plain
-descent takes sigmoids' outputs away from where they are flat at a rate of 5, and has no need to do so with softmax.
+  The cross entropy of a softmax has the slope a − y by z, without the factor σ′ of the quadratic cost: its outputs do not
+  saturate while they are wrong, and the limit does not depend on n. It is higher for sigmoids, which pass on a quarter of a
+  nudge at most, than for tanh and relu, which pass on all of it.
 
 The factors were tried out on MNIST, a few epochs with each of several rates. benchmarks/settings.py shows what the rule comes
 to, for many networks and mini-batches.
@@ -23,6 +23,9 @@ from collections.abc import Sequence
 __all__ = ["default_rate"]
 
 _FEW = 16  # neurons: fewer allow no higher rate, as the noise of what they say is greater
+_ADAMS = {"adam": "Adam", "adamw": "AdamW"}
+_NOISE = {"sigmoid": 0.05, "tanh": 0.02, "relu": 0.01}  # the rate for each example of a mini-batch
+_SOFTMAX = {"sigmoid": 1.0, "tanh": 0.3, "relu": 0.3}  # the highest rate under the cross entropy
 _PIXELS = 160  # Σ x² of an image is 100 (MNIST) to 160 (Fashion-MNIST), as that of so many active neurons
 
 
@@ -38,39 +41,57 @@ def default_rate(
 
     Args:
         hidden: the sizes of the hidden layers; None for lenet5.
-        activation: theirs, "sigmoid" or "relu"; likewise.
+        activation: theirs, "sigmoid", "relu" or "tanh"; likewise.
         batch_size: the examples of a mini-batch.
-        optimizer: "sgd", "momentum" or "adamw".
+        optimizer: "sgd", "momentum", "adam" or "adamw".
         network: "mlp" or "lenet5".
+        cost: "quadratic" or "cross-entropy".
     """
     if network == "lenet5":
-        return _lenet5(batch_size, optimizer)
+        return _lenet5(batch_size, optimizer, cost)
     assert hidden is not None
-    n = max(*hidden, _FEW) if hidden else _PIXELS
+    assert activation is not None
     layers = f"{activation} layers of up to {max(hidden)} neurons" if hidden else "a network without hidden layers"
+    if optimizer in _ADAMS:  # It moves each weight by the rate, however long the gradient is: z by n times that.
+        return min(max(0.05 / _widest(hidden), 0.001), 0.003), _words(layers, cost, _ADAMS[optimizer])
+    kind = activation if hidden else "sigmoid"
+    by_noise, by_curvature = _NOISE[kind] * batch_size, _by_curvature(kind, hidden, cost)
     batches = f"mini-batches of {batch_size}"
-    if optimizer == "adamw":  # It moves each weight by the rate, however long the gradient is: z by n times that.
-        return min(max(0.05 / n, 0.001), 0.003), f"{layers} and AdamW"
-    if activation == "sigmoid" or not hidden:
-        by_noise, by_curvature = 0.05 * batch_size, 80 / n
-    else:  # The length of a is the same for every n at the start, by nn.Linear's initial weights; it has no bound later.
-        by_noise, by_curvature = 0.01 * batch_size, 0.5
     if optimizer == "momentum":
         # Each step is taken again 0.9, 0.81, ... times as long: ten times, all told. And the first steps, which are the
-        # longest, carry it into saturation at a tenth of the other limit.
-        return min(by_noise / 10, by_curvature / 40), f"{layers}, {batches} and momentum"
-    return min(by_noise, by_curvature), f"{layers} and {batches}"
+        # longest, carry it into saturation at a tenth of the other limit, where outputs can be saturated.
+        by_curvature /= 40 if cost == "quadratic" else 4
+        return min(by_noise / 10, by_curvature), _words(layers, cost, batches, "momentum")
+    return min(by_noise, by_curvature), _words(layers, cost, batches)
 
 
-def _lenet5(batch_size: int, optimizer: str) -> tuple[float, str]:
+def _by_curvature(kind: str, hidden: Sequence[int], cost: str) -> float:
+    if cost == "cross-entropy":
+        return _SOFTMAX[kind]
+    # The length of relu's a is the same for every n at the start, by nn.Linear's initial weights; it has no bound later.
+    return {"sigmoid": 80 / _widest(hidden), "tanh": 0.3, "relu": 0.5}[kind]
+
+
+def _widest(hidden: Sequence[int]) -> int:
+    return max(*hidden, _FEW) if hidden else _PIXELS
+
+
+def _words(layers: str, cost: str, *others: str) -> str:
+    """The parts with commas, and "and" before the last: "relu layers of up to 16 neurons, the cross entropy and Adam"."""
+    *first, last = [layers, *["the cross entropy"] * (cost == "cross-entropy"), *others]
+    return f"{', '.join(first)} and {last}"
+
+
+def _lenet5(batch_size: int, optimizer: str, cost: str) -> tuple[float, str]:
     """Likewise, from an epoch on 15,000 images with each of several rates, for mini-batches of 10, 100 and 1000.
 
     Plain descent goes well at 0.5, and at 2 (at 1 with mini-batches of 10) its outputs all end at 0. Momentum goes well at
     0.005 to 0.1, also where the mini-batch is small; AdamW at 0.001 to 0.008.
     """
-    if optimizer == "adamw":
-        return 0.002, "lenet5 and AdamW"
+    if optimizer in _ADAMS:
+        return 0.002, _words("lenet5", cost, _ADAMS[optimizer])
     rate = min(0.02 * batch_size, 0.5)
+    batches = f"mini-batches of {batch_size}"
     if optimizer == "momentum":
-        return rate / 10, f"lenet5, mini-batches of {batch_size} and momentum"
-    return rate, f"lenet5 and mini-batches of {batch_size}"
+        return rate / 10, _words("lenet5", cost, batches, "momentum")
+    return rate, _words("lenet5", cost, batches)

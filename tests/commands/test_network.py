@@ -93,7 +93,8 @@ DAMAGE = {
     "no object": (lambda run: damaged(run, "config.json", b"[]"), "config.json is damaged: its sizes are None."),
     "no sizes": (with_config(sizes=[784]), "config.json is damaged: its sizes are [784]."),
     "huge sizes": (with_config(sizes=[784, 10**12, 10]), "does not hold the parameters of a network 784-1000000000000-10"),
-    "no activation": (with_config(activation="tanh"), "config.json is damaged: its activation is 'tanh'."),
+    "no activation": (with_config(activation="gelu"), "config.json is damaged: its activation is 'gelu'."),
+    "no cost": (with_config(activation="relu", cost="hinge"), "config.json is damaged: its cost is 'hinge'."),
     "no data set": (with_config(activation="sigmoid", dataset="letters"), "config.json is damaged: its dataset is 'letters'."),
     "another data set": (of_another_data_set, "does not fit fashion-mnist, which has 784 inputs and 10 outputs"),
 }

@@ -10,6 +10,7 @@ HOW = {
     "sgd": {},
     "momentum": {"optimizer": "momentum", "weight_decay": 0.01, "clip_grad_norm": 0.5},
     "adamw": {"optimizer": "adamw"},
+    "adam on the cross entropy": {"optimizer": "adam", "cost": "cross-entropy"},
     "fp16": {"amp": "fp16"},
 }
 

@@ -65,6 +65,48 @@ def test_a_step_does_what_was_predicted(model, example):
     assert by_layer == pytest.approx(e.steps[-1].predicted)
 
 
+def test_under_the_cross_entropy_an_output_is_wished_towards_its_target_by_the_distance(with_softmax, example):
+    x, y = example
+    e = explain(with_softmax, x, y, neuron=1, cost="cross-entropy")
+    z = with_softmax(x).detach().requires_grad_()
+    (slope,) = torch.autograd.grad(torch.nn.functional.cross_entropy(z[None], y[None]), z)
+    assert_close(e.output_wishes, -slope)
+    assert_close(e.output_wishes, y - z.detach().softmax(0))
+    assert_close(e.outputs.a, z.detach().softmax(0))
+
+
+def test_under_the_cross_entropy_every_wish_is_autograds(with_softmax, example):
+    x, y = example
+    e = explain(with_softmax, x, y, neuron=1, cost="cross-entropy")
+    a = [x]
+    for module in with_softmax:
+        a.append(module(a[-1]))
+        a[-1].retain_grad()
+    C = torch.nn.functional.cross_entropy(a[-1][None], y[None])
+    C.backward()
+    z, a = a[1::2], [x, *a[2::2]]
+    assert_close(e.trace.cost, C.detach())
+    assert e.bias_wish == pytest.approx(-with_softmax[4].bias.grad[1].item())
+    assert_close(e.weight_wishes, -with_softmax[4].weight.grad[1])
+    assert_close(e.first_weight_wishes(), -with_softmax[0].weight.grad)
+    for l in range(3):
+        assert_close(e.trace.layers[l].delta, z[l].grad)
+    for l in (1, 2):
+        assert_close(e.wishes_before(l).sum(0), -a[l].grad)
+        assert_close(-e.trace.layers[l - 1].dC_da, -a[l].grad)
+
+
+def test_under_the_cross_entropy_a_step_does_what_was_predicted(with_softmax, example):
+    x, y = example
+    e = explain(with_softmax, x, y, neuron=1, cost="cross-entropy")
+    for step in e.steps:
+        assert step.predicted < 0
+        assert step.measured == pytest.approx(step.predicted, rel=0.1)
+    sgd_step(with_softmax, x[None], y[None], STEP, torch.nn.CrossEntropyLoss())
+    after = torch.nn.functional.cross_entropy(with_softmax(x[None]), y[None]).item()
+    assert after - e.trace.cost.item() == pytest.approx(e.steps[-1].measured, rel=1e-9)
+
+
 def test_of_many_neurons_the_16_with_the_strongest_wishes_are_shown_and_every_output():
     model = MLP([9, 40, 5, 20], dtype=torch.float64)
     e = explain(model, torch.rand(9).double(), torch.eye(20).double()[3], neuron=3)

@@ -144,7 +144,8 @@ def test_the_learning_rate_is_its_own_where_none_is_given(optimizer, batch_size)
 
 
 def test_a_lenet5_that_does_not_train_is_told_what_to_try():
-    settings = {"network": "lenet5", "hidden": None, "activation": None, "batch_size": 100, "optimizer": "sgd"}
+    settings = {"network": "lenet5", "hidden": None, "activation": None, "cost": "quadratic", "batch_size": 100}
+    settings["optimizer"] = "sgd"
     watch = Watch(torch.arange(10).repeat(10), {**settings, "engine": "autograd", "lr": 40.0})
     usual, _ = default_rate(None, None, 100, "sgd", "lenet5")
     assert watch._remedies() == f"--lr {usual:.2g}, which is the default here, or --optimizer adamw"
@@ -210,6 +211,26 @@ def test_a_resumed_run_keeps_its_network(train_py, small, run, tmp_path):
     assert train_py(*small, "--out", tmp_path / "mlp")[0] == 0
     code, _, err = train_py("--resume", tmp_path / "mlp", *LENET5)
     assert (code, err) == (2, f"train.py: --network: the run in {tmp_path / 'mlp'} has mlp, and is resumed as it began\n")
+
+
+@pytest.mark.parametrize("layers", ["manualgrad", "torch"])
+def test_for_the_cross_entropy_it_ends_in_a_linear_layer(layers):
+    torch.manual_seed(0)
+    with_softmax = make_lenet5(layers, "cross-entropy")
+    torch.manual_seed(0)
+    with_sigmoid = make_lenet5(layers)
+    x = torch.rand(2, 784)
+    assert_close(with_softmax(x).sigmoid(), with_sigmoid(x))
+    assert with_softmax(x).softmax(1).sub(0.1).abs().max() < 0.1
+
+
+def test_it_trains_for_the_cross_entropy_and_is_resumed(train_py, small, tmp_path):
+    folder = tmp_path / "out"
+    assert train_py(*small, *LENET5, "--cost", "cross-entropy", "--optimizer", "adam", "--out", folder)[0] == 0
+    network, config = load_network(folder)
+    assert config["cost"] == "cross-entropy"
+    assert isinstance(network[-1], torch.nn.Identity)
+    assert train_py("--resume", folder, "--epochs", 3)[0] == 0
 
 
 def test_a_run_made_before_there_were_two_networks_is_an_mlp(train_py, small, tmp_path):

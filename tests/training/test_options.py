@@ -23,7 +23,7 @@ def parsed(*arguments, recipes=RECIPES, processes=Processes()):  # noqa: B008
 def test_the_default_is_the_network_of_the_notes():
     chosen = parsed()
     assert (chosen.recipe, chosen.hidden, chosen.activation, chosen.layers) == ("notes", [16, 16], "sigmoid", "manualgrad")
-    assert (chosen.epochs, chosen.batch_size, chosen.lr) == (30, 100, 5.0)
+    assert (chosen.cost, chosen.epochs, chosen.batch_size, chosen.lr) == ("quadratic", 30, 100, 5.0)
     assert (chosen.optimizer, chosen.schedule, chosen.distort, chosen.weight_decay) == ("sgd", "cosine", 0.0, 0.0)
     assert (chosen.engine, chosen.amp, chosen.clip_grad_norm, chosen.validation) == ("autograd", None, None, None)
 
@@ -36,24 +36,26 @@ def test_the_command_line_goes_before_the_recipe_and_the_recipe_before_the_notes
     assert parsed("--recipe", "nielsen-30", "--hidden", 5, 4, "--epochs", 2).epochs == 2
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adamw"])
-def test_a_learning_rate_that_is_not_given_is_the_default_one(optimizer):
-    chosen = parsed("--optimizer", optimizer, "--batch-size", 10, "--hidden", 100)
-    assert (chosen.lr, chosen.lr_is_chosen_for) == default_rate([100], "sigmoid", 10, optimizer)
+@pytest.mark.parametrize("cost", ["quadratic", "cross-entropy"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adamw"])
+def test_a_learning_rate_that_is_not_given_is_the_default_one(optimizer, cost):
+    chosen = parsed("--optimizer", optimizer, "--batch-size", 10, "--hidden", 100, "--activation", "tanh", "--cost", cost)
+    assert (chosen.lr, chosen.lr_is_chosen_for) == default_rate([100], "tanh", 10, optimizer, cost=cost)
     given = parsed("--optimizer", optimizer, "--lr", 3)
     assert (given.lr, given.lr_is_chosen_for) == (3, "")
 
 
 def test_the_recipes_name_their_learning_rates_but_for_those_that_have_the_default_one():
     named = {path.stem: "lr" in tomllib.loads(path.read_text()) for path in RECIPES.glob("*.toml")}
-    assert named == {"notes": False, "nielsen-30": True, "nielsen-100": True, "best": True, "lenet5": False}
+    assert named == {"notes": False, "nielsen-30": True, "nielsen-100": True, "best": True, "lenet5": False, "softmax": False}
     assert {parsed("--recipe", f"nielsen-{n}").lr for n in (30, 100)} == {0.5}
 
 
 @pytest.mark.parametrize("recipe", [path.stem for path in RECIPES.glob("*.toml")])
 def test_a_recipe_is_one_that_train_py_takes(recipe):
     chosen = parsed("--recipe", recipe)
-    assert chosen.activation == (None if recipe == "lenet5" else "sigmoid")
+    assert chosen.activation == {"lenet5": None, "softmax": "relu"}.get(recipe, "sigmoid")
+    assert chosen.cost == ("cross-entropy" if recipe == "softmax" else "quadratic")
     assert chosen.layers == "manualgrad"
 
 
@@ -184,6 +186,7 @@ def test_threads_are_those_asked_for(train_py, small, tmp_path, monkeypatch):
 
 CHANGES = ["--optimizer momentum", "--optimizer adamw", "--schedule constant", "--schedule step", "--weight-decay 0.1"]
 CHANGES += ["--clip-grad-norm 0.001", "--distort 1", "--amp bf16", "--amp fp16", "--validation 10", "--activation relu"]
+CHANGES += ["--optimizer adam", "--activation tanh", "--cost cross-entropy"]
 
 
 @pytest.mark.parametrize("option", CHANGES)

@@ -5,8 +5,8 @@ import pytest
 from manualgrad.training.rates import default_rate
 
 
-def rate(*hidden, activation="sigmoid", batch_size=100, optimizer="sgd"):
-    return default_rate(hidden, activation, batch_size, optimizer)[0]
+def rate(*hidden, activation="sigmoid", batch_size=100, optimizer="sgd", cost="quadratic"):
+    return default_rate(hidden, activation, batch_size, optimizer, cost=cost)[0]
 
 
 def test_the_notes_settings_have_the_notes_rate():
@@ -42,6 +42,21 @@ def test_adamws_depends_on_the_width_alone():
     assert rate(500, optimizer="adamw") == 0.001
 
 
+def test_adams_is_adamws():
+    for hidden in ((), (16,), (500, 300)):
+        assert rate(*hidden, optimizer="adam") == rate(*hidden, optimizer="adamw")
+
+
+def test_under_the_cross_entropy_it_grows_with_the_mini_batch_up_to_a_limit_whatever_the_width():
+    limits = {"sigmoid": 1, "tanh": 0.3, "relu": 0.3}
+    for activation, limit in limits.items():
+        how = {"activation": activation, "cost": "cross-entropy"}
+        assert rate(16, batch_size=1000, **how) == rate(500, batch_size=1000, **how) == limit
+        assert rate(16, batch_size=1, **how) == pytest.approx(rate(16, batch_size=10, **how) / 10)
+        assert rate(16, batch_size=10, optimizer="momentum", **how) == pytest.approx(rate(16, batch_size=10, **how) / 10)
+        assert rate(16, batch_size=1000, optimizer="momentum", **how) == pytest.approx(limit / 4)
+
+
 @pytest.mark.parametrize(
     ("hidden", "optimizer", "words"),
     [
@@ -53,3 +68,10 @@ def test_adamws_depends_on_the_width_alone():
 )
 def test_it_says_what_it_is_chosen_for(hidden, optimizer, words):
     assert default_rate(hidden, "sigmoid", 20, optimizer)[1] == words
+
+
+def test_it_says_that_it_is_chosen_for_the_cross_entropy():
+    words = default_rate([100], "tanh", 20, "momentum", cost="cross-entropy")[1]
+    assert words == "tanh layers of up to 100 neurons, the cross entropy, mini-batches of 20 and momentum"
+    words = default_rate(None, None, 20, "adam", "lenet5", "cross-entropy")[1]
+    assert words == "lenet5, the cross entropy and Adam"

@@ -14,7 +14,7 @@ from runs import outcome
 
 from manualgrad.training import files
 from manualgrad.training.keeper import Keeper
-from manualgrad.training.runs import Run, load_checkpoint
+from manualgrad.training.runs import Run, load_checkpoint, load_network
 
 
 def assert_same(folder, expected_folder):
@@ -80,6 +80,32 @@ def test_a_stopped_run_is_resumed_to_the_same_result(train_py, stopped, tmp_path
     assert (code, err) == (0, "")
     assert f"Resuming {stopped} in epoch 2, after 2 of its 5 steps.\n" in out
     assert_same(stopped, tmp_path / "whole")
+
+
+@pytest.mark.parametrize("engine", ["autograd", "backprop"])
+def test_a_run_for_the_cross_entropy_is_resumed_to_the_same_result(engine, train_py, small, tmp_path):
+    how = ["--cost", "cross-entropy", "--activation", "tanh", "--engine", engine, "--schedule", "constant"]
+    how += ["--optimizer", "adam"] if engine == "autograd" else []
+    assert train_py(*small, *how, "--epochs", 3, "--out", tmp_path / "whole")[0] == 0
+    assert train_py(*small, *how, "--epochs", 1, "--out", tmp_path / "out")[0] == 0
+    assert train_py("--resume", tmp_path / "out", "--epochs", 3)[0] == 0
+    assert_same(tmp_path / "out", tmp_path / "whole")
+
+
+def test_a_run_from_before_there_was_a_choice_of_costs_has_the_quadratic_one(train_py, small, stopped, tmp_path):
+    state = files.load(stopped / "checkpoint.pt")
+    assert state["config"].pop("cost") == "quadratic"
+    files.save(stopped / "checkpoint.pt", state)
+    code, _, err = train_py("--resume", stopped, "--cost", "cross-entropy")
+    assert (code, err) == (2, f"train.py: --cost: the run in {stopped} has quadratic, and is resumed as it began\n")
+    assert train_py("--resume", stopped)[0] == 0
+    assert_same(stopped, tmp_path / "whole")
+    config = json.loads((stopped / "config.json").read_text())
+    assert config.pop("cost") == "quadratic"
+    (stopped / "config.json").write_text(json.dumps(config))
+    network, config = load_network(stopped)
+    assert config["cost"] == "quadratic"
+    assert isinstance(network[-1], torch.nn.Sigmoid)
 
 
 def test_a_finished_run_that_is_resumed_stays_as_it_is_and_gets_what_it_lacks(train_py, stopped, tmp_path):
