@@ -7,11 +7,13 @@ from typing import Any
 
 from manualgrad.commands import network
 from manualgrad.commands.errors import BadInput
+from manualgrad.training.costs import COSTS
 
 __all__ = ["add"]
 
 _X, _Y = 0.7, 1.0
 _MOST = 8  # layers
+_WRITTEN = {"sigmoid": "σ(z)", "tanh": "tanh(z), and σ(z) at the end"}
 
 
 def add(commands: Any) -> None:
@@ -23,6 +25,8 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--layers", type=network.positive, default=3, metavar="L", help="layers after the input (3)")
     parser.add_argument("--seed", type=network.natural, default=0, metavar="N", help="of the weights and biases (0)")
+    parser.add_argument("--activation", choices=list(_WRITTEN), default="sigmoid", help="of all neurons but the last (sigmoid)")
+    parser.add_argument("--cost", choices=COSTS, default="quadratic", help="of the last neuron, a sigmoid (quadratic)")
     network.add_picture(parser, "chain.png")
     parser.set_defaults(run=run)
 
@@ -38,16 +42,19 @@ def run(options: argparse.Namespace) -> int:
     if options.layers > _MOST:
         raise BadInput(f"--layers: up to {_MOST} layers fit on a screen, and not {options.layers}")
     torch.manual_seed(options.seed)
-    model = MLP([1] * (options.layers + 1), dtype=torch.float64)
+    model = MLP([1] * (options.layers + 1), [options.activation] * (options.layers - 1) + ["sigmoid"], dtype=torch.float64)
     with torch.no_grad():
         for p in model.parameters():
             p.uniform_(-2, 2)
-    c = chain(model, _X, _Y)
+    c = chain(model, _X, _Y, options.cost)
 
     screen = console()
-    screen.print(f"[bold]{'-'.join('1' * (options.layers + 1))}: one neuron a layer, z = w a + b, a = σ(z)[/]")
+    screen.print(
+        f"[bold]{'-'.join('1' * (options.layers + 1))}: one neuron a layer, z = w a + b, a = {_WRITTEN[options.activation]}[/]"
+    )
     values = ", ".join(f"{name} = {number(value)}" for name, value in c.values.items())
-    screen.print(f"{values}\nC₀ = (a − y)² = {number(c.cost)} with y = {c.y:g}\n")
+    C = "(a − y)²" if options.cost == "quadratic" else "−y log a − (1 − y) log(1 − a)"
+    screen.print(f"{values}\nC₀ = {C} = {number(c.cost)} with y = {c.y:g}\n")
 
     factors = table("The factors", "<factor", "<formula", "value")
     for link in dict.fromkeys(link for parameter in c.parameters for link in reversed(parameter.links)):
@@ -59,6 +66,9 @@ def run(options: argparse.Namespace) -> int:
         product = " · ".join(number(link.value) for link in parameter.links)
         products.add_row(f"∂C₀/∂{parameter.name}", product, number(parameter.product), number(parameter.difference))
     screen.print(products)
+    if options.cost == "cross-entropy":
+        z, a = list(c.values)[-2:]
+        screen.print(f"The slope of the last sigmoid cancels: ∂C₀/∂{z} = {a} − y = {number(c.derivatives[z])}.")
     if options.layers == 1:
         screen.print("Three factors each; every further layer back adds two (--layers 2).")
     else:

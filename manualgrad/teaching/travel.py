@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from manualgrad.network.mlp import MLP
-from manualgrad.teaching.chain import Chain, Link
+from manualgrad.teaching.chain import Chain, Link, cost_of
 
 __all__ = ["Arrival", "input_link", "links_to_cost", "travel"]
 
@@ -83,4 +83,4 @@ def _after(model: MLP, c: Chain, of: str, by: float) -> dict[str, float]:
     for name, module in zip(names[start + 1 :], model[start:], strict=True):
         q = module(q)
         found[name] = q.item()
-    return {**found, "C₀": (q - c.y).square().item()}
+    return {**found, "C₀": cost_of(q, c.y, c.kind).item()}

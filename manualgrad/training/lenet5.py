@@ -43,8 +43,8 @@ def make_lenet5(layers: str = "manualgrad", cost: str = "quadratic") -> torch.nn
     - S2 and S4 take the average, and that is all. The paper's are trained: the sum of the four, times a coefficient, plus a
       bias, one of each for a map, and then a sigmoid.
     - The outputs are ten neurons that are to be 0 or 1, under the quadratic cost or the cross entropy, as in every network
-      here. The paper's are radial basis functions: the distance of F6's 84 activations from a picture of each digit, 7×12 pixels of
-      -1 and 1, drawn by hand.
+      here. The paper's are radial basis functions: the distance of F6's 84 activations from a picture of each digit, 7×12
+      pixels of -1 and 1, drawn by hand.
     - The activation is tanh itself, not 1.7159 tanh(2z/3).
     - The pixels go from 0 to 1, not from -0.1 to 1.175, and the initial weights are others: see `_initialize`.
 

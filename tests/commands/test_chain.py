@@ -16,6 +16,17 @@ def test_the_chain_shows_every_factor(layers, capsys, tmp_path):
     assert is_picture(tmp_path / "chain.png")
 
 
+def test_tanh_and_the_cross_entropy_have_their_own_formulas(capsys, tmp_path):
+    code, out, err = manualgrad(capsys, "chain", "--activation", "tanh", "--cost", "cross-entropy")
+    assert (code, err) == (0, "")
+    assert "∂a⁽¹⁾/∂z⁽¹⁾ │ tanh′(z⁽¹⁾) = 1 − a⁽¹⁾²" in out
+    assert "∂a⁽³⁾/∂z⁽³⁾ │ σ′(z⁽³⁾) = (1 − a⁽³⁾) a⁽³⁾" in out
+    assert "∂C₀/∂a⁽³⁾   │ (a⁽³⁾ − y) / (a⁽³⁾ (1 − a⁽³⁾))" in out
+    a, slope = (float(text.replace("−", "-")) for text in re.search(r"a⁽³⁾ = (\S+)\s.*a⁽³⁾ − y = (\S+)\.", out, re.S).groups())
+    assert slope == pytest.approx(a - 1, abs=1e-3)
+    assert is_picture(tmp_path / "chain.png")
+
+
 def test_a_layer_back_is_spoken_of_where_there_is_one(capsys):
     screens = {layers: manualgrad(capsys, "chain", "--layers", layers)[1] for layers in (1, 2)}
     assert "Two more factors for each layer back." in screens[2]

@@ -24,7 +24,7 @@ def numbers(line):
 def rows(out, title):
     """The cells of a table's rows."""
     lines = out[out.index(title) :].splitlines()
-    first = next(i for i, line in enumerate(lines) if line.startswith("├") or line.startswith("┡"))
+    first = next(i for i, line in enumerate(lines) if line.startswith(("├", "┡")))
     last = next(i for i, line in enumerate(lines) if line.startswith("└"))
     return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines[first + 1 : last]]
 

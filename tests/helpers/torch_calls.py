@@ -102,4 +102,8 @@ def outcome(function, args, kwargs, inside):
     native = sum((Counter(audit(t).native) for t in roots), Counter())
     wanted = [leaf for leaf in leaves if leaf.requires_grad]
     gradients = torch.autograd.grad(roots, wanted, [torch.ones_like(t) for t in roots], allow_unused=True) if roots else ()
-    return [t.detach() for t in outputs], [torch.zeros_like(x) if g is None else g.detach() for g, x in zip(gradients, wanted, strict=False)], native
+    return (
+        [t.detach() for t in outputs],
+        [torch.zeros_like(x) if g is None else g.detach() for g, x in zip(gradients, wanted, strict=False)],
+        native,
+    )

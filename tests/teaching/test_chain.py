@@ -9,10 +9,45 @@ from manualgrad import MLP, trace
 from manualgrad.teaching.chain import chain
 
 
+def one_neuron_a_layer(layers, activation):
+    return MLP([1] * (layers + 1), [activation] * (layers - 1) + ["sigmoid"], dtype=torch.float64)
+
+
+COSTS = {
+    "quadratic": lambda a, y: (a - y).square().sum(),
+    "cross-entropy": lambda a, y: torch.nn.functional.binary_cross_entropy(a, torch.full_like(a, y), reduction="sum"),
+}
+
+
+@pytest.mark.parametrize("y", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("cost", COSTS)
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+def test_every_factor_is_autograds(activation, cost, y):
+    model = one_neuron_a_layer(3, activation)
+    c = chain(model, 0.7, y, cost)
+    q = [torch.tensor([[0.7]], dtype=torch.float64)]
+    for module in model:
+        q.append(module(q[-1]))
+    C = COSTS[cost](q[-1], y)
+    names = [*c.values, "C₀"]
+    assert c.cost == pytest.approx(C.item())
+    quantities = dict(zip(names, [*q, C], strict=True))
+    for link in c.longest.links[1:]:
+        slope = torch.autograd.grad(quantities[link.of], quantities[link.by], retain_graph=True)[0].item()
+        assert link.value == pytest.approx(slope, rel=1e-9), f"∂{link.of}/∂{link.by}"
+    C.backward()
+    expected = [p.grad.item() for layer in (model[4], model[2], model[0]) for p in (layer.weight, layer.bias)]
+    assert [p.product for p in c.parameters] == pytest.approx(expected)
+    if cost == "cross-entropy":
+        assert c.derivatives["z⁽³⁾"] == pytest.approx(c.values["a⁽³⁾"] - y)
+
+
+@pytest.mark.parametrize("cost", ["quadratic", "cross-entropy"])
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
 @pytest.mark.parametrize("layers", [1, 3, 5])
-def test_the_product_of_the_factors_is_the_derivative(layers):
-    model = MLP([1] * (layers + 1), dtype=torch.float64)
-    c = chain(model, 0.7, 1.0)
+def test_the_product_of_the_factors_is_the_derivative(layers, activation, cost):
+    model = one_neuron_a_layer(layers, activation)
+    c = chain(model, 0.7, 1.0, cost)
     assert len(c.parameters) == 2 * layers
     for parameter in c.parameters:
         assert math.prod(link.value for link in parameter.links) == pytest.approx(parameter.product, rel=1e-12)

@@ -115,7 +115,7 @@ REFUSED = {
     "--hidden 16": "--hidden is for --network mlp: the layers of lenet5 are those of its paper",
     "--hidden": "--hidden is for --network mlp: the layers of lenet5 are those of its paper",
     "--activation sigmoid": "--activation is for --network mlp: the layers of lenet5 are those of its paper",
-    "--engine backprop": "--engine backprop is for --network mlp: it goes back through Linear, sigmoid and ReLU layers alone",
+    "--engine backprop": "--engine backprop is for --network mlp: it goes back through Linear, sigmoid, ReLU and tanh layers alone",
 }
 
 
@@ -303,7 +303,7 @@ def test_the_lessons_on_networks_of_neurons_say_that_they_are(command, run, caps
     code, out, err = manualgrad(capsys, command, "--checkpoint", run)
     assert (code, out) == (2, "")
     assert err == (
-        f"manualgrad: {run} holds a lenet5: what is shown here is of networks of Linear, sigmoid and ReLU layers alone "
+        f"manualgrad: {run} holds a lenet5: what is shown here is of networks of Linear, sigmoid, ReLU and tanh layers alone "
         "(--network mlp)\n"
     )
 

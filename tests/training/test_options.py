@@ -195,8 +195,8 @@ def test_an_option_changes_what_is_trained_and_is_kept(option, train_py, small, 
     assert train_py(*small, *option.split(), "--out", tmp_path / "out")[0] == 0
     (plain, _), (other, _) = outcome(tmp_path / "plain"), outcome(tmp_path / "out")
     assert any(not torch.equal(plain[name], other[name]) for name in plain)
-    name, value = option[2:].replace("-", "_").split()
-    kept = json.loads((tmp_path / "out" / "config.json").read_text())[name]
+    name, value = option[2:].split()
+    kept = json.loads((tmp_path / "out" / "config.json").read_text())[name.replace("-", "_")]
     assert str(kept) == value or kept == pytest.approx(float(value))
 
 

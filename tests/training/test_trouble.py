@@ -8,7 +8,14 @@ import torch
 from manualgrad.training.loop import EpochResult
 from manualgrad.training.trouble import Watch
 
-SETTINGS = {"network": "mlp", "hidden": [16, 16], "activation": "sigmoid", "cost": "quadratic", "batch_size": 100, "optimizer": "sgd"}
+SETTINGS = {
+    "network": "mlp",
+    "hidden": [16, 16],
+    "activation": "sigmoid",
+    "cost": "quadratic",
+    "batch_size": 100,
+    "optimizer": "sgd",
+}
 SETTINGS |= {"engine": "autograd", "lr": 5.0}
 
 

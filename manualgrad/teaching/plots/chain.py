@@ -68,7 +68,8 @@ def _draw_row(axes: Axes, c: Chain, names: list[str], bottom: float, last: bool)
             for letter, side in (("w", -1), ("b", 1)):
                 _draw_parameter(axes, parameters[letter + name[1:]], x, bottom, side)
     if last:
-        axes.text(x, bottom + _FORWARD + 0.35, f"$({_math(names[-2])} - y)^2,$\n$y = {c.y:g}$", ha="center", va="bottom")
+        formula = f"$({_math(names[-2])} - y)^2,$" if c.kind == "quadratic" else "cross entropy,"
+        axes.text(x, bottom + _FORWARD + 0.35, f"{formula}\n$y = {c.y:g}$", ha="center", va="bottom")
     else:
         _draw_continuation(axes, (len(names) + 0.5) * apart, apart, bottom)
 

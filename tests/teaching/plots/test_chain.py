@@ -12,9 +12,9 @@ from manualgrad.teaching.plots.chain import plot_chain
 from manualgrad.training.plots.style import DOWN, UP, WIDTH
 
 
-def drawn(layers):
+def drawn(layers, cost="quadratic"):
     model = MLP([1] * (layers + 1), dtype=torch.float64)
-    c = chain(model, 0.7, 1.0)
+    c = chain(model, 0.7, 1.0, cost)
     return c, plot_chain(c, "The chain rule")
 
 
@@ -23,6 +23,13 @@ def test_a_chain_of_any_length_fits_a_page_and_can_be_read(layers):
     _, figure = drawn(layers)
     assert figure.get_figwidth() == WIDTH
     assert unreadable(figure) == []
+
+
+@pytest.mark.parametrize("layers", [1, 3, 8])
+def test_the_cross_entropy_can_be_read_likewise(layers):
+    _, figure = drawn(layers, "cross-entropy")
+    assert unreadable(figure) == []
+    assert "cross entropy,\n$y = 1$" in texts(figure)
 
 
 @pytest.mark.parametrize("layers", [1, 3, 8])
