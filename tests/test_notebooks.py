@@ -49,6 +49,23 @@ def test_it_shows_no_warning_and_no_folder_of_the_machine_that_ran_it(path):
 
 
 @notebook
+def test_it_installs_manualgrad_where_it_is_missing_and_opens_in_colab_from_this_repository(path):
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    repository = re.search(r'^Repository = "https://github.com/(.+)"$', pyproject, re.M)[1]
+    first, install = nbformat.read(path, as_version=4).cells[:2]
+    address = f"https://colab.research.google.com/github/{repository}/blob/main/notebooks/{path.name}"
+    assert f"[in Colab]({address})" in first.source
+    found, ran = {}, []
+    source = install.source.replace("subprocess.run(", "ran.append(")
+    assert source != install.source
+    exec(source.replace(", check=True", ""), found | {"ran": ran})
+    assert ran == []  # it is here
+    exec(source.replace('"manualgrad")', '"not_here")').replace(", check=True", ""), found | {"ran": ran})
+    assert ran[0][1:4] == ["-m", "pip", "install"]
+    assert ran[0][-1] == f"manualgrad[train] @ git+https://github.com/{repository}"
+
+
+@notebook
 def test_it_is_no_larger_than_a_megabyte(path):
     assert path.stat().st_size <= 1e6
 
