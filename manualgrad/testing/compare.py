@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from manualgrad.testing.differences import noise_of
 from manualgrad.testing.subject import EXTENDING, Fault, Sample, Skip, Subject, first_line, own_node, weights
 
 RTOL = 1e-6  # between two float64 results of the same formula
+SIGNAL = 1e3  # times its rounding, a number is more than that
+_ULPS = 64  # by which a sum of terms may be off, in units of the largest of them
+_EPS = torch.finfo(torch.float64).eps
 
 
 class Baseline:
@@ -26,6 +32,79 @@ class Baseline:
             raise Skip(f"the backward raises: see `backward` ({first_line(error)})") from error
         self.outputs = [o.detach() for o in result.outputs]
         self.all_outputs = [o.detach() for o in result.all_outputs]
+        self._subject, self._sample = subject, sample
+
+    @cached_property
+    def rounding(self) -> Rounding:
+        return Rounding(self, self._subject, self._sample)
+
+
+class Rounding:
+    """How far off results may be of which nothing but rounding is left, as their terms cancel; 0 for all others.
+
+    Such a result moves by as much as it is large where the inputs are rounded, or is nothing beside the terms it may have.
+    """
+
+    def __init__(self, plain: Baseline, subject: Subject, sample: Sample) -> None:
+        others = [Baseline(subject, sample.with_tensors(_rounded(sample, seed))) for seed in (8, 18)]
+        largest = {i: size([sample.arguments[i]]) for i in plain.gradients}
+        off = max([_noise(subject, sample), *(size(distances(plain.outputs, other.outputs)) for other in others)])
+        signal = _signal(size(plain.outputs), off)
+        self.terms = signal or max(1.0, *largest.values())
+        self.outputs = 0.0 if signal else rounding_of(self.terms) + 16 * off
+        weighed = size(weights(plain.outputs)) * self.terms
+        bounded = min(self.terms, 1.0)  # what is saturated is so about 1, however large its inputs are
+        self.of_terms = {i: size(weights(plain.outputs)) * max(self.terms / (x or 1.0), bounded) for i, x in largest.items()}
+        self.gradients = {}
+        for i, gradient in plain.gradients.items():
+            off = max(size(distances([gradient], [other.gradients[i]])) for other in others)
+            is_signal = _signal(size([gradient]), off) * (largest[i] or 1.0) > rounding_of(weighed)
+            self.gradients[i] = 0.0 if is_signal else rounding_of(weighed) * max(1.0, 1 / (largest[i] or 1.0)) + 16 * off
+
+    def in_precision(self, eps: float) -> Rounding:
+        """That of the same results in another dtype."""
+        other = copy(self)
+        other.outputs = self.outputs * eps / _EPS
+        other.gradients = {i: rounding * eps / _EPS for i, rounding in self.gradients.items()}
+        return other
+
+
+def _noise(subject: Subject, sample: Sample) -> float:
+    """By how much the outputs are rounded."""
+    function, inputs = subject.of_wanted(sample), subject.wanted_tensors(sample, requires_grad=False)
+    directions = [t * d for t, d in zip(inputs, weights(inputs, seed=9), strict=True)]
+
+    def curve(t: float) -> Tensor | None:
+        try:
+            outputs = function(*(x + t * d for x, d in zip(inputs, directions, strict=True)))
+            return torch.cat([o.abs().reshape(-1).to(torch.float64) for o in outputs])
+        except Exception:
+            return None  # they do not suit the Function
+
+    noise = noise_of(curve)
+    return 0.0 if noise is None or not noise.numel() else noise.max().item()
+
+
+def _signal(largest: float, off: float) -> float:
+    return largest if largest > SIGNAL * off else 0.0
+
+
+def rounding_of(terms: float) -> float:
+    """By how much a sum may be off whose terms are as large as this."""
+    return _ULPS * _EPS * terms
+
+
+def moved_by_rounding(tensors: Sequence[Tensor], seed: int) -> list[Tensor]:
+    return [t * (1 + 4 * _EPS * d) for t, d in zip(tensors, weights(tensors, seed), strict=True)]
+
+
+def _rounded(sample: Sample, seed: int) -> dict[int, Tensor]:
+    numbers = {i: t for i, t in sample.tensors.items() if t.is_floating_point() or t.is_complex()}
+    return dict(zip(numbers, moved_by_rounding(list(numbers.values()), seed), strict=True))
+
+
+def distances(found: Sequence[Tensor | None], expected: Sequence[Tensor | None]) -> list[Tensor]:
+    return [a - b for a, b in zip(found, expected, strict=True) if a is not None and b is not None]
 
 
 def compare(
@@ -35,18 +114,26 @@ def compare(
     fix: str,
     see: str = EXTENDING,
     rtol: float = RTOL,
-    atol: float = 0.0,
+    atol: float | Sequence[float] = 0.0,
 ) -> None:
     """A Fault where two lists of results differ by more than rtol of the largest number among them, and atol."""
     scale = max(size(expected), 1e-300)
-    for i, (a, b) in enumerate(zip(found, expected, strict=True)):
+    let_pass = [atol] * len(expected) if isinstance(atol, float) else atol
+    for i, (a, b, absolute) in enumerate(zip(found, expected, let_pass, strict=True)):
         error = difference(a, b)
-        if error > rtol * scale + atol:
+        if error > rtol * scale + absolute:
             raise Fault(f"{what(i)} is off by {error:.3g}, where the results are up to {scale:.3g}", fix, see)
 
 
 def gradients_agree(
-    found: dict[int, Tensor | None], expected: dict[int, Tensor | None], sample: Sample, when: str, fix: str, **options: Any
+    found: dict[int, Tensor | None],
+    expected: dict[int, Tensor | None],
+    sample: Sample,
+    when: str,
+    fix: str,
+    rounding: Rounding | None = None,
+    atol: float = 0.0,
+    **options: Any,
 ) -> None:
     positions = list(found)
     compare(
@@ -54,6 +141,7 @@ def gradients_agree(
         [expected[i] for i in positions],
         lambda k: f"{when} the gradient of {sample.name(positions[k])}",
         fix,
+        atol=[atol + (0.0 if rounding is None else rounding.gradients[i]) for i in positions],
         **options,
     )
 

@@ -9,20 +9,26 @@ itself is rounded.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-__all__ = ["Derivative", "derivative", "noise_of"]
+__all__ = ["ROUNDED_STEPS", "Derivative", "at_least_rounded", "careful_derivative", "noise_of", "quick_derivative"]
 
 _FIRST_STEP, _STEPS = 1 / 16, 6  # of the scale
 _TRIALS = 6  # each with steps 2⁻⁵ times those of the one before
+_NEXT_TRIAL = 2.0**-5
 _NOISE_STEPS, _NOISE_POINTS = (2.0**-34, 2.0**-24), 12
+_ORDERS = range(3, 9)  # of the differences that noise is read from
+ROUNDED_STEPS = (*_NOISE_STEPS, 2.0**-14)  # coarser ones, for functions that are rounded to steps
 _FAR = 2.0**12  # where a function that is rounded to steps is not flat
 _TOLD_APART = 2.0**-18  # the step at which a kink is told from a bend
+_FLAT_WITHIN = 2.0**-14  # where a curve that has a slope is not flat, unless it goes in steps
 _NO_SIGNAL = 1e-3  # of the values: what is rounded more, or oscillates within such a step, says nothing
+_CANCELLED = 1e-12  # of the largest value: so little beside the others is known to be noise, and how large that is
 _EPS = torch.finfo(torch.float64).eps
 
 
@@ -38,37 +44,44 @@ Curve = Callable[[float], Tensor | None]
 """Of a number t, what is differentiated at t = 0: float64 numbers, always as many; None where it is not defined."""
 
 
-def derivative(curve: Curve, noise: Tensor, good_enough: float = 0.0) -> Derivative:
-    """d curve / dt at t = 0.
+def quick_derivative(curve: Curve, noise: Tensor, good_enough: float = 0.0) -> Derivative:
+    """Compute d curve / dt at t = 0 from as few values as do; it is right where the curve has no kink near.
 
     Args:
         curve: its t is measured in units of the argument's scale.
         noise: how far its values may be off by rounding.
         good_enough: the error at which no smaller steps are tried.
     """
-    best = Derivative(torch.zeros_like(noise), torch.full_like(noise, torch.inf))
-    rounded = torch.where(_still(curve), 0, noise)
+    best = _unknown(noise)
     for trial in range(_TRIALS):
-        found = _extrapolated(curve, _FIRST_STEP * 2.0 ** (-5 * trial), rounded)
-        contradicts = (found.value - best.value).abs() > 3 * (found.error + best.error)  # larger steps saw another scale
-        better = (found.error < best.error) | contradicts
-        best = Derivative(torch.where(better, found.value, best.value), torch.where(better, found.error, best.error))
-        if (best.error <= good_enough).all():
-            break
-    unknown = _kinks(curve, noise) | _steps(curve, best.value)
+        step = _FIRST_STEP * _NEXT_TRIAL**trial
+        best = _better(best, _extrapolated(curve, step, noise, good_enough))
+        if (best.error <= (4 * noise / (step * _NEXT_TRIAL)).clamp_min(good_enough)).all():
+            break  # smaller steps would be rounded more
+    return Derivative(best.value, best.error + 4 * _EPS * best.value.abs())
+
+
+def careful_derivative(curve: Curve, noise: Tensor) -> Derivative:
+    """Compute d curve / dt at t = 0 from steps of all sizes; the error is inf at a kink, and on a step of a staircase."""
+    best = _unknown(noise)
+    for trial in range(_TRIALS):
+        best = _better(best, _extrapolated(curve, _FIRST_STEP * _NEXT_TRIAL**trial, noise))
+    unknown = _kinks(curve, noise) | _hidden_slopes(curve, best.value) | _staircases(curve, best.value, noise)
     return Derivative(best.value, torch.where(unknown, torch.inf, best.error + 4 * _EPS * best.value.abs()))
 
 
-def _still(curve: Curve) -> Tensor:
-    """Where a curve does not move at all, and so is not rounded otherwise."""
-    here, after, before = curve(0.0), curve(_FIRST_STEP), curve(-_FIRST_STEP)
-    if here is None or after is None or before is None:
-        return torch.zeros((), dtype=torch.bool)
-    return (after == here) & (before == here)
+def _unknown(like: Tensor) -> Derivative:
+    return Derivative(torch.zeros_like(like), torch.full_like(like, torch.inf))
 
 
-def _extrapolated(curve: Curve, step: float, noise: Tensor) -> Derivative:
-    """The best of a triangle of extrapolations, from _STEPS steps."""
+def _better(best: Derivative, found: Derivative) -> Derivative:
+    contradicts = (found.value - best.value).abs() > 3 * (found.error + best.error)  # larger steps saw another scale
+    better = (found.error < best.error) | contradicts
+    return Derivative(torch.where(better, found.value, best.value), torch.where(better, found.error, best.error))
+
+
+def _extrapolated(curve: Curve, step: float, noise: Tensor, good_enough: float = 0.0) -> Derivative:
+    """The best of a triangle of extrapolations, from _STEPS steps, or from as few as are good enough."""
     best, error = torch.zeros_like(noise), torch.full_like(noise, torch.inf)
     row: list[Tensor] = []
     for k in range(_STEPS):
@@ -84,6 +97,8 @@ def _extrapolated(curve: Curve, step: float, noise: Tensor) -> Derivative:
             off = torch.maximum((row[-1] - row[j]).abs(), (row[-1] - upper).abs()) + rounding
             better = off < error  # False for nan
             best, error = torch.where(better, row[-1], best), torch.where(better, off, error)
+        if good_enough and (error <= (2 * rounding).clamp_min(good_enough)).all():
+            break
     return Derivative(best, error)
 
 
@@ -106,7 +121,7 @@ def _kinks(curve: Curve, noise: Tensor) -> Tensor:
     return (small > 1e-4 * slope + 16 * noise / _TOLD_APART) & (small > large / 4)
 
 
-def _steps(curve: Curve, slope: Tensor) -> Tensor:
+def _hidden_slopes(curve: Curve, slope: Tensor) -> Tensor:
     """Where a curve is flat near by, and further away goes up or down in steps: its rounding hides its slope."""
     flat = slope == 0
     if not flat.any():
@@ -115,19 +130,49 @@ def _steps(curve: Curve, slope: Tensor) -> Tensor:
     return flat if there is None or beside is None or beyond is None else flat & (there == beside) & (there != beyond)
 
 
-def noise_of(curve: Curve) -> Tensor | None:
-    """How far the values of a curve may be off by rounding: from their third differences at steps where it is a parabola.
+def _staircases(curve: Curve, slope: Tensor, noise: Tensor) -> Tensor:
+    """Where a curve has a slope, and is flat on both sides none the less."""
+    here, after, before = curve(0.0), curve(_FLAT_WITHIN), curve(-_FLAT_WITHIN)
+    if here is None or after is None or before is None:
+        return torch.zeros_like(slope, dtype=torch.bool)
+    flat = (after == here) & (before == here)
+    return flat & (slope.abs() * _FLAT_WITHIN > 8 * noise.clamp_min(_EPS * here.abs()))
 
-    (Moré and Wild, 2011, "Estimating computational noise".)
+
+def noise_of(curve: Curve, steps: tuple[float, ...] = _NOISE_STEPS) -> Tensor | None:
+    """How far the values of a curve may be off by rounding: what is left of them in differences of high order.
+
+    A smooth function's differences shrink from order to order, and those of noise, divided by √(2n choose n), do not (Moré and
+    Wild, 2011, "Estimating computational noise".)
     """
     noise = None
-    for step in _NOISE_STEPS:
+    for step in steps:
         values = [curve((k - _NOISE_POINTS // 2) * step) for k in range(_NOISE_POINTS)]
         if any(value is None for value in values):
             return noise
         y = torch.stack(values)  # type: ignore[arg-type]
-        third = y[3:] - 3 * y[2:-1] + 3 * y[1:-2] - y[:-3]
-        estimate = torch.maximum(2 * third.square().mean(0).sqrt() / 20**0.5, _EPS * y.abs().amax(0))
-        estimate = torch.where(estimate > _NO_SIGNAL * y.abs().amax(0), torch.inf, estimate)
+        largest = y.abs().amax(0)
+        overall = y.abs().nan_to_num(0, 0, 0).max() if y.numel() else 0.0
+        estimate = torch.maximum(2 * _rest(y), _EPS * largest)
+        hidden = (estimate > _NO_SIGNAL * largest) & (estimate > _CANCELLED * overall)
+        estimate = torch.where(hidden, torch.inf, estimate)
         noise = estimate if noise is None else torch.maximum(noise, estimate)
     return noise
+
+
+def at_least_rounded(noise: Tensor, values: Tensor) -> Tensor:
+    """The noise, and where it shows at none of the points, that of a difference of terms as large as the largest value."""
+    finite = values.abs().nan_to_num(0, 0, 0)
+    return noise.clamp_min(_EPS * finite.max().item()) if values.numel() else noise
+
+
+def _rest(y: Tensor) -> Tensor:
+    """The least of the differences of each order, as the standard deviation of noise that would leave such."""
+    rest = None
+    for order in range(1, _ORDERS.stop):
+        y = y.diff(dim=0)
+        if order in _ORDERS:
+            size = y.square().mean(0).sqrt() / math.comb(2 * order, order) ** 0.5
+            rest = size if rest is None else torch.minimum(rest, size)
+    assert rest is not None
+    return rest

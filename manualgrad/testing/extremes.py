@@ -75,7 +75,8 @@ def _hold(
     got, wanted = got.detach().double(), wanted.detach()
     least, most = _REPRESENTABLE
     judged = wanted.isfinite() & (wanted.abs() < most) & (wanted.abs() > least)
-    bad = judged & (~got.isfinite() | ((got == 0) & (wanted.abs() >= max(matters, _AMONG_THE_LARGEST * size([wanted])))))
+    vanished = (got == 0) & (wanted.abs() >= max(matters, _AMONG_THE_LARGEST * size([wanted])))
+    bad = judged & (~got.isfinite() | (vanished & (not _are_lost(positions, low))))
     if not bad.any():
         return
     place = tuple(int(i) for i in bad.nonzero()[0])
@@ -87,6 +88,13 @@ def _hold(
         "expm1, logsigmoid or logsumexp, take differences from the mean before squaring",
         _SEE,
     )
+
+
+def _are_lost(moved: Sequence[int], low: Sample) -> bool:
+    """Whether nothing is left in float32 of the sum of the moved inputs and the others, but of the larger ones."""
+    numbers = {i: size([t]) for i, t in low.tensors.items() if t.is_floating_point()}
+    here, there = (max((n for i, n in numbers.items() if (i in moved) == side), default=0.0) for side in (True, False))
+    return 0 < min(here, there) < torch.finfo(torch.float32).eps * max(here, there)
 
 
 def _shown(t: Tensor, place: Sequence[int]) -> str:

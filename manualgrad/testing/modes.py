@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,16 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad as fw
 
-from manualgrad.testing.compare import Baseline, compare, gradients_agree, raw_gradients
+from manualgrad.testing.compare import (
+    Baseline,
+    compare,
+    distances,
+    gradients_agree,
+    moved_by_rounding,
+    raw_gradients,
+    rounding_of,
+    size,
+)
 from manualgrad.testing.derivatives import double_backward
 from manualgrad.testing.state import sound
 from manualgrad.testing.subject import (
@@ -30,7 +39,7 @@ from manualgrad.testing.subject import (
 
 def vmap(subject: Subject, sample: Sample) -> None:
     """torch.vmap gives what a loop over the examples gives, outputs and gradients, over all inputs and over each alone."""
-    sound(subject, sample)
+    rounding = sound(subject, sample).rounding
     subject.skip_if_random()
     fix = "write all methods in operations on whole tensors and set generate_vmap_rule = True, or correct the vmap rule"
     for in_dims in _in_dims(sample):
@@ -53,12 +62,12 @@ def vmap(subject: Subject, sample: Sample) -> None:
         vmapped = torch.vmap(subject.call, in_dims=in_dims, randomness="same")
         found = Result(leaves, arguments, supported(partial(vmapped, *arguments), over, fix))
         expected = [torch.stack(outputs) for outputs in zip(*(e.all_outputs for e in examples), strict=True)]
-        compare(found.all_outputs, expected, partial("{} output {}".format, over), fix, EXTENDING_FUNC)
+        compare(found.all_outputs, expected, partial("{} output {}".format, over), fix, EXTENDING_FUNC, atol=rounding.outputs)
         if found.outputs:
             grads = weights(found.outputs)
             gradients = supported(partial(found.gradients, grads), over, fix)
             looped = _looped_gradients(examples, grads, in_dims)
-            gradients_agree(gradients, looped, sample, over, fix, see=EXTENDING_FUNC)
+            gradients_agree(gradients, looped, sample, over, fix, rounding, see=EXTENDING_FUNC)
 
 
 def _looped_gradients(examples: list[Result], grads: list[Tensor], in_dims: tuple[int | None, ...]) -> dict[int, Tensor | None]:
@@ -95,30 +104,24 @@ def func_transforms(subject: Subject, sample: Sample) -> None:
     def cost(*wanted: Tensor) -> Tensor:
         return torch.stack([(w * o).sum() for w, o in zip(grads, function(*wanted), strict=True)]).sum()
 
+    def gradient_of(transform: str) -> Callable[[int], str]:
+        return lambda k: f"by {transform} the gradient of {sample.name(sample.wanted[k])}"
+
     expected = [baseline.gradients[i] for i in sample.wanted]
+    atol = [baseline.rounding.gradients[i] for i in sample.wanted]
     found = supported(lambda: torch.func.grad(cost, argnums=positions)(*inputs), "torch.func.grad:", fix)
-    compare(
-        found, expected, lambda k: f"by torch.func.grad the gradient of {sample.name(sample.wanted[k])}", fix, EXTENDING_FUNC
-    )
+    compare(found, expected, gradient_of("torch.func.grad"), fix, EXTENDING_FUNC, atol=atol)
 
     if not subject.holds(vmap, sample):
         return  # the other transforms are made of vmap
     rows = supported(lambda: torch.func.jacrev(cost, argnums=positions)(*inputs), "torch.func.jacrev:", fix)
-    compare(
-        rows, expected, lambda k: f"by torch.func.jacrev the gradient of {sample.name(sample.wanted[k])}", fix, EXTENDING_FUNC
-    )
+    compare(rows, expected, gradient_of("torch.func.jacrev"), fix, EXTENDING_FUNC, atol=atol)
 
     per_example = [torch.stack([t, t]) for t in inputs]
     found = supported(
         lambda: torch.func.vmap(torch.func.grad(cost, argnums=positions), randomness="same")(*per_example), "vmap(grad):", fix
     )
-    compare(
-        [g[1] for g in found],
-        expected,
-        lambda k: f"by vmap(grad) the gradient of {sample.name(sample.wanted[k])}",
-        fix,
-        EXTENDING_FUNC,
-    )
+    compare([g[1] for g in found], expected, gradient_of("vmap(grad)"), fix, EXTENDING_FUNC, atol=atol)
 
     tangents = tuple(weights(list(inputs), seed=4))
     try:
@@ -135,19 +138,27 @@ def func_transforms(subject: Subject, sample: Sample) -> None:
         lambda k: "by torch.func.jacfwd the derivative along a direction",
         fix,
         EXTENDING_FUNC,
+        atol=2.0 * min(atol) * sum(t.numel() for t in inputs),
     )
-    _hessian(subject, sample, cost, fix)
+    _hessian(subject, sample, baseline, cost, fix)
 
 
-def _hessian(subject: Subject, sample: Sample, cost: Callable[..., Tensor], fix: str) -> None:
+def _hessian(subject: Subject, sample: Sample, baseline: Baseline, cost: Callable[..., Tensor], fix: str) -> None:
     """torch.func.hessian, forward mode over the backward, along a direction: against autograd's second derivative."""
     if not subject.holds(double_backward, sample):
         return  # there is none, or a wrong one
     leaves = subject.wanted_tensors(sample)
     directions = weights(leaves, seed=5)
-    first = torch.autograd.grad(cost(*leaves), leaves, create_graph=True, materialize_grads=True)
-    along = torch.stack([(g * v).sum() for g, v in zip(first, directions, strict=True)]).sum()
-    expected = torch.autograd.grad(along, leaves, allow_unused=True, materialize_grads=True) if along.requires_grad else None
+
+    def second(leaves: Sequence[Tensor]) -> list[Tensor]:
+        first = torch.autograd.grad(cost(*leaves), leaves, create_graph=True, materialize_grads=True)
+        along = torch.stack([(g * v).sum() for g, v in zip(first, directions, strict=True)]).sum()
+        if not along.requires_grad:
+            return [torch.zeros_like(t) for t in leaves]
+        return list(torch.autograd.grad(along, leaves, allow_unused=True, materialize_grads=True))
+
+    expected = second(leaves)
+    moved = second([t.detach().requires_grad_() for t in moved_by_rounding(leaves, seed=8)])
 
     argnums = tuple(range(len(leaves)))
     inputs = [leaf.detach() for leaf in leaves]
@@ -155,12 +166,14 @@ def _hessian(subject: Subject, sample: Sample, cost: Callable[..., Tensor], fix:
     found = [
         sum(torch.tensordot(v, row[k], v.dim()) for v, row in zip(directions, rows, strict=True)) for k in range(len(leaves))
     ]
-    zeros = [torch.zeros_like(t) for t in inputs]
+    largest = size(inputs) or 1.0
+    terms = max(size(baseline.gradients.values()), size(weights(baseline.outputs)) * baseline.rounding.terms / largest)
     compare(
         found,
-        expected or zeros,
+        expected,
         lambda k: f"by torch.func.hessian the second derivative by {sample.name(sample.wanted[k])}",
         fix,
+        atol=rounding_of(terms) * max(1.0, 1 / largest) + 16 * size(distances(expected, moved)),
     )
 
 
@@ -187,8 +200,15 @@ def compile(subject: Subject, sample: Sample) -> None:
             raise Skip(f"torch.compile refuses it: {first_line(error)}") from error
         finally:
             torch._dynamo.reset()
-        compare([o.detach() for o in result.all_outputs], expected.all_outputs, lambda k: f"compiled, output {k}", fix, see)
-        gradients_agree(found, expected.gradients, which, "compiled,", fix, see=see)
+        compare(
+            [o.detach() for o in result.all_outputs],
+            expected.all_outputs,
+            lambda k: f"compiled, output {k}",
+            fix,
+            see,
+            atol=expected.rounding.outputs,
+        )
+        gradients_agree(found, expected.gradients, which, "compiled,", fix, expected.rounding, see=see)
     _compiled_grad(subject, sample)
 
 
@@ -234,12 +254,13 @@ def _compiled_grad(subject: Subject, sample: Sample) -> None:
         lambda k: f"torch.compile of torch.func.grad drops the backward: the gradient of {sample.name(sample.wanted[k])}",
         "subclass manualgrad.Function, whose rules run there too",
         "https://github.com/pytorch/pytorch/issues/193279",
+        atol=[baseline.rounding.gradients[i] for i in sample.wanted],
     )
 
 
 def autocast(subject: Subject, sample: Sample) -> None:
     """Under CPU autocast forward and backward run, and the gradients have the dtypes of the inputs."""
-    sound(subject, sample)
+    rounding = sound(subject, sample).rounding.in_precision(torch.finfo(torch.bfloat16).eps)
     low = sample.to(torch.float32)
     try:
         expected = Baseline(subject, low)
@@ -257,7 +278,7 @@ def autocast(subject: Subject, sample: Sample) -> None:
     for position, gradient in found.items():
         if gradient is not None and gradient.dtype != low.arguments[position].dtype:
             raise Fault(f"under autocast the gradient of {sample.name(position)} is {gradient.dtype}", fix, see)
-    gradients_agree(found, expected.gradients, sample, "under autocast", fix, see=see, rtol=0.1)
+    gradients_agree(found, expected.gradients, sample, "under autocast", fix, rounding, see=see, rtol=0.1)
 
 
 def meta_device(subject: Subject, sample: Sample) -> None:
@@ -277,7 +298,7 @@ def meta_device(subject: Subject, sample: Sample) -> None:
                 raise Fault(f"the gradient of {sample.name(position)} is on {gradient.device} for an input on {device}", fix)
         if device != "meta" and not subject.is_random:  # each device draws its own numbers
             on_cpu = {i: None if g is None else g.cpu() for i, g in found.items()}
-            gradients_agree(on_cpu, baseline.gradients, sample, f"on {device}", fix)
+            gradients_agree(on_cpu, baseline.gradients, sample, f"on {device}", fix, baseline.rounding)
 
 
 def _on_device(call: Callable[[], Any], device: str, method: str, fix: str) -> Any:

@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.func import grad, jvp
 
 from manualgrad.testing.compare import size
-from manualgrad.testing.derivatives import RTOL, double_backward, forward_ad
-from manualgrad.testing.differences import Derivative, derivative, noise_of
+from manualgrad.testing.derivatives import double_backward, forward_ad
+from manualgrad.testing.differences import ROUNDED_STEPS, Derivative, at_least_rounded, careful_derivative, noise_of
+from manualgrad.testing.entries import SMALLEST, Zero, is_wrong, rounding_of, rounding_of_values, steepness
 from manualgrad.testing.state import sound
 from manualgrad.testing.subject import (
     Fault,
@@ -48,9 +49,9 @@ def forward_over_forward(subject: Subject, sample: Sample) -> None:
             found = _flat(jvp(tangents, inputs, u)[1])
         except Exception as error:
             raise Skip(f"jvp of jvp raises, as it should where it cannot be done: {first_line(error)}") from error
-        numeric = _along(lambda *x, f=tangents: _flat(f(*x)), inputs, u)
-        floor = 1e-4 * size([found])
-        wrong = (found - numeric.value).abs() > RTOL * numeric.value.abs().clamp_min(floor) + 3 * numeric.error
+        numeric, rounding = _along(lambda *x, f=tangents: _flat(f(*x)), inputs, u)
+        zero = _zero(rounding, function, inputs)
+        wrong = is_wrong(found, numeric, rounding, SMALLEST * size([found]), zero)
         if not wrong.any():
             return
     o = int(wrong.nonzero()[0])
@@ -97,12 +98,15 @@ def third_derivative(subject: Subject, sample: Sample) -> None:
             found = {"reverse of reverse of reverse": by_autograd(3, directions, *inputs)}
         except Exception as error:
             raise Skip(f"differentiating thrice raises, as it should where it cannot be done: {first_line(error)}") from error
-        numeric = _along(lambda *x, d=directions: by_autograd(2, d, *x).reshape(1), inputs, directions[2])
-        right, doubt = numeric.value.item(), numeric.error.item()
+        numeric, rounding = _along(lambda *x, d=directions: by_autograd(2, d, *x).reshape(1), inputs, directions[2])
+        zero = _zero(rounding, function, inputs)
+        right, doubt = numeric.value.item(), 3 * numeric.error.item()
         if subject.holds(forward_ad, sample):
             found |= _mixed(cost, inputs, directions, twice_forward=subject.holds(forward_over_forward, sample))
         wrong = {
-            word: value.item() for word, value in found.items() if abs(value.item() - right) > 1e-6 * abs(right) + 3 * doubt
+            word: value.item()
+            for word, value in found.items()
+            if abs(value.item() - right) > 1e-6 * abs(right) + doubt and not zero.holds(value, numeric).item()
         }
         if not wrong:
             return
@@ -174,14 +178,20 @@ def _direction(inputs: Sequence[Tensor], seed: int, own_scale: bool) -> Directio
     return tuple(directions)
 
 
-def _along(function: Callable[..., Tensor], inputs: Directions, direction: Directions) -> Derivative:
-    """Its derivative along a direction; with an infinite error where it cannot be told."""
+def _along(function: Callable[..., Tensor], inputs: Directions, direction: Directions) -> tuple[Derivative, float]:
+    """The derivative along a direction, with an infinite error where it cannot be told; and how far off its terms may be."""
     curve = _moved(function, inputs, direction)
-    noise = noise_of(curve)
+    noise = noise_of(curve, ROUNDED_STEPS)
+    here = function(*inputs)
     if noise is None:
-        here = function(*inputs)
-        return Derivative(torch.zeros_like(here), torch.full_like(here, torch.inf))
-    return derivative(curve, noise)
+        return Derivative(torch.zeros_like(here), torch.full_like(here, torch.inf)), 0.0
+    return careful_derivative(curve, at_least_rounded(noise, here)), rounding_of_values(here, noise, inputs)
+
+
+def _zero(rounding: float, function: Callable[..., Any], inputs: Directions) -> Zero:
+    """What is 0 but for the rounding of terms of this order, and of the values that they were derived from."""
+    of_values = rounding_of(size(function(*inputs)))
+    return Zero(max(rounding, of_values) * steepness(inputs) ** 2, of_values)
 
 
 def _moved(function: Callable[..., Tensor], inputs: Directions, direction: Directions) -> Callable[[float], Tensor | None]:

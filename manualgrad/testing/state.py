@@ -36,7 +36,7 @@ def sound(subject: Subject, sample: Sample) -> Baseline:
         except Fault as fault:
             name = "repeatable" if check is _is_steady else check.__name__
             raise Skip(f"see `{name}`, which finds a fault") from fault
-    return Baseline(subject, sample)
+    return subject.once(Baseline, sample)
 
 
 def forward_is_pure(subject: Subject, sample: Sample) -> None:
@@ -170,7 +170,13 @@ def _changes_are_noticed(subject: Subject, sample: Sample, baseline: Baseline, f
         except Exception:
             continue  # noticed
         gradients_agree(
-            found, baseline.gradients, sample, f"after {sample.name(position)} was changed in place, unnoticed,", fix, see=see
+            found,
+            baseline.gradients,
+            sample,
+            f"after {sample.name(position)} was changed in place, unnoticed,",
+            fix,
+            see=see,
+            rounding=baseline.rounding,
         )
 
 
@@ -183,7 +189,7 @@ def repeatable(subject: Subject, sample: Sample) -> None:
     subject.once(_is_steady, sample)
     fix = "keep no state in thread-locals or globals: autograd runs the backward in threads of its own"
     first = subject.run(sample)
-    expected = first.gradients()
+    expected, rounding = first.gradients(), Baseline(subject, sample).rounding
     other: dict[str, Any] = {}
     result = subject.run(sample)
     thread = threading.Thread(target=lambda: other.update(_caught(result.gradients)))
@@ -192,7 +198,7 @@ def repeatable(subject: Subject, sample: Sample) -> None:
     with blamed_on_the_function("a backward in another thread", fix):
         if "error" in other:
             raise other["error"]
-    gradients_agree(other["result"], expected, sample, "in another thread", fix)
+    gradients_agree(other["result"], expected, sample, "in another thread", fix, rounding)
 
     with torch.no_grad(), blamed_on_the_function("the forward under no_grad", "do not ask for the grad mode in forward"):
         quiet = Result({}, (), subject.seeded(*copies(sample)[1])).all_outputs
@@ -201,12 +207,15 @@ def repeatable(subject: Subject, sample: Sample) -> None:
         [o.detach() for o in first.all_outputs],
         lambda k: f"under no_grad output {k}",
         "do not ask for the grad mode in forward",
+        atol=rounding.outputs,
     )
     try:
         with_graph = subject.run(sample).gradients(create_graph=True)
     except Exception:
         return  # an honest error, and double_backward's to tell
-    gradients_agree(with_graph, expected, sample, "with create_graph=True", "do not ask for the grad mode in backward")
+    gradients_agree(
+        with_graph, expected, sample, "with create_graph=True", "do not ask for the grad mode in backward", rounding
+    )
 
 
 def _is_steady(subject: Subject, sample: Sample) -> None:
