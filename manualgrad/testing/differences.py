@@ -126,8 +126,13 @@ def _hidden_slopes(curve: Curve, slope: Tensor) -> Tensor:
     flat = slope == 0
     if not flat.any():
         return flat
-    there, beside, beyond = (curve(t) for t in (_FAR, _FAR * (1 + 2.0**-30), 1.37 * _FAR))
-    return flat if there is None or beside is None or beyond is None else flat & (there == beside) & (there != beyond)
+    hidden = torch.zeros_like(flat)
+    for far in (_FAR, 1.61 * _FAR, 2.77 * _FAR):  # of which one may be where it steps
+        there, beside, beyond = (curve(t) for t in (far, far * (1 + 2.0**-30), 1.37 * far))
+        if there is None or beside is None or beyond is None:
+            return flat
+        hidden |= (there == beside) & (there != beyond)
+    return flat & hidden
 
 
 def _staircases(curve: Curve, slope: Tensor, noise: Tensor) -> Tensor:
