@@ -208,7 +208,7 @@ def _of_python(torchs: Callable[..., Any], ours: Callable[..., Any], own: _Own) 
         place = None if p.kind is p.KEYWORD_ONLY else i
         parameter = _Parameter((p.name,), "any", p.default is p.empty, own.place(p.name, place))
         (by_name if place is None else positional).append(parameter)
-    return (Signature(tuple(positional), tuple(by_name), False),)
+    return (Signature(tuple(positional), tuple(by_name), False),) if parameters else ()
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:

@@ -10,7 +10,9 @@ from manualgrad import by_hand
 
 OPS = [op for op in op_db if torch.float32 in op.supported_dtypes("cpu")]
 # What torch writes in Python, and hands over to a mode; calls in names that need torch's signatures; a composition of ours.
-IN_PYTHON = "split atleast_1d atleast_2d atleast_3d block_diag cdist cartesian_prod meshgrid stft unravel_index hstack addmm max"
+IN_PYTHON = (
+    "split atleast_1d atleast_2d atleast_3d block_diag cdist cartesian_prod meshgrid stft unravel_index hstack addmm max"
+)
 OF_PYTHON = [op for op in OPS if op.name in IN_PYTHON.split() or op.name in ("nn.functional.grid_sample", "__getitem__")]
 
 
