@@ -114,13 +114,13 @@ def test_where_ours_fails_and_torchs_does_not_torchs_is_the_answer_and_audit_tel
 
 # NumPy's numbers and arrays.
 
-NUMBERS = "bool_ int8 int16 int32 int64 uint8 uint16 float16 float32 float64 complex64 complex128".split()
-OPERATORS = "add sub mul truediv floordiv mod pow iadd isub imul itruediv ifloordiv imod ipow".split()
+NUMBERS = "bool_ int8 int16 int32 int64 uint8 uint16 float16 float32 float64 complex64 complex128"
+OPERATORS = "add sub mul truediv floordiv mod pow iadd isub imul itruediv ifloordiv imod ipow"
 
 
 @pytest.mark.filterwarnings("ignore")  # of complex64, torch takes the real part, and NumPy warns
-@pytest.mark.parametrize("name", OPERATORS)
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("name", OPERATORS.split())
+@pytest.mark.parametrize("number", NUMBERS.split())
 def test_an_operator_takes_numpys_numbers_as_torch_does(name, number):
     operation, v = getattr(operator, name), getattr(np, number)(2)
     x = torch.rand(3, 4, dtype=torch.float64, requires_grad=True)
