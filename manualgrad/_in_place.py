@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["kept", "kept_beside", "written"]
+__all__ = ["are_one", "kept", "kept_as_rows", "kept_beside", "written"]
 
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 
@@ -28,6 +30,19 @@ def kept(x: Tensor) -> Tensor:
 def kept_beside(x: Tensor, other: Tensor) -> Tensor:
     """kept(x) where the other tensor needs a gradient and x does not, and x itself elsewhere."""
     return kept(x) if other.requires_grad and not x.requires_grad else x
+
+
+def kept_as_rows(x: Tensor) -> Tensor:
+    """Return x, or a copy where its rows [..., m] are not one matrix in memory: torch's products save such a copy, too."""
+    if x.dim() <= 2 or _dynamo_is_tracing() or are_one(x.shape[:-1], x.stride()[:-1]):
+        return x
+    return x.clone(memory_format=torch.contiguous_format)
+
+
+def are_one(sizes: Sequence[int], strides: Sequence[int]) -> bool:
+    """Whether a view can make one dimension of these."""
+    dims = [(n, stride) for n, stride in zip(sizes, strides, strict=True) if n != 1]
+    return all(outer[1] == inner[0] * inner[1] for outer, inner in itertools.pairwise(dims))
 
 
 def _remember_as_a_copy(view: Any) -> None:

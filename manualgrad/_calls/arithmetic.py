@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from manualgrad._calls.autocast import cast_as, in_its_dtype
+from manualgrad._in_place import are_one, kept_as_rows
 from manualgrad.functions.arithmetic import elementary
 from manualgrad.functions.arithmetic.add import AddFunction, NegFunction
 from manualgrad.functions.arithmetic.cat import CatFunction
@@ -155,29 +155,20 @@ def _as_torch_saves_them(A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
     """
     if max(A.dim(), B.dim()) <= 2 or torch.compiler.is_dynamo_compiling():
         return A, B
-    both_are_batches = A.dim() == B.dim() == 3 and A.shape[0] != B.shape[0]
-    if B.dim() == 2 or (both_are_batches and B.shape[0] == 1 and B.requires_grad):
-        return A if not B.requires_grad or _are_one(A.shape[:-1], A.stride()[:-1]) else _copied(A), B
-    if A.dim() == 2 or (both_are_batches and A.shape[0] == 1 and A.requires_grad):
-        rows_are_one = _are_one((*B.shape[:-2], B.shape[-1]), (*B.stride()[:-2], B.stride(-1)))
-        return A, B if not A.requires_grad or rows_are_one else _copied(B.mT).mT
+    A_is_one, B_is_one = (t.dim() == 2 or (t.dim() == 3 and t.shape[0] == 1 and t.requires_grad) for t in (A, B))
+    if A.dim() == B.dim() and A.shape[0] == B.shape[0]:
+        A_is_one = B_is_one = False
+    if B.dim() == 2 or (B_is_one and A.dim() == 3):
+        return kept_as_rows(A) if B.requires_grad else A, B
+    if A.dim() == 2 or (A_is_one and B.dim() == 3):
+        return A, kept_as_rows(B.mT).mT if A.requires_grad else B
     batch = torch.broadcast_shapes(A.shape[:-2], B.shape[:-2])
     return _in_one_batch(A, batch), _in_one_batch(B, batch)
 
 
 def _in_one_batch(t: Tensor, batch: Sequence[int]) -> Tensor:
-    if len(batch) == 1:
+    if len(batch) == 1 or are_one(batch, t.expand(*batch, *t.shape[-2:]).stride()[:-2]):
         return t
-    return t if _are_one(batch, t.expand(*batch, *t.shape[-2:]).stride()[:-2]) else _copied(t)
-
-
-def _are_one(sizes: Sequence[int], strides: Sequence[int]) -> bool:
-    """Whether a view can make one dimension of these."""
-    dims = [(n, stride) for n, stride in zip(sizes, strides, strict=True) if n != 1]
-    return all(outer[1] == inner[0] * inner[1] for outer, inner in itertools.pairwise(dims))
-
-
-def _copied(t: Tensor) -> Tensor:
     return t.clone(memory_format=torch.contiguous_format)
 
 

@@ -41,7 +41,7 @@ def cross_entropy(
     reduction = _of_legacy(size_average, reduce, reduction)
     x, y = _batch_of_one(input, target) if input.dim() == 1 else (input, target)
     if of_classes:
-        C, _ = ClassCrossEntropyFunction.apply(kept(x), y, weight, label_smoothing, ignore_index, reduction)
+        C, _ = ClassCrossEntropyFunction.apply(kept(x), y.contiguous(), weight, label_smoothing, ignore_index, reduction)
     else:
         C, _ = CrossEntropyFunction.apply(kept(x), y, weight, label_smoothing, reduction)
     return C.squeeze(0) if input.dim() == 1 and reduction == "none" else C
@@ -60,7 +60,7 @@ def nll_loss(
         return NotImplemented
     reduction = _of_legacy(size_average, reduce, reduction)
     l, y = _batch_of_one(input, target) if input.dim() == 1 else (input, target)
-    C = NLLLossFunction.apply(l, y, weight, ignore_index, reduction)
+    C = NLLLossFunction.apply(l, y.contiguous(), weight, ignore_index, reduction)
     return C.squeeze(0) if input.dim() == 1 and reduction == "none" else C
 
 

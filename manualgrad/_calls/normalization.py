@@ -96,7 +96,7 @@ def torch_instance_norm(
         return NotImplemented if torch_raises or running_mean is not None else _of_nothing(input, weight, bias, eps)
     weight = weight if weight is None else kept(weight)  # a few numbers, of which torch saves a copy, too
     if use_input_stats:
-        return InstanceNormFunction.apply(input, weight, bias, running_mean, running_var, momentum, eps)[0]
+        return InstanceNormFunction.apply(input.contiguous(), weight, bias, running_mean, running_var, momentum, eps)[0]
     return BatchNormEvaluationFunction.apply(input.contiguous(), weight, bias, running_mean, running_var, eps)
 
 

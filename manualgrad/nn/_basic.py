@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn._reduction import legacy_get_string
 
+from manualgrad._in_place import kept_as_rows
 from manualgrad.functions import LinearFunction, MSELossFunction, ReLUFunction, SigmoidFunction
 from manualgrad.nn._arguments import activation_problem, linear_problem, mse_loss_problem
 from manualgrad.nn._guard import hand_written
@@ -36,6 +37,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         >>> z.shape, z.grad_fn.name()
         (torch.Size([100, 16]), 'LinearFunctionBackward')
     """
+    if weight.requires_grad:
+        input = kept_as_rows(input)
     if weight.dim() == 1 and bias is None:
         return LinearFunction.apply(input, weight.unsqueeze(0), None).squeeze(-1)
     if bias is not None and bias.dim() > 1:  # torch takes a bias for each example too
