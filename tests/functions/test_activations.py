@@ -323,3 +323,10 @@ def test_under_autocast_the_dtypes_are_torchs(call, device):
             y = call(x)
         results.append((y.dtype, torch.autograd.grad(y.float().square().sum(), x)[0].dtype))
     assert results[0] == results[1]
+
+
+def test_the_slope_of_hardsigmoid_is_a_sixth_in_float64():
+    """torch's own is 1/6 in float32, off by 5e-9."""
+    x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(inside(F.hardsigmoid)(x).sum(), x)
+    assert torch.equal(gradient, torch.full_like(x, 1 / 6))

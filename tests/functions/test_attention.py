@@ -265,6 +265,16 @@ def test_a_mask_in_float32_goes_with_half_precision(dtype, dropout_p):
     assert_close(*results, rtol=0.05, atol=0.05)
 
 
+def test_a_mask_in_float32_goes_with_a_query_in_float64():
+    """torch's own reads the mask's bytes as numbers of float64 on the CPU, and is off by more than 1."""
+    q, k, v = (torch.randn(1, 1, 16, 8, dtype=torch.float64, requires_grad=True) for _ in range(3))
+    mask = torch.randn(16, 16)
+    found, expected = attention(q, k, v, mask), (q @ k.mT / 8**0.5 + mask).softmax(-1) @ v
+    g = torch.randn_like(expected)
+    assert_close(found, expected)
+    assert_close(torch.autograd.grad(found, (q, k, v), g), torch.autograd.grad(expected, (q, k, v), g))
+
+
 def test_without_autocast_dtypes_that_differ_raise_torchs_error():
     q, k, v = (t.float() for t in qkv())
     with pytest.raises(RuntimeError, match="dtype"):

@@ -333,3 +333,29 @@ def test_numbers_far_from_0():
     found, expected = (torch.autograd.grad(f(x, (50,)), x, g) for f in (inside(F.layer_norm), layer_composition))
     assert math.isfinite(found[0].sum())
     assert_close(found, expected, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("number", [1e6 + 0.3, 12_345_678.0, -3e15])
+def test_over_one_element_far_from_0_the_gradient_of_the_weight_is_0(number):
+    """x − m is 0 however far x is; torch's own says 7.2 and more, as it rounds otherwise (pytorch 188372)."""
+    x = torch.tensor([[number], [number / 7]], requires_grad=True)
+    w, b = torch.tensor([2.0], requires_grad=True), torch.tensor([3.0], requires_grad=True)
+    y = inside(F.layer_norm)(x, (1,), w, b)
+    dC_dx, dC_dw, dC_db = torch.autograd.grad(y.sum(), (x, w, b))
+    assert not dC_dx.any()
+    assert dC_dw == 0
+    assert dC_db == 2
+
+
+def test_vmap_of_the_weights_gradient_has_the_derivatives_of_the_loop():
+    """torch's own vmap of func.grad is off by more than 1 in the derivative by x."""
+    x = torch.randn(3, 2, 4, dtype=DOUBLE, requires_grad=True)
+    w = torch.linspace(0.5, 1.5, 4, dtype=DOUBLE).requires_grad_()
+    by_w = torch.func.grad(lambda w, x: inside(F.layer_norm)(x, (4,), w).square().sum())
+    composed = torch.func.grad(lambda w, x: layer_composition(x, (4,), w).square().sum())
+    batched = torch.vmap(by_w, (None, 0))(w, x)
+    for looped in (torch.stack([by_w(w, each) for each in x]), torch.stack([composed(w, each) for each in x])):
+        assert_close(batched, looped)
+        assert_close(
+            torch.autograd.grad(batched.sin().sum(), (w, x), retain_graph=True), torch.autograd.grad(looped.sin().sum(), (w, x))
+        )

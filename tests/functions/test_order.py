@@ -159,6 +159,17 @@ def test_numbers_that_are_all_it_share_the_gradient(function, dtype):
     assert (found != 0).sum() > 0
 
 
+@pytest.mark.parametrize("function", [*OF_ALL.values(), *OVER_ALL.values()], ids=[*OF_ALL, *OVER_ALL])
+@pytest.mark.parametrize("dtype", HALF, ids=str)
+def test_more_numbers_that_tie_than_half_precision_counts_share_the_gradient(function, dtype):
+    n = 70_000  # float16 ends at 65,504
+    x = torch.ones(n, dtype=dtype, requires_grad=True)
+    (gradient,) = torch.autograd.grad(inside(function)(x), x)
+    assert torch.equal(gradient, torch.full_like(x, 1 / n))
+    _, tangent = torch.func.jvp(inside(function), (x.detach(),), (torch.ones_like(x),))
+    assert tangent == 1
+
+
 @pytest.mark.parametrize("numbers", [(1, math.nan, 2), (math.nan,) * 2, (math.inf, 1, math.inf), (-math.inf, 0)], ids=str)
 @pytest.mark.parametrize("function", OF_ALL.values(), ids=OF_ALL)
 def test_nan_and_infinite_numbers_share_as_torchs(function, numbers):
@@ -214,6 +225,21 @@ def test_a_product_has_the_same_gradient_divided_or_not(name, numbers, dtype, mo
         gradients += torch.autograd.grad(y, x, torch.ones_like(y))
     assert_close(*gradients)
     assert divided == [0 not in numbers]
+
+
+def test_the_hessian_of_a_product_does_not_overflow_where_its_entries_do_not():
+    """torch's divides by 0.03 twice on the way to 4,000, and says inf and nan (pytorch 193012)."""
+    x = torch.tensor([0.03, 1, 1, 1], dtype=torch.float16)
+    expected = torch.tensor([[0, 4000, 4000, 4000], [4000, 0, 120, 120], [4000, 120, 0, 120], [4000, 120, 120, 0]])
+
+    def function(x):
+        return 4000 * inside(torch.prod)(x)
+
+    assert_close(torch.autograd.functional.hessian(function, x), expected.half())
+    assert_close(torch.func.hessian(function)(x), expected.half())
+    small = torch.tensor([1e-30, 1.0, 1e-25], requires_grad=True)  # 1 / 1e-30 / 1e-25 is beyond float32
+    hessian = torch.autograd.functional.hessian(lambda x: 1e30 * inside(torch.prod)(x), small)
+    assert_close(hessian, torch.tensor([[0, 1e5, 1e30], [1e5, 0, 1.0], [1e30, 1.0, 0]]))
 
 
 def test_a_product_that_lost_its_digits_near_0_is_not_divided():

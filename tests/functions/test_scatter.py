@@ -171,6 +171,18 @@ def test_numbers_that_go_nowhere_have_a_gradient_of_0():
         torch.autograd.gradcheck(lambda x, v, c=call: inside(c)(x, 1, i([0, 1], [3, 3 - 1]), v), (x, v), check_forward_ad=True)
 
 
+@pytest.mark.parametrize("name", ["scatter", "scatter_add"])
+def test_an_index_smaller_than_its_source_leaves_out_the_rest_of_it(name):
+    """torch's own backward raises (pytorch 188843)."""
+    x, source = (torch.rand(3, 4, dtype=DOUBLE, requires_grad=True) for _ in range(2))
+    index = torch.tensor([[0, 2], [1, 3]])
+    y = inside(getattr(torch, name))(x, 1, index, source)
+    g = torch.rand(3, 4, dtype=DOUBLE)
+    dC_dx, dC_dsource = torch.autograd.grad(y, (x, source), g)
+    assert torch.equal(dC_dsource, F.pad(g[:2].gather(1, index), (0, 2, 0, 1)))
+    assert torch.equal(dC_dx, g if name == "scatter_add" else g.scatter(1, index, 0))
+
+
 def test_a_gradient_of_infinity_does_not_spread():
     x, v = torch.rand(3, requires_grad=True), torch.tensor(1.0, requires_grad=True)
     g = torch.tensor([torch.inf, 1.0, torch.nan])

@@ -22,6 +22,7 @@ from torch import Tensor
 from manualgrad.function import Function
 from manualgrad.functions._form import with_dims
 from manualgrad.functions._in_parts import plain
+from manualgrad.functions._precision import wide
 
 __all__ = ["ExtremeFunction", "OneOfAllFunction"]
 
@@ -50,7 +51,8 @@ class ExtremeFunction(Function):
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
         x, y = ctx.saved_tensors
         is_y = x == with_dims(y, ctx.dims, ctx.keepdim)
-        return (is_y.to(x.dtype) * dx).sum(ctx.dims, ctx.keepdim) / is_y.sum(ctx.dims, ctx.keepdim)
+        dy = (is_y * wide(dx)).sum(ctx.dims, ctx.keepdim) / is_y.sum(ctx.dims, ctx.keepdim)
+        return dy.to(x.dtype)
 
 
 class OneOfAllFunction(Function):
@@ -80,7 +82,7 @@ class OneOfAllFunction(Function):
     def jvp(ctx: Any, dx: Tensor, _: None) -> Tensor:
         x, y = ctx.saved_tensors
         is_y = _is(x, y)
-        return (is_y.to(x.dtype) * dx).sum() / is_y.sum()
+        return ((is_y * wide(dx)).sum() / is_y.sum()).to(x.dtype)
 
 
 def _is(x: Tensor, y: Tensor) -> Tensor:
