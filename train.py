@@ -4,6 +4,7 @@
     python train.py --recipe nielsen-30                   the network of Nielsen's book, chapter 1
     python train.py --recipe best                         the best that sigmoid layers do in ten minutes
     python train.py --recipe lenet5                       LeCun's convolutional network
+    python train.py --recipe softmax                      relu, cross entropy and Adam, as most people train MNIST
     python train.py --hidden 100 --epochs 10 --batch-size 20
     python train.py --dataset fashion-mnist --hidden 100
     python train.py --engine backprop                     the same steps without autograd, in half the time

@@ -17,7 +17,7 @@ from measure import HERE, show, table
 from rich.console import Console
 from rich.progress import track
 
-RECIPES = ("notes", "nielsen-30", "nielsen-100", "best", "lenet5")
+RECIPES = ("notes", "nielsen-30", "nielsen-100", "best", "softmax", "lenet5")
 SEEDS = range(3)
 
 
