@@ -13,7 +13,7 @@ def test_the_chain_shows_every_factor(layers, capsys, tmp_path):
     assert (code, err) == (0, "")
     assert out.count("∂C₀/∂w") == layers
     assert "∂a⁽¹⁾/∂z⁽¹⁾ │ σ′(z⁽¹⁾) = (1 − a⁽¹⁾) a⁽¹⁾" in out
-    assert is_picture(tmp_path / "chain.png")
+    assert is_picture(tmp_path / "runs" / "chain.png")
 
 
 def test_tanh_and_the_cross_entropy_have_their_own_formulas(capsys, tmp_path):
@@ -24,7 +24,7 @@ def test_tanh_and_the_cross_entropy_have_their_own_formulas(capsys, tmp_path):
     assert "∂C₀/∂a⁽³⁾   │ (a⁽³⁾ − y) / (a⁽³⁾ (1 − a⁽³⁾))" in out
     a, slope = (float(text.replace("−", "-")) for text in re.search(r"a⁽³⁾ = (\S+)\s.*a⁽³⁾ − y = (\S+)\.", out, re.S).groups())
     assert slope == pytest.approx(a - 1, abs=1e-3)
-    assert is_picture(tmp_path / "chain.png")
+    assert is_picture(tmp_path / "runs" / "chain.png")
 
 
 def test_a_layer_back_is_spoken_of_where_there_is_one(capsys):
