@@ -89,6 +89,35 @@ def test_the_lines_that_the_lesson_quotes_stand_in_the_package():
                 assert line in lines, line
 
 
+def test_the_lesson_quotes_short_formulas():
+    quoted = [line for path in LESSON for code, _ in blocks(path) if is_quoted(code) for line in code.splitlines()]
+    assert max(map(len, quoted)) <= 80
+    plain = [line for line in quoted if not line.startswith("#")]
+    assert all(re.fullmatch(r" +\w+ = [^#]+", line) for line in plain)
+
+
+@document
+def test_no_document_links_to_a_server_that_may_not_run(document):
+    assert not re.search(r"\]\(https?://(127\.0\.0\.1|localhost)", document.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/start.md"])
+def test_a_newcomer_is_told_how_to_get_the_repository_an_environment_and_the_library_alone(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    repository = re.search(r'^Repository = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M)[1]
+    places = [
+        text.index(line)
+        for line in (f"\ngit clone {repository}\ncd manualgrad\n", "\npython3 -m venv .venv", 'pip install -e ".[train]"')
+    ]
+    assert places == sorted(places)
+    assert f"pip install git+{repository}" in text
+    assert ".venv\\Scripts\\activate" in text
+
+
+def test_the_start_has_no_line_that_powershell_5_refuses():
+    assert "&&" not in (DOCS / "start.md").read_text(encoding="utf-8")
+
+
 def code_alone(source, name):
     """A class without its annotations, decorators and docstring."""
     (found,) = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == name]
@@ -178,6 +207,13 @@ def rows_of_the_readmes_table():
     )
     checks = {"forward mode": "forward_ad"}
     return [(name, checks.get(what, what.replace(" ", "_")), how) for name, many, how in found for what in many.split(", ")]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_each_block_of_the_readme_runs_alone(number, capsys):
+    code, printed = blocks(README)[number]
+    exec(code, {"__name__": "typed"})
+    assert capsys.readouterr().out.split() == printed.split()
 
 
 def test_the_readmes_table_has_rows():

@@ -143,10 +143,11 @@ def _known(page: Page) -> list[str]:
     if faults:
         parts += [
             "## What PyTorch's own gets wrong",
-            "The same checks on PyTorch's functions of this page found:",
+            "Programs that show it, function by function:",
             "\n".join(f"- {fault}" for fault in faults),
         ]
-    ratios = [[f"`{cls.__name__}`", *of_functions()[cls.__name__.removesuffix("Function")]] for cls in page.classes]
+    measured = {cls.__name__: of_functions().get(cls.__name__.removesuffix("Function")) for cls in page.classes}
+    ratios = [[f"`{name}`", *ratios] for name, ratios in measured.items() if ratios]
     parts += [
         "## Speed",
         "Forward and backward inside `by_hand`, as a multiple of torch's time, on two cores of an Intel Xeon"
@@ -196,14 +197,19 @@ def _claims(page: Page) -> list[str]:
 
 @functools.cache
 def _faults() -> dict[str, list[str]]:
-    """Of each function of PyTorch's that a check finds fault with: links to the programs that show it."""
+    """Of each function of PyTorch's that has a fault: links to the programs that show it."""
     text = (ROOT / "docs" / "torch-under-check.md").read_text(encoding="utf-8")
-    found = {}
+    found: dict[str, list[str]] = {}
     for subject, row in re.findall(r"^\| `(.+?)` \|(.*)$", text, re.MULTILINE):
         numbers = sorted(set(re.findall(r"\[fault (\d+)\]", row)), key=int)
         if numbers:
-            found[subject] = [f"[fault {number}](/torch-under-check.md#fault-{number})" for number in numbers]
-    return found
+            found[subject] = numbers
+    of_checks = {number for numbers in found.values() for number in numbers}
+    for number, function in re.findall(r"^\| \[fault (\d+)\]\(.+?\) \| (\w+)", text, re.MULTILINE):
+        if number not in of_checks:
+            found.setdefault(f"F.{function}", []).append(number)
+    links = "[fault {0}](/torch-under-check.md#fault-{0})"
+    return {subject: [links.format(number) for number in numbers] for subject, numbers in found.items()}
 
 
 def _name(subject: str) -> str:
