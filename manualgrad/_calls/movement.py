@@ -123,7 +123,8 @@ def _padded_by_itself(x: Tensor, pad: Sequence[int], mode: str) -> Any:
             return NotImplemented  # torch says what is wrong
         if before or after:
             places = torch.arange(-before, n + after, device=x.device)
-            x = PadByIndexFunction.apply(x, dim, _PLACES[mode](places, n))
+            Function = IndexSelectFunction if mode == "circular" else PadByIndexFunction  # torch saves x but for this one
+            x = Function.apply(x, dim, _PLACES[mode](places, n))
     return x
 
 
