@@ -57,7 +57,7 @@ SHOWN_ELSEWHERE = {
 }
 
 # Of which the graph in the example ends in a sum or a product.
-LAST_OF_SEVERAL = {"manualgrad.nn.RReLU", "manualgrad.nn.Tanhshrink", "manualgrad.nn.functional.tanhshrink"}
+LAST_OF_SEVERAL = {"manualgrad.nn.Tanhshrink", "manualgrad.nn.functional.tanhshrink"}
 
 
 def names():

@@ -301,7 +301,7 @@ _add(
     "RReLU",
     "a = z where z > 0, else z times a number drawn from `lower` to `upper`, their mean out of training.",
     "activations.leaky_relu",
-    "tensor([-0.5000,  0.5000,  8.0000], grad_fn=<MulFunctionBackward>)",
+    "tensor([-0.5000,  0.5000,  8.0000], grad_fn=<RReLUFunctionBackward>)",
     _NO_TENSOR,
     _INTEGERS,
     numbers="0.25, 0.25",
