@@ -1,8 +1,8 @@
 """MNIST, Fashion-MNIST and KMNIST as tensors on the training device.
 
 The files lie in the folder asked for (`--data-dir`), under `MNIST/raw/`, `FashionMNIST/raw/` or `KMNIST/raw/`, unpacked or
-gzip-compressed. Where no folder is asked for, they are looked for in the checkout's `data/`, which has MNIST, and then in the
-user's cache folder.
+gzip-compressed; under `MNIST/raw/` they may be a user's own, in the same format. Where no folder is asked for, they are looked
+for in the checkout's `data/`, which has MNIST, and then in the user's cache folder; MNIST's must be its own there.
 
 torchvision downloads what is not there, to the folder asked for, or else to the cache folder; but not MNIST where it lies on
 this machine, as then the folder is the wrong one. It is imported for that alone, as its import, which brings torch._dynamo,
@@ -16,9 +16,11 @@ import gzip
 import hashlib
 import io
 import math
+import os
 import struct
+import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,26 +74,48 @@ class Examples:
         return Examples(self.x.to(device), self.y.to(device), self.labels.to(device))
 
 
-def load(dataset: str = "mnist", data_dir: Path | None = None) -> tuple[Examples, Examples]:
+def load(
+    dataset: str = "mnist", data_dir: Path | None = None, note: Callable[[str], object] = warnings.warn
+) -> tuple[Examples, Examples]:
     """The training and the test examples, on the CPU.
 
     Args:
         dataset: a key of `DATASETS`.
         data_dir: where torchvision's folders lie, or are to be downloaded to.
+        note: is told, in a sentence, where images in `data_dir` are not MNIST's own.
 
     Raises:
         DataError: when a file is damaged, or missing and cannot be downloaded, or when `data_dir` lacks MNIST.
     """
-    folder = _raw(_find(dataset, data_dir), dataset)
-    images, labels, test_images, test_labels = (
-        _read(folder / file, _MD5[file] if dataset == "mnist" else None) for file in _FILES
-    )
+    root, is_users = _find(dataset, data_dir)
+    folder = _raw(root, dataset)
+    contents = {file: bytearray((folder / file).read_bytes()) for file in _FILES}
+    images, labels, test_images, test_labels = (_parsed(folder / file, content) for file, content in contents.items())
+    if dataset == "mnist":
+        _check_sums(folder, contents, note if is_users else None)
+    if images.shape[1:] != test_images.shape[1:]:
+        sizes = " and ".join("×".join(map(str, some.shape[1:])) for some in (images, test_images))
+        raise DataError(f"{folder} has images of two sizes, {sizes}, to train on and to test on.")
     return _examples(folder, images, labels), _examples(folder, test_images, test_labels)
 
 
+def _check_sums(folder: Path, contents: Mapping[str, bytearray], note: Callable[[str], object] | None) -> None:
+    """That these are MNIST's files; where the user has put others there, that is noted."""
+    sums = {file: hashlib.md5(content, usedforsecurity=False).hexdigest() for file, content in contents.items()}
+    other = [file for file, md5 in _MD5.items() if md5 and md5 != sums[file]]
+    if other and note is None:
+        why = "it is not MNIST's own; images of your own are read with --data-dir"
+        raise _damaged(folder / other[0], why)
+    if other and note:
+        note(f"--data-dir: the images in {folder} are not MNIST's own ({', '.join(other)}); they are used as they are")
+
+
 def _examples(folder: Path, images: Tensor, labels: Tensor) -> Examples:
-    if len(images) != len(labels) or len(images) == 0 or int(labels.max()) >= CLASSES:
-        raise DataError(f"{folder} is damaged: its images and labels do not belong together.")
+    if len(images) != len(labels) or len(images) == 0:
+        counts = f"{len(images):,} images and {len(labels):,} labels"
+        raise DataError(f"{folder} is damaged: its images and labels do not belong together ({counts}).")
+    if int(labels.max()) >= CLASSES:
+        raise DataError(f"{folder} has the label {int(labels.max())}: labels are from 0 to {CLASSES - 1}.")
     labels = labels.long()
     x = images.flatten(1).float().div_(255)
     return Examples(x, torch.nn.functional.one_hot(labels, CLASSES).float(), labels)
@@ -102,28 +126,38 @@ def _raw(root: Path, dataset: str) -> Path:
     return root / DATASETS[dataset] / "raw"
 
 
-def _find(dataset: str, data_dir: Path | None) -> Path:
-    """The root below which the four unpacked files lie."""
+def _find(dataset: str, data_dir: Path | None) -> tuple[Path, bool]:
+    """The root below which the four unpacked files lie, and whether it is the user who has put them there."""
     cache = user_cache_path("manualgrad")
     places = {_CHECKOUT: _CHECKOUT} if dataset == "mnist" else {}  # to where their packed files lie
     places[cache] = _raw(cache, dataset)
     there = [root for root, packed in places.items() if not _missing(dataset, root, packed)]
     if data_dir is None:
-        return _unpack(dataset, there[0], places[there[0]]) if there else _download(dataset, cache)
+        return _unpack(dataset, there[0], places[there[0]]) if there else _download(dataset, cache), False
     missing = _missing(dataset, data_dir, _raw(data_dir, dataset))
     if not missing:
-        return _unpack(dataset, data_dir, _raw(data_dir, dataset))
+        return _unpack(dataset, data_dir, _raw(data_dir, dataset)), True
+    for root in data_dir.parents:
+        raw = _raw(root, dataset)
+        if data_dir in (raw, raw.parent) and not _missing(dataset, root, raw):
+            raise DataError(f"--data-dir: {data_dir} is within the folder to name: say --data-dir {root}.")
     if there and dataset == "mnist":
         raise DataError(
             f"--data-dir: {_raw(data_dir, dataset)} has no {missing[0]}, gzip-compressed or not; "
             f"without --data-dir, MNIST is read from {there[0]}."
         )
-    return _download(dataset, data_dir)
+    if len(missing) < len(_FILES):  # torchvision would write over the others
+        raise DataError(
+            f"--data-dir: {_raw(data_dir, dataset)} has no {missing[0]}, gzip-compressed or not, and has others: put it there, "
+            "or delete the others to have all of them downloaded."
+        )
+    return _download(dataset, data_dir), False
 
 
 def _missing(dataset: str, root: Path, packed: Path) -> list[str]:
     """The files that are neither unpacked below the root nor packed in the other folder."""
-    return [file for file in _FILES if not (_raw(root, dataset) / file).is_file() and not (packed / f"{file}.gz").is_file()]
+    raw = _raw(root, dataset)
+    return [file for file in _FILES if not os.path.isfile(raw / file) and not os.path.isfile(packed / f"{file}.gz")]
 
 
 def _unpack(dataset: str, root: Path, packed: Path) -> Path:
@@ -155,18 +189,22 @@ def _gunzip(packed: Path, unpacked: Path) -> None:
     files.write(unpacked, content)
 
 
-def _read(path: Path, md5: str | None) -> Tensor:
-    """The bytes of a file (a big-endian magic number, the dimensions, that many bytes), which has this sum, if it is known."""
-    content = bytearray(path.read_bytes())
+def _damaged(path: Path, why: str) -> DataError:
+    return DataError(f"{path} is damaged ({why}): replace it, or delete it to have it unpacked or downloaded again.")
+
+
+def _parsed(path: Path, content: bytearray) -> Tensor:
+    """The numbers of a file: a big-endian magic number, which says that they are bytes, the dimensions, that many bytes."""
     dimensions = 3 if "images" in path.name else 1
     header = 4 * (1 + dimensions)
-    shape: list[int] = []
-    whole = False
-    if len(content) >= header:
-        magic, *shape = struct.unpack(f">{1 + dimensions}I", content[:header])
-        whole = magic == 0x0800 + dimensions and len(content) == header + math.prod(shape)
-    if not whole or (md5 is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5):
-        raise DataError(f"{path} is damaged: replace it, or delete it to have it unpacked or downloaded again.")
+    if len(content) < header:
+        raise _damaged(path, f"it has {len(content)} bytes, and its header alone should have {header}")
+    magic, *shape = struct.unpack(f">{1 + dimensions}I", content[:header])
+    if magic != 0x0800 + dimensions:
+        raise _damaged(path, f"it begins with {magic:#010x}, and should with {0x0800 + dimensions:#010x}")
+    if len(content) != header + math.prod(shape):
+        wanted = f"{header + math.prod(shape):,} bytes, for {'×'.join(map(str, shape))}"
+        raise _damaged(path, f"it has {len(content):,} bytes, and should have {wanted}")
     return torch.frombuffer(content, dtype=torch.uint8)[header:].reshape(shape)
 
 

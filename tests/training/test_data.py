@@ -70,6 +70,14 @@ def test_a_folder_asked_for_that_lacks_mnist_is_an_error_where_mnist_lies_elsewh
     assert not (tmp_path / "empty").exists()
 
 
+@pytest.mark.parametrize("below", ["MNIST", "MNIST/raw"])
+def test_a_folder_within_the_one_to_name_is_answered_with_that(below, checkout, tmp_path):
+    write_dataset(tmp_path / "mine", "MNIST")
+    with pytest.raises(data.DataError) as raised:
+        data.load("mnist", tmp_path / "mine" / below)
+    assert str(raised.value).endswith(f"is within the folder to name: say --data-dir {tmp_path / 'mine'}.")
+
+
 @pytest.mark.parametrize(("dataset", "name"), [("mnist", "MNIST"), ("fashion-mnist", "FashionMNIST")])
 def test_what_must_be_downloaded_is_put_into_the_folder_asked_for(dataset, name, cache, tmp_path, monkeypatch):
     def download(root, train, download):
@@ -131,6 +139,57 @@ def test_the_images_are_those_that_torchvision_reads(tmp_path):
         theirs = torchvision.datasets.FashionMNIST(str(tmp_path), train=train)
         assert torch.equal(examples.x, theirs.data.flatten(1) / 255)
         assert torch.equal(examples.labels, theirs.targets)
+
+
+def test_digits_of_ones_own_are_used_and_it_is_said_that_they_are_not_mnists(checkout, tmp_path):
+    write_dataset(tmp_path, "MNIST")
+    said = []
+    training, test = data.load("mnist", tmp_path, said.append)
+    assert (len(training), len(test)) == (50, 20)
+    (sentence,) = said
+    assert f"the images in {tmp_path / 'MNIST' / 'raw'} are not MNIST's own" in sentence
+
+
+def test_of_mnists_own_in_the_folder_asked_for_nothing_is_said(checkout):
+    data.load("mnist")  # which unpacks it
+    data.load("mnist", checkout, pytest.fail)
+
+
+@pytest.mark.parametrize("length", [0, 10, 1000])
+def test_truncated_digits_of_ones_own_are_refused(length, checkout, tmp_path):
+    write_dataset(tmp_path, "MNIST")
+    damaged = tmp_path / "MNIST" / "raw" / "t10k-images-idx3-ubyte"
+    damaged.write_bytes(damaged.read_bytes()[:length])
+    with pytest.raises(data.DataError, match=rf"t10k-images-idx3-ubyte is damaged \(it has {length:,} bytes, and "):
+        data.load("mnist", tmp_path, pytest.fail)
+
+
+@pytest.mark.parametrize("folder", [None, "new"])
+def test_what_was_downloaded_must_be_mnists_own(folder, cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "_CHECKOUT", tmp_path / "no checkout")
+    monkeypatch.setattr(torchvision.datasets, "MNIST", lambda root, train, download: write_dataset(Path(root), "MNIST"))
+    with pytest.raises(data.DataError, match=r"train-images-idx3-ubyte is damaged \(it is not MNIST's own"):
+        data.load("mnist", folder and tmp_path / folder)
+
+
+def test_digits_of_ones_own_are_not_overwritten_by_a_download(cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "_CHECKOUT", tmp_path / "no checkout")
+    monkeypatch.setattr(data, "_download", lambda *_: pytest.fail("it downloaded"))
+    write_dataset(tmp_path, "MNIST")
+    (tmp_path / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").unlink()
+    with pytest.raises(data.DataError, match="has no t10k-labels-idx1-ubyte, gzip-compressed or not, and has others"):
+        data.load("mnist", tmp_path)
+
+
+def test_labels_that_are_no_digits_and_images_of_two_sizes_are_named(checkout, tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    write_dataset(tmp_path, "MNIST")
+    write_idx(raw / "t10k-labels-idx1-ubyte", torch.arange(20, dtype=torch.uint8), packed=False)
+    with pytest.raises(data.DataError, match="has the label 19: labels are from 0 to 9"):
+        data.load("mnist", tmp_path, str)
+    write_idx(raw / "t10k-images-idx3-ubyte", torch.zeros(20, 20, 20, dtype=torch.uint8), packed=False)
+    with pytest.raises(data.DataError, match="has images of two sizes, 28×28 and 20×20, to train on and to test on"):
+        data.load("mnist", tmp_path, str)
 
 
 def test_files_without_an_image_are_refused(tmp_path):
