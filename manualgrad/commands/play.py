@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manualgrad.commands.errors import BadInput
-from manualgrad.commands.network import run_path
+from manualgrad.commands.network import folder, note, run_path
 
 if TYPE_CHECKING:
     from manualgrad.teaching.play.lesson import Lesson
@@ -35,12 +35,24 @@ def add(commands: Any) -> None:
         help=f"a run's folder or model.pt, to start with: of mnist, with up to {_LAYERS} layers of {_NEURONS} neurons",
     )
     parser.add_argument(
-        "--data-dir", type=Path, metavar="DIR", help="where torchvision's folder MNIST/raw/ lies (12,000 images)"
+        "--data-dir", type=folder, metavar="DIR", help="where torchvision's folder MNIST/raw/ lies (12,000 images)"
     )
-    parser.add_argument("--host", default=_HOST, metavar="H", help=f"the address to listen at ({_HOST}: this machine alone)")
+    parser.add_argument(
+        "--host",
+        type=host_name,
+        default=_HOST,
+        metavar="H",
+        help=f"the address to listen at ({_HOST}: this machine alone; 0.0.0.0: others in the network can open the page, too)",
+    )
     parser.add_argument("--port", type=port, metavar="N", help=f"the port to listen at ({_PORT}, or the next that is free)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
     parser.set_defaults(run=run)
+
+
+def host_name(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("an address is wanted, and not ''")
+    return text
 
 
 def port(text: str) -> int:
@@ -50,25 +62,41 @@ def port(text: str) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
+    from manualgrad.teaching.play.addresses import ANY, bracketed
     from manualgrad.teaching.play.app import make_app
     from manualgrad.teaching.play.serve import run as serve
 
     listener = _listen(options)
     with listener:
         lesson = _lesson(options)
-        number = listener.getsockname()[1]
-        host = {"0.0.0.0": _HOST, "::": "[::1]"}.get(options.host, f"[{options.host}]" if ":" in options.host else options.host)
-        url = f"http://{host}:{number}/"
+        bound, number = listener.getsockname()[:2]
+        host = bound if bound in ANY else options.host
+        url = f"http://{bracketed({'0.0.0.0': _HOST, '::': '::1'}.get(host, host))}:{number}/"
         if options.port is None and number != _PORT:
             print(f"Port {_PORT} is taken, so this is another.")
 
         def ready() -> None:
             print(f"manualgrad play: {url} (Ctrl-C ends it)", flush=True)
+            if host in ANY:
+                print(_from_elsewhere(host, number), flush=True)
             if not options.no_browser:
                 threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()  # some wait for theirs to end
 
-        serve(make_app(lesson, options.host, number), listener, ready)
+        serve(make_app(lesson, host, number), listener, ready)
     return 0
+
+
+def _from_elsewhere(host: str, number: int) -> str:
+    """What to type on the other machines of the network."""
+    from manualgrad.teaching.play.addresses import bracketed, machine_names, network_addresses
+
+    addresses = network_addresses(host)
+    if not addresses:
+        return "This machine has no address in a network: no other one can open the page."
+    here = [f"http://{bracketed(address)}:{number}/" for address in addresses]
+    names = [f"http://{name}:{number}/" for name in machine_names()]
+    known = f"; where the network knows this machine by its name, also {' or '.join(names)}" if names else ""
+    return f"On other machines of the network: {' or '.join(here)}{known}"
 
 
 def _listen(options: argparse.Namespace) -> socket.socket:
@@ -94,7 +122,7 @@ def _lesson(options: argparse.Namespace) -> Lesson:
     try:
         training, test, trained = load_start()
         if options.data_dir is not None:
-            training, test = load("mnist", options.data_dir)
+            training, test = load("mnist", options.data_dir, note)
         if options.checkpoint is None:
             return Lesson(training, test, trained)
         model, config = load_network(options.checkpoint)

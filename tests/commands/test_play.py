@@ -16,7 +16,7 @@ from screens import manualgrad, write_run
 pytest.importorskip("fastapi", reason='pip install "manualgrad[play]"')
 
 from manualgrad.commands import play
-from manualgrad.teaching.play import serve
+from manualgrad.teaching.play import addresses, serve
 
 JSON = {"Content-Type": "application/json"}
 _HALF = "Content-Type: application/json\r\nContent-Length: 10\r\n\r\n{"
@@ -81,6 +81,42 @@ def test_a_port_asked_for_that_is_taken_is_a_sentence(served, free, capsys):
     assert err.startswith(f"manualgrad: nothing can be served at 127.0.0.1, port {free} (")
     assert len(err.splitlines()) == 1
     assert served == []
+
+
+@pytest.mark.parametrize(("host", "here"), {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.items())
+def test_at_every_address_those_of_the_network_are_printed(host, here, served, free, capsys, monkeypatch):
+    found = ["192.168.1.7", "2001:db8::7"] if host == "::" else ["192.168.1.7"]
+    monkeypatch.setattr(addresses, "network_addresses", lambda host: found)
+    monkeypatch.setattr(addresses, "machine_names", lambda: ["class", "class.local"])
+    code, out, err = manualgrad(capsys, "play", "--no-browser", "--port", free, "--host", host)
+    if code == 2 and host == "::":
+        pytest.skip("this machine has no IPv6")
+    assert (code, err) == (0, "")
+    first, second = out.splitlines()
+    assert first == f"manualgrad play: http://{here}:{free}/ (Ctrl-C ends it)"
+    also = f" or http://[2001:db8::7]:{free}/" if host == "::" else ""
+    names = f"http://class:{free}/ or http://class.local:{free}/"
+    known = f"; where the network knows this machine by its name, also {names}"
+    assert second == f"On other machines of the network: http://192.168.1.7:{free}/{also}{known}"
+
+
+def test_without_a_network_it_is_said_that_no_other_machine_reaches_the_page(served, free, capsys, monkeypatch):
+    monkeypatch.setattr(addresses, "network_addresses", lambda host: [])
+    _, out, _ = manualgrad(capsys, "play", "--no-browser", "--port", free, "--host", "0.0.0.0")
+    assert out.splitlines()[1] == "This machine has no address in a network: no other one can open the page."
+
+
+def test_addresses_that_other_machines_cannot_reach_are_not_of_the_network(monkeypatch):
+    found = ["127.0.0.1", "192.168.1.7", "169.254.3.4", "0.0.0.0"]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [(None, None, None, "", (address, 0)) for address in found])
+    assert "192.168.1.7" in addresses.network_addresses("0.0.0.0")
+    assert not {"127.0.0.1", "169.254.3.4", "0.0.0.0"} & set(addresses.network_addresses("0.0.0.0"))
+
+
+def test_an_address_without_letters_is_refused(capsys):
+    code, _, err = manualgrad(capsys, "play", "--host", "")
+    assert code == 2
+    assert "argument --host: an address is wanted, and not ''" in err
 
 
 def test_an_answers_body_does_not_wait_for_the_acknowledgement_of_its_head(free):

@@ -14,6 +14,7 @@ import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from manualgrad.teaching.play.addresses import ANY, bracketed, machine_names
 from manualgrad.teaching.play.answer import Answer
 from manualgrad.teaching.play.faults import Fault
 
@@ -22,7 +23,6 @@ __all__ = ["LARGEST", "Guards"]
 LARGEST = 64 * 1024  # bytes of a body
 _PATIENCE = 10.0  # seconds that a body may take to come
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-_ANY = ("0.0.0.0", "::")  # --host for every address of the machine
 
 _POLICY = "; ".join(
     f"{what} {where}"
@@ -55,13 +55,14 @@ class Guards:
     """The application, guarded.
 
     Args:
-        host: at which it listens; with "0.0.0.0" or "::", the address that a client has connected to is its own, too.
+        host: at which it listens; with "0.0.0.0" or "::", the address that a client has connected to is its own, too, and so
+            are the machine's names.
         port: at which it listens.
     """
 
     def __init__(self, app: ASGIApp, host: str, port: int) -> None:
-        self.app, self.port, self.any = app, port, host in _ANY
-        self.hosts = {*_LOOPBACK, _bracketed(host)} if not self.any else set(_LOOPBACK)
+        self.app, self.port, self.any = app, port, host in ANY
+        self.hosts = {*_LOOPBACK, *(machine_names() if self.any else [bracketed(host)])}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -102,16 +103,11 @@ class Guards:
             raise Fault(415, "Content-Type should be application/json.")
 
     def _own(self, scope: Scope) -> Iterable[str]:
-        hosts = self.hosts | ({_bracketed(scope["server"][0])} if self.any and scope.get("server") else set())
+        hosts = self.hosts | ({bracketed(scope["server"][0])} if self.any and scope.get("server") else set())
         for host in hosts:
             yield f"{host}:{self.port}"
             if self.port == 80:
                 yield host
-
-
-def _bracketed(host: str) -> str:
-    """As it stands in a URL: an IPv6 address in brackets."""
-    return f"[{host}]" if ":" in host else host.lower()
 
 
 def _listed(own: set[str]) -> str:

@@ -1,5 +1,7 @@
 """No other page may drive the server, and nothing too large or too slow gets in."""
 
+import socket
+
 import anyio
 import pytest
 import torch
@@ -7,6 +9,7 @@ from alone import run_alone
 from starlette.testclient import TestClient
 
 from manualgrad.teaching.play import guards
+from manualgrad.teaching.play.addresses import bracketed
 from manualgrad.teaching.play.app import PAGE, make_app
 from manualgrad.teaching.play.endpoints import look
 from manualgrad.teaching.play.guards import LARGEST, Guards
@@ -136,6 +139,19 @@ def test_at_every_address_the_one_connected_to_is_the_servers_own(lesson):
         assert client.get("/api/about").status_code == 200
         assert client.get("/api/about", headers={"Host": "192.168.1.8:8765"}).status_code == 400
         assert client.get("/api/about", headers={"Host": "evil.example:8765"}).status_code == 400
+
+
+def test_at_every_address_the_machines_names_are_its_own_too(lesson, monkeypatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "Class")
+    for host, own in (("0.0.0.0", 200), ("::", 200), ("127.0.0.1", 400)):
+        with TestClient(make_app(lesson, host, 8765), base_url="http://127.0.0.1:8765") as client:
+            for name in ("class", "class.local"):
+                assert client.get("/api/about", headers={"Host": f"{name}:8765"}).status_code == own
+
+
+def test_an_address_of_ipv4_that_ipv6_maps_is_written_as_it_is_typed(lesson):
+    assert bracketed("::ffff:192.168.1.7") == "192.168.1.7"
+    assert bracketed("2001:db8::7") == "[2001:db8::7]"
 
 
 TRAVERSALS = [
