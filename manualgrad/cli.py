@@ -10,7 +10,7 @@ from manualgrad import __version__
 from manualgrad.commands import average, chain, check, derive, descent, explain, play, predict, sensitivity, train
 from manualgrad.commands.errors import BadInput
 from manualgrad.commands.network import check_picture
-from manualgrad.training.program import install
+from manualgrad.training.program import install, print_any_name
 
 __all__ = ["main"]
 
@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in (train, explain, chain, sensitivity, average, descent, derive, predict, check, play):
         command.add(commands)
     arguments = sys.argv[1:] if arguments is None else arguments
+    print_any_name()
     try:
         if arguments[:1] == ["train"]:
             return train.run(arguments[1:])

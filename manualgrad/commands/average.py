@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from manualgrad.commands import network
@@ -41,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     if options.lr is not None and options.only_digit is None:
         raise BadInput("--lr is the learning rate of --only-digit; nothing is trained without that")
     screen = console()
-    looked_at = network.load(options, screen)
+    looked_at = network.load(options, screen, partial(_check, options))
     network.check_cost(looked_at)
     if options.only_digit is None:
         _wishes(options, looked_at, screen)
@@ -49,6 +50,18 @@ def run(options: argparse.Namespace) -> int:
         _only(options, looked_at, screen)
     screen.print(f"The picture: {options.out}", soft_wrap=True, markup=False)
     return 0
+
+
+def _check(options: argparse.Namespace, looked_at: network.Network) -> None:
+    from manualgrad.teaching.sensitivity import weight
+
+    if options.only_digit is not None:
+        network.check_digit("--only-digit", options.only_digit, looked_at.training)
+    if options.weight is not None:
+        try:
+            weight(options.weight, looked_at.model)
+        except ValueError as error:
+            raise BadInput(f"--weight: {error}") from error
 
 
 def _wishes(options: argparse.Namespace, looked_at: network.Network, screen: Console) -> None:
@@ -66,10 +79,7 @@ def _wishes(options: argparse.Namespace, looked_at: network.Network, screen: Con
         named, longest = most_wanted(model, x, y, looked_at.cost)
         why = f"Half of them want {longest:.4g} of it or more, up or down: more than of any other weight.\n"
     else:
-        try:
-            named = weight(options.weight, model)
-        except ValueError as error:
-            raise BadInput(f"--weight: {error}") from error
+        named = weight(options.weight, model)
     nudges = wishes(model, x, y, named, looked_at.cost)
     title = f"What {_EXAMPLES} examples want of {named}"
     screen.print(f"{title} in {looked_at.name}", style="bold", markup=False)
@@ -101,8 +111,6 @@ def _only(options: argparse.Namespace, looked_at: network.Network, screen: Conso
 
     digit, training, test = options.only_digit, looked_at.training, looked_at.test
     own = training.labels == digit
-    if not own.any():
-        raise BadInput(f"--only-digit: no training image has the label {digit}")
 
     def listening(x: Tensor, y: Tensor, lr: float) -> Sequential:
         how = {"steps": _STEPS, "batch_size": _EXAMPLES, "seed": options.seed, "cost": looked_at.cost}

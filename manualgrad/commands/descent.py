@@ -47,11 +47,9 @@ def run(options: argparse.Namespace) -> int:
     from manualgrad.teaching.plots.descent import plot_descent
 
     screen = console()
-    looked_at = network.load(options, screen)
+    looked_at = network.load(options, screen, partial(_check, options))
     network.check_cost(looked_at)
     n, steps, training = options.examples, options.steps, looked_at.training
-    if not _BATCH_SIZE < n <= len(training):
-        raise BadInput(f"--examples: must be from {_BATCH_SIZE + 1} to {len(training)}, and is {n}")
     model, x, y = looked_at.model, training.x[:n], training.y[:n]
     walk = partial(descend, model, x, y, steps=steps, seed=options.seed, cost=looked_at.cost)
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
@@ -77,6 +75,12 @@ def run(options: argparse.Namespace) -> int:
     save(options.out, lambda path: plot_descent(paths, mapped, f"{title}\n{what}", path))
     screen.print(f"The picture: {options.out}", soft_wrap=True, markup=False)
     return 0
+
+
+def _check(options: argparse.Namespace, looked_at: network.Network) -> None:
+    if not _BATCH_SIZE < options.examples <= len(looked_at.training):
+        wanted = f"from {_BATCH_SIZE + 1} to {len(looked_at.training)}"
+        raise BadInput(f"--examples: must be {wanted}, and is {options.examples}")
 
 
 def _lowest(walk: Callable[..., Path], steps: int, progress: Progress) -> float:

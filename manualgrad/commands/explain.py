@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from manualgrad.commands import network
@@ -46,13 +47,11 @@ def run(options: argparse.Namespace) -> int:
     from manualgrad.training.costs import formula
 
     screen = console()
-    looked_at = network.load(options, screen)
+    looked_at = network.load(options, screen, partial(_check, options))
     training = looked_at.training
     index, why = _example(options, looked_at)
-    label, outputs = int(training.labels[index]), training.y.shape[1]
+    label = int(training.labels[index])
     neuron = label if options.neuron is None else options.neuron
-    if neuron >= outputs:
-        raise BadInput(f"--neuron: the network has the outputs 0 to {outputs - 1}, and not {neuron}")
     x, y = training.x[index].double(), training.y[index].double()
     e = explain(looked_at.model.double(), x, y, neuron, looked_at.cost)
     if not e.trace.cost.isfinite():
@@ -72,19 +71,30 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check(options: argparse.Namespace, looked_at: network.Network) -> None:
+    training = looked_at.training
+    outputs = training.y.shape[1]
+    if options.neuron is not None and options.neuron >= outputs:
+        raise BadInput(f"--neuron: the network has the outputs 0 to {outputs - 1}, and not {options.neuron}")
+    if options.index is not None and options.index >= len(training):
+        raise BadInput(f"--index: the training images are 0 to {len(training) - 1}, and not {options.index}")
+    if options.index is None:
+        network.check_digit("--digit", _digit(options), training)
+
+
+def _digit(options: argparse.Namespace) -> int:
+    return 2 if options.digit is None else options.digit
+
+
 def _example(options: argparse.Namespace, looked_at: network.Network) -> tuple[int, str]:
     """The training image asked for; and of a digit, why it is this one."""
     from manualgrad.teaching.explain import most_to_see
 
     training = looked_at.training
     if options.index is not None:
-        if options.index >= len(training):
-            raise BadInput(f"--index: the training images are 0 to {len(training) - 1}, and not {options.index}")
         return options.index, ""
-    digit = 2 if options.digit is None else options.digit
+    digit = _digit(options)
     found = (training.labels == digit).nonzero()[:_FIRST, 0]
-    if not len(found):
-        raise BadInput(f"--digit: no training image has the label {digit}; there are 0 to {int(training.labels.max())}")
     row, wishes = most_to_see(looked_at.model, training.x[found], training.y[found], looked_at.cost)
     first = f"Of the first {len(found)} training images of a {digit}"
     return int(found[row]), f"{first}, its outputs have the strongest wishes, Σ |∂C₀/∂z| = {wishes:.4f}."

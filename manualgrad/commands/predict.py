@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     from manualgrad.training.runs import run_name
 
     for path in options.images:
-        if path.exists() and options.out.exists() and path.samefile(options.out):
+        if os.path.exists(path) and os.path.exists(options.out) and os.path.samefile(path, options.out):
             raise BadInput(f"--out: {options.out} is one of the images, and would be overwritten")
     model, config = _network(options.checkpoint)
     pictures, problems = _read(options.images, config["dataset"])

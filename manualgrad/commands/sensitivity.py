@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import Any
 
 from manualgrad.commands import network
@@ -32,11 +33,9 @@ def run(options: argparse.Namespace) -> int:
     from manualgrad.teaching.sensitivity import EPSILON, rank
 
     screen = console()
-    looked_at = network.load(options, screen)
+    looked_at = network.load(options, screen, partial(_check, options))
     network.check_cost(looked_at)
     training = looked_at.training
-    if options.examples > len(training):
-        raise BadInput(f"--examples: there are {len(training)} training examples, and not {options.examples}")
     x, y = training.x[: options.examples].double(), training.y[: options.examples].double()
     gradients, nudges = rank(looked_at.model.double(), x, y, _RANKS, looked_at.cost)
     title = f"The cost of the first {options.examples:,} training examples"
@@ -60,3 +59,8 @@ def run(options: argparse.Namespace) -> int:
     save(options.out, lambda path: plot_sensitivity(gradients, nudges, f"{title}\n{looked_at.name}", path))
     screen.print(f"The picture: {options.out}", soft_wrap=True, markup=False)
     return 0
+
+
+def _check(options: argparse.Namespace, looked_at: network.Network) -> None:
+    if options.examples > len(looked_at.training):
+        raise BadInput(f"--examples: there are {len(looked_at.training)} training examples, and not {options.examples}")

@@ -1,6 +1,11 @@
 """What the commands that show backpropagation have in common, as their users run them."""
 
+import shutil
+import subprocess
+
 import pytest
+from datasets import write_dataset
+from paths import ROOT
 from screens import is_picture, manualgrad, with_run
 
 import manualgrad.commands.network as commands_network
@@ -29,7 +34,10 @@ def test_a_command_prints_tables_and_writes_a_picture(arguments, printed, run, c
 
 
 BAD = {
-    "no label": (["explain", "--digit", 12], "--digit: no training image has the label 12; there are 0 to 9"),
+    "no label": (
+        ["explain", "--digit", 12],
+        "--digit: no training image has the label 12; there are 0 to 9",
+    ),
     "no image": (["explain", "--index", 300], "--index: the training images are 0 to 299, and not 300"),
     "no neuron": (["explain", "--neuron", 10], "--neuron: the network has the outputs 0 to 9, and not 10"),
     "two examples": (["explain", "--digit", 2, "--index", 3], "argument --index: not allowed with argument --digit"),
@@ -55,6 +63,39 @@ def test_bad_input_exits_with_2_and_one_sentence(arguments, message, run, capsys
     assert message in err
 
 
+IMPOSSIBLE = {
+    "no label": (["explain", "--digit", 10], "--digit: no training image has the label 10; there are 0 to 9"),
+    "no image": (["explain", "--index", 60_000], "--index: the training images are 0 to 59999, and not 60000"),
+    "no neuron": (["explain", "--neuron", 10], "--neuron: the network has the outputs 0 to 9, and not 10"),
+    "too many": (["sensitivity", "--examples", 60_001], "--examples: there are 60000 training examples, and not 60001"),
+    "no weight": (
+        ["average", "--weight", "W3[10,0]"],
+        "--weight: layer 3 has the weights W3[0,0] to W3[9,15], and no W3[10,0]",
+    ),
+    "not a weight": (["average", "--weight", "W3"], "--weight: 'W3' is not written like W3[2,5]"),
+    "no such digit": (["average", "--only-digit", 12], "--only-digit: no training image has the label 12; there are 0 to 9"),
+    "a rate of nothing": (["average", "--lr", 1], "--lr is the learning rate of --only-digit"),
+    "few": (["descent", "--epochs", 1, "--examples", 20], "--examples: must be from 21 to 60000, and is 20"),
+    "no folder": (["explain", "--data-dir", ""], "argument --data-dir: a folder is wanted, and not ''"),
+    "no file": (["explain", "--out", ""], "argument --out: a file or a folder is wanted, and not ''"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_what_cannot_be_done_is_said_before_a_network_is_trained(arguments, message, capsys, monkeypatch):
+    monkeypatch.setattr(commands_network, "_train", lambda *_: pytest.fail("it trained"))
+    code, out, err = manualgrad(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_an_index_is_explained_whatever_digits_there_are(run, capsys):
+    write_dataset(run.parent, train=2, test=2)
+    code, out, _ = manualgrad(capsys, "explain", "--index", 1, *with_run(run))
+    assert code == 0
+    assert "What training image 1, a 1, wants of" in out
+
+
 @pytest.mark.parametrize("command", ["chain", "derive"])
 def test_a_chain_longer_than_a_screen_is_refused(command, capsys):
     code, _, err = manualgrad(capsys, command, "--layers", 9)
@@ -70,6 +111,38 @@ def test_a_picture_that_cannot_be_written_is_refused_before_any_work(command, ru
         assert code == 2
         assert f"--out: {out} cannot be written" in err
     assert not list(run.parent.glob("here*"))
+
+
+@pytest.mark.parametrize(
+    "command", ["explain --checkpoint", "predict picture.png --checkpoint", "explain --data-dir", "chain --out"]
+)
+def test_a_name_that_is_too_long_is_a_sentence(command, capsys):
+    code, out, err = manualgrad(capsys, *command.split(), "n" * 300)
+    assert (code, out) == (2, "")
+    assert err.startswith("manualgrad: ")
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_picture_is_put_into_the_folder_that_is_named(there, capsys, tmp_path):
+    folder = tmp_path / "my pictures.d"
+    if there:
+        folder.mkdir()
+    code, out, _ = manualgrad(capsys, "chain", "--out", folder if there else f"{folder}/")
+    assert code == 0
+    assert out.splitlines()[-1] == f"The picture: {folder / 'chain.png'}"
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*") if path.is_file()] == [
+        "my pictures.d/chain.png"
+    ]
+
+
+def test_pictures_go_to_where_git_ignores_them(capsys, tmp_path):
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    assert manualgrad(capsys, "chain")[0] == 0
+    assert is_picture(tmp_path / "runs" / "chain.png")
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert status.stdout == "?? .gitignore\n"
 
 
 def test_a_picture_without_an_ending_is_a_png_and_is_named_in_full(capsys, tmp_path):

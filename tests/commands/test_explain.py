@@ -35,4 +35,4 @@ def test_a_network_whose_outputs_are_no_numbers_exits_with_2(run, capsys, tmp_pa
     code, out, err = manualgrad(capsys, "explain", *with_run(run))
     assert (code, out) == (2, "")
     assert "has the cost nan in 784-12-11-10 of run" in err
-    assert not (tmp_path / "explain.png").exists()
+    assert not (tmp_path / "runs" / "explain.png").exists()

@@ -4,10 +4,12 @@ import json
 
 import pytest
 import torch
+from datasets import write_dataset
 from screens import SIZES, is_picture, manualgrad, with_run, write_run
 
 from manualgrad.training import data
 from manualgrad.training.loop import make_network
+from manualgrad.training.runs import load_network
 
 
 def test_a_checkpoint_is_a_runs_folder_or_its_model(run, capsys, tmp_path):
@@ -20,6 +22,54 @@ def test_a_checkpoint_is_a_runs_folder_or_its_model(run, capsys, tmp_path):
         assert "784-40-10 of other [bold]" in " ".join(out.split())
         screens.append(out.split("\n\n", 1)[1])
     assert screens[0] == screens[1]
+
+
+def write_checkpoint(run, name="checkpoint.pt"):
+    """What a training writes before it is over; its network is another than model.pt's."""
+    config = json.loads((run / "config.json").read_text())
+    network = make_network(config["sizes"], config["activation"])
+    training = {"model": network.state_dict(), "results": [], "step": 0}
+    versions = {"torch": "2"}
+    torch.save({"format": "manualgrad checkpoint 1", "config": config, "versions": versions, "training": training}, run / name)
+    return network
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "checkpoint.previous.pt", ""])
+def test_a_checkpoint_may_be_that_of_a_training_which_is_not_over(name, run, tmp_path):
+    network = write_checkpoint(run, name or "checkpoint.pt")
+    if not name:
+        (run / "model.pt").unlink()
+    loaded, config = load_network(run / name)
+    assert config["sizes"] == SIZES
+    assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), network.parameters(), strict=True))
+
+
+def test_of_a_run_that_is_over_the_network_is_its_model(run):
+    write_checkpoint(run)
+    state = torch.load(run / "model.pt", weights_only=True)
+    assert torch.equal(load_network(run)[0].state_dict()["0.weight"], state["0.weight"])
+
+
+def test_a_checkpoint_needs_no_config_beside_it(run, tmp_path):
+    write_checkpoint(run)
+    moved = (run / "checkpoint.pt").rename(tmp_path / "moved.pt")
+    assert load_network(moved)[1]["dataset"] == "fashion-mnist"
+
+
+def test_another_file_of_a_run_is_answered_with_its_folder(run, capsys):
+    code, _, err = manualgrad(capsys, "explain", "--checkpoint", run / "config.json")
+    assert code == 2
+    assert err.endswith(f"; the network of its run is had by the folder: --checkpoint {run}.\n")
+
+
+def test_a_folder_of_runs_is_answered_with_the_last_of_them(run, capsys, tmp_path):
+    (tmp_path / "runs").mkdir()
+    for name in ("20260101-mnist", "20260102-mnist"):
+        run = write_run(tmp_path / "runs" / name)
+    code, _, err = manualgrad(capsys, "explain", "--checkpoint", tmp_path / "runs")
+    assert code == 2
+    last = f"the last of the runs in it is {run}"
+    assert err == f"manualgrad: {tmp_path / 'runs'} is not a run's folder: it has no model.pt; {last}.\n"
 
 
 def test_the_network_of_a_run_is_the_one_explained(run, capsys):
@@ -35,7 +85,7 @@ def test_without_a_checkpoint_a_short_training_comes_first(capsys, tmp_path):
     code, out, err = manualgrad(capsys, "explain", "--digit", 2)
     assert (code, err) == (0, "")
     assert "a 2, wants of 784-16-16-10 after 1 epoch (test accuracy" in " ".join(out.split())
-    assert is_picture(tmp_path / "explain.png")
+    assert is_picture(tmp_path / "runs" / "explain.png")
 
 
 def test_epochs_0_is_the_untrained_network_of_the_notes(capsys):
@@ -108,7 +158,7 @@ def test_a_damaged_run_exits_with_2_and_one_sentence(damage, message, run, capsy
     assert message in err
     assert err.startswith("manualgrad: ")
     assert err.count("\n") == 1
-    assert not (tmp_path / "explain.png").exists()
+    assert not (tmp_path / "runs" / "explain.png").exists()
 
 
 def test_a_run_that_is_not_there_exits_with_2(capsys):
@@ -130,6 +180,23 @@ def test_what_must_be_above_0_is_said_to_be_so(option, number, capsys):
     code, _, err = manualgrad(capsys, *option.split(), number)
     assert code == 2
     assert f"{number!r} is not a whole number above 0" in err
+
+
+def test_digits_of_ones_own_are_explained_with_a_sentence_that_they_are(capsys, tmp_path):
+    write_dataset(tmp_path, "MNIST")
+    run = write_run(tmp_path / "run", dataset="mnist")
+    code, out, err = manualgrad(capsys, "explain", *with_run(run))
+    assert code == 0
+    assert "What training image" in out
+    assert err.startswith("manualgrad: --data-dir: the images in ")
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["sensitivity --examples", "chain --layers"])
+def test_a_number_that_is_too_large_is_said_to_be(option, capsys):
+    code, _, err = manualgrad(capsys, *option.split(), 2**63)
+    assert code == 2
+    assert err.endswith("0 and below 2^63\n")
 
 
 def test_data_that_is_not_there_exits_with_2(run, capsys, tmp_path, monkeypatch):

@@ -103,11 +103,8 @@ def test_images_of_one_name_are_told_apart_by_their_paths(tmp_path, capsys):
         (tmp_path / folder).mkdir()
         shutil.copy("two.png", folder)
     _, out, _ = manualgrad(capsys, "predict", "--checkpoint", run, "a/two.png", "b/two.png", "[photo].jpg")
-    assert [line.split()[0] for line in out.splitlines()[2:5]] == [
-        str(Path("a/two.png")),
-        str(Path("b/two.png")),
-        "[photo].jpg",
-    ]
+    names = [line.split()[0] for line in out.splitlines()[2:5]]
+    assert names == [str(Path("a/two.png")), str(Path("b/two.png")), "[photo].jpg"]
 
 
 @pytest.mark.parametrize("name", ["$x^$.png", "数字.png", "two\nlines.png", os.fsdecode(b"not text \xff.png")])
