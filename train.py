@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import signal
 import sys
 from pathlib import Path
@@ -45,9 +46,10 @@ try:
     from manualgrad.training.plots.kernels import plot_kernels
     from manualgrad.training.plots.mistakes import plot_confusion, plot_worst
     from manualgrad.training.processes import Processes, is_lost_connection, join, leave, local_rank
-    from manualgrad.training.program import call, install, program
+    from manualgrad.training.program import call, install, print_any_name, program, typed
     from manualgrad.training.runs import Checkpoint, Run, default_folder
     from manualgrad.training.steps import AutogradStep, BackpropStep, Step
+    from manualgrad.training.summary import summary
     from manualgrad.training.trouble import Watch
 except ModuleNotFoundError as error:
     where = '-e ".[train]"' if Path(__file__).with_name("pyproject.toml").is_file() else '"manualgrad[train]"'
@@ -77,13 +79,16 @@ def fail(message: str) -> NoReturn:
 def read_data(chosen: argparse.Namespace) -> tuple[Examples, Examples]:
     """The examples to train on and those to test on, on the training device."""
     try:
-        training, test = load(chosen.dataset, chosen.data_dir)
+        training, test = load(chosen.dataset, chosen.data_dir, note=warn if local_rank() == 0 else str)
     except DataError as error:
         fail(str(error))
     if chosen.validation:
         if chosen.validation >= len(training):
             fail(f"--validation: {chosen.validation} of {len(training):,} training images leave none to train on.")
         training, test = training[: -chosen.validation], training[-chosen.validation :]
+    pixels = training.x.shape[1]
+    if chosen.distort and math.isqrt(pixels) ** 2 != pixels:
+        fail(f"--distort: images of {pixels} pixels are not square, as those to be distorted must be.")
     return training.to(chosen.device), test.to(chosen.device)
 
 
@@ -91,7 +96,10 @@ def make_training(
     chosen: argparse.Namespace, sizes: list[int], layers: str, training: Examples, test: Examples, processes: Processes
 ) -> Training:
     torch.manual_seed(chosen.seed)
-    model = make(chosen.network, sizes, chosen.activation, layers, chosen.cost).to(chosen.device)
+    try:
+        model = make(chosen.network, sizes, chosen.activation, layers, chosen.cost).to(chosen.device)
+    except (RuntimeError, MemoryError) as error:
+        fail(f"--hidden: {name_of(chosen.network, sizes)} does not fit into the memory ({str(error).splitlines()[0]}).")
     if chosen.compile:
         compile_network(model, training.x[: chosen.batch_size])
     take_step: Step
@@ -167,7 +175,7 @@ def open_run(run: Run, training: Training, new: bool) -> None:
     try:
         run.start(training) if new else run.resume(training)
     except FileExistsError as error:
-        fail(f"--out: {error}, which would be lost: name another folder, or resume it: --resume {run.folder}.")
+        fail(f"--out: {error}, which would be lost: name another folder, or resume it: --resume {typed(run.folder)}.")
     except OSError as error:
         fail(f"{'--out' if new else '--resume'}: {run.folder} cannot be written to ({error.strerror}).")
 
@@ -181,7 +189,7 @@ def import_board() -> type[Board]:
 
 
 def report(console: Console, run: Run, training: Training, those: str, interrupted: bool, trouble: str) -> None:
-    results, n, folder = training.results, len(training.test), escape(str(run.folder))
+    results, n, folder = training.results, len(training.test), escape(typed(run.folder))
     if interrupted:
         console.print(f"\nInterrupted in epoch {training.epoch}: the network is saved as it was then.")
         console.print(f"To resume: {call()} --resume {folder}")
@@ -197,7 +205,8 @@ def report(console: Console, run: Run, training: Training, those: str, interrupt
         written = sorted(path.name for path in run.folder.iterdir())
         console.print(f"{', '.join(written)} are in {folder}")
     if run.config["network"] == "mlp" and (run.folder / "model.pt").exists():
-        console.print(f"What an image wants of it: manualgrad explain --checkpoint {folder}")
+        data = f" --data-dir {escape(typed(run.config['data_dir']))}" if run.config["data_dir"] else ""
+        console.print(f"What an image wants of it: manualgrad explain --checkpoint {folder}{data}")
 
 
 def epochs(n: int) -> str:
@@ -252,6 +261,7 @@ def learning_rate(chosen: argparse.Namespace) -> str:
 
 
 def main() -> int:
+    print_any_name()
     processes = join()
     chosen, checkpoint = options(sys.argv[1:], __doc__ or "", processes)
     console = Console(highlight=False, soft_wrap=True, quiet=chosen.quiet or not processes.first)
@@ -276,9 +286,11 @@ def main() -> int:
         with console.status("compiling") if chosen.compile else contextlib.nullcontext():
             return make_training(chosen, sizes, layers, training_set, test_set, processes)
 
-    watch = Watch(test_set.labels, settings)
+    watch = Watch(test_set.labels, settings, len(training_set))
     if chosen.compare:
-        console.print(f"[bold]{title}[/], manualgrad's layers beside torch.nn's\n{learning_rate(chosen)}\n")
+        console.print(
+            f"[bold]{title}[/], manualgrad's layers beside torch.nn's\n{summary(settings)}\n{learning_rate(chosen)}\n"
+        )
         try:
             return compare(training_with, picture(folder), title, console, watch)
         except OSError as error:
@@ -300,7 +312,7 @@ def main() -> int:
     console.print(f"[bold]{title}[/]: {parameters:,} parameters, {where}")
     those = "held-out images" if chosen.validation else "test images"
     console.print(f"{len(training_set):,} training images, {len(test_set):,} {those}")
-    console.print(f"{learning_rate(chosen)}\n")
+    console.print(f"{summary(settings)}\n{learning_rate(chosen)}\n")
     if checkpoint:
         console.print(f"{resumption(training, checkpoint)}\n")
         if processes.first and checkpoint.torch_version != torch.__version__:
@@ -311,7 +323,7 @@ def main() -> int:
     except RuntimeError as error:
         if not is_lost_connection(error):
             raise
-        warn(f"process {processes.rank} lost another one, so that the training ends here: --resume {folder} resumes it")
+        warn(f"process {processes.rank} lost another one, so that the training ends here: --resume {typed(folder)} resumes it")
         return 1
     leave()
     if not keeper:

@@ -94,7 +94,7 @@ def _is_normalized(x: np.ndarray, length: int) -> bool:
 
 
 def _is_noise(x: np.ndarray) -> bool:
-    """Whether an image of 28×28 shows no drawing and yet has a background of 0, as the data's images with noise added to them."""
+    """Whether an image of 28×28 shows no drawing and yet has pixels of exactly 0, as the data's with noise added."""
     return bool(0 == x.min() < x.max()) and not _drawing(x, True, []).any()
 
 

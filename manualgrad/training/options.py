@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ else:
 
 __all__ = ["RECIPES", "config", "device", "options"]
 
+_THREADS = 1024  # more than a machine has cores end in an error of the operating system's
 RECIPES = Path(__file__).parent / "recipes"
 
 # What a run is made of, which --resume leaves as it was, and what may change from one part of it to the next.
@@ -50,13 +52,28 @@ class _Parser(argparse.ArgumentParser):
 
 
 def positive_int(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
+    if not text.isdecimal() or not text.strip("0"):
         raise ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    if len(text) > 19 or int(text) >= 2**63:
+        raise ArgumentTypeError(f"{text!r} is not a whole number below 2^63")
     return int(text)
 
 
+def threads(text: str) -> int:
+    if positive_int(text) > _THREADS:
+        raise ArgumentTypeError(f"{text!r} is more than {_THREADS} threads")
+    return int(text)
+
+
+def hidden_size(text: str) -> int:
+    if re.fullmatch(r"[\[(]?\s*\d+(\s*[\s,;x×-]\s*\d*)+[\])]?", text):  # 16,16 or [16, 16] or 16x16
+        example = " ".join(re.findall(r"\d+", text))
+        raise ArgumentTypeError(f"{text!r} is not a whole number; separate the sizes with a space: use --hidden {example}")
+    return positive_int(text)
+
+
 def seed(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**63:
+    if not text.isdecimal() or len(text) > 19 or int(text) >= 2**63:
         raise ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^63 - 1")
     return int(text)
 
@@ -162,7 +179,7 @@ def _parser(documentation: str, recipes: Sequence[str]) -> _Parser:
         default="mlp",
         help="mlp: layers of neurons, each joined to all before it; lenet5: LeCun's convolutional network (%(default)s)",
     )
-    add("--hidden", type=positive_int, nargs="*", metavar="N", help="of mlp: sizes of the hidden layers %(default)s")
+    add("--hidden", type=hidden_size, nargs="*", metavar="N", help="of mlp: sizes of the hidden layers %(default)s")
     add("--activation", choices=ACTIVATIONS, help="of mlp: that of the hidden layers (%(default)s)")
     add("--cost", choices=COSTS, help="quadratic: of sigmoid outputs; cross-entropy: of the outputs' softmax (%(default)s)")
     add("--layers", choices=["manualgrad", "torch"], default="manualgrad", help="whose layers (%(default)s)")
@@ -200,7 +217,7 @@ def _parser(documentation: str, recipes: Sequence[str]) -> _Parser:
 
     add = parser.add_argument_group("on what").add_argument
     add("--device", type=device, default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps (%(default)s)")
-    add("--threads", type=positive_int, metavar="N", help="on the CPU (as many as it has cores)")
+    add("--threads", type=threads, metavar="N", help="on the CPU (as many as it has cores)")
     add("--amp", choices=list(AMP), help="automatic mixed precision")
     add("--compile", action="store_true", help="torch.compile the network, which takes a while at the start")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from pathlib import Path
 
-__all__ = ["as_called", "call", "install", "program"]
+__all__ = ["as_called", "call", "install", "print_any_name", "program", "typed"]
 
 _SCRIPT = "train.py"
 _CHECKOUT = Path(__file__).parent.parent.parent
@@ -28,6 +29,17 @@ def as_called(documentation: str) -> str:
         return documentation
     documentation = documentation.replace(f"python {_SCRIPT}", call())
     return re.sub(rf" {re.escape(_SCRIPT)}( {{10}})?", f" -m {program()}", documentation)  # as many letters more
+
+
+def typed(path: Path | str) -> str:
+    """A path as it is typed in a command: in quotes, where it has a space."""
+    return f'"{path}"' if " " in str(path) else str(path)
+
+
+def print_any_name() -> None:
+    """Let the screen show a sign for what it has no letter for, in a file's name, say, which is no error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def install(extra: str) -> str:

@@ -21,6 +21,7 @@ import dataclasses
 import datetime
 import json
 import math
+import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,10 +37,11 @@ from manualgrad.training.data import DATASETS
 from manualgrad.training.lenet5 import SIZES
 from manualgrad.training.loop import EpochResult, Training
 from manualgrad.training.network import ACTIVATIONS, NETWORKS, make, name_of
+from manualgrad.training.program import typed
 
 __all__ = ["Checkpoint", "Run", "RunError", "default_folder", "has_checkpoint", "load_checkpoint", "load_network", "run_name"]
 
-_CHECKPOINT, _PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
+_MODEL, _CHECKPOINT, _PREVIOUS = "model.pt", "checkpoint.pt", "checkpoint.previous.pt"
 _FORMAT = "manualgrad checkpoint 1"
 _ONCE_ALONE = {"network": "mlp", "cost": "quadratic"}  # what an older version, which had no other, left out of its settings
 
@@ -145,10 +147,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         RunError: when there is none, or it is damaged; the message names the previous one, where that is whole.
     """
-    file = path / _CHECKPOINT if path.is_dir() else path
-    state = _load(file, lambda: _offer_previous(file))
+    file = path / _CHECKPOINT if os.path.isdir(path) else path
+    state = _load(file, lambda: _offer_folder(file) or _offer_previous(file))
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
-        raise RunError(f"{file} is no checkpoint that this version of train.py wrote{_offer_previous(file)}.")
+        advice = _offer_folder(file) or _offer_previous(file)
+        raise RunError(f"{file} is no checkpoint that this version of train.py wrote{advice}.")
     return Checkpoint(file.parent, {**_ONCE_ALONE, **state["config"]}, state["versions"]["torch"], state["training"])
 
 
@@ -162,6 +165,13 @@ def _load(file: Path, advice: Callable[[], str] = str) -> Any:
         raise RunError(f"{error}{advice()}.") from error
 
 
+def _offer_folder(file: Path) -> str:
+    """What to say instead of another file in a run's folder."""
+    if file.name in (_CHECKPOINT, _PREVIOUS) or not has_checkpoint(file.parent):
+        return ""
+    return f"; its run is resumed by the folder: --resume {typed(file.parent)}"
+
+
 def _offer_previous(file: Path) -> str:
     previous = file.with_name(_PREVIOUS)
     if file == previous or not previous.exists():
@@ -171,25 +181,29 @@ def _offer_previous(file: Path) -> str:
     except RunError:
         return ""
     where = f"epoch {len(training['results']) + 1}, step {training['step']}"
-    return f"; the one before it is whole, from {where}: --resume {previous}"
+    return f"; the one before it is whole, from {where}: --resume {typed(previous)}"
 
 
 def load_network(checkpoint: Path) -> tuple[torch.nn.Sequential, dict[str, Any]]:
     """The trained network of a run, on the CPU, and the run's config.json, with what an older version left out of it.
 
     Args:
-        checkpoint: the run's folder, or its model.pt, beside which config.json lies.
+        checkpoint: the run's folder; or its model.pt, beside which config.json lies; or its checkpoint.pt, which holds
+            both, and is taken where the folder has no model.pt, as that of a training under way.
 
     Raises:
         RunError: when one of the two is missing or damaged, or when they do not belong together.
     """
-    if not checkpoint.exists():
+    if not os.path.exists(checkpoint):  # which a name too long for the file system does not stop, as it does Path.exists
         raise RunError(f"{checkpoint} does not exist.")
-    weights = checkpoint / "model.pt" if checkpoint.is_dir() else checkpoint
-    config = _read_config(weights.with_name("config.json"))
+    weights = _weights(checkpoint) if checkpoint.is_dir() else checkpoint
+    state = _load(weights, lambda: _offer_run(weights))
+    if isinstance(state, dict) and state.get("format") == _FORMAT:
+        config, state = _checked(state["config"], weights), state["training"]["model"]
+    else:
+        config = _read_config(weights.with_name("config.json"))
     with torch.device("meta"):  # no memory yet, whatever sizes a damaged file asks for
         network = make(config["network"], config["sizes"], config["activation"], cost=config["cost"])
-    state = _load(weights)
     wanted = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: list(getattr(tensor, "shape", [])) for name, tensor in state.items()} if isinstance(state, dict) else None
     if found != wanted:
@@ -199,6 +213,25 @@ def load_network(checkpoint: Path) -> tuple[torch.nn.Sequential, dict[str, Any]]
     return network.float(), config
 
 
+def _weights(folder: Path) -> Path:
+    """The file that has a run's network: model.pt, or, until the training has written it, checkpoint.pt."""
+    model, checkpoint = folder / _MODEL, folder / _CHECKPOINT
+    if checkpoint.exists() and not model.exists():
+        return checkpoint
+    if model.exists() or (folder / "config.json").exists():
+        return model
+    runs = sorted(path.parent for path in folder.glob(f"*/{_MODEL}"))
+    latest = f"; the last of the runs in it is {runs[-1]}" if runs else ""
+    raise RunError(f"{folder} is not a run's folder: it has no {_MODEL}{latest}.")
+
+
+def _offer_run(file: Path) -> str:
+    """What to say instead of another file in a run's folder."""
+    if file.name in (_MODEL, _CHECKPOINT, _PREVIOUS) or not (file.parent / _MODEL).exists():
+        return ""
+    return f"; the network of its run is had by the folder: --checkpoint {typed(file.parent)}"
+
+
 def _read_config(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -206,6 +239,15 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise RunError(f"{path}, with the network's sizes, cannot be read ({error.strerror}).") from error
     except ValueError as error:
         raise RunError(f"{path} is damaged: it is no JSON ({error}).") from error
+    return _checked(config, path)
+
+
+def _checked(config: Any, path: Path) -> dict[str, Any]:
+    """The settings that this file has, with those that an older version left out.
+
+    Raises:
+        RunError: when they are not those of a network.
+    """
     config = {**_ONCE_ALONE, **config} if isinstance(config, dict) else dict(_ONCE_ALONE)
     network, sizes, activation = (config.get(name) for name in ("network", "sizes", "activation"))
     if network not in NETWORKS:

@@ -14,6 +14,9 @@ from manualgrad.training.rates import default_rate
 __all__ = ["Watch"]
 
 _HARDLY = 1.5  # times the accuracy of a guess is hardly better than it
+_FEW = 200  # steps: the default network needs as many to be better than a guess
+_BATCHES = 500  # that an epoch is advised to have, of up to _USUAL examples
+_USUAL = 100
 _EPOCHS = 3  # without progress are several
 _PROGRESS = 0.98  # what the lowest cost of several epochs is at most of the lowest before them, where there is progress
 
@@ -24,19 +27,38 @@ class Watch:
     Args:
         labels: of the test examples.
         settings: the run's: network, hidden, activation, cost, batch_size, optimizer, engine and lr.
+        examples: how many there are to train on, where that is known.
     """
 
-    def __init__(self, labels: Tensor, settings: Mapping[str, Any]) -> None:
+    def __init__(self, labels: Tensor, settings: Mapping[str, Any], examples: int | None = None) -> None:
         p = labels.bincount().double() / len(labels)
         self.accuracy = p.max().item()  # of naming the most frequent class each time
         # Of answering with the frequencies each time: Σ_j p_j (1 − p_j), or −Σ_j p_j log p_j.
         self.cost = (1 - p.square().sum() if settings["cost"] == "quadratic" else -p.xlogy(p).sum()).item()
-        self.settings = settings
+        self.settings, self.examples = settings, examples
 
     def trouble(self, results: Sequence[EpochResult]) -> str:
         """What is wrong after these epochs and what to try, in a sentence; "" where nothing is."""
         what = self._trouble(results) if results else ""
-        return f"after epoch {len(results)} {what}: try {self._remedies()}" if what else ""
+        if not what:
+            return ""
+        few = self._too_few(len(results)) if math.isfinite(results[-1].cost) else ""
+        return f"after epoch {len(results)} {what}{few or f': try {self._remedies()}'}"
+
+    def _too_few(self, epochs: int) -> str:
+        """Where so few steps have been taken that no learning rate makes up for it, that it is so, and what to try."""
+        if self.examples is None:
+            return ""
+        batch_size = self.settings["batch_size"]
+        steps = math.ceil(self.examples / batch_size)
+        if epochs * steps >= _FEW:
+            return ""
+        taken = f"{epochs * steps} steps are" if epochs * steps > 1 else "1 step is"
+        smaller = min(_USUAL, max(1, self.examples // _BATCHES))
+        more = f"--epochs {math.ceil(_FEW / steps)}"
+        if smaller < batch_size:
+            more = f"--batch-size {smaller}, which takes {math.ceil(self.examples / smaller)} steps an epoch, or {more}"
+        return f", as {taken} too few to learn from: try {more}"
 
     def _trouble(self, results: Sequence[EpochResult]) -> str:
         *before, last = results

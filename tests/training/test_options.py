@@ -75,6 +75,37 @@ def test_a_bad_recipe_is_named_with_what_is_wrong_in_it(recipe, tmp_path, capsys
     assert f"train.py: {tmp_path / 'mine.toml'}: {BAD_RECIPES[recipe]}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("sizes", ["16,16", "16x16", "[16, 16]", "(16,16)", "16-16", "16;16"])
+def test_sizes_that_are_not_separated_by_spaces_are_written_as_they_should_be(sizes, capsys):
+    with pytest.raises(SystemExit) as stop:
+        parsed("--hidden", sizes)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.endswith("separate the sizes with a space: use --hidden 16 16\n")
+
+
+@pytest.mark.parametrize("size", ["1.5", "many", "-3", "0"])
+def test_what_is_no_size_is_said_to_be_none(size, capsys):
+    with pytest.raises(SystemExit):
+        parsed("--hidden", size)
+    assert capsys.readouterr().err == f"train.py: argument --hidden: {size!r} is not a whole number above 0\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "why"), {"--epochs": "is not a whole number below 2^63", "--threads": "is more than 1024 threads"}.items()
+)
+def test_numbers_that_are_too_large_are_said_to_be(option, why, capsys):
+    with pytest.raises(SystemExit):
+        parsed(option, 2**63 if option == "--epochs" else 1025)
+    assert why in capsys.readouterr().err
+
+
+def test_a_network_that_does_not_fit_into_the_memory_is_a_sentence(train_py, tmp_path):
+    code, out, err = train_py("--hidden", 2**60, "--out", tmp_path / "out")
+    assert (code, out) == (2, "")
+    assert f"--hidden: 784-{2**60}-10 does not fit into the memory (" in err
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_a_run_keeps_is_json_and_enough_to_resume_it():
     chosen = parsed("--data-dir", "here", "--device", "cpu")
     kept = options.config(chosen)

@@ -324,3 +324,11 @@ def test_a_checkpoint_is_saved_as_often_as_asked(every, saved, train_py, small, 
     steps = [(epoch, step) for epoch in range(2) for step in range(1, 6)]
     expected = steps if saved == "each step" else [(epoch, 0) for epoch in saved]
     assert where == [(0, 0), *expected, (2, 0)], "at the start, as asked, and at the end"
+
+
+@pytest.mark.parametrize("name", ["model.pt", "config.json", "curve.png", "metrics.jsonl"])
+def test_another_file_of_a_run_is_answered_with_its_folder(name, train_py, small, tmp_path):
+    assert train_py(*small, "--epochs", 1, "--out", tmp_path / "out")[0] == 0
+    code, _, err = train_py("--resume", tmp_path / "out" / name)
+    assert code == 2
+    assert err.endswith(f"; its run is resumed by the folder: --resume {tmp_path / 'out'}.\n")

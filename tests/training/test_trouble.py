@@ -72,6 +72,40 @@ def test_a_cross_entropy_that_falls_slowly_is_told_from_one_that_does_not():
 
 
 @pytest.mark.parametrize(
+    ("examples", "batch_size", "epochs", "said"),
+    [
+        (
+            60_000,
+            100_000,
+            1,
+            "as 1 step is too few to learn from: try --batch-size 100, which takes 600 steps an epoch, or --epochs 200",
+        ),
+        (
+            60_000,
+            10_000,
+            3,
+            "as 18 steps are too few to learn from: try --batch-size 100, which takes 600 steps an epoch, or --epochs 34",
+        ),
+        (
+            300,
+            100,
+            2,
+            "as 6 steps are too few to learn from: try --batch-size 1, which takes 300 steps an epoch, or --epochs 67",
+        ),
+        (100, 1, 1, "as 100 steps are too few to learn from: try --epochs 2"),
+        (60_000, 300, 1, "no better than a guess: try --lr 1, or --optimizer adamw"),
+    ],
+)
+def test_too_few_steps_are_named_and_not_the_learning_rate(examples, batch_size, epochs, said):
+    few = Watch(torch.arange(10).repeat(10), SETTINGS | {"batch_size": batch_size}, examples)
+    assert few.trouble(results(*[(0.9, 0.1)] * epochs)).endswith(said)
+
+
+def test_steps_that_end_in_no_number_are_not_too_few():
+    assert ": try --lr" in Watch(torch.arange(10).repeat(10), SETTINGS, 100).trouble(results((math.nan, 0.1)))
+
+
+@pytest.mark.parametrize(
     ("settings", "remedies"),
     [
         ({"lr": 5.0}, "--lr 1, or --optimizer adamw"),
