@@ -117,18 +117,19 @@ def _trace(model: MLP, x: float, y: float, cost: str) -> Trace:
     if cost == "quadratic":
         return trace(model, inputs, desired)
     *before, last, _ = model
+    W, b = last.get_parameter("weight"), last.get_parameter("bias")
     both = torch.nn.Linear(1, 2, dtype=torch.float64)
     with torch.no_grad():
-        both.weight.copy_(torch.cat([last.weight, torch.zeros_like(last.weight)]))
-        both.bias.copy_(torch.cat([last.bias, torch.zeros_like(last.bias)]))
+        both.weight.copy_(torch.cat([W, torch.zeros_like(W)]))
+        both.bias.copy_(torch.cat([b, torch.zeros_like(b)]))
     t = trace(torch.nn.Sequential(*before, both), inputs, torch.cat([desired, 1 - desired], 1), torch.nn.CrossEntropyLoss())
     *layers, end = t.layers
     assert end.dC_dW is not None
     sigmoid = dataclasses.replace(
         end,
         activation="sigmoid",
-        W=last.weight,
-        b=last.bias,
+        W=W,
+        b=b,
         z=end.z[:, :1],
         a=end.a[:, :1],
         dC_da=end.dC_da[:, :1] - end.dC_da[:, 1:],  # as where a moves, 1 − a moves the other way
