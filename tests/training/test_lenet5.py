@@ -10,7 +10,6 @@ import pytest
 import torch
 from paths import TRAIN
 from PIL import Image
-from runs import outcome
 from screens import manualgrad
 from torch.testing import assert_close
 
@@ -24,6 +23,7 @@ from manualgrad.training.processes import ALONE
 from manualgrad.training.rates import default_rate
 from manualgrad.training.runs import load_network
 from manualgrad.training.trouble import Watch
+from runs import outcome
 
 LENET5 = ("--network", "lenet5")
 
@@ -115,7 +115,9 @@ REFUSED = {
     "--hidden 16": "--hidden is for --network mlp: the layers of lenet5 are those of its paper",
     "--hidden": "--hidden is for --network mlp: the layers of lenet5 are those of its paper",
     "--activation sigmoid": "--activation is for --network mlp: the layers of lenet5 are those of its paper",
-    "--engine backprop": "--engine backprop is for --network mlp: it goes back through Linear, sigmoid, ReLU and tanh layers alone",
+    "--engine backprop": (
+        "--engine backprop is for --network mlp: it goes back through Linear, sigmoid, ReLU and tanh layers alone"
+    ),
 }
 
 

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 import torch
-from runs import outcome
 
 from manualgrad.training import comparison, options
 from manualgrad.training.options import tomllib
 from manualgrad.training.processes import Processes
 from manualgrad.training.rates import default_rate
+from runs import outcome
 
 RECIPES = options.RECIPES
 
@@ -278,8 +278,9 @@ def test_without_tensorboard_the_extra_is_named(train_py, small, tmp_path, monke
     assert not (tmp_path / "out").exists()
 
 
-def test_compare_shows_both_layers_side_by_side(train_py, small, tmp_path):
-    code, out, err = train_py(*small, "--compare", "--out", tmp_path / "out")
+@pytest.mark.parametrize("how", [(), ("--cost", "cross-entropy", "--activation", "tanh", "--optimizer", "adam")])
+def test_compare_shows_both_layers_side_by_side(how, train_py, small, tmp_path):
+    code, out, err = train_py(*small, *how, "--compare", "--out", tmp_path / "out")
     assert (code, err) == (0, "")
     assert "The costs of the first 10 steps differ by" in out
     assert "as they should" in out
