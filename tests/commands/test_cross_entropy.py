@@ -52,11 +52,12 @@ def test_explain_prints_what_autograd_finds(run, capsys):
         assert (number, shown_a, target) == (str(j), f"{a[j]:.4f}", f"{y[j]:.0f}")
         assert close(nudge, -delta[j].item())
     assert close(re.search(rf"Output {label} alone: bias (\S+);", " ".join(out.split()))[1], -delta[label].item())
-    for k, shown_a, to_weight, m, weight, to_a in rows(out, f"Output {label} alone"):
+    for k, shown_a, to_weight, _ in rows(out, f"Output {label} alone: bias"):
         assert shown_a == f"{before[int(k)].item():.4f}"
         assert close(to_weight, -W.grad[label, int(k)].item())
-        assert close(weight, W[label, int(m)].item())
-        assert close(to_a, (-delta[label] * W[label, int(m)]).item())
+    for k, weight, to_a, _ in rows(out, f"Output {label} alone: its strongest wishes of activations"):
+        assert close(weight, W[label, int(k)].item())
+        assert close(to_a, (-delta[label] * W[label, int(k)]).item())
     for k, own, others, total, _ in rows(out, "The wishes of all outputs"):
         assert close(total, -before.grad[int(k)].item())
         assert close(own, (-delta[label] * W[label, int(k)]).item())
