@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from manualgrad.commands.errors import BadInput
+from manualgrad.commands.terminal import console
+
+if TYPE_CHECKING:
+    from manualgrad.testing import Report
 
 __all__ = ["add"]
 
@@ -16,7 +20,8 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "check",
         help="check a custom autograd Function in every way that PyTorch may call it",
-        description="Check a custom autograd Function in every way that PyTorch may call it; exits with 1 where it fails.",
+        description="Check a custom autograd Function in every way that PyTorch may call it; exits with 1 where it fails, and "
+        "with 3 where nothing could be checked.",
     )
     parser.add_argument("function", nargs="?", metavar="package.module:Function", help="a Function, a Module, or any callable")
     parser.add_argument(
@@ -30,7 +35,7 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from manualgrad.testing import CHECKS, WHAT, check_function
+    from manualgrad.testing import CHECKS, WHAT
 
     if options.list:
         width = max(map(len, CHECKS))
@@ -49,12 +54,44 @@ def run(options: argparse.Namespace) -> int:
         inputs = make_inputs()
     except Exception as error:
         raise BadInput(f"{options.inputs} raises {type(error).__name__}: {error}") from error
+    function = _instance(function, options.function)
     try:
-        report = check_function(function, inputs, checks=checks, raise_exception=False)
+        report = _report_with_progress(function, inputs, checks)
     except (TypeError, ValueError) as error:
         raise BadInput(str(error)) from error
     print(report)
-    return 1 if report.failures else 3 if report.not_checked else 0
+    return 1 if report.failures else 3 if report.not_checked or report.nothing_was_checked else 0
+
+
+def _instance(function: Any, reference: str) -> Any:
+    """The function; of the class of a Module, an instance, where it can be made without arguments."""
+    import torch
+
+    if not (isinstance(function, type) and issubclass(function, torch.nn.Module)):
+        return function
+    try:
+        made = function()
+    except TypeError as error:
+        raise BadInput(
+            f"{reference} is a class, and an instance is needed: put `layer = {function.__name__}(...)`, with its arguments, "
+            f"into a module of yours, and name that instead ({error})"
+        ) from error
+    print(f"{reference} is a class: an instance that is made without arguments, {function.__name__}(), is checked.\n")
+    return made
+
+
+def _report_with_progress(function: Any, inputs: Any, checks: list[str] | None) -> Report:
+    """The report; on a terminal, the check that is running is shown meanwhile."""
+    from manualgrad.testing import CHECKS, _report
+
+    on_terminal = console()
+    if not on_terminal.is_terminal:
+        return _report(function, inputs, checks, lambda name: None)
+    names = list(checks or CHECKS)
+    with on_terminal.status("") as status:
+        return _report(
+            function, inputs, checks, lambda name: status.update(f"{name} ({names.index(name) + 1} of {len(names)})")
+        )
 
 
 def _load(reference: str) -> Any:

@@ -108,6 +108,11 @@ class Report(dict[str, str]):
         return [name for name, text in self.items() if text.startswith(_BROKEN_TOOL)]
 
     @property
+    def nothing_was_checked(self) -> bool:
+        """Whether every check was skipped: that is no success."""
+        return len(self.skipped) == len(self) > 0
+
+    @property
     def skipped(self) -> list[str]:
         """The names of the checks that do not apply."""
         return [name for name, text in self.items() if text.startswith("SKIPPED: ")]
@@ -134,6 +139,8 @@ class Report(dict[str, str]):
         groups = {"failed": self.failures, "could not be done": self.not_checked}
         parts = [f"{len(names)} {what} ({', '.join(names)})" for what, names in groups.items() if names]
         parts += [f"{len(self.skipped)} skipped"] if self.skipped else []
+        if self.nothing_was_checked:
+            parts = [f"nothing was checked, {parts[0]}"]
         return f"{len(self)} check{'s' * (len(self) != 1)}: {', '.join(parts) or 'all passed'}"
 
 
@@ -158,7 +165,8 @@ def check_function(
     Raises:
         CheckError: when a check finds a fault (an AssertionError, whose text is the report).
         RuntimeError: when a check itself fails; that says nothing about the Function.
-        TypeError: when the inputs are no tuple, nor a list of tuples: `check_function(torch.tanh, torch.rand(3))`.
+        TypeError: when the inputs are no tuple, nor a list of tuples: `check_function(torch.tanh, torch.rand(3))`; when `fn` is a
+            Module's class, of which an instance is needed: `check_function(torch.nn.GELU, (torch.rand(3),))`.
         ValueError: when there is no such check: `check_function(torch.tanh, (torch.rand(3),), checks="front")`.
 
     Example:
@@ -166,20 +174,31 @@ def check_function(
         >>> report.failures
         []
     """
-    subject = Subject(fn, inputs)
-    names = _chosen(checks)
-    report = Report()
-    report.name = subject.name
-    problem = _first_call(subject)
-    for name in names:
-        report[name] = _run(_CHECKS[name], subject) if problem is None else "SKIPPED: the forward raises"
-    if problem is not None:
-        report[names[0]] = problem
+    report = _report(fn, inputs, checks, lambda name: None)
     if raise_exception and report.failures:
         raise CheckError(report)
     if raise_exception and report.not_checked:
         failed = ", ".join(report.not_checked)
         raise RuntimeError(f"check_function itself failed in {failed}; this says nothing about {report.name}\n\n{report}")
+    return report
+
+
+def _report(fn: Callable[..., Any], inputs: Any, checks: str | Sequence[str] | None, begin: Callable[[str], None]) -> Report:
+    """Run the checks; `begin` is told of each before it runs."""
+    subject = Subject(fn, inputs)
+    names = _chosen(checks)
+    report = Report()
+    report.name = subject.name
+    problem = _first_call(subject)
+    if problem is not None:
+        report.update(dict.fromkeys(names, "SKIPPED: the forward raises"))
+        report[names[0]] = problem
+        return report
+    outcomes: dict[str, str | Fault] = {}
+    for name in names:
+        begin(name)
+        outcomes[name] = _run(_CHECKS[name], subject)
+    report.update({name: _follows(name, outcomes) or str(outcome) for name, outcome in outcomes.items()})
     return report
 
 
@@ -213,7 +232,23 @@ def _raises(sample: Sample, error: Exception) -> str:
     return str(Fault(f"for the inputs{sample.which} the forward raises {first_line(error)}", fix))
 
 
-def _run(check: Callable[[Subject, Sample], None], subject: Subject) -> str:
+def _follows(name: str, outcomes: dict[str, str | Fault]) -> str | None:
+    """Name the check whose fault is also this one's: each fault is reported once."""
+    fault = outcomes[name]
+    if not isinstance(fault, Fault):
+        return None
+    earlier = True
+    for other, cause in outcomes.items():
+        earlier &= other != name
+        if not isinstance(cause, Fault) or other == name:
+            continue
+        same_error = earlier and fault.error and fault.error == cause.error
+        if name in cause.implies or same_error or (fault.error and name in cause.implies_errors):
+            return f"SKIPPED: follows from `{other}`, which finds a fault"
+    return None
+
+
+def _run(check: Callable[[Subject, Sample], None], subject: Subject) -> str | Fault:
     skipped = []
     subject.allowed.clear()
     for sample in subject.samples:
@@ -222,7 +257,7 @@ def _run(check: Callable[[Subject, Sample], None], subject: Subject) -> str:
                 warnings.simplefilter("ignore")
                 subject.once(check, sample)
         except Fault as fault:
-            return str(fault)
+            return fault
         except Skip as skip:
             skipped.append(str(skip))
         except Exception as error:

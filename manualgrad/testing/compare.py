@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.testing.differences import noise_of
-from manualgrad.testing.subject import EXTENDING, Fault, Sample, Skip, Subject, first_line, own_node, weights
+from manualgrad.testing.subject import EXTENDING, Fault, Sample, Skip, Subject, own_node, weights
 
 RTOL = 1e-6  # between two float64 results of the same formula
 SIGNAL = 1e3  # times its rounding, a number is more than that
@@ -29,7 +29,7 @@ class Baseline:
         try:
             self.gradients = result.gradients()
         except Exception as error:
-            raise Skip(f"the backward raises: see `backward` ({first_line(error)})") from error
+            raise Skip("the backward raises: see `backward`") from error
         self.outputs = [o.detach() for o in result.outputs]
         self.all_outputs = [o.detach() for o in result.all_outputs]
         self._subject, self._sample = subject, sample
@@ -40,32 +40,35 @@ class Baseline:
 
 
 class Rounding:
-    """How far off results may be of which nothing but rounding is left, as their terms cancel; 0 for all others.
+    """How far results may be off that are sums of terms, whatever is left of them where the terms cancel.
 
-    Such a result moves by as much as it is large where the inputs are rounded, or is nothing beside the terms it may have.
+    `terms` is how large those of the outputs are: as the outputs, or where these are nothing but rounding, as the inputs.
+    `of_terms` is for each position that of the gradient's. A function that is saturated is so about 1, however large its
+    inputs are.
     """
 
     def __init__(self, plain: Baseline, subject: Subject, sample: Sample) -> None:
         others = [Baseline(subject, sample.with_tensors(_rounded(sample, seed))) for seed in (8, 18)]
-        largest = {i: size([sample.arguments[i]]) for i in plain.gradients}
-        off = max([_noise(subject, sample), *(size(distances(plain.outputs, other.outputs)) for other in others)])
-        signal = _signal(size(plain.outputs), off)
-        self.terms = signal or max(1.0, *largest.values())
-        self.outputs = 0.0 if signal else rounding_of(self.terms) + 16 * off
-        weighed = size(weights(plain.outputs)) * self.terms
-        bounded = min(self.terms, 1.0)  # what is saturated is so about 1, however large its inputs are
-        self.of_terms = {i: size(weights(plain.outputs)) * max(self.terms / (x or 1.0), bounded) for i, x in largest.items()}
-        self.gradients = {}
+        largest = {i: size([sample.arguments[i]]) or 1.0 for i in plain.gradients}
+        off = max(size(distances(plain.outputs, other.outputs)) for other in others)
+        self._outputs_cancel = size(plain.outputs) <= SIGNAL * max(off, _noise(subject, sample))
+        self.terms = max(1.0, *largest.values()) if self._outputs_cancel else size(plain.outputs)
+        self.outputs = rounding_of(self.terms) + 16 * off * self._outputs_cancel
+        weight = size(weights(plain.outputs))
+        self.of_terms = {i: weight * max(self.terms / x, min(self.terms, 1.0)) for i, x in largest.items()}
+        self.gradients, self._gradients_cancel = {}, set()
         for i, gradient in plain.gradients.items():
+            self.gradients[i] = rounding_of(self.of_terms[i])
             off = max(size(distances([gradient], [other.gradients[i]])) for other in others)
-            is_signal = _signal(size([gradient]), off) * (largest[i] or 1.0) > rounding_of(weighed)
-            self.gradients[i] = 0.0 if is_signal else rounding_of(weighed) * max(1.0, 1 / (largest[i] or 1.0)) + 16 * off
+            if size([gradient]) <= max(SIGNAL * off, self.gradients[i]):
+                self._gradients_cancel.add(i)
+                self.gradients[i] += 16 * off
 
     def in_precision(self, eps: float) -> Rounding:
-        """That of the same results in another dtype."""
+        """That in another dtype, of what is 0 but for rounding; that of the other results is for the caller to say."""
         other = copy(self)
-        other.outputs = self.outputs * eps / _EPS
-        other.gradients = {i: rounding * eps / _EPS for i, rounding in self.gradients.items()}
+        other.outputs = self.outputs * self._outputs_cancel * eps / _EPS
+        other.gradients = {i: r * (i in self._gradients_cancel) * eps / _EPS for i, r in self.gradients.items()}
         return other
 
 
@@ -83,10 +86,6 @@ def _noise(subject: Subject, sample: Sample) -> float:
 
     noise = noise_of(curve)
     return 0.0 if noise is None or not noise.numel() else noise.max().item()
-
-
-def _signal(largest: float, off: float) -> float:
-    return largest if largest > SIGNAL * off else 0.0
 
 
 def rounding_of(terms: float) -> float:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd import forward_ad as fw
 
 from manualgrad.testing.compare import raw_gradients, size
+from manualgrad.testing.cures import constant_ratio, wrong_order
 from manualgrad.testing.differences import (
     ROUNDED_STEPS,
     Curve,
@@ -21,6 +22,7 @@ from manualgrad.testing.differences import (
 from manualgrad.testing.entries import (
     GOOD_ENOUGH,
     SMALLEST,
+    Disagreement,
     Entries,
     Outputs,
     Place,
@@ -32,44 +34,92 @@ from manualgrad.testing.entries import (
     is_frozen,
     is_wrong,
     noise_around,
+    numeric_gradient,
     padding_row_of,
     rounding_of_values,
     steepness,
     units_and_everywhere,
 )
 from manualgrad.testing.state import sound
-from manualgrad.testing.subject import Fault, Sample, Skip, Subject, blamed_on_the_function, first_line, supported, weights
+from manualgrad.testing.subject import Fault, Sample, Skip, Subject, first_line, own_node, supported, weights
 
 
 def backward(subject: Subject, sample: Sample) -> None:
     """The gradient of every input, against finite differences in float64, real and complex."""
-    fix = "derive the gradient again: gradient of an input = sum over the outputs of d output / d input times grad_output"
     result = subject.run(sample)
     if any(torch.finfo(o.dtype).eps > 1e-15 for o in result.outputs):
         raise Skip("an output of float64 inputs is in lower precision: see `dtypes`")
-    with blamed_on_the_function("the backward", "return one gradient for each input of forward"):
-        result.gradients()
-    sound(subject, sample)
     function = subject.of_wanted(sample)
     inputs = [t.detach() for t in subject.wanted_tensors(sample)]
     grads = weights(result.outputs)
+    try:
+        result.gradients()
+    except Exception as error:
+        if "returned an invalid gradient" in str(error):
+            _raise_where_the_order_is_wrong(subject, sample, function, inputs, grads)
+        fix = "return one gradient for each input of forward, in its shape, and None for what is no tensor"
+        raise Fault(f"the backward raises {first_line(error)}", fix, error=error) from error
+    sound(subject, sample)
 
-    def gradients(*at: Tensor, sign: int = 1) -> tuple[Tensor, ...]:
+    def gradients(*at: Tensor, factor: int = 1) -> tuple[Tensor, ...]:
         leaves = [t.detach().requires_grad_() for t in at]
-        signed = [sign * g for g in grads]
-        return torch.autograd.grad(function(*leaves), leaves, signed, allow_unused=True, materialize_grads=True)
+        scaled = [factor * g for g in grads]
+        return torch.autograd.grad(function(*leaves), leaves, scaled, allow_unused=True, materialize_grads=True)
 
     entries = Entries(gradients, function, inputs, grads, padding_row_of(subject, sample))
-    for wrong in entries.disagreements():
-        negative = gradients(*inputs, sign=-1)
-        if size([a + b for a, b in zip(gradients(*inputs), negative, strict=True)]) > 1e-9 * size(negative):
-            return  # not linear in grad_output: gradient_scale's to say
-        raise Fault(
-            f"the gradient of {sample.name(sample.wanted[wrong.input], wrong.place)} {differ(wrong.found, wrong.numeric)}",
-            fix,
-            "https://docs.pytorch.org/docs/stable/notes/gradcheck.html",
-        )
+    first = next(entries.disagreements(), None)
+    if first is not None:
+        _raise_where_it_is_not_linear(gradients(*inputs), gradients(*inputs, factor=-2))
+        _raise_where_there_is_none(subject, sample, first)
+        _raise_where_the_order_is_wrong(subject, sample, function, inputs, grads)
+        position = sample.wanted[first.input]
+        wrong = [w for w in entries.disagreements() if w.input == first.input]
+        ratio = constant_ratio(wrong, position, sample, result.outputs)
+        what, fix = ratio or ("", _DERIVE_AGAIN)
+        text = f"the gradient of {sample.name(position, first.place)} {differ(first.found, first.numeric)}"
+        raise Fault(f"{text}; {what}" if what else text, fix, _GRADCHECK, implies=_HIGHER)
     _allow(subject, sample, entries.untold)
+
+
+_DERIVE_AGAIN = "derive the gradient again: gradient of an input = sum over the outputs of d output / d input times grad_output"
+_GRADCHECK = "https://docs.pytorch.org/docs/stable/notes/gradcheck.html"
+_HIGHER = ("double_backward", "third_derivative")
+
+
+def _raise_where_it_is_not_linear(plain: Sequence[Tensor], of_minus_two: Sequence[Tensor]) -> None:
+    if size([2 * a + b for a, b in zip(plain, of_minus_two, strict=True)]) <= 1e-9 * size(of_minus_two):
+        return
+    ignored = size([a - b for a, b in zip(plain, of_minus_two, strict=True)]) == 0
+    text = "the backward ignores grad_output" if ignored else "the backward is not linear in grad_output"
+    raise Fault(
+        f"{text}: with grad_output times -2 the gradient is {'the same' if ignored else 'not -2 times as large'}",
+        "multiply by grad_output, once: a loss may be scaled, or be one of several terms",
+        implies=(*_HIGHER, "gradient_scale", "undefined_gradients"),
+    )
+
+
+def _raise_where_there_is_none(subject: Subject, sample: Sample, wrong: Disagreement) -> None:
+    position = sample.wanted[wrong.input]
+    if subject.run(sample).gradients()[position] is None:
+        name = sample.name(position)
+        raise Fault(
+            f"backward returns None for {name}, whose gradient is not 0: {name}{list(wrong.place) or ''} has the gradient "
+            f"{wrong.numeric:.8g} by finite differences",
+            f"return the gradient of {name}, and None only for what has none, or where ctx.needs_input_grad is False",
+            implies=_HIGHER,
+        )
+
+
+def _raise_where_the_order_is_wrong(
+    subject: Subject, sample: Sample, function: Outputs, inputs: Sequence[Tensor], grads: Sequence[Tensor]
+) -> None:
+    raw: dict[int, Tensor | None] = {position: gradient for position, gradient, _ in raw_gradients(subject, sample)}
+    if not raw:
+        return
+    right = {position: numeric_gradient(function, inputs, grads, k) for k, position in enumerate(sample.wanted)}
+    named = wrong_order(raw, right, sample)
+    if named is not None:
+        raise Fault(*named, implies=(*_HIGHER, "shapes"))
 
 
 def _allow(subject: Subject, sample: Sample, untold: Sequence[tuple[int, Place]]) -> None:
@@ -130,6 +180,13 @@ def double_backward(subject: Subject, sample: Sample) -> None:
     _allow(subject, sample, [(k, place) for k, place in entries.untold if k < len(primals)])
 
 
+def _saves_for_backward_alone(subject: Subject, sample: Sample) -> bool:
+    node = own_node(subject.run(sample))
+    if node is None or getattr(node, "saved_for_forward", None) is not None:
+        return False
+    return bool(node.saved_tensors)
+
+
 def _size_of_what_depends_on(k: int, function: Outputs, inputs: Sequence[Tensor]) -> float:
     """The largest value that is another where input k is nan."""
     values = flat(function(*inputs))
@@ -146,6 +203,8 @@ def forward_ad(subject: Subject, sample: Sample) -> None:
     function = subject.of_wanted(sample)
     inputs = [t.detach() for t in subject.wanted_tensors(sample)]
     fix = "derive jvp again: tangent of an output = sum over the inputs of d output / d input times the input's tangent"
+    forgotten = "call ctx.save_for_forward too: in jvp, ctx.saved_tensors holds what that saved, and nothing else"
+    fix_of_error = forgotten if _saves_for_backward_alone(subject, sample) else fix
     see = "https://docs.pytorch.org/docs/stable/notes/extending.html#forward-mode-ad"
 
     def tangents(k: int, direction: Tensor) -> list[Tensor]:
@@ -164,7 +223,7 @@ def forward_ad(subject: Subject, sample: Sample) -> None:
     for k, t in enumerate(inputs):
         doing = f"forward mode for {sample.name(sample.wanted[k])}:"
         for place, direction in units_and_everywhere(t, row):
-            found = flat(supported(lambda k=k, d=direction: tangents(k, d), doing, fix, see))  # type: ignore[misc]
+            found = flat(supported(lambda k=k, d=direction: tangents(k, d), doing, fix_of_error, see))  # type: ignore[misc]
             if is_frozen(place, row, found):
                 continue
             numeric = quick_derivative(curve_along(function, inputs, {k: direction}), noise, GOOD_ENOUGH * size([found]))

@@ -178,6 +178,18 @@ class Zero:
         return (found.abs() <= max(self.found, self.numeric)) & (numeric.value.abs() <= 3 * numeric.error + self.numeric)
 
 
+def numeric_gradient(function: Outputs, inputs: Sequence[Tensor], cotangents: Sequence[Tensor], k: int) -> Tensor | None:
+    """Compute the gradient of ⟨cotangents, function⟩ by input k from differences; None where it has too many entries."""
+    noise, weighed, t = noise_around(function, inputs), flat(cotangents), inputs[k]
+    if noise is None or t.numel() > _ENTRIES or t.is_complex():
+        return None
+    gradient = torch.zeros_like(t)
+    for place, direction in _units(t):
+        moved = quick_derivative(curve_along(function, inputs, {k: direction}), noise)
+        gradient[place] = (weighed @ moved.value) / direction[place]
+    return gradient
+
+
 def _weighed_error(cotangents: Tensor, error: Tensor) -> Tensor:
     return (cotangents.abs() * error)[cotangents != 0].sum()
 

@@ -138,7 +138,7 @@ def func_transforms(subject: Subject, sample: Sample) -> None:
         lambda k: "by torch.func.jacfwd the derivative along a direction",
         fix,
         EXTENDING_FUNC,
-        atol=2.0 * min(atol) * sum(t.numel() for t in inputs),
+        atol=2 * sum(a * t.numel() for a, t in zip(atol, inputs, strict=True)),
     )
     _hessian(subject, sample, baseline, cost, fix)
 

@@ -168,13 +168,14 @@ def shapes(subject: Subject, sample: Sample) -> None:
 
 
 def _raw_gradients_fit(subject: Subject, sample: Sample, what: str) -> None:
-    """What the backward itself returns: of it autograd sums and casts what does not fit, in eager mode alone."""
+    """What the backward itself returns, before autograd sums and casts what does not fit."""
     for position, gradient, tensor in raw_gradients(subject, sample):
         if gradient.shape != tensor.shape or gradient.layout != tensor.layout or gradient.device != tensor.device:
             raise Fault(
                 f"for {what}, backward returns for {sample.name(position)} of shape {list(tensor.shape)} a gradient of shape "
-                f"{list(gradient.shape)} ({gradient.layout}, {gradient.device}), which autograd makes good in eager mode alone",
-                "undo the broadcasting (gradient.sum_to_size(input.shape)), and keep layout and device",
+                f"{list(gradient.shape)} ({gradient.layout}, {gradient.device})",
+                "return it in the shape of the input, with its layout and device: gradient.sum_to_size(input.shape) undoes a "
+                "broadcasting; autograd may do so by itself, which not every caller of backward does",
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,11 +16,27 @@ EXTENDING = "https://docs.pytorch.org/docs/stable/notes/extending.html"
 EXTENDING_FUNC = "https://docs.pytorch.org/docs/stable/notes/extending.func.html"
 
 
-class Fault(Exception):
-    """What is wrong with the Function."""
+_QUOTED = 300  # characters of an error
 
-    def __init__(self, found: str, fix: str, see: str = EXTENDING) -> None:
+
+class Fault(Exception):
+    """What is wrong with the Function; `error` is what it raised, and `implies` are the checks that fail as a consequence.
+
+    `implies_errors` are those which fail as a consequence where they raise.
+    """
+
+    def __init__(
+        self,
+        found: str,
+        fix: str,
+        see: str = EXTENDING,
+        error: BaseException | None = None,
+        implies: tuple[str, ...] = (),
+        implies_errors: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(f"{found}\nFix: {fix}\nSee {see}")
+        self.error = "" if error is None else first_line(error)
+        self.implies, self.implies_errors = implies, implies_errors
 
 
 class Skip(Exception):
@@ -34,12 +51,31 @@ def blamed_on_the_function(doing: str, fix: str, see: str = EXTENDING) -> Iterat
     except (Fault, Skip):
         raise
     except Exception as error:
-        raise Fault(f"{doing} raises {first_line(error)}", fix, see) from error
+        raise Fault(f"{doing} raises {first_line(error)}", _cure(error) or fix, see, error) from error
+
+
+CURES = {  # of what PyTorch says, where the check's own fix is not the one
+    "vmap: inplace arithmetic": "do not write a batched tensor into one that is not, such as torch.zeros_like of an "
+    "unbatched tensor: make it from the batched one (grad_output.new_zeros), or build the result out of place: stack, cat, "
+    "scatter, index_put or where",
+    "requires_grad_()": "compute the gradient by its formula, or by torch.func.vjp, instead of requires_grad_ and "
+    "torch.autograd.grad inside backward",
+    "accessing `data`": "leave out .data: save_for_backward keeps tensors, and detach cuts them off where that is meant",
+    "calling .item()": "leave out .item(), float() and int(): compute with tensors, and choose by torch.where",
+    "data-dependent control flow": "leave out `if` and `while` on tensors: choose by torch.where",
+    "INTERNAL ASSERT FAILED": "keep tensors by ctx.save_for_backward and save_for_forward alone",
+}
+
+
+def _cure(error: BaseException) -> str | None:
+    return next((fix for words, fix in CURES.items() if words in str(error)), None)
 
 
 def first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    return f"{type(error).__name__}: {textwrap.shorten(lines[0], _QUOTED, placeholder=' ...')}"
 
 
 @dataclass
@@ -123,6 +159,11 @@ class Subject:
         self._outcomes: dict[tuple[Any, Any, tuple[int, ...]], Any] = {}
         if isinstance(fn, type) and issubclass(fn, torch.autograd.Function):
             fn = fn.apply
+        elif isinstance(fn, type):
+            raise TypeError(
+                f"check_function: fn must be a Function or a callable, and is the class {fn.__name__}: give an instance of it, "
+                f"{fn.__name__}(...)"
+            )
         names: tuple[str, ...] = ()
         samples = _samples(inputs)
         self.is_module = isinstance(fn, torch.nn.Module)
@@ -330,4 +371,4 @@ def supported(call: Callable[[], Any], doing: str, fix: str, see: str = EXTENDIN
         for words, reason in UNSUPPORTED.items():
             if words in str(error):
                 raise Skip(reason) from error
-        raise Fault(f"{doing} the Function raises {first_line(error)}", fix, see) from error
+        raise Fault(f"{doing} the Function raises {first_line(error)}", _cure(error) or fix, see, error) from error
