@@ -4,10 +4,12 @@ import itertools
 import sys
 from contextlib import nullcontext
 
+import mpmath
 import pytest
 import torch
 import torch.nn.functional as F
 from samples import HALF, assert_as_close, assert_same, inside, nested, outcome
+from torch.autograd import forward_ad
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
@@ -213,6 +215,45 @@ def test_a_logarithm_below_minus_100_counts_as_minus_100(a, y, dtype):
         for f in (inside(F.binary_cross_entropy), F.binary_cross_entropy)
     ]
     assert_close(*results)
+    with forward_ad.dual_level():
+        duals = forward_ad.make_dual(tensors[0].detach(), torch.ones_like(tensors[1])), tensors[1]
+        tangents = [forward_ad.unpack_dual(f(*duals)).tangent for f in (inside(F.binary_cross_entropy), F.binary_cross_entropy)]
+    assert_close(*tangents)
+
+
+def bce_derivative(a, y, order):
+    """Of −y log a − (1 − y) log(1 − a) by a, by mpmath; a term whose factor is 0 has no logarithm."""
+    with mpmath.workdps(60):
+        loss = lambda a: -(y * mpmath.log(a) if y else 0) - ((1 - y) * mpmath.log(1 - a) if y != 1 else 0)  # noqa: E731
+        return float(mpmath.diff(loss, a, order).real)
+
+
+# a and y: at the ends, next to them, and between.
+PROBABILITIES = [
+    (0.0, 0.0),
+    (1.0, 1.0),
+    (2**-20, 0.0),
+    (1 - 2**-20, 1.0),
+    (0.25, 0.0),
+    (0.25, 1.0),
+    (0.25, 0.625),
+    (0.75, 0.625),
+]
+ORDERS = [word for n in (2, 3) for word in itertools.product("fr", repeat=n)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE], ids=str)
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+@pytest.mark.parametrize("word", ORDERS, ids="".join)
+def test_second_and_third_derivatives_of_binary_cross_entropy_are_right_at_the_ends_too(word, reduction, dtype):
+    a, y = torch.tensor(PROBABILITIES, dtype=dtype).unbind(1)
+    weight = torch.linspace(0.5, 2, len(a), dtype=dtype)
+    letters = {"f": jacfwd, "r": jacrev}
+    found = nested(lambda a: inside(F.binary_cross_entropy)(a, y, weight, reduction=reduction), word, letters)(a)
+    exact = torch.tensor([bce_derivative(*pair, len(word)) for pair in PROBABILITIES], dtype=dtype) * weight
+    expected = torch.zeros_like(found)  # where two of them meet
+    expected[(torch.arange(len(a)),) * found.dim()] = exact / len(a) if reduction == "mean" else exact
+    assert_close(found, expected)
 
 
 @pytest.mark.parametrize("x", [-1000.0, -30.0, 30.0, 1000.0])

@@ -1,8 +1,8 @@
 """Norms of numbers of any size that float32 holds: value, first and second derivatives, and forward mode's tangent.
 
-The bound. x − m is off by a rounding of the mean in float32, in proportion to the spread s of x by eps |mean| / s. All else that
-the formulas compute is off by some roundings of its own size, and the result by one in its dtype. So the relative error of each
-is a small number of these.
+The bound. x − m is off by a rounding of the mean in float32, in proportion to the spread s of x by eps |mean| / s. All else
+that the formulas compute is off by some roundings of its own size, and the result by one in its dtype. So the relative error of
+each is a small number of these.
 """
 
 import itertools

@@ -14,7 +14,7 @@ from manualgrad import audit, by_hand, nn
 from manualgrad.functions.activations.glu import GLUFunction
 from manualgrad.functions.activations.prelu import PReLUFunction
 from manualgrad.functions.activations.shrink import HardshrinkFunction, SoftshrinkFunction, ThresholdFunction
-from manualgrad.functions.losses.binary_cross_entropy import BCELossFunction, BCEWithLogitsLossFunction
+from manualgrad.functions.losses.binary_cross_entropy import BCELossFunction, BCESlopeFunction, BCEWithLogitsLossFunction
 from manualgrad.functions.losses.distances import HuberLossFunction, L1LossFunction, SmoothL1LossFunction
 from manualgrad.functions.losses.kl_div import KLDivFunction, LogKLDivFunction
 from manualgrad.testing import check_function
@@ -61,6 +61,7 @@ FUNCTIONS = {
     "KLDiv": (KLDivFunction, (s(3, 4), p(3, 4))),
     "LogKLDiv": (LogKLDivFunction, (s(3, 4), s(3, 4))),
     "BCE": (BCELossFunction, (p(3, 4), p(3, 4))),
+    "BCE slope": (BCESlopeFunction, (p(3, 4), p(3, 4))),
     "BCEWithLogits": (BCEWithLogitsLossFunction, (s(3, 4), p(3, 4), None)),
     "BCEWithLogits weighted": (BCEWithLogitsLossFunction, (s(3, 4), p(3, 4), p(4))),
     "GLU": (GLUFunction, (s(3, 4), 1)),

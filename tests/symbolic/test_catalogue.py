@@ -295,6 +295,7 @@ CATALOGUE = [
     ("KLDiv", s("a", 2), s("y", 2, positive=True)),
     ("LogKLDiv", s("a", 2), s("t", 2)),
     ("BCELoss", s("a", 2, at=(0.25, 0.75)), s("y", 2, at=(0.5, 0.125))),
+    ("BCESlope", s("a", 2, at=(0.25, 0.75)), s("y", 2, at=(0.5, 0.125))),
     ("BCEWithLogitsLoss", s("x", 2, 2), s("y", 2, 2), s("p", 2)),
     ("BCEWithLogitsLoss", s("x", 2), s("y", 2), None),
 ]

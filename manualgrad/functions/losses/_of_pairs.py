@@ -40,11 +40,14 @@ class LossOfPairs(Function):
 
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
             a, y, *ctx.numbers = inputs
+            ctx.set_materialize_grads(False)  # a tangent of 0 would give 0 · ∞ where a derivative is infinite
             ctx.a, ctx.y, ctx.l = form(a), form(y), form(output)
             ctx.save_for_backward(a if dl_da_is_of_a or ctx.needs_input_grad[1] else None, y)
             ctx.save_for_forward(a, y)
 
-        def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        def backward(ctx: Any, g: Tensor | None) -> tuple[Tensor | None, ...]:
+            if g is None:
+                return None, None, *[None] * len(ctx.numbers)
             a, y = (t if t is None else wide(t) for t in ctx.saved_tensors)
             a_needs_grad, y_needs_grad, *_ = ctx.needs_input_grad
             dC_da = fitted(wide(g) * dl_da(a, y, *ctx.numbers).conj(), ctx.a) if a_needs_grad else None

@@ -10,7 +10,15 @@ Backward:
 
     ∂ℓ/∂a = −y/a + (1 − y)/(1 − a) = (a − y) / (a (1 − a))      ∂ℓ/∂y = log(1 − a) − log a
 
-and of logits, as the derivative of log(1 + e⁻ˣ) is −σ(−x),
+where a (1 − a) counts as 1e-12 at least, as PyTorch has it. At a = y = 0 or 1 the quotient is then 0, and the sum 1 or −1.
+PyTorch's number is kept, but the slope of the quotient is that of a − y over 1e-12 there. So ∂ℓ/∂a is a Function of its own,
+whose derivatives are those of the sum, in which no 0 is divided by 0:
+
+    ∂²ℓ/∂a² = y/a² + (1 − y)/(1 − a)²                           ∂²ℓ/∂a∂y = −1/a − 1/(1 − a)
+
+with a and 1 − a counted as 1e-12 more where they are less than that. At a = y = 0 or 1, ∂²ℓ/∂a² is 1.
+
+Of logits, as the derivative of log(1 + e⁻ˣ) is −σ(−x),
 
     ∂ℓ/∂x = 1 − y − (1 + (p − 1) y) σ(−x) = (1 − y) σ(x) − p y σ(−x)                 as 1 − σ(−x) = σ(x); nothing cancels
     ∂ℓ/∂y = −x + (p − 1) log(1 + e⁻ˣ)       ∂ℓ/∂p = y log(1 + e⁻ˣ)
@@ -47,11 +55,31 @@ class BCELossFunction(LossOfPairs):
 
     @staticmethod
     def dl_da(a: Tensor, y: Tensor) -> Tensor:
-        return (a - y) / torch.clamp(a * (1 - a), min=_LEAST)
+        return BCESlopeFunction.apply(a, y)
 
     @staticmethod
     def dl_dy(a: Tensor, y: Tensor) -> Tensor:
         return torch.log1p(-a) - torch.log(a)
+
+
+class BCESlopeFunction(LossOfPairs):
+    """∂ℓ/∂a; `BCESlopeFunction.apply(a, y)`."""
+
+    @staticmethod
+    def forward(a: Tensor, y: Tensor) -> Tensor:
+        return (a - y) / torch.clamp(a * (1 - a), min=_LEAST)
+
+    @staticmethod
+    def dl_da(a: Tensor, y: Tensor) -> Tensor:
+        return y / _not_0(a) ** 2 + (1 - y) / _not_0(1 - a) ** 2
+
+    @staticmethod
+    def dl_dy(a: Tensor, y: Tensor) -> Tensor:
+        return -1 / _not_0(a) - 1 / _not_0(1 - a)
+
+
+def _not_0(a: Tensor) -> Tensor:
+    return a + torch.where(a < _LEAST, _LEAST, 0.0)
 
 
 class BCEWithLogitsLossFunction(Function):
