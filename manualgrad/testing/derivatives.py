@@ -75,7 +75,8 @@ def backward(subject: Subject, sample: Sample) -> None:
         position = sample.wanted[first.input]
         wrong = [w for w in entries.disagreements() if w.input == first.input]
         ratio = constant_ratio(wrong, position, sample, result.outputs)
-        what, fix = ratio or ("", _DERIVE_AGAIN)
+        of_complex = f"{_DERIVE_AGAIN}; of complex numbers, times the conjugate of d output / d input"
+        what, fix = ratio or ("", of_complex if inputs[first.input].is_complex() else _DERIVE_AGAIN)
         text = f"the gradient of {sample.name(position, first.place)} {differ(first.found, first.numeric)}"
         raise Fault(f"{text}; {what}" if what else text, fix, _GRADCHECK, implies=_HIGHER)
     _allow(subject, sample, entries.untold)

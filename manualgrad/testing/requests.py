@@ -148,6 +148,7 @@ def shapes(subject: Subject, sample: Sample) -> None:
     _raw_gradients_fit(subject, sample, f"the inputs{sample.which}")
     fix = "give every gradient the shape of its input: keep sizes of 0, and sum what broadcasting repeated (Tensor.sum_to_size)"
     for what, of_data, other in _degenerate(sample):
+        let_pass = _LET_SINGLE_NUMBERS_PASS if what == _SINGLE else _LET_NOTHING_PASS
         try:
             result = subject.run(other)
         except Exception:
@@ -158,13 +159,18 @@ def shapes(subject: Subject, sample: Sample) -> None:
             found = result.gradients()
         except Exception as error:
             if of_data:
-                raise Fault(f"with {what}, the backward raises {first_line(error)}", fix) from error
+                raise Fault(f"with {what}, the backward raises {first_line(error)}", let_pass, error=error) from error
             subject.allow(f"{what}, as parameters beside data of another size: the backward raises")
             continue
         for position, gradient in found.items():
             if gradient is not None and gradient.shape != other.arguments[position].shape:
                 raise Fault(f"with {what}, the gradient of {sample.name(position)} has shape {list(gradient.shape)}", fix)
         _raw_gradients_fit(subject, other, what)
+
+
+_SINGLE = "single numbers"
+_LET_SINGLE_NUMBERS_PASS = "let tensors of no dimensions pass: no len(), index or dim=0 of them"
+_LET_NOTHING_PASS = "let sizes of 0 pass: no max(), min(), first element or division by the number of elements"
 
 
 def _raw_gradients_fit(subject: Subject, sample: Sample, what: str) -> None:
@@ -190,7 +196,7 @@ def _degenerate(sample: Sample) -> Iterator[tuple[str, bool, Sample]]:
             sample.with_tensors({i: t[:0] for i, t in of_length.items()}),
         )
     if len({t.shape for t in sample.tensors.values()}) == 1 and all(t.numel() for t in sample.tensors.values()):
-        yield "single numbers", True, sample.with_tensors({i: t.flatten()[0] for i, t in sample.tensors.items()})
+        yield _SINGLE, True, sample.with_tensors({i: t.flatten()[0] for i, t in sample.tensors.items()})
 
 
 _HALF = (torch.bfloat16, torch.float16)
@@ -210,7 +216,8 @@ def dtypes(subject: Subject, sample: Sample) -> None:
         except Exception:
             continue  # refused, loudly
         ran = True
-        fix = f"keep the dtype of the inputs: no constant, buffer or .float() of another, and accumulate in float32 in {dtype}"
+        fix = "keep the dtype of the inputs: no constant, buffer or .float() of another"
+        fix += f", and accumulate in float32 in {dtype}" * (dtype in _HALF)
         expected_dtypes = {dtype, dtype.to_complex()} if any(t.is_complex() for t in low.tensors.values()) else {dtype}
         for k, output in enumerate(result.outputs):
             if k > 0 and dtype in _HALF and output.dtype == torch.float32 and result.outputs[0].dtype in expected_dtypes:

@@ -54,6 +54,8 @@ def forward_is_pure(subject: Subject, sample: Sample) -> None:
                     ".data, numpy() and set_ hide from autograd what they share",
                 )
 
+    if not result.outputs:
+        raise Skip("no output requires grad")
     kept: list[Tensor] = []
 
     def pack(tensor: Tensor) -> Tensor:

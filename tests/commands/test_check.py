@@ -1,5 +1,6 @@
 """`manualgrad check` on the command line."""
 
+import io
 import re
 import subprocess
 import sys
@@ -71,7 +72,34 @@ def test_a_check_that_itself_fails_exits_with_3(monkeypatch):
     assert check() == 3
 
 
+def test_a_class_is_instantiated_where_it_can_be_without_arguments(capsys):
+    assert check("torch.nn:GELU") == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("torch.nn:GELU is a class: an instance that is made without arguments, GELU(), is checked.")
+    assert "backward              SUCCESS" in printed
+
+
+def test_nothing_checked_exits_with_3(capsys):
+    assert check("torch:isnan") == 3
+    assert "nothing was checked" in capsys.readouterr().out
+
+
+def test_progress_is_shown_on_a_terminal_alone(monkeypatch, capsys):
+    from rich.console import Console
+
+    import manualgrad.commands.check as command
+
+    assert main(["check", "layers_of_mine:Right", "--inputs", "layers_of_mine:make_inputs", "--checks", "backward"]) == 0
+    piped = capsys.readouterr().out
+    assert piped == "backward  SUCCESS\n\n1 check: all passed\n"
+    screen = io.StringIO()
+    monkeypatch.setattr(command, "console", lambda: Console(file=screen, force_terminal=True))
+    assert main(["check", "layers_of_mine:Right", "--inputs", "layers_of_mine:make_inputs", "--checks", "backward,shapes"]) == 0
+    assert "shapes (2 of 2)" in screen.getvalue()
+
+
 BAD = {
+    "a class": ({"function": "torch.nn:Linear"}, "torch.nn:Linear is a class, and an instance is needed"),
     "no colon": ({"function": "layers_of_mine"}, "'layers_of_mine' must be written package.module:name"),
     "no module": ({"function": "nowhere:F"}, "nowhere cannot be imported: No module named 'nowhere'"),
     "no name": ({"function": "layers_of_mine:F"}, "layers_of_mine has no F"),

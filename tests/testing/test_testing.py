@@ -14,8 +14,10 @@ from broken import (
     ROUNDED,
     ChangesItsInput,
     Cube,
+    IgnoresGradOutput,
     PlainCube,
     Product,
+    RecomputesByAutograd,
     SavesAnIntermediate,
     SinInNumpy,
     Slope,
@@ -159,7 +161,7 @@ def test_a_module_is_checked_with_its_parameters():
 
 
 def test_arguments_are_named_as_the_functions_parameters_are():
-    report = check_function(SwappedGradients, (numbers(2), numbers(2).flip(0)), checks="backward", raise_exception=False)
+    report = check_function(WrongFactor, (numbers(2),), checks="backward", raise_exception=False)
     assert report["backward"].startswith("the gradient of x[0] is ")
     assert re.search(r"by finite differences -?[\d.]+: off by [\d.]+", report["backward"])
 
@@ -270,6 +272,12 @@ def test_inputs_and_random_numbers_are_left_as_they_were():
 
 
 WRONG_CALLS = {
+    "a class": (
+        (torch.nn.GELU, X),
+        {},
+        TypeError,
+        r"fn must be .* and is the class GELU: give an instance of it, GELU\(\.\.\.\)",
+    ),
     "fn": ((3, X), {}, TypeError, "fn must be a Function or a callable, and is a int"),
     "inputs": ((Square, numbers(3)), {}, TypeError, "inputs must be a tuple of arguments or a list .* and is a Tensor"),
     "integers": ((Square, (torch.arange(3),)), {}, ValueError, "sample 0 of inputs must hold a floating-point .* tensor"),
@@ -291,6 +299,75 @@ def test_it_stands_on_torch_alone():
             names += [node.module] if isinstance(node, ast.ImportFrom) else []
             for name in names:
                 assert name.split(".")[0] != "manualgrad" or name.startswith("manualgrad.testing")
+
+
+class WrongAndSaves(SavesAnIntermediate):
+    """Two faults of which one hides the other."""
+
+    @staticmethod
+    def backward(ctx, g):
+        return 3 * SavesAnIntermediate.backward(ctx, g) * torch.ones(4, 3, dtype=torch.float64, device="cpu")
+
+
+def test_what_follows_from_a_fault_is_said_to_follow_and_another_fault_is_found():
+    report = check_function(WrongAndSaves, X, checks=["backward", "double_backward", "meta_device"], raise_exception=False)
+    assert report.failures == ["backward", "meta_device"]
+    assert report["double_backward"] == "SKIPPED: follows from `backward`, which finds a fault"
+    alone = check_function(WrongAndSaves, X, checks="double_backward", raise_exception=False)
+    assert alone.failures == ["double_backward"]
+
+
+def test_the_same_error_is_reported_once():
+    class Recomputes(Square):
+        backward = staticmethod(RecomputesByAutograd.backward)
+
+    report = check_function(Recomputes, X, checks=["vmap", "func_transforms"], raise_exception=False)
+    assert report.failures == ["vmap"]
+    assert report["func_transforms"] == "SKIPPED: follows from `vmap`, which finds a fault"
+
+
+def test_a_backward_that_ignores_grad_output_fails_once():
+    report = check_function(
+        IgnoresGradOutput, X, checks=["backward", "double_backward", "gradient_scale"], raise_exception=False
+    )
+    assert report.failures == ["backward"]
+    assert report["backward"].startswith("the backward ignores grad_output")
+    assert "Fix: multiply by grad_output" in report["backward"]
+
+
+def test_a_ratio_is_named_where_all_wrong_entries_have_it():
+    class HalfWrong(Square):
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return 2 * x * g * torch.tensor([1.0, -1.0, -1.0], dtype=x.dtype)
+
+    class Otherwise(Square):
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return 2 * x * g * torch.tensor([1.0, -1.0, -2.0], dtype=x.dtype)
+
+    report = check_function(HalfWrong, X, checks="backward", raise_exception=False)
+    assert "the sign is wrong in all 8 wrong entries of the gradient of x" in report["backward"]
+    report = check_function(Otherwise, X, checks="backward", raise_exception=False)
+    assert "derive the gradient again" in report["backward"]
+
+
+def test_an_error_is_quoted_to_the_end_of_a_word():
+    class Raises(Square):
+        @staticmethod
+        def backward(ctx, g):
+            raise RuntimeError("word " * 200)
+
+    found = check_function(Raises, X, checks="backward", raise_exception=False)["backward"].splitlines()[0]
+    assert found.endswith("word word ...")
+
+
+def test_a_report_in_which_nothing_was_checked_does_not_read_as_success():
+    report = check_function(torch.isnan, X, checks=["backward", "vmap"])
+    assert report.summary == "2 checks: nothing was checked, 2 skipped"
+    assert report.nothing_was_checked
 
 
 def test_a_report_of_nothing_prints_nothing():
