@@ -1,4 +1,4 @@
-"""Right functions whose gradients vanish by cancellation or symmetry are not accused, and wrong entries beside zeros are found."""
+"""Gradients that vanish by cancellation or symmetry are not accused, and wrong entries beside zeros are found."""
 
 import pytest
 import torch
