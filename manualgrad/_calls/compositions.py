@@ -187,10 +187,8 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
     if len(dims) != 2 or len(set(dims_of(input, dims) or ())) != 2:
         return NotImplemented
     first, second = dims
-    turns = {
-        0: lambda: input.clone(memory_format=torch.contiguous_format),
-        1: lambda: flip(input, second).transpose(first, second),
-        2: lambda: flip(input, first, second),
-        3: lambda: flip(input, first).transpose(first, second),
-    }
-    return turns[k % 4]()
+    if k % 4 == 0:
+        return input.clone(memory_format=torch.contiguous_format)
+    if k % 4 == 2:
+        return flip(input, first, second)
+    return flip(input, second if k % 4 == 1 else first).transpose(first, second)
