@@ -42,7 +42,8 @@ class by_hand(TorchFunctionMode):
     Each torch function, method and operator of the catalogue that is called from Python, and is to be differentiated, runs its
     hand-written Function: `x + residual`, `F.relu`, `torch.cat`, `q @ k.mT`, `x += y`. It is to be differentiated where an
     argument requires grad, carries a tangent of forward mode, or is wrapped by a transform of torch.func. What has no
-    hand-written derivative is torch's own, and `audit` names it. Values, errors, views and version counters are torch's.
+    hand-written derivative is torch's own, and `audit` names it. Values, errors, views and version counters are torch's, and
+    a call may be written in every way that torch takes: `x.sum(axis=1)`, `torch.mm(x, mat2=y)`, `x[np.array([0, 1])]`.
 
     A few things to know:
 
