@@ -52,7 +52,8 @@ class AdaptiveAvgPoolFunction(Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Sequence[int]], output: Tensor) -> None:
         x, ctx.T = inputs
         ctx.U = x.shape[-len(ctx.T) :]
-        ctx.save_for_backward(x)  # as PyTorch does, for constant_slope
+        if any(t != 1 for t in ctx.T):
+            ctx.save_for_backward(x)  # as PyTorch does, for constant_slope; of a mean over all places it keeps nothing
 
     @staticmethod
     def backward(ctx: Any, delta: Tensor) -> tuple[Tensor, None]:
