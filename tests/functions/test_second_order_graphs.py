@@ -44,7 +44,7 @@ def second_derivatives(call, tree):
                 found.append(torch.autograd.grad(gradient.sum(), x, retain_graph=True)[0])
             except RuntimeError:
                 found.append(None)
-    return found, any(audit(value).manual for value in values)
+    return found, any(value.grad_fn is not None and audit(value).manual for value in values)
 
 
 def is_zero(t):
