@@ -25,8 +25,9 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "play",
         help="a page on which to draw a digit and to touch what backpropagation does",
-        description="Serve a page, on this machine alone, on which a digit can be drawn and backpropagation be followed: what "
-        "it wishes of every weight, the step, the average over examples, descent, the chain rule.",
+        description="Serve a page, to this machine alone unless --host says otherwise, on which a digit can be drawn and "
+        "backpropagation be followed: what it wishes of every weight, the step, the average over examples, descent, the chain "
+        "rule.",
     )
     parser.add_argument(
         "--checkpoint",

@@ -13,6 +13,7 @@ __all__ = ["read_grey"]
 _SAME = 0.1  # alpha that varies by less is one value
 _OTHER = 0.2  # a grey this far from the median of what is opaque is not its paper
 _FEW = 0.002  # of what is opaque: fewer pixels than the thinnest drawing has
+_HIDES = 4  # times as many levels of a colour as of grey: its greys hide what is drawn
 _SOLID = 0.4  # of the longer side: a square this large fits into a sheet of paper, and not into strokes
 
 
@@ -63,11 +64,17 @@ def _open(path: Path) -> tuple[Image.Image, list[str]]:
 
 
 def _of_colours(image: Image.Image, done: list[str]) -> tuple[np.ndarray, list[str]]:
+    """As bright as the eye sees them, or, where that hides what is drawn (yellow on white), the colour that shows it."""
+    grey = np.asarray(image.convert("L"))
     if image.mode == "RGB":
         colours = np.asarray(image)
+        spreads = np.ptp(colours, axis=(0, 1)).astype(int)
+        if spreads.max() > _HIDES * np.ptp(grey).astype(int):
+            shows = int(spreads.argmax())
+            return colours[..., shows].astype(np.float32) / 255, [*done, f"its {('red', 'green', 'blue')[shows]} taken"]
         if (colours != colours[..., :1]).any():
             done = [*done, "turned grey"]
-    return np.asarray(image.convert("L"), dtype=np.float32) / 255, done
+    return grey.astype(np.float32) / 255, done
 
 
 def _of_numbers(image: Image.Image, path: Path) -> np.ndarray:

@@ -95,6 +95,12 @@ def in_two_colours(image):
     return drawn
 
 
+def in_colour(image, ink, paper):
+    drawn = Image.new("RGB", image.size, paper)
+    drawn.paste(ink, (0, 0), image)
+    return drawn
+
+
 def erased(image):
     """White paint, and the drawing erased from it."""
     return transparent(ImageOps.invert(image), (255, 255, 255))
@@ -141,6 +147,8 @@ KINDS = {
     "two colours on transparent": (lambda image: in_two_colours(large(image)), "png", [ALPHA]),
     "erased": (lambda image: erased(large(image)), "png", [ALPHA, "inverted"]),
     "palette with transparency": (lambda image: with_transparency(large(image)), "png", [ALPHA]),
+    "yellow on white": (lambda image: in_colour(large(image), (255, 255, 0), WHITE), "png", ["its blue taken", "inverted"]),
+    "red on as bright a grey": (lambda image: in_colour(large(image), (255, 0, 0), (76, 76, 76)), "png", ["its red taken"]),
     "opaque RGBA": (lambda image: ImageOps.invert(large(image)).convert("RGBA"), "png", ["inverted"]),
     "CMYK": (lambda image: ImageOps.invert(large(image)).convert("CMYK"), "jpg", ["inverted"]),
     "own size, grey paper": (lambda image: paper(image, 90, 230), "png", []),
