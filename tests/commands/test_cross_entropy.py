@@ -55,7 +55,7 @@ def test_explain_prints_what_autograd_finds(run, capsys):
     for k, shown_a, to_weight, _ in rows(out, f"Output {label} alone: bias"):
         assert shown_a == f"{before[int(k)].item():.4f}"
         assert close(to_weight, -W.grad[label, int(k)].item())
-    for k, weight, to_a, _ in rows(out, f"Output {label} alone: its strongest wishes of activations"):
+    for k, weight, to_a, _ in rows(out, f"Output {label} alone: its"):
         assert close(weight, W[label, int(k)].item())
         assert close(to_a, (-delta[label] * W[label, int(k)]).item())
     for k, own, others, total, _ in rows(out, "The wishes of all outputs"):

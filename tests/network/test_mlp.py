@@ -138,9 +138,9 @@ def test_a_backward_that_is_differentiated_again_calls_hooks_once():
         p.grad = None  # a graph in a .grad is a cycle
 
 
-def test_the_first_backward_is_the_kept_activations_and_the_second_is_not():
+def test_the_first_backward_is_the_kept_activations_and_the_second_is_not(kind):
     """Saving what is neither input nor output makes second derivatives silently wrong: here they agree with torch.nn's."""
-    model, other = pair()
+    model, other = pair(kind)
     x, y = batch()
     found = []
     for m in (model, other):
