@@ -66,12 +66,13 @@ def run(options: argparse.Namespace) -> int:
     screen.print(title, style="bold", markup=False)
     why = f": of {', '.join(f'{tried:g}' for tried in RATES)}, the one at which mini-batches end lowest (--lr takes another)"
     screen.print(f"{what}{'' if options.lr else why}.")
-    shown = table("", "<each step on", "cost at first", "at last", "rises", "examples seen", "seconds")
+    shown = table("", "<each step on", "cost at first", "at last", "examples seen", "seconds")
     for name, path in paths.items():
-        costs = f"{path.costs[0]:.4f}", f"{path.costs[-1]:.4f}", f"{path.rises} of {len(path.costs) - 1} times"
+        costs = f"{path.costs[0]:.4f}", f"{path.costs[-1]:.4f}"
         shown.add_row(name, *costs, f"{path.examples[-1]:,}", f"{path.seconds[-1]:.2f}")
     screen.print(shown)
     screen.print(_outcome(*paths.values()))
+    screen.print(_stumbles(*paths.values()))
     save(options.out, lambda path: plot_descent(paths, mapped, f"{title}\n{what}", path))
     screen.print(f"The picture: {options.out}", soft_wrap=True, markup=False)
     return 0
@@ -93,6 +94,15 @@ def _lowest(walk: Callable[..., Path], steps: int, progress: Progress) -> float:
 
     tried = progress.track(RATES, description="learning rates")
     return lowest({lr: walk(lr=lr, batch_size=_BATCH_SIZE, record=steps).costs[-1] for lr in tried})
+
+
+def _stumbles(quick: Path, careful: Path) -> str:
+    """How often the cost rises on either way, in a sentence."""
+    places = len(quick.costs) - 1
+    return (
+        f"Looked at {places} times on the way, the cost has risen {quick.rises} times with mini-batches, "
+        f"and {careful.rises} times with all examples."
+    )
 
 
 def _outcome(quick: Path, careful: Path) -> str:

@@ -56,6 +56,8 @@ def test_both_walkers_end_lower_than_they_began(sizes, activation, trained, caps
     printed = descent(capsys, run)
     for first, last in costs(printed):
         assert last < first
+    quick, careful = map(int, re.search(r"has risen (\d+) times with .*, and (\d+) times with all examples", printed).groups())
+    assert careful <= quick <= 61
 
 
 def test_the_learning_rate_is_printed_and_where_it_comes_from(run, capsys):

@@ -36,3 +36,14 @@ def test_a_network_whose_outputs_are_no_numbers_exits_with_2(run, capsys, tmp_pa
     assert (code, out) == (2, "")
     assert "has the cost nan in 784-12-11-10 of run" in err
     assert not (tmp_path / "runs" / "explain.png").exists()
+
+
+def test_the_wishes_of_weights_and_those_of_activations_are_ranked_apart(run, capsys):
+    _, out, _ = manualgrad(capsys, "explain", "--index", 14, *with_run(run))
+    weights, activations = re.split(r"\nOutput \d alone: ", out)[1:3]
+    for table, heading in ((weights, "from k"), (activations, "nudge to a_k")):
+        assert heading in table
+        nudges = [abs(float(n.replace("−", "-"))) for n in re.findall(r"│ +([+−][\d.e−-]+) │ [↑↓]", table.split("└")[0])]
+        assert len(nudges) > 3
+        assert nudges == sorted(nudges, reverse=True)
+    assert "nudge to a_k" not in weights
