@@ -40,6 +40,7 @@ class _Parameter(NamedTuple):
     kind: str  # of its values: a type of aten's schemas, or "any"
     is_required: bool
     ours: int | str  # the place in the hand-written function, or the name
+    is_at_its_place: bool = False  # whether it has the same one there
 
 
 class Signature(NamedTuple):
@@ -91,6 +92,8 @@ def _bound(
             return None
         if isinstance(parameter.ours, int):
             by_place[parameter.ours] = value
+        elif i < len(args) and parameter.is_at_its_place and len(by_place) == i:
+            by_place[i] = value
         else:
             by_name[parameter.ours] = value
     if waiting or any(i not in by_place for i in range(len(by_place))):
@@ -199,14 +202,15 @@ class _Own:
         return self.places[i] if i < len(self.places) else i
 
 
-def _of_python(torchs: Callable[..., Any], ours: Callable[..., Any], own: _Own) -> tuple[Signature, ...]:
+def _of_python(torchs: Callable[..., Any], hand_written: Callable[..., Any], own: _Own) -> tuple[Signature, ...]:
     """That of a function in Python; where that says nothing, as an operator's, that of the hand-written function."""
-    parameters = _parameters(torchs) or _parameters(ours)
+    parameters = _parameters(torchs) or _parameters(hand_written)
     positional: list[_Parameter] = []
     by_name: list[_Parameter] = []
     for i, p in enumerate(parameters):
         place = None if p.kind is p.KEYWORD_ONLY else i
-        parameter = _Parameter((p.name,), "any", p.default is p.empty, own.place(p.name, place))
+        ours = own.place(p.name, place)
+        parameter = _Parameter((p.name,), "any", p.default is p.empty, ours, ours in own.places[i : i + 1])
         (by_name if place is None else positional).append(parameter)
     return (Signature(tuple(positional), tuple(by_name), False),) if parameters else ()
 
@@ -251,7 +255,10 @@ def _signature(order: Any, schema: Any, is_method: bool, own: _Own, is_required:
         name = "input" if a.name == "self" and "Tensor" in str(a.type) else a.name
         names = () if is_method and a.name == "self" else (name, *_NUMPYS_NAMES.get(name, ()))
         place = own.place(name, places.index(a.name) if a.name in places else None)
-        parameter = _Parameter(names, str(a.real_type), is_required or not a.has_default_value(), place)
+        i = len(positional)
+        parameter = _Parameter(
+            names, str(a.real_type), is_required or not a.has_default_value(), place, place in own.places[i : i + 1]
+        )
         (by_name if is_by_name else positional).append(parameter)
     takes_sizes = is_method and len(positional) == 2 and positional[1].kind == "List[int]"
     return Signature(tuple(positional), tuple(by_name), takes_sizes)

@@ -101,6 +101,12 @@ def test_a_call_in_our_names_is_left_as_it_is():
         assert rebound(SIGNATURES[function], *call) is None
 
 
+def test_a_plain_call_that_fails_is_not_made_again():
+    x = torch.rand(2, 5, requires_grad=True)
+    for function, args in ((torch.sum, (x, 7)), (F.mse_loss, (x, x[:, :4])), (torch.lerp, (x, x[:, :4], 0.5))):
+        assert rebound(SIGNATURES[function], args, {}) is None
+
+
 def test_where_ours_fails_and_torchs_does_not_torchs_is_the_answer_and_audit_tells(monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("of ours alone")

@@ -72,7 +72,10 @@ def hand_written(
             if call is not None:
                 return guarded(*call[0], **call[1])
             if problem is None or error is None:
-                return torchs(*args, **kwargs)  # which says what is wrong
+                try:
+                    return torchs(*args, **kwargs)
+                except _CALL_ERRORS as found:
+                    error = found
             raise explained(error, _problem(ours, problem, args, kwargs))
 
         if problem is None:  # a call of the catalogue's, which stands in nn.functional under torch's name
