@@ -205,7 +205,6 @@ CALLS: dict[str, Callable[[int], Call]] = {
         GLU=F.glu,
     ),
     "HardtanhInPlace": _of(lambda x: F.hardtanh(x + 0, inplace=True), _x),
-    "LeakyReLUInPlace": _of(lambda x: F.leaky_relu(x + 0, inplace=True), _x),
     "Threshold": _of(lambda x: F.threshold(x, 0.5, 0.0), _x),
     "PReLU": _of(F.prelu, _images, _weights(8)),
     "Softmax": _of(lambda x: x.softmax(1), _x),

@@ -148,8 +148,9 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
     def apply_in_place(cls, x: torch.Tensor, *others: Any) -> torch.Tensor:
         """Apply the Function and write its output into `x`, which is returned: where that can be had, without a second array.
 
-        For a Function whose derivative needs its output, and not x, and whose output has the shape and dtype of x. It may
-        have a static method `forward_in_place`, of forward's arguments, which changes x; else x gets a copy of the output.
+        For a Function whose backward needs its output, or finds the same with the output in the place of x, and whose output
+        has the shape and dtype of x. It may have a static method `forward_in_place`, of forward's arguments, which changes x;
+        else x gets a copy of the output.
 
         Raises:
             RuntimeError: as torch's operators in place do, for a leaf that requires grad and the like.
@@ -163,8 +164,9 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
             or x._is_view()
         ):
             # Neither vmap nor torch.compile gets a Function right that marks its input dirty; a leaf must not be written into
-            # before the error; and CopySlices, which autograd makes for a view, would hide the Function.
-            return written(cls.apply(x, *others), x)
+            # before the error; and CopySlices, which autograd makes for a view, would hide the Function. The copy is for a
+            # Function that saves x.
+            return written(cls.apply(x.clone(), *others), x)
         return _in_place_twin(cls).apply(x, *others)
 
     @classmethod

@@ -23,7 +23,6 @@ from manualgrad.functions.activations.leaky_relu import (
     SELU_SCALE,
     ELUFunction,
     LeakyReLUFunction,
-    LeakyReLUInPlaceFunction,
     RReLUFunction,
 )
 from manualgrad.functions.activations.prelu import PReLUFunction
@@ -92,7 +91,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
         return _activation(LeakyReLUFunction, input, negative_slope)
     if not negative_slope >= 0:
         return NotImplemented  # torch's error: the output does not say on which side of 0 the input was
-    return LeakyReLUInPlaceFunction.apply_in_place(input, negative_slope)
+    return LeakyReLUFunction.apply_in_place(input, negative_slope)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Any:

@@ -20,7 +20,7 @@ from manualgrad.functions.activations.hard import (
     HardtanhFunction,
     HardtanhInPlaceFunction,
 )
-from manualgrad.functions.activations.leaky_relu import ELUFunction, LeakyReLUFunction, LeakyReLUInPlaceFunction
+from manualgrad.functions.activations.leaky_relu import ELUFunction, LeakyReLUFunction
 from manualgrad.functions.activations.silu import MishFunction, SiLUFunction
 from manualgrad.functions.activations.softplus import LogSigmoidFunction, SoftplusFunction
 from manualgrad.functions.activations.softsign import SoftsignFunction
@@ -294,7 +294,6 @@ FUNCTIONS = {
     "gelu": (GELUFunction, ("none",)),
     "gelu, tanh": (GELUFunction, ("tanh",)),
     "leaky_relu": (LeakyReLUFunction, (0.2,)),
-    "leaky_relu in place": (LeakyReLUInPlaceFunction, (0.2,)),
     "elu": (ELUFunction, (1.5, 1.2, 0.7)),
     "hardtanh": (HardtanhFunction, (-2.0, 3.0)),
     "hardtanh in place": (HardtanhInPlaceFunction, (-2.0, 3.0)),

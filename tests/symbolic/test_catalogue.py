@@ -256,7 +256,6 @@ CATALOGUE = [
     ("GELU", s("z", 2), "tanh"),
     ("ReLU", s("z", 2, at=(-1, 1))),
     ("LeakyReLU", s("z", 2, at=(-1, 1)), 0.01),
-    ("LeakyReLUInPlace", s("z", 2, at=(-1, 1)), 0.01),
     ("RReLU", s("z", 2), torch.tensor([0.25, 1.0])),
     ("ELU", s("z", 2, at=(-1, 1)), 2.0, 3.0, 0.25),
     ("ELU", s("z", 2, at=(-1, 1)), 1.0, 1.0, 1.0),

@@ -33,7 +33,7 @@ from torch import Tensor
 from manualgrad.function import Function
 from manualgrad.functions._elementwise import Elementwise
 
-__all__ = ["SELU_ALPHA", "SELU_SCALE", "ELUFunction", "LeakyReLUFunction", "LeakyReLUInPlaceFunction", "RReLUFunction"]
+__all__ = ["SELU_ALPHA", "SELU_SCALE", "ELUFunction", "LeakyReLUFunction", "RReLUFunction"]
 
 # With these, activations of mean 0 and variance 1 stay so from layer to layer.
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -43,27 +43,18 @@ _elu = torch._C._nn.elu  # torch.nn.functional's does not take all the numbers
 
 
 class LeakyReLUFunction(Elementwise):
-    """a = max(z, 0) + s min(z, 0); `LeakyReLUFunction.apply(z, s)`."""
+    """a = max(z, 0) + s min(z, 0); `LeakyReLUFunction.apply(z, s)`. In place, for s ≥ 0, the backward finds a where z was."""
 
     @staticmethod
     def forward(z: Tensor, slope: float) -> Tensor:
         return F.leaky_relu(z, slope)
 
+    forward_in_place = staticmethod(F.leaky_relu_)
+
     @staticmethod
     def dy_dx(z: Tensor, slope: float) -> Tensor:
         sign = torch.sign(z)
         return torch.clamp(sign, min=slope) if 0 <= slope <= 1 else F.threshold(sign, 0, slope)
-
-
-class LeakyReLUInPlaceFunction(Elementwise):
-    """The same, s ≥ 0, which saves a, so that z may be overwritten."""
-
-    forward = LeakyReLUFunction.forward
-    forward_in_place = staticmethod(F.leaky_relu_)
-
-    @staticmethod
-    def dy_dx(y: Tensor, slope: float) -> Tensor:
-        return LeakyReLUFunction.dy_dx(y, slope)
 
 
 class RReLUFunction(Function):
