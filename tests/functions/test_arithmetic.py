@@ -33,6 +33,7 @@ INPUTS = {
     movement.GatherFunction: (X, 1, INDEX),
     movement.IndexFunction: (X, INDEX[1], INDEX[0]),
     movement.IndexSelectFunction: (X, 1, INDEX[0]),
+    movement.PadByIndexFunction: (X, 1, INDEX[0]),
     movement.PadFunction: (X, (1, 2), 0.5),
     movement.RollFunction: (X, (1,), (1,)),
     mul.MulFunction: (X, ROW),
