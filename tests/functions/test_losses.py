@@ -215,10 +215,10 @@ def test_a_logarithm_below_minus_100_counts_as_minus_100(a, y, dtype):
         for f in (inside(F.binary_cross_entropy), F.binary_cross_entropy)
     ]
     assert_close(*results)
-    with forward_ad.dual_level():
-        duals = forward_ad.make_dual(tensors[0].detach(), torch.ones_like(tensors[1])), tensors[1]
-        tangents = [forward_ad.unpack_dual(f(*duals)).tangent for f in (inside(F.binary_cross_entropy), F.binary_cross_entropy)]
-    assert_close(*tangents)
+    with forward_ad.dual_level():  # torch's tangent is nan there
+        dual = forward_ad.make_dual(tensors[0].detach(), torch.ones_like(tensors[1]))
+        tangent = forward_ad.unpack_dual(inside(F.binary_cross_entropy)(dual, tensors[1])).tangent
+    assert_close(tangent, results[0][1].sum())
 
 
 def bce_derivative(a, y, order):

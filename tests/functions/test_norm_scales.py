@@ -79,3 +79,38 @@ def test_a_norm_is_right_at_every_mean_scale_and_size_of_the_gradient(name, chan
                     f"{what} of mean {mean:g}, scale {scale:g}, gradient {size:g}: off by {off:.1e}, allowed {bound:.1e}"
                 )
     assert not wrong, f"{len(wrong)}: {wrong[:5]}"
+
+
+FUNCTIONS = {
+    "normalize": lambda x: F.normalize(x, dim=1),
+    "vector_norm": lambda x: torch.linalg.vector_norm(x, dim=1),
+    "std": lambda x: x.std(1),
+    "logsumexp": lambda x: torch.logsumexp(x, 1),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_norms_are_made_of_is_as_near_as_torchs_at_every_mean_and_scale(name, dtype):
+    """Within twice PyTorch's own error and 16 roundings: the value that enters the derivatives is PyTorch's, rounded."""
+    f, wrong = FUNCTIONS[name], []
+    for mean, scale in itertools.product(MEANS, SCALES):
+        x, v = (t.to(dtype) for t in (torch.randn(6, 16).double() * scale + mean, torch.randn(6, 16)))
+        results = [along(f, *t) for f, t in ((inside(f), (x, v)), (f, (x, v)), (f, (x.double(), v.double())))]
+        for what, (ours, theirs, exact) in enumerate(zip(*results, strict=True)):
+            exact = exact.to(dtype).double()
+            off, theirs_off = ((t.double() - exact).norm() for t in (ours, theirs))
+            if exact.isfinite().all() and not off <= 2 * theirs_off + 16 * torch.finfo(dtype).eps * exact.norm():
+                wrong.append(f"{what} of mean {mean:g}, scale {scale:g}: off by {off:.1e}, torch's by {theirs_off:.1e}")
+    assert not wrong, f"{len(wrong)}: {wrong[:5]}"
+
+
+def along(f, x, v):
+    """The value, the gradient, its derivative along v, and the tangent along v."""
+    x = x.clone().requires_grad_()
+    y = f(x)
+    (gradient,) = torch.autograd.grad(y, x, torch.linspace(0.5, 2, y.numel(), dtype=y.dtype).view_as(y), create_graph=True)
+    (second,) = torch.autograd.grad(gradient, x, v)
+    with forward_ad.dual_level():
+        tangent = forward_ad.unpack_dual(f(forward_ad.make_dual(x.detach(), v))).tangent
+    return y, gradient, second, tangent

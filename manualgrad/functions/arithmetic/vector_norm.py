@@ -15,7 +15,9 @@ Complex numbers: sign x = x/|x|, and y, a real number, moves by Re(conj(∂y/∂
 In each case ∂y/∂x_i = u_i / d, with a divisor that is the same for all of them: d = y for p = 2, m for p = ±∞, else 1, or ∞
 where the derivative is to be 0. With g = ∂C/∂y,
 
-    ∂C/∂x_i = u_i (g / d)        dy = Σ_i Re(conj(u_i) dx_i) / d
+    ∂C/∂x_i = u_i / d · g        dy = Σ_i Re(conj(u_i) dx_i) / d
+
+in this order: of large numbers, g / d may be too small for float32.
 
 Shapes: x any; y, d and g without the dimensions, or with 1 in their place; u and ∂C/∂x that of x.
 """
@@ -54,7 +56,8 @@ class VectorNormFunction(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, None]:
         x, y = ctx.saved_tensors
         u, d = _derivative(wide(x), wide(with_dims(y, ctx.dims, ctx.keepdim)), ctx.p, ctx.dims)
-        return (u * (with_dims(g, ctx.dims, ctx.keepdim) / d)).to(x.dtype), None, None, None
+        u = u / d if isinstance(d, Tensor) else u
+        return (u * with_dims(g, ctx.dims, ctx.keepdim)).to(x.dtype), None, None, None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
