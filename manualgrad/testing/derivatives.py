@@ -11,7 +11,6 @@ from torch.autograd import forward_ad as fw
 from manualgrad.testing.compare import raw_gradients, size
 from manualgrad.testing.cures import constant_ratio, wrong_order
 from manualgrad.testing.differences import (
-    ROUNDED_STEPS,
     Curve,
     Derivative,
     at_least_rounded,
@@ -241,6 +240,6 @@ def forward_ad(subject: Subject, sample: Sample) -> None:
 
 def _with_care(curve: Curve, noise: Tensor) -> Derivative:
     """As exact as can be, before anybody is accused."""
-    own = noise_of(curve, ROUNDED_STEPS)
+    own = noise_of(curve)
     unknown = Derivative(torch.zeros_like(noise), torch.full_like(noise, torch.inf))
     return unknown if own is None else careful_derivative(curve, torch.maximum(own, noise))

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["ROUNDED_STEPS", "Derivative", "at_least_rounded", "careful_derivative", "noise_of", "quick_derivative"]
+__all__ = ["Derivative", "at_least_rounded", "careful_derivative", "noise_of", "quick_derivative"]
 
 _FIRST_STEP, _STEPS = 1 / 16, 6  # of the scale
 _TRIALS = 6  # each with steps 2⁻⁵ times those of the one before
 _NEXT_TRIAL = 2.0**-5
 _NOISE_STEPS, _NOISE_POINTS = (2.0**-34, 2.0**-24), 12
 _ORDERS = range(3, 9)  # of the differences that noise is read from
-ROUNDED_STEPS = (*_NOISE_STEPS, 2.0**-14)  # coarser ones, for functions that are rounded to steps
+_COARSE = 2.0**-14  # the noise step for functions that are rounded coarsely; a kink is taken for noise there
 _FAR = 2.0**12  # where a function that is rounded to steps is not flat
 _TOLD_APART = 2.0**-18  # the step at which a kink is told from a bend
 _FLAT_WITHIN = 2.0**-14  # where a curve that has a slope is not flat, unless it goes in steps
@@ -62,10 +62,16 @@ def quick_derivative(curve: Curve, noise: Tensor, good_enough: float = 0.0) -> D
 
 
 def careful_derivative(curve: Curve, noise: Tensor) -> Derivative:
-    """Compute d curve / dt at t = 0 from steps of all sizes; the error is inf at a kink, and on a step of a staircase."""
-    best = _unknown(noise)
+    """Compute d curve / dt at t = 0 from steps of all sizes; the error is inf at a kink, and on a step of a staircase.
+
+    Args:
+        curve: its t is measured in units of the argument's scale.
+        noise: how far its values may be off by rounding; 0 where they do not depend on t.
+    """
+    best, coarse = _unknown(noise), noise_of(curve, (_COARSE,))
+    rounded = noise if coarse is None else torch.where(noise > 0, torch.maximum(noise, coarse), 0)
     for trial in range(_TRIALS):
-        best = _better(best, _extrapolated(curve, _FIRST_STEP * _NEXT_TRIAL**trial, noise))
+        best = _better(best, _extrapolated(curve, _FIRST_STEP * _NEXT_TRIAL**trial, rounded))
     unknown = _kinks(curve, noise) | _hidden_slopes(curve, best.value) | _staircases(curve, best.value, noise)
     return Derivative(best.value, torch.where(unknown, torch.inf, best.error + 4 * _EPS * best.value.abs()))
 

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from manualgrad.testing.compare import SIGNAL, moved_by_rounding, rounding_of, size
 from manualgrad.testing.differences import (
-    ROUNDED_STEPS,
     Curve,
     Derivative,
     at_least_rounded,
@@ -125,7 +124,7 @@ class Entries:
         """As exact as can be: with the noise along this very direction, and none where an output does not hang on it."""
         assert self.noise is not None
         curve = curve_along(self.function, self.inputs, {k: direction})
-        own = noise_of(curve, ROUNDED_STEPS)
+        own = noise_of(curve)
         if own is None:
             return Derivative(torch.zeros_like(self.noise), torch.full_like(self.noise, torch.inf))
         independent = self._independent(k, direction)

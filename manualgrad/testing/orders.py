@@ -12,7 +12,7 @@ from torch.func import grad, jvp
 
 from manualgrad.testing.compare import rounding_of, size
 from manualgrad.testing.derivatives import double_backward, forward_ad
-from manualgrad.testing.differences import ROUNDED_STEPS, Derivative, at_least_rounded, careful_derivative, noise_of
+from manualgrad.testing.differences import Derivative, at_least_rounded, careful_derivative, noise_of
 from manualgrad.testing.entries import SMALLEST, Zero, is_wrong, rounding_of_values, steepness
 from manualgrad.testing.state import sound
 from manualgrad.testing.subject import (
@@ -183,7 +183,7 @@ def _direction(inputs: Sequence[Tensor], seed: int, own_scale: bool) -> Directio
 def _along(function: Callable[..., Tensor], inputs: Directions, direction: Directions) -> tuple[Derivative, float]:
     """The derivative along a direction, with an infinite error where it cannot be told; and how far off its terms may be."""
     curve = _moved(function, inputs, direction)
-    noise = noise_of(curve, ROUNDED_STEPS)
+    noise = noise_of(curve)
     here = function(*inputs)
     if noise is None:
         return Derivative(torch.zeros_like(here), torch.full_like(here, torch.inf)), 0.0
