@@ -158,7 +158,7 @@ def test_every_command_that_a_document_names_is_one(document, monkeypatch):
     text = document.read_text(encoding="utf-8")
     commands = {c for c in re.findall(r"`(?:python -m )?manualgrad ([a-z][^`]*)`", text) if c.split()[0] != "check"}
     ran = []
-    for name in ("explain", "chain", "sensitivity", "average", "descent", "derive", "predict"):
+    for name in ("explain", "chain", "sensitivity", "average", "descent", "derive", "play", "predict"):
         monkeypatch.setattr(getattr(cli, name), "run", lambda options: ran.append(options) or 0)
     monkeypatch.setattr(cli.train, "run", lambda arguments: ran.append(options(arguments, "", ALONE)) or 0)
     for command in commands:

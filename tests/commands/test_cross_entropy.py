@@ -127,11 +127,11 @@ def test_descent_lowers_the_cross_entropy(run, capsys):
     assert (code, err) == (0, "")
     model, training = load_network(run)[0], data.load("fashion-mnist", run.parent)[0][:100]
     start = torch.nn.functional.cross_entropy(model(training.x), training.labels).item()
-    for line in out.splitlines():
-        if "examples │" in line or "examples  │" in line:
-            first, last = numbers(line)[:2]
-            assert first == pytest.approx(start, abs=1e-4)
-            assert last < first
+    costs = re.findall(r"examples +│ +([\d.]+) +│ +([\d.]+) +│", out)
+    assert len(costs) == 2
+    for first, last in costs:
+        assert float(first) == pytest.approx(start, abs=1e-4)
+        assert float(last) < float(first)
 
 
 @pytest.mark.parametrize("how", [{"cost": "cross-entropy"}, {"activation": "tanh"}])
