@@ -10,6 +10,7 @@ import pytest
 import torch
 from paths import TRAIN
 from PIL import Image
+from runs import outcome
 from screens import manualgrad
 from torch.testing import assert_close
 
@@ -23,7 +24,6 @@ from manualgrad.training.processes import ALONE
 from manualgrad.training.rates import default_rate
 from manualgrad.training.runs import load_network
 from manualgrad.training.trouble import Watch
-from runs import outcome
 
 LENET5 = ("--network", "lenet5")
 

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 import torch
+from runs import outcome
 
 from manualgrad.training import comparison, options
 from manualgrad.training.options import tomllib
 from manualgrad.training.processes import Processes
 from manualgrad.training.rates import default_rate
-from runs import outcome
 
 RECIPES = options.RECIPES
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 from datasets import write_dataset
+from runs import outcome
 
 from manualgrad.training import files
 from manualgrad.training.keeper import Keeper
 from manualgrad.training.runs import Run, load_checkpoint, load_network
-from runs import outcome
 
 
 def assert_same(folder, expected_folder):

@@ -8,8 +8,8 @@ With g the derivative of the cost by v, s or L. As Σ (x − m) = 0, the way ove
     ∂C/∂x_i = ∂s/∂x_i · g = 1/(2 s) · ∂v/∂x_i · g = (x_i − m) / (s (M − c)) · g        0 where s is 0
     ∂C/∂x_i = ∂L/∂x_i · g = e^(x_i) / Σ eˣ · g = e^(x_i − L) g
 
-Forward mode is the sum of the same derivatives times the tangents; of L, divided by Σ e^(x − L), which is 1 but for the rounding
-of a large L.
+Forward mode is the sum of the same derivatives times the tangents; of L, divided by Σ e^(x − L), which is 1 but for the
+rounding of a large L.
 
 Shapes: x [..., M, ...] to the result without the dimensions, or with 1 in their place (`keepdim`).
 """
