@@ -34,10 +34,11 @@ class Elementwise(Function):
     What it is a function of is all that is saved. Numbers that f depends on follow x, in `forward` and in the derivative.
 
     Class attributes:
-        chooses_0: a dy_dx of 0 is a choice, too: the gradient is 0 there, whatever comes back, where a product makes nan of ∞.
+        is_flat: says of x where f is constant: the gradient is 0 there, whatever comes back, where a product makes nan of ∞. (A
+            dy_dx of 0 alone does not say so: next to the place it may be another, and there is a second derivative.)
     """
 
-    chooses_0: ClassVar[bool] = False
+    is_flat: ClassVar[Any] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         way = next(name for name in ("dy_dx", "dx_dy", "times_dy_dx") if hasattr(cls, name))
@@ -53,8 +54,8 @@ class Elementwise(Function):
                 return dC_dx.to(x_or_y.dtype) if out is None else out.copy_(dC_dx)
             factor = derivative(wide(x_or_y), *numbers).conj()
             dC_dx = by(wide(t), factor, out=out)
-            if cls.chooses_0:
-                dC_dx = _with_0(dC_dx, factor, out=out)
+            if cls.is_flat is not None:
+                dC_dx = _with_0(dC_dx, cls.is_flat, x_or_y, out=out)
             return dC_dx if dC_dx.dtype == x_or_y.dtype else dC_dx.to(x_or_y.dtype)
 
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -77,8 +78,8 @@ class Elementwise(Function):
         super().__init_subclass__(**kwargs)
 
 
-def _with_0(product: Tensor, factor: Tensor, *, out: Tensor | None) -> Tensor:
-    """The product, but 0 where the factor is 0, which it is already where no nan has come up."""
+def _with_0(product: Tensor, is_flat: Callable[[Tensor], Tensor], x: Tensor, *, out: Tensor | None) -> Tensor:
+    """The product, but 0 where f is flat, which it is already where no nan has come up."""
     if out is None:
-        return torch.where(factor == 0, 0, product)
-    return out.masked_fill_(factor == 0, 0) if math.isnan(out.sum()) else out
+        return torch.where(is_flat(x), 0, product)
+    return out.masked_fill_(is_flat(x), 0) if math.isnan(out.sum()) else out

@@ -70,11 +70,13 @@ class HardsigmoidFunction(Elementwise):
 class HardswishFunction(Elementwise):
     """a = z (z/6 + 1/2 between 0 and 1); `HardswishFunction.apply(z)`."""
 
-    chooses_0 = True
-
     @staticmethod
     def forward(z: Tensor) -> Tensor:
         return F.hardswish(z)
+
+    @staticmethod
+    def is_flat(z: Tensor) -> Tensor:
+        return z <= -3
 
     @staticmethod
     def dy_dx(z: Tensor) -> Tensor:
