@@ -55,7 +55,6 @@ def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
             lambda t: op(*t[0], **t[1]),
             tree,
             may_know_better=is_power,
-            rounds_otherwise=True,
         )
 
 

@@ -55,7 +55,7 @@ def test_batch_norm_agrees_on_every_sample_of_torchs(op, dtype, device):
             # A copy of the running statistics for each call, which changes them.
             return lambda t: function(t[0][0], *(copy_of(a) for a in t[0][1:3]), *t[0][3:], **t[1])
 
-        assert_same(call(inside(op)), call(op), tree, rounds_otherwise=True)
+        assert_same(call(inside(op)), call(op), tree)
 
 
 SHAPES = [(5, 3), (4, 3, 5), (2, 3, 4, 5), (2, 3, 2, 3, 2), (0, 3, 4), (2, 0, 4), (2, 3, 0)]
@@ -373,7 +373,7 @@ def test_norms_of_examples_agree_on_every_sample_of_torchs(op, dtype, device):
         if "response" in op.name and dtype in HALF:
             assert_as_close(call(inside(op)), call(op), tree)
         else:
-            assert_same(call(inside(op)), call(op), tree, rounds_otherwise=True)
+            assert_same(call(inside(op)), call(op), tree)
 
 
 def same(value):

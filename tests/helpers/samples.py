@@ -68,31 +68,34 @@ def derivatives(call, tree, gradient, tangents):
     return [value, *first], [*second, tangent]
 
 
-def assert_same(ours, theirs, tree, may_know_better=False, rounds_otherwise=False):
-    """That two functions have the same derivatives, within assert_close's tolerances.
+def assert_same(ours, theirs, tree, may_know_better=False):
+    """That two functions have the same derivatives: within assert_close's tolerances of torch's, in float64.
+
+    In a lower precision the two may round otherwise: what is not within them is as close to float64's as `rounding.bounds`
+    allows.
 
     Args:
         may_know_better: ours may have a second derivative, a number, where torch's is nan.
-        rounds_otherwise: the value and first derivatives of half precision may differ from torch's more than that, as they add
-            up in another order: they are as close to float64's as `rounding.bounds` allows. On CUDA, where torch's kernels add
-            in an order of their own, they always may.
     """
     gradient = random_like(theirs(tree).detach())
     tangents = [random_like(t) for t in tree_leaves(tree) if requires_grad(t)]
     first, others = derivatives(ours, copy_of(tree), gradient, tangents)
     expected_first, expected_others = derivatives(theirs, copy_of(tree), gradient, tangents)
-    exact = None
-    for i, (result, expected) in enumerate(zip(first, expected_first, strict=True)):
-        otherwise = expected.dtype in HALF and (rounds_otherwise or expected.is_cuda)
-        if otherwise and not torch.allclose(result, expected, equal_nan=True, **default_tolerance(expected)):
-            exact = exact or rounding_of(theirs, tree, gradient)
-            assert_within(result, exact[0][i], exact[1][i])
-        else:
-            assert_close(result, expected, equal_nan=True)
+    around = [*expected_first, *expected_others]
+    compared = [(result, expected, {}) for result, expected in zip(first, expected_first, strict=True)]
     for result, expected in zip(others, expected_others, strict=bool(expected_others)):
-        if may_know_better:
-            expected = torch.where(expected.isnan(), result, expected)
-        assert_close(result, expected, **tolerance(expected, [*expected_first, *expected_others]), equal_nan=True)
+        known = torch.where(expected.isnan(), result, expected) if may_know_better else expected
+        compared.append((result, known, tolerance(expected, around)))
+    exact = None
+    for i, (result, expected, allowed) in enumerate(compared):
+        assert result.dtype == expected.dtype
+        if expected.dtype not in WIDE or torch.allclose(
+            result, expected, equal_nan=True, **(allowed or default_tolerance(expected))
+        ):
+            assert_close(result, expected, **allowed, equal_nan=True)
+        else:
+            exact = exact or rounding_of(all_derivatives, theirs, tree, gradient, tangents, dtype=gradient.dtype)
+            assert_within(result, exact[0][i], exact[1][i])
 
 
 def assert_every_sample_is_by_hand(op, dtype, device, leave_out=lambda sample: False, result=lambda output: output):
@@ -132,7 +135,7 @@ def assert_as_close(ours, theirs, tree, computed_in=None):
     """
     gradient = random_like(theirs(tree).detach())
     results, expected = (first_derivatives(call, copy_of(tree), gradient) for call in (ours, theirs))
-    exact, bounds = rounding_of(theirs, tree, gradient, computed_in)
+    exact, bounds = rounding_of(first_derivatives, theirs, tree, gradient, dtype=computed_in or gradient.dtype)
     for result, other, e, bound in zip(results, expected, exact, bounds, strict=True):
         assert result.dtype == other.dtype
         assert_within(result, e, bound)
@@ -143,15 +146,16 @@ def assert_within(result, exact, bound):
     assert error <= bound(result.dtype), f"off by {error:.3g}, allowed {bound(result.dtype):.3g}"
 
 
-def rounding_of(call, tree, gradient, computed_in=None):
-    """The value and its gradients in float64, and of each how far off it may be in another dtype."""
+def rounding_of(differentiate, call, tree, *directions, dtype):
+    """What differentiate(call, tree, *directions) gives in float64, and of each how far off it may be in another dtype."""
     largest = max((t.numel() for t in tree_leaves(tree) if isinstance(t, torch.Tensor)), default=1)
-    return rounding.bounds(
-        lambda tree, gradient: first_derivatives(call, tree, gradient),
-        (widened(tree), doubled(gradient)),
-        computed_in or gradient.dtype,
-        largest,
-    )
+    arguments = (widened(tree), *doubled(directions))
+    return rounding.bounds(lambda *arguments: differentiate(call, *arguments), arguments, dtype, largest)
+
+
+def all_derivatives(call, *arguments):
+    first, others = derivatives(call, *arguments)
+    return [*first, *others]
 
 
 def first_derivatives(call, tree, gradient):
