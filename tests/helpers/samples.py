@@ -71,7 +71,7 @@ def derivatives(call, tree, gradient, tangents):
 def assert_same(ours, theirs, tree, may_know_better=False):
     """That two functions have the same derivatives: within assert_close's tolerances of torch's, in float64.
 
-    In a lower precision the two may round otherwise: what is not within them is as close to float64's as `rounding.bounds`
+    In a lower precision the two may round otherwise: what is not within them is as close to float64's as `rounding.Bounds`
     allows.
 
     Args:
@@ -86,7 +86,7 @@ def assert_same(ours, theirs, tree, may_know_better=False):
     for result, expected in zip(others, expected_others, strict=bool(expected_others)):
         known = torch.where(expected.isnan(), result, expected) if may_know_better else expected
         compared.append((result, known, tolerance(expected, around)))
-    exact = None
+    bounds = None
     for i, (result, expected, allowed) in enumerate(compared):
         assert result.dtype == expected.dtype
         if expected.dtype not in WIDE or torch.allclose(
@@ -94,8 +94,8 @@ def assert_same(ours, theirs, tree, may_know_better=False):
         ):
             assert_close(result, expected, **allowed, equal_nan=True)
         else:
-            exact = exact or rounding_of(all_derivatives, theirs, tree, gradient, tangents, dtype=gradient.dtype)
-            assert_within(result, exact[0][i], exact[1][i])
+            bounds = bounds or bounds_of(all_derivatives, theirs, tree, gradient, tangents, dtype=gradient.dtype)
+            bounds.check(i, result)
 
 
 def assert_every_sample_is_by_hand(op, dtype, device, leave_out=lambda sample: False, result=lambda output: output):
@@ -128,29 +128,24 @@ def assert_every_sample_is_by_hand(op, dtype, device, leave_out=lambda sample: F
 
 
 def assert_as_close(ours, theirs, tree, computed_in=None):
-    """That the value and the gradients are as close to those in float64 as `rounding.bounds` allows.
+    """That the value and the gradients are as close to those in float64 as `rounding.Bounds` allows.
 
     Args:
         computed_in: the dtype of what is computed on the way, where that is not the dtype of the value.
     """
     gradient = random_like(theirs(tree).detach())
     results, expected = (first_derivatives(call, copy_of(tree), gradient) for call in (ours, theirs))
-    exact, bounds = rounding_of(first_derivatives, theirs, tree, gradient, dtype=computed_in or gradient.dtype)
-    for result, other, e, bound in zip(results, expected, exact, bounds, strict=True):
+    bounds = bounds_of(first_derivatives, theirs, tree, gradient, dtype=computed_in or gradient.dtype)
+    for i, (result, other) in enumerate(zip(results, expected, strict=True)):
         assert result.dtype == other.dtype
-        assert_within(result, e, bound)
+        bounds.check(i, result)
 
 
-def assert_within(result, exact, bound):
-    error = rounding.largest(result - exact)
-    assert error <= bound(result.dtype), f"off by {error:.3g}, allowed {bound(result.dtype):.3g}"
-
-
-def rounding_of(differentiate, call, tree, *directions, dtype):
-    """What differentiate(call, tree, *directions) gives in float64, and of each how far off it may be in another dtype."""
+def bounds_of(differentiate, call, tree, *directions, dtype):
+    """On what differentiate(call, tree, *directions) gives."""
     largest = max((t.numel() for t in tree_leaves(tree) if isinstance(t, torch.Tensor)), default=1)
     arguments = (widened(tree), *doubled(directions))
-    return rounding.bounds(lambda *arguments: differentiate(call, *arguments), arguments, dtype, largest)
+    return rounding.Bounds(lambda *arguments: differentiate(call, *arguments), arguments, dtype, largest)
 
 
 def all_derivatives(call, *arguments):
