@@ -88,9 +88,10 @@ def test_the_screen_is_80_columns_wide_and_names_are_whole(tmp_path, capsys):
     assert f"{long}, 900×700: turned" in out
 
 
-def test_a_name_longer_than_the_screen_is_whole_too(tmp_path, capsys):
+@pytest.mark.parametrize("words", ["a_name_without_spaces_", "a name with spaces, and with hyphens - "])
+def test_a_name_longer_than_the_screen_is_whole_too(words, tmp_path, capsys):
     run = write_run(tmp_path / "run", dataset="mnist")
-    long = f"{'a_name_without_spaces_' * 6}.png"
+    long = f"{words * 4}.png"
     shutil.copy("two.png", long)
     _, out, _ = manualgrad(capsys, "predict", "--checkpoint", run, long)
     assert long in out.splitlines()
