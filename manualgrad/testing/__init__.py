@@ -165,8 +165,8 @@ def check_function(
     Raises:
         CheckError: when a check finds a fault (an AssertionError, whose text is the report).
         RuntimeError: when a check itself fails; that says nothing about the Function.
-        TypeError: when the inputs are no tuple, nor a list of tuples: `check_function(torch.tanh, torch.rand(3))`; when fn is
-            a Module's class, of which an instance is needed: `check_function(torch.nn.GELU, (torch.rand(3),))`.
+        TypeError: when the inputs are no tuple, nor a list of tuples: `check_function(torch.tanh, torch.rand(3))`.
+        TypeError: when `fn` is a class, not an instance of it: `check_function(torch.nn.GELU, (torch.rand(3),))`.
         ValueError: when there is no such check: `check_function(torch.tanh, (torch.rand(3),), checks="front")`.
 
     Example:
