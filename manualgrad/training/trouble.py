@@ -47,8 +47,8 @@ class Watch:
 
     def _too_few(self, epochs: int) -> str:
         """Where so few steps have been taken that no learning rate makes up for it, that it is so, and what to try."""
-        if self.examples is None:
-            return ""
+        if self.examples is None or self.settings["lr"] >= 2 * self._usual_rate():
+            return ""  # at a rate so high, few steps are enough to run away
         batch_size = self.settings["batch_size"]
         steps = math.ceil(self.examples / batch_size)
         if epochs * steps >= _FEW:
@@ -58,7 +58,8 @@ class Watch:
         more = f"--epochs {math.ceil(_FEW / steps)}"
         if smaller < batch_size:
             more = f"--batch-size {smaller}, which takes {math.ceil(self.examples / smaller)} steps an epoch, or {more}"
-        return f", as {taken} too few to learn from: try {more}"
+        others = self._other_remedies() if self._is_deep() else []
+        return f", as {taken} too few to learn from: try {', or '.join([more, *others])}"
 
     def _trouble(self, results: Sequence[EpochResult]) -> str:
         *before, last = results
@@ -77,13 +78,22 @@ class Watch:
     def _is_a_guess(self, accuracy: float) -> bool:
         return accuracy < _HARDLY * self.accuracy
 
+    def _usual_rate(self) -> float:
+        names = ("hidden", "activation", "batch_size", "optimizer", "network", "cost")
+        return default_rate(*(self.settings[name] for name in names))[0]
+
     def _remedies(self) -> str:
-        names = ("network", "hidden", "activation", "cost", "batch_size", "optimizer", "engine", "lr")
-        network, hidden, activation, cost, batch_size, optimizer, engine, lr = (self.settings[name] for name in names)
-        usual, _ = default_rate(hidden, activation, batch_size, optimizer, network, cost)
-        remedies = [f"--lr {lr / 5:.2g}" if usual / 2 < lr < 2 * usual else f"--lr {usual:.2g}, which is the default here"]
-        if engine == "autograd" and optimizer not in ("adam", "adamw"):
+        usual, lr = self._usual_rate(), self.settings["lr"]
+        rate = f"--lr {lr / 5:.2g}" if usual / 2 < lr < 2 * usual else f"--lr {usual:.2g}, which is the default here"
+        return ", or ".join([rate, *self._other_remedies()])
+
+    def _other_remedies(self) -> list[str]:
+        remedies = []
+        if self.settings["engine"] == "autograd" and self.settings["optimizer"] not in ("adam", "adamw"):
             remedies.append("--optimizer adamw")
-        if network == "mlp" and activation == "sigmoid" and len(hidden) > 2:
-            remedies.append("--activation relu")
-        return ", or ".join(remedies)
+        return [*remedies, "--activation relu"] if self._is_deep() else remedies
+
+    def _is_deep(self) -> bool:
+        """Whether sigmoids lie so deep that little of a nudge comes through them, however many the steps."""
+        network, hidden, activation = (self.settings[name] for name in ("network", "hidden", "activation"))
+        return network == "mlp" and activation == "sigmoid" and len(hidden) > 2

@@ -97,8 +97,13 @@ def test_a_cross_entropy_that_falls_slowly_is_told_from_one_that_does_not():
     ],
 )
 def test_too_few_steps_are_named_and_not_the_learning_rate(examples, batch_size, epochs, said):
-    few = Watch(torch.arange(10).repeat(10), SETTINGS | {"batch_size": batch_size}, examples)
+    few = Watch(torch.arange(10).repeat(10), SETTINGS | {"batch_size": batch_size, "lr": min(5, 0.05 * batch_size)}, examples)
     assert few.trouble(results(*[(0.9, 0.1)] * epochs)).endswith(said)
+
+
+def test_a_rate_that_is_far_too_high_is_named_however_few_the_steps():
+    high = Watch(torch.arange(10).repeat(10), SETTINGS | {"lr": 300.0}, 500)
+    assert ": try --lr 5, which is the default here" in high.trouble(results((0.9, 0.1)))
 
 
 def test_steps_that_end_in_no_number_are_not_too_few():
