@@ -139,6 +139,7 @@ CALLS: dict[str, Callable[[int], Call]] = {
     # movement
     "Expand": _of(lambda x: x.expand(-1, M), lambda n: _x(n, 1)),
     "Pad": _of(lambda x: F.pad(x, (1, 1)), _x),
+    "PadByIndex": _of(lambda x: F.pad(x, (1, 1), mode="reflect"), _x),
     "Flip": _of(lambda x: x.flip(1), _x),
     "Roll": _of(lambda x: x.roll(1, 1), _x),
     "Tril": _of(torch.tril, _x),
@@ -206,6 +207,7 @@ CALLS: dict[str, Callable[[int], Call]] = {
     ),
     "HardtanhInPlace": _of(lambda x: F.hardtanh(x + 0, inplace=True), _x),
     "Threshold": _of(lambda x: F.threshold(x, 0.5, 0.0), _x),
+    "RReLU": _of(lambda x: F.rrelu(x, 0.25, 0.25, training=True), _x),  # of one slope, as each call draws others
     "PReLU": _of(F.prelu, _images, _weights(8)),
     "Softmax": _of(lambda x: x.softmax(1), _x),
     "LogSoftmax": _of(lambda x: x.log_softmax(1), _x),

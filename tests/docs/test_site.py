@@ -76,6 +76,8 @@ def test_what_was_measured_of_a_function_stands_on_its_page(site):
     for page in sources.pages():
         shown = " ".join(words_of(site, f"generated/catalogue/{page.path.removesuffix('.py')}.html").split())
         for cls in page.classes:
+            if cls.__name__ == "BCESlopeFunction":  # which only the backward of BCELoss applies
+                continue
             ratios = of_functions()[cls.__name__.removesuffix("Function")]
             assert len(ratios) == 3
             assert " ".join([cls.__name__, *ratios]) in shown, page.path
