@@ -8,7 +8,8 @@ from torch_calls import outcome
 
 from manualgrad import by_hand
 
-OPS = [op for op in op_db if torch.float32 in op.supported_dtypes("cpu")]
+OPS = [op for op in op_db if torch.float32 in op.supported_dtypes("cpu") and "empty" not in op.name]  # that is never the same
+PLACES = ("around", "inside")
 # What torch writes in Python, and hands over to a mode; calls in names that need torch's signatures; a composition of ours.
 IN_PYTHON = (
     "split atleast_1d atleast_2d atleast_3d block_diag cdist cartesian_prod meshgrid stft unravel_index hstack addmm max"
@@ -33,34 +34,31 @@ def compiled(function, place):
     return around if place == "around" else whole
 
 
-def assert_compiles_whole(op, place):
+def assert_compiles_whole(op):
     sample = next(iter(op.sample_inputs("cpu", torch.float32, requires_grad=op.supports_autograd)))
     call = ((sample.input, *sample.args), sample.kwargs)
     try:
         expected = outcome(compiled(op.op, "nowhere"), *call, False)
     except Exception:
         pytest.skip("torch's own does not compile whole")
-    if expected[0] and not all(map(torch.equal, expected[0], outcome(compiled(op.op, "nowhere"), *call, False)[0])):
-        pytest.skip("whatever is in the memory")
-    found = outcome(compiled(op.op, place), *call, False)
-    for ours, theirs in zip(found[:2], expected[:2], strict=True):
-        assert_close(ours, theirs, equal_nan=True, rtol=1e-4, atol=1e-4)
+    for place in PLACES:
+        found = outcome(compiled(op.op, place), *call, False)
+        for ours, theirs in zip(found[:2], expected[:2], strict=True):
+            assert_close(ours, theirs, equal_nan=True, rtol=1e-4, atol=1e-4, msg=lambda text, place=place: f"{place}: {text}")
 
 
-@pytest.mark.parametrize("place", ["around", "inside"])
 @pytest.mark.parametrize("op", OF_PYTHON, ids=lambda op: op.name + op.variant_test_name)
-def test_what_torch_writes_in_python_compiles_whole(op, place):
-    assert_compiles_whole(op, place)
+def test_what_torch_writes_in_python_compiles_whole(op):
+    assert_compiles_whole(op)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("place", ["around", "inside"])
 @pytest.mark.parametrize("op", [op for op in OPS if op not in OF_PYTHON], ids=lambda op: op.name + op.variant_test_name)
-def test_what_torch_compiles_whole_does_so_by_hand(op, place):
-    assert_compiles_whole(op, place)
+def test_what_torch_compiles_whole_does_so_by_hand(op):
+    assert_compiles_whole(op)
 
 
-@pytest.mark.parametrize("place", ["around", "inside"])
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(
     "call",
     [
