@@ -149,7 +149,7 @@ class _Parser:
         if token.text in signs.BIG:
             return self._with_scripts(signs.BIG[token.text])
         if token.text == "∂":
-            return rf"\partial {self._factor()}"
+            return self._with_scripts(r"\partial") + " " + self._factor()
         if token.text == "√":
             return rf"\sqrt{{{_bare(self._factor())}}}"
         if token.text in signs.BRACKETS:

@@ -14,7 +14,7 @@ where a (1 − a) counts as 1e-12 at least, as PyTorch has it. At a = y = 0 or 1
 PyTorch's number is kept, but the slope of the quotient is that of a − y over 1e-12 there. So ∂ℓ/∂a is a Function of its own,
 whose derivatives are those of the sum, in which no 0 is divided by 0:
 
-    ∂²ℓ/∂a² = y/a² + (1 − y)/(1 − a)²                           ∂²ℓ/∂a∂y = −1/a − 1/(1 − a)
+    ∂²ℓ/∂a² = y/a² + (1 − y)/(1 − a)²                        ∂²ℓ/(∂a ∂y) = −1/a − 1/(1 − a)
 
 with a and 1 − a counted as 1e-12 more where they are less than that. At a = y = 0 or 1, ∂²ℓ/∂a² is 1.
 
