@@ -29,7 +29,9 @@ class Elementwise(Function):
 
     - `dy_dx`, the derivative;
     - `dx_dy`, that of the inverse function, 1/f′, where the derivative is a quotient: it is then divided by, and rounded once;
-    - `times_dy_dx(t, x)`, t f′(x) of real numbers, where it is a choice between t and 0, and no product.
+    - `times_dy_dx(t, x)`, t f′(x) of real numbers, where it chooses between t and 0. x comes in its own dtype, in which PyTorch
+      compares it with a bound; t is in float32 where x has half precision. If f′ is not constant between the kinks, set
+      `constant_slope = False`.
 
     What it is a function of is all that is saved. Numbers that f depends on follow x, in `forward` and in the derivative.
 
@@ -43,14 +45,15 @@ class Elementwise(Function):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         way = next(name for name in ("dy_dx", "dx_dy", "times_dy_dx") if hasattr(cls, name))
         derivative: Callable[..., Tensor] = getattr(cls, way)
-        cls.constant_slope = way == "times_dy_dx"
+        if "constant_slope" not in vars(cls):
+            cls.constant_slope = way == "times_dy_dx"
         of_output = list(inspect.signature(derivative).parameters)[way == "times_dy_dx"] == "y"
         by: Callable[..., Tensor] = torch.div if way == "dx_dy" else torch.mul
 
         def product(t: Tensor, x_or_y: Tensor, *numbers: Any, out: Tensor | None) -> Tensor:
             """t f′, of half precision in float32, and rounded once."""
             if way == "times_dy_dx":
-                dC_dx = derivative(wide(t), wide(x_or_y), *numbers)
+                dC_dx = derivative(wide(t), x_or_y, *numbers)
                 return dC_dx.to(x_or_y.dtype) if out is None else out.copy_(dC_dx)
             factor = derivative(wide(x_or_y), *numbers).conj()
             dC_dx = by(wide(t), factor, out=out)

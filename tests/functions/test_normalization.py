@@ -430,7 +430,8 @@ def test_large_examples_are_worked_on_in_parts(norm, G, layout, dtype, monkeypat
         y = f(*inputs, G)
         results += [y, *torch.autograd.grad(y, inputs, kind(g))]
     assert steps  # the sums, and where no batch norm maps them, the rest
-    assert set(steps) == {(1 << 12) // 40 if layout == "2-D" else 1 if layout == "channels last" else (1 << 12) // 450}
+    in_channels_last = layout == "channels last" and norm is group  # instance_norm copies them, as torch's does
+    assert set(steps) == {(1 << 12) // 40 if layout == "2-D" else 1 if in_channels_last else (1 << 12) // 450}
     for result, expected in zip(found, exact, strict=True):
         eps = torch.finfo(result.dtype if dtype in HALF else dtype).eps
         assert_close(result.double(), expected, rtol=4 * eps, atol=1000 * eps)

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.functions._elementwise import Elementwise
+from manualgrad.functions._precision import wide
 
 __all__ = ["LogSigmoidFunction", "SoftplusFunction"]
 
@@ -29,6 +30,7 @@ class SoftplusFunction(Elementwise):
     """a = log(1 + e^(β z)) / β; `SoftplusFunction.apply(z, β, threshold)`."""
 
     autocast = {"cuda": "float32"}  # noqa: RUF012
+    constant_slope = False
 
     @staticmethod
     def forward(z: Tensor, beta: float, threshold: float) -> Tensor:
@@ -36,7 +38,7 @@ class SoftplusFunction(Elementwise):
 
     @staticmethod
     def times_dy_dx(t: Tensor, z: Tensor, beta: float, threshold: float) -> Tensor:
-        u = beta * z
+        u = beta * wide(z)
         return torch.where(u > threshold, t, t * torch.sigmoid(u))
 
 
