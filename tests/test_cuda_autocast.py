@@ -67,7 +67,7 @@ def test_every_operator_has_torchs_dtypes(dtype):
             tree = ((sample.input, *sample.args), sample.kwargs)
             found, expected = dtypes(ours, tree), dtypes(op, tree)
             compared += isinstance(expected, list)
-            if found != expected:
+            if found != expected and expected != "DataDependentOutputException":  # torch asks for a number, which is not there
                 others[op.name, op.variant_test_name] = found, expected
     assert others == {}
     assert compared > 1000

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from manualgrad._calls.arithmetic import add, cat, dims_of, div, dot, matmul, mean, mul, pow, sub, sum
-from manualgrad._calls.movement import flip
+from manualgrad._calls.movement import broadcast_tensors, flip
 from manualgrad._calls.order import cumsum
 from manualgrad._calls.statistics import std, var
 
@@ -140,9 +140,12 @@ def vdot(input: Tensor, other: Tensor, *, out: Any = None) -> Any:
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Any = None) -> Any:
+    """Products of rows with columns, as in torch: under autocast, in the dtype of a product."""
     if out is not None or not isinstance(dim, int) or x.dtype != y.dtype:
         return NotImplemented
-    return sum(mul(x.conj(), y), dim)
+    x, y = broadcast_tensors(x, y)
+    rows, columns = x.conj().movedim(dim, -1).unsqueeze(-2), y.movedim(dim, -1).unsqueeze(-1)
+    return matmul(rows, columns).squeeze(-1).squeeze(-1)
 
 
 def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:

@@ -43,6 +43,7 @@ def cross_entropy(
     if of_classes:
         C, _ = ClassCrossEntropyFunction.apply(kept(x), y.contiguous(), weight, label_smoothing, ignore_index, reduction)
     else:
+        y = kept(y) if label_smoothing else y  # torch saves the smoothed one
         C, _ = CrossEntropyFunction.apply(kept(x), y, weight, label_smoothing, reduction)
     return C.squeeze(0) if input.dim() == 1 and reduction == "none" else C
 

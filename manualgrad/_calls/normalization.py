@@ -205,4 +205,4 @@ def _belong_together(x: Tensor, w: Tensor | None, b: Tensor | None, mean: Tensor
 def _of_nothing(x: Tensor, w: Tensor | None, b: Tensor | None, eps: float) -> Any:
     """x that has no numbers has no statistics; what it is normalized by does not matter."""
     zeros = x.new_zeros(x.shape[1])
-    return BatchNormEvaluationFunction.apply(x, w, b, zeros, zeros + 1, eps)
+    return BatchNormEvaluationFunction.apply(kept(x), w, b, zeros, zeros + 1, eps)

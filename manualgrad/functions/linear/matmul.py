@@ -77,4 +77,4 @@ def _is_one_matrix(of: Any) -> bool:
 
 def _columns(t: Tensor) -> Tensor:
     """[..., n, m] as a matrix [n, -1], the batch's columns beside one another."""
-    return t if t.dim() == 2 else t.movedim(-2, 0).reshape(t.shape[-2], math.prod(t.shape) // max(t.shape[-2], 1))
+    return t if t.dim() == 2 else t.movedim(-2, 0).reshape(t.shape[-2], math.prod(t.shape[:-2]) * t.shape[-1])
