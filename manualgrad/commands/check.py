@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from manualgrad.commands.errors import BadInput
-from manualgrad.commands.terminal import console
 
 if TYPE_CHECKING:
     from manualgrad.testing import Report
@@ -81,9 +80,13 @@ def _instance(function: Any, reference: str) -> Any:
 
 
 def _report_with_progress(function: Any, inputs: Any, checks: list[str] | None) -> Report:
-    """The report; on a terminal, the check that is running is shown meanwhile."""
+    """The report; on a terminal, where rich is installed, the check that is running is shown meanwhile."""
     from manualgrad.testing import CHECKS, _report
 
+    try:
+        from manualgrad.commands.terminal import console
+    except ModuleNotFoundError:  # the library alone
+        return _report(function, inputs, checks, lambda name: None)
     on_terminal = console()
     if not on_terminal.is_terminal:
         return _report(function, inputs, checks, lambda name: None)

@@ -87,13 +87,13 @@ def test_nothing_checked_exits_with_3(capsys):
 def test_progress_is_shown_on_a_terminal_alone(monkeypatch, capsys):
     from rich.console import Console
 
-    import manualgrad.commands.check as command
+    from manualgrad.commands import terminal
 
     assert main(["check", "layers_of_mine:Right", "--inputs", "layers_of_mine:make_inputs", "--checks", "backward"]) == 0
     piped = capsys.readouterr().out
     assert piped == "backward  SUCCESS\n\n1 check: all passed\n"
     screen = io.StringIO()
-    monkeypatch.setattr(command, "console", lambda: Console(file=screen, force_terminal=True))
+    monkeypatch.setattr(terminal, "console", lambda: Console(file=screen, force_terminal=True))
     assert main(["check", "layers_of_mine:Right", "--inputs", "layers_of_mine:make_inputs", "--checks", "backward,shapes"]) == 0
     assert "shapes (2 of 2)" in screen.getvalue()
 

@@ -66,7 +66,7 @@ class CosineSimilarityFunction(Function):
 
 def _wide_and_broadcast(ctx: Any) -> tuple[Tensor, ...]:
     a, b = torch.broadcast_tensors(*map(wide, ctx.saved_tensors))
-    return a, b, torch.cosine_similarity(a, b, ctx.dim, ctx.eps).unsqueeze(ctx.dim)
+    return a, b, CosineSimilarityFunction.apply(a, b, ctx.dim, ctx.eps).unsqueeze(ctx.dim)
 
 
 def _slope(a: Tensor, b: Tensor, c: Tensor, ctx: Any) -> Tensor:

@@ -56,6 +56,8 @@ class L1LossFunction(Function):
     def backward(ctx: Any, g: Tensor | None, g_d: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
         (d,) = ctx.saved_tensors
         a_needs_grad, y_needs_grad = ctx.needs_input_grad
+        if g is None and g_d is None:
+            return None, None
         terms = [] if g is None else [torch.sign(d) * g]
         terms += [] if g_d is None else [g_d]
         dC_dd = sum(terms[1:], terms[0])
