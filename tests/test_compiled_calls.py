@@ -52,6 +52,7 @@ def test_what_torch_writes_in_python_compiles_whole(op):
     assert_compiles_whole(op)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.long
 @pytest.mark.parametrize("op", [op for op in OPS if op not in OF_PYTHON], ids=lambda op: op.name + op.variant_test_name)
 def test_what_torch_compiles_whole_does_so_by_hand(op):

@@ -138,6 +138,7 @@ def test_an_operator_lets_change_what_torchs_does(name):
     check_operator(OPS[name], samples=2)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.long
 @pytest.mark.parametrize("name", OPS)
 def test_an_operator_lets_change_what_torchs_does_on_many_samples(name):
@@ -149,6 +150,7 @@ def test_a_layer_lets_change_what_torchs_does(name):
     check_module(*MODULES[name], samples=1)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.long
 @pytest.mark.parametrize("name", MODULES)
 def test_a_layer_lets_change_what_torchs_does_on_every_sample(name):

@@ -28,6 +28,7 @@ def test_derivatives_that_vanish_are_not_accused(function, make):
         assert not accusations(function, make, seed, DERIVATIVES)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.long
 @pytest.mark.parametrize(("function", "make"), (SYMMETRIC | NAIVE).values(), ids=SYMMETRIC | NAIVE)
 def test_derivatives_that_vanish_are_not_accused_whatever_the_numbers(function, make):
@@ -35,6 +36,7 @@ def test_derivatives_that_vanish_are_not_accused_whatever_the_numbers(function, 
         assert not accusations(function, make, seed, DERIVATIVES)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.long
 @pytest.mark.parametrize(("function", "make"), SYMMETRIC.values(), ids=SYMMETRIC)
 def test_no_check_accuses_a_function_whose_gradient_vanishes(function, make):
