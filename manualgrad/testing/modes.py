@@ -167,15 +167,21 @@ def _hessian(subject: Subject, sample: Sample, baseline: Baseline, cost: Callabl
     found = [
         sum(torch.tensordot(v, row[k], v.dim()) for v, row in zip(directions, rows, strict=True)) for k in range(len(leaves))
     ]
-    largest = size(inputs) or 1.0
-    terms = max(size(baseline.gradients.values()), size(weights(baseline.outputs)) * baseline.rounding.terms / largest)
+    terms = max(size(baseline.gradients.values()), *baseline.rounding.of_terms.values())
+    spread = max(1.0, 1 / _smallest(inputs))  # a term of x^p has the second derivative p (p − 1) x^p / x²
     compare(
         found,
         expected,
         lambda k: f"by torch.func.hessian the second derivative by {sample.name(sample.wanted[k])}",
         fix,
-        atol=rounding_of(terms) * max(1.0, 1 / largest) + 16 * size(distances(expected, moved)),
+        atol=rounding_of(terms * spread) * spread + 16 * size(distances(expected, moved)),
     )
+
+
+def _smallest(inputs: Sequence[Tensor]) -> float:
+    """The smallest absolute value that is not 0, but at least a thousandth."""
+    sizes = torch.cat([t.abs().reshape(-1).to(torch.float64) for t in inputs])
+    return max(sizes[sizes > 0].min().item() if (sizes > 0).any() else 1.0, 1e-3)
 
 
 def compile(subject: Subject, sample: Sample) -> None:
