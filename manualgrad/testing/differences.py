@@ -134,7 +134,7 @@ def _hidden_slopes(curve: Curve, slope: Tensor) -> Tensor:
         return flat
     hidden = torch.zeros_like(flat)
     for far in (_FAR, 1.61 * _FAR, 2.77 * _FAR):  # of which one may be where it steps
-        there, beside, beyond = (curve(t) for t in (far, far * (1 + 2.0**-30), 1.37 * far))
+        there, beside, beyond = (curve(t) for t in (far, far * (1 + 2.0**-40), 1.37 * far))
         if there is None or beside is None or beyond is None:
             return flat
         hidden |= (there == beside) & (there != beyond)
