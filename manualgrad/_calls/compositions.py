@@ -170,6 +170,8 @@ def sum_to_size(input: Tensor, *size: Any) -> Any:
     new = input.dim() - len(shape)
     if new < 0 or any(n not in (1, m) for n, m in zip(shape, input.shape[new:], strict=True)):
         return NotImplemented
+    if not shape:
+        return sum(input)  # of a single number, too, as torch does
     dims = [*range(new), *(d + new for d, n in enumerate(shape) if n == 1 != input.shape[d + new])]
     return sum(input, dims, True).reshape(shape) if dims else input
 
