@@ -56,7 +56,7 @@ def backward(subject: Subject, sample: Sample) -> None:
     except Exception as error:
         if "returned an invalid gradient" in str(error):
             _raise_where_the_order_is_wrong(subject, sample, function, inputs, grads)
-        fix = "return one gradient for each input of forward, in its shape, and None for what is no tensor"
+        fix = "return one gradient for each input of forward, in its shape, and None for what is not a tensor"
         raise Fault(f"the backward raises {first_line(error)}", fix, error=error) from error
     sound(subject, sample)
 

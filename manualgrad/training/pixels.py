@@ -37,8 +37,8 @@ def read_grey(path: Path, strokes: bool = True) -> tuple[np.ndarray, list[str]]:
         if isinstance(error, OSError) and error.errno is not None:  # the system's have a number
             raise
         if path.stat().st_size == 0:
-            raise ValueError(f"{path} is empty, and so is no image") from error
-        raise ValueError(f"{path} is no image that can be read") from error
+            raise ValueError(f"{path} is empty, and so not an image") from error
+        raise ValueError(f"{path} is not an image that can be read") from error
     if image.mode == "RGBA":
         return _of_transparent(image, strokes, done)
     if image.mode in ("L", "RGB"):

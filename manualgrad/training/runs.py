@@ -151,7 +151,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     state = _load(file, lambda: _offer_folder(file) or _offer_previous(file))
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
         advice = _offer_folder(file) or _offer_previous(file)
-        raise RunError(f"{file} is no checkpoint that this version of train.py wrote{advice}.")
+        raise RunError(f"{file} is not a checkpoint that this version of train.py wrote{advice}.")
     return Checkpoint(file.parent, {**_ONCE_ALONE, **state["config"]}, state["versions"]["torch"], state["training"])
 
 

@@ -142,7 +142,7 @@ def test_a_batch_goes_on_without_what_could_not_be_read_and_ends_with_2(tmp_path
     assert err.splitlines() == [
         "manualgrad: grey.png shows nothing that stands out from its background",
         "manualgrad: nothing.png cannot be read (No such file or directory)",
-        "manualgrad: text.png is no image that can be read",
+        "manualgrad: text.png is not an image that can be read",
     ]
     assert [line.split()[0] for line in out.splitlines()[2:4]] == ["two.png", "[photo].jpg"]
     (figure,) = figures
@@ -157,13 +157,13 @@ def test_where_nothing_can_be_classified_there_is_no_picture(tmp_path, capsys):
 
 
 BAD = {
-    "text.png": "text.png is no image that can be read",
-    "half.png": "half.png is no image that can be read",
-    "damaged.ppm": "damaged.ppm is no image that can be read",
+    "text.png": "text.png is not an image that can be read",
+    "half.png": "half.png is not an image that can be read",
+    "damaged.ppm": "damaged.ppm is not an image that can be read",
     "nothing.png": "nothing.png cannot be read (No such file or directory)",
     ".": ". cannot be read (Is a directory)",
     "grey.png": "grey.png shows nothing that stands out from its background",
-    "empty.png": "empty.png is empty, and so is no image",
+    "empty.png": "empty.png is empty, and so not an image",
     "large.png": "large.png is too large: an image may have at most 178,956,970 pixels, such as 13,377×13,377; scale it down",
     "nan.tiff": "nan.tiff has pixels that are not finite numbers: 2 of 120, the first, nan, in row 3, column 4, counted from 0",
 }

@@ -213,7 +213,7 @@ def test_without_a_whole_one_before_it_none_is_offered(train_py, stopped):
 
 
 FOREIGN = {
-    "model.pt": "is no checkpoint that this version of train.py wrote; its run is resumed by the folder: --resume ",
+    "model.pt": "is not a checkpoint that this version of train.py wrote; its run is resumed by the folder: --resume ",
     "config.json": "is damaged, or was not written by torch.save",
     "nothing.pt": "cannot be read (No such file or directory)",
 }

@@ -35,7 +35,7 @@ def of_function(name: str, entry: Entry) -> str:
 
 def of_class(name: str, cls: type, entry: Entry) -> str:
     """The docstring of `nn.name`, whose formula is in that of the class."""
-    same = f"Same arguments, parameters, state_dict and initialization as `torch.nn.{name}`, of which it is a subclass."
+    same = f"Same arguments, parameters, state_dict and initialization as `torch.nn.{name}`, its base class."
     return _docstring(inspect.cleandoc(cls.__doc__ or ""), same, entry, arguments(name, cls))
 
 
