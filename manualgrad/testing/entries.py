@@ -203,7 +203,7 @@ def _rounding(gradient: Outputs, inputs: Sequence[Tensor], found: Sequence[Tenso
 
 
 def is_wrong(found: Tensor, numeric: Derivative, doubt: float, floor: float, zero: Zero) -> Tensor:
-    """Where the two differ by more than a factor 1 + RTOL, and than what either may be off by; or where only `found` is not finite."""
+    """Where the two differ by more than a factor 1 + RTOL and what either may be off by, or `found` alone is not finite."""
     nowhere = ~found.isfinite() & numeric.value.isfinite() & numeric.error.isfinite()
     differs = (found - numeric.value).abs() > RTOL * numeric.value.abs().clamp_min(floor) + 3 * numeric.error + doubt
     return nowhere | (differs & ~zero.holds(found, numeric))
