@@ -5,6 +5,7 @@ import inspect
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -158,3 +159,15 @@ def test_a_class_is_found_where_pickles_of_version_0_1_have_it(name):
 def test_a_function_is_found_under_its_name():
     assert pickle.loads(pickle.dumps(MF.conv2d)) is MF.conv2d
     assert MF.conv2d.__name__ == "conv2d"
+
+
+def test_a_model_that_version_0_2_pickled_is_loaded_as_these_classes_and_computes_the_same():
+    saved = torch.load(Path(__file__).parent / "pickles" / "0.2.0.pt", weights_only=False)
+    model, x = saved["model"], saved["x"]
+    ours = [m for m in model.modules() if type(m).__module__.startswith("manualgrad.nn.")]
+    assert len(ours) == 20
+    assert all(type(m) is getattr(nn, type(m).__name__) for m in ours)
+    inputs = {"plane": x, "line": x[0, 0], "sequence": torch.tensor([[0, 1, 4]])}
+    for name, expected in saved["answers"].items():
+        torch.testing.assert_close(model[name](inputs[name]).detach(), expected)
+    assert saved["function"] is MF.conv2d
