@@ -25,14 +25,14 @@ from rich.progress import track
 from torch.overrides import resolve_name
 
 from manualgrad import audit, by_hand, swap
-from manualgrad._catalogue import CATALOGUE
 from manualgrad.nn import layers
+from manualgrad.torch_api.catalogue import CATALOGUE
 
 DOCUMENT = Path(__file__).with_name("catalogue.md")
 SOURCE = "../manualgrad/functions"
 
 
-FAMILIES = {"functional": "the first four", "_catalogue": "arithmetic"}  # names of files that say little
+FAMILIES = {"functional": "the first four", "catalogue": "arithmetic"}  # names of files that say little
 
 
 def names() -> dict[str, list[str]]:

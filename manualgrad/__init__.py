@@ -2,11 +2,11 @@
 
 from manualgrad import nn, testing
 from manualgrad._audit import audit
-from manualgrad._by_hand import by_hand
 from manualgrad._swap import swap, swap_report, unswap
 from manualgrad.function import Function
 from manualgrad.network.algorithm import backprop, per_example_grad_norms, per_example_grads, sgd_step, trace
 from manualgrad.network.mlp import MLP
+from manualgrad.torch_api.mode import by_hand
 
 __all__ = [
     "MLP",

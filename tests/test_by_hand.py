@@ -15,7 +15,8 @@ from torch.testing._internal.common_methods_invocations import op_db
 from torch.utils.checkpoint import CheckpointError, checkpoint
 
 import manualgrad
-from manualgrad import Function, _catalogue, audit, by_hand, swap
+from manualgrad import Function, audit, by_hand, swap
+from manualgrad.torch_api import catalogue as _catalogue
 
 DOUBLE = torch.float64
 

@@ -12,9 +12,10 @@ from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 from torch_calls import functions_of_the_catalogue, other_ways, outcome, samples_of_each_kind
 
-from manualgrad import _by_hand, audit, by_hand, nn
-from manualgrad._catalogue import CATALOGUE, SIGNATURES
-from manualgrad._signatures import rebound
+from manualgrad import audit, by_hand, nn
+from manualgrad.torch_api import mode
+from manualgrad.torch_api.catalogue import CATALOGUE, SIGNATURES
+from manualgrad.torch_api.signatures import rebound
 
 FUNCTIONS = functions_of_the_catalogue()
 
@@ -111,7 +112,7 @@ def test_where_ours_fails_and_torchs_does_not_torchs_is_the_answer_and_audit_tel
     def broken(*_, **__):
         raise RuntimeError("of ours alone")
 
-    monkeypatch.setitem(_by_hand.CATALOGUE, torch.sin, broken)
+    monkeypatch.setitem(mode.CATALOGUE, torch.sin, broken)
     x = torch.rand(3, requires_grad=True)
     with by_hand():
         y = torch.sin(x)

@@ -16,7 +16,7 @@ import torch_under_check  # noqa: E402
 from torch_faults import FAULTS  # noqa: E402
 
 import manualgrad  # noqa: E402
-from manualgrad._catalogue import CATALOGUE  # noqa: E402
+from manualgrad.torch_api.catalogue import CATALOGUE  # noqa: E402
 
 TEXT = (DOCS / "torch-under-check.md").read_text(encoding="utf-8")
 TABLE = TEXT.partition("## Functions and modules under check")[2]

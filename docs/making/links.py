@@ -21,7 +21,7 @@ PAGES = {
     "CONTRIBUTING.md": "/contributing.md",
     "benchmarks/README.md": "/speed.md",
     "manualgrad/__init__.py": "/generated/reference/index.md",
-    "manualgrad/_catalogue.py": "/generated/catalogue/by-torch-name.md",
+    "manualgrad/torch_api/catalogue.py": "/generated/catalogue/by-torch-name.md",
     "manualgrad/functions/__init__.py": "/generated/catalogue/index.md",
     "tests/helpers/broken.py": "/generated/checks.md",
 }

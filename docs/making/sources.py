@@ -18,7 +18,7 @@ from typing import Any
 from torch.overrides import resolve_name
 
 from manualgrad import Function, functions
-from manualgrad._catalogue import CATALOGUE
+from manualgrad.torch_api.catalogue import CATALOGUE
 
 __all__ = ["ROOT", "Page", "is_in_place", "pages", "shared_pages"]
 
@@ -137,7 +137,7 @@ def is_in_place(name: str) -> bool:
 
 @functools.cache
 def names_of() -> dict[type[Function], list[str]]:
-    """The names of torch's that each Function answers for, by what the calls in `manualgrad._calls` mention."""
+    """The names of torch's that each Function answers for, by what the calls in `manualgrad.torch_api` mention."""
     found: dict[type[Function], set[str]] = {}
     for function, call in CATALOGUE.items():
         name = resolve_name(function) or f"torch.{function.__name__}"
@@ -158,9 +158,7 @@ def _mentioned(call: Any, seen: set[int] | None = None) -> set[type[Function]]:
         return set().union(*(_mentioned(part, seen) for part in (call.func, *call.args, *call.keywords.values())))
     if inspect.ismethod(call):
         return _mentioned(call.__self__, seen)
-    if not isinstance(call, types.FunctionType) or not call.__module__.startswith(
-        ("manualgrad._calls", "manualgrad.nn._basic", "manualgrad._catalogue")
-    ):
+    if not isinstance(call, types.FunctionType) or not call.__module__.startswith("manualgrad.torch_api"):
         return set()
     inner = [cell.cell_contents for cell in call.__closure__ or ()] + [getattr(call, "__wrapped__", None)]
     names = _names(call.__code__)

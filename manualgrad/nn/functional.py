@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 
-from manualgrad._by_hand import by_hand
-from manualgrad._calls import activations, attention, convolution, losses, movement, normalization, pooling
-from manualgrad._calls import dropout as drop
-from manualgrad._calls import embedding as table
-from manualgrad.nn import _basic
 from manualgrad.nn._fall_through import fall_through
-from manualgrad.nn._guard import hand_written
 from manualgrad.nn._reference import FUNCTIONS, of_function
+from manualgrad.torch_api import activations, attention, convolution, losses, movement, normalization, pooling
+from manualgrad.torch_api import dropout as drop
+from manualgrad.torch_api import embedding as table
+from manualgrad.torch_api import linear as _basic
+from manualgrad.torch_api.guard import hand_written
+from manualgrad.torch_api.mode import by_hand
 
 
 def _composed(torchs: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,7 +46,7 @@ def _composed(torchs: Callable[..., Any]) -> Callable[..., Any]:
 if TYPE_CHECKING:
     from torch.nn.functional import *  # noqa: F403
 
-    from manualgrad.nn._basic import mse_loss as mse_loss
+    from manualgrad.torch_api.linear import mse_loss as mse_loss
 else:
     linear, mse_loss, relu, sigmoid = _basic.linear, _basic.mse_loss, _basic.relu, _basic.sigmoid
     celu = hand_written(F.celu)(activations.celu)

@@ -17,7 +17,7 @@ from torch.testing._internal.common_modules import module_db
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from manualgrad import audit, nn
-from manualgrad._catalogue import CATALOGUE, COMPOSITIONS
+from manualgrad.torch_api.catalogue import CATALOGUE, COMPOSITIONS
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

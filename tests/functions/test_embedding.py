@@ -12,9 +12,9 @@ from torch.testing._internal.common_methods_invocations import op_db
 
 import manualgrad
 from manualgrad import audit, by_hand
-from manualgrad._calls.embedding import embedding, embedding_bag, torch_embedding, torch_embedding_bag
 from manualgrad.functions.linear.embedding import EmbeddingBagFunction, EmbeddingFunction
 from manualgrad.testing import check_function
+from manualgrad.torch_api.embedding import embedding, embedding_bag, torch_embedding, torch_embedding_bag
 
 DOUBLE = torch.float64
 OPS = [op for op in op_db if op.name in ("nn.functional.embedding", "nn.functional.embedding_bag")]
@@ -29,7 +29,7 @@ CALLS = {
 @pytest.fixture(autouse=True)
 def _in_the_catalogue(monkeypatch):
     for function, call in CALLS.items():
-        monkeypatch.setitem(manualgrad._catalogue.CATALOGUE, function, call)
+        monkeypatch.setitem(manualgrad.torch_api.catalogue.CATALOGUE, function, call)
 
 
 def rand(*shape, dtype=DOUBLE):

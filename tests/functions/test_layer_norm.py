@@ -18,11 +18,11 @@ from torch.testing._internal.common_methods_invocations import op_db
 
 import manualgrad
 from manualgrad import audit, by_hand
-from manualgrad._calls import normalization
 from manualgrad.functions import _in_parts
 from manualgrad.functions.normalization.layer_norm import LayerNormFunction
 from manualgrad.functions.normalization.rms_norm import RMSNormFunction
 from manualgrad.testing import check_function
+from manualgrad.torch_api import normalization
 
 DOUBLE = torch.float64
 NAMES = {
@@ -37,7 +37,7 @@ OPS = [op for op in op_db if op.name in ("nn.functional.layer_norm", "nn.functio
 @pytest.fixture(autouse=True)
 def _in_the_catalogue(monkeypatch):
     for name, call in NAMES.items():
-        monkeypatch.setitem(manualgrad._catalogue.CATALOGUE, name, call)
+        monkeypatch.setitem(manualgrad.torch_api.catalogue.CATALOGUE, name, call)
 
 
 def rand(*shape, dtype=DOUBLE):

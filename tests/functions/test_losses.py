@@ -16,7 +16,7 @@ from torch.testing._internal.common_methods_invocations import op_db
 from torch.utils._pytree import tree_leaves
 
 from manualgrad import audit, by_hand
-from manualgrad._calls import losses
+from manualgrad.torch_api import losses
 
 DOUBLE = torch.float64
 NAMES = (

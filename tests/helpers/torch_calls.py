@@ -8,7 +8,7 @@ from torch.testing._internal.common_methods_invocations import op_db
 from torch.utils._pytree import tree_leaves, tree_map
 
 from manualgrad import audit, by_hand
-from manualgrad._catalogue import CATALOGUE
+from manualgrad.torch_api.catalogue import CATALOGUE
 
 NUMPYS = {"dim": ("axis",), "keepdim": ("keepdims",), "input": ("x", "a", "x1"), "other": ("x2",)}
 NUMBERS = {bool: numpy.bool_, int: numpy.int64, float: numpy.float32}

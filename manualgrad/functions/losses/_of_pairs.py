@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from manualgrad._functorch import transforms_are_active
 from manualgrad.function import Function
+from manualgrad.function.functorch import transforms_are_active
 from manualgrad.functions._form import fitted, form
 from manualgrad.functions._precision import wide
 

@@ -28,8 +28,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad._vmapped import vmap_rule
 from manualgrad.function import Function
+from manualgrad.function.vmap import vmap_rule
 from manualgrad.functions._precision import wide
 from manualgrad.functions.normalization._in_memory import gradient, sums, times
 from manualgrad.functions.normalization._normalized import scaled, shaped, slope_and_constant, tangents, weighted

@@ -16,9 +16,9 @@ from torch.nn.modules.activation import (  # noqa: F401 - likewise
     _is_make_fx_tracing,
 )
 
-from manualgrad._by_hand import by_hand
-from manualgrad.nn._guard import overrides
 from manualgrad.nn.layers._hand_written import HandWritten, as_a_node
+from manualgrad.torch_api.guard import overrides
+from manualgrad.torch_api.mode import by_hand
 
 __all__ = ["MultiheadAttention", "TransformerDecoderLayer", "TransformerEncoderLayer"]
 

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad._calls.indexing import places
 from manualgrad.functions.arithmetic.movement import (
     ExpandFunction,
     FlipFunction,
@@ -29,6 +28,7 @@ from manualgrad.functions.arithmetic.piecewise import (
     MinimumFunction,
     WhereFunction,
 )
+from manualgrad.torch_api.indexing import places
 
 _NUMBER = (int, float)
 

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad._calls.arithmetic import add, div, exp, log, mul, neg, sqrt, square, sub, sum
-from manualgrad._calls.autocast import autocast_is_on, cast
-from manualgrad._calls.losses import reduced
-from manualgrad._calls.movement import clamp_min, masked_fill, minimum, where
-from manualgrad._calls.order import pairwise_distance
 from manualgrad.functions._precision import wide
 from manualgrad.functions.activations.softplus import LogSigmoidFunction
+from manualgrad.torch_api.arithmetic import add, div, exp, log, mul, neg, sqrt, square, sub, sum
+from manualgrad.torch_api.autocast import autocast_is_on, cast
+from manualgrad.torch_api.losses import reduced
+from manualgrad.torch_api.movement import clamp_min, masked_fill, minimum, where
+from manualgrad.torch_api.order import pairwise_distance
 
 _EPSILON = 1e-12  # of the squares of lengths
 

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad._calls.activations import softmax
-from manualgrad._calls.arithmetic import add, matmul, mul
-from manualgrad._calls.autocast import autocast_is_on_for
-from manualgrad._calls.dropout import dropout
-from manualgrad._calls.movement import expand, masked_fill
-from manualgrad._functorch import transforms_are_active
-from manualgrad._in_place import kept
+from manualgrad.function.functorch import transforms_are_active
+from manualgrad.function.in_place import kept
 from manualgrad.functions.attention import AttentionFunction
+from manualgrad.torch_api.activations import softmax
+from manualgrad.torch_api.arithmetic import add, matmul, mul
+from manualgrad.torch_api.autocast import autocast_is_on_for
+from manualgrad.torch_api.dropout import dropout
+from manualgrad.torch_api.movement import expand, masked_fill
 
 _MATH = 0  # of torch.nn.attention.SDPBackend
 

@@ -16,8 +16,8 @@ from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import CheckpointFunction
 
-from manualgrad._catalogue import CATALOGUE, COMPOSITIONS, EXPLAINED, SIGNATURES
-from manualgrad._signatures import rebound
+from manualgrad.torch_api.catalogue import CATALOGUE, COMPOSITIONS, EXPLAINED, SIGNATURES
+from manualgrad.torch_api.signatures import rebound
 
 __all__ = ["by_hand"]
 
@@ -179,7 +179,7 @@ def _answer(hand_written: Any, func: Any, args: Any, kwargs: Any) -> Any:
 
 # Where torch's own operators were called.
 
-_NOT_THE_PROGRAM = (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(__file__) + os.sep)
+_NOT_THE_PROGRAM = (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(os.path.dirname(__file__)) + os.sep)
 
 
 def _remember_where(result: Any, arguments: list[Tensor]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from manualgrad._signatures import is_numpys
+from manualgrad.torch_api.signatures import is_numpys
 
 INDEX_DTYPES = (torch.int64, torch.int32, torch.bool)
 

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad._calls.autocast import cast_as, in_its_dtype
-from manualgrad._in_place import are_one, kept_as_rows
+from manualgrad.function.in_place import are_one, kept_as_rows
 from manualgrad.functions.arithmetic import elementary
 from manualgrad.functions.arithmetic.add import AddFunction, NegFunction
 from manualgrad.functions.arithmetic.cat import CatFunction
@@ -19,6 +18,7 @@ from manualgrad.functions.arithmetic.pow import PowFunction
 from manualgrad.functions.arithmetic.sums import MeanFunction, SumFunction
 from manualgrad.functions.linear.addmm import AddmmFunction
 from manualgrad.functions.linear.matmul import MatmulFunction
+from manualgrad.torch_api.autocast import cast_as, in_its_dtype
 
 _Number = (int, float, complex)
 _OPERANDS = (Tensor, *_Number)

@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from manualgrad._calls.arithmetic import dims_of
 from manualgrad.functions.arithmetic.fused import AddcdivFunction, AddcmulFunction, LerpFunction
 from manualgrad.functions.arithmetic.statistics import LogsumexpFunction, StdFunction, VarFunction
+from manualgrad.torch_api.arithmetic import dims_of
 
 
 def var(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad._in_place import written
+from manualgrad.function.in_place import written
 from manualgrad.functions.activations.gelu import GELUFunction
 from manualgrad.functions.activations.glu import GLUFunction
 from manualgrad.functions.activations.hard import (

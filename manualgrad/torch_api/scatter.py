@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad._calls.indexing import INDEX_DTYPES, is_mask, places
-from manualgrad._in_place import _remember_as_a_copy, written
+from manualgrad.function.in_place import _remember_as_a_copy, written
 from manualgrad.functions.arithmetic.movement import ExpandFunction, GatherFunction, IndexFunction
 from manualgrad.functions.arithmetic.piecewise import MaskedFillFunction
 from manualgrad.functions.arithmetic.scatter import (
@@ -21,6 +20,7 @@ from manualgrad.functions.arithmetic.scatter import (
     ScatterAddFunction,
     ScatterFunction,
 )
+from manualgrad.torch_api.indexing import INDEX_DTYPES, is_mask, places
 
 _NUMBER = (int, float, complex)
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling

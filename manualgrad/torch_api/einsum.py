@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.backends import opt_einsum
 
-from manualgrad._calls.arithmetic import dot
-from manualgrad._calls.autocast import cast_as
 from manualgrad.functions.arithmetic.mul import MulFunction
 from manualgrad.functions.arithmetic.sums import SumFunction
 from manualgrad.functions.linear.matmul import MatmulFunction
+from manualgrad.torch_api.arithmetic import dot
+from manualgrad.torch_api.autocast import cast_as
 
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad._contexts import SavedContext, SavingContext
-from manualgrad._functorch import restore_vmap
+from manualgrad.function.contexts import SavedContext, SavingContext
+from manualgrad.function.functorch import restore_vmap
 
 __all__ = ["vmap_rule"]
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from torch import Tensor
 
-from manualgrad._calls import arithmetic
 from manualgrad.functions.arithmetic.rounding import (
     CeilFunction,
     FloorFunction,
@@ -19,6 +18,7 @@ from manualgrad.functions.arithmetic.rounding import (
     SignFunction,
     TruncFunction,
 )
+from manualgrad.torch_api import arithmetic
 
 _NUMBER = (int, float)
 _OPERANDS = (Tensor, *_NUMBER)

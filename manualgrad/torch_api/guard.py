@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.overrides import handle_torch_function, has_torch_function
 
-from manualgrad._signatures import rebound, signatures
-from manualgrad.nn._arguments import explained
+from manualgrad.torch_api.errors import explained
+from manualgrad.torch_api.signatures import rebound, signatures
 
 __all__ = ["hand_written", "overrides"]
 

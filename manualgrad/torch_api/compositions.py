@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad._calls.arithmetic import add, cat, dims_of, div, dot, matmul, mean, mul, pow, sub, sum
-from manualgrad._calls.movement import broadcast_tensors, flip
-from manualgrad._calls.order import cumsum
-from manualgrad._calls.statistics import std, var
+from manualgrad.torch_api.arithmetic import add, cat, dims_of, div, dot, matmul, mean, mul, pow, sub, sum
+from manualgrad.torch_api.movement import broadcast_tensors, flip
+from manualgrad.torch_api.order import cumsum
+from manualgrad.torch_api.statistics import std, var
 
 # Joined.
 

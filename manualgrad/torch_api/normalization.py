@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad._calls import arithmetic, movement, pooling
-from manualgrad._in_place import kept, kept_beside
+from manualgrad.function.in_place import kept, kept_beside
 from manualgrad.functions.normalization.batch_norm import BatchNormEvaluationFunction, BatchNormFunction
 from manualgrad.functions.normalization.group_norm import GroupNormFunction
 from manualgrad.functions.normalization.instance_norm import InstanceNormFunction
 from manualgrad.functions.normalization.layer_norm import LayerNormFunction
 from manualgrad.functions.normalization.rms_norm import RMSNormFunction
+from manualgrad.torch_api import arithmetic, movement, pooling
 
 _HALF = (torch.float16, torch.bfloat16)
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad.function import _autocast_is_on_for, _cast, _device_type
+from manualgrad.function.base import _autocast_is_on_for, _cast, _device_type
 
 __all__ = ["autocast_is_on", "autocast_is_on_for", "cast", "cast_as", "in_its_dtype"]
 

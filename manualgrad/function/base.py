@@ -33,10 +33,10 @@ import torch
 from torch.autograd import forward_ad
 from torch.autograd.function import FunctionMeta
 
-from manualgrad._contexts import SavedContext, TracedContext
-from manualgrad._functorch import at_the_level_below, batched_if_random, transforms_are_active
-from manualgrad._in_place import written
-from manualgrad._vmapped import vmap_rule
+from manualgrad.function.contexts import SavedContext, TracedContext
+from manualgrad.function.functorch import at_the_level_below, batched_if_random, transforms_are_active
+from manualgrad.function.in_place import written
+from manualgrad.function.vmap import vmap_rule
 
 __all__ = ["Function"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad._in_place import written
+from manualgrad.function.in_place import written
 from manualgrad.functions.arithmetic.mul import MulFunction
 
 

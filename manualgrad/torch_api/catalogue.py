@@ -11,7 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from manualgrad._calls import (
+from manualgrad.function.in_place import written
+from manualgrad.functions.activations.sigmoid import SigmoidFunction
+from manualgrad.functions.activations.tanh import TanhFunction
+from manualgrad.torch_api import (
     activations,
     attention,
     composed_losses,
@@ -31,12 +34,9 @@ from manualgrad._calls import (
     scatter,
     statistics,
 )
-from manualgrad._calls import arithmetic as ours
-from manualgrad._in_place import written
-from manualgrad._signatures import signatures
-from manualgrad.functions.activations.sigmoid import SigmoidFunction
-from manualgrad.functions.activations.tanh import TanhFunction
-from manualgrad.nn import _basic
+from manualgrad.torch_api import arithmetic as ours
+from manualgrad.torch_api import linear as _basic
+from manualgrad.torch_api.signatures import signatures
 
 __all__ = ["CATALOGUE", "COMPOSITIONS", "EXPLAINED", "SIGNATURES"]
 

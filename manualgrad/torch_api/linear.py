@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn._reduction import legacy_get_string
 
-from manualgrad._in_place import kept_as_rows
+from manualgrad.function.in_place import kept_as_rows
 from manualgrad.functions import LinearFunction, MSELossFunction, ReLUFunction, SigmoidFunction
-from manualgrad.nn._arguments import activation_problem, linear_problem, mse_loss_problem
-from manualgrad.nn._guard import hand_written
+from manualgrad.torch_api.errors import activation_problem, linear_problem, mse_loss_problem
+from manualgrad.torch_api.guard import hand_written
 
 __all__ = ["linear", "mse_loss", "relu", "sigmoid"]
 

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn import _reduction
 
-from manualgrad._calls.arithmetic import div, mean, mul, sub, sum
-from manualgrad._calls.autocast import autocast_is_on, autocast_is_on_for
-from manualgrad._calls.movement import abs, broadcast_tensors
-from manualgrad._in_place import kept
+from manualgrad.function.in_place import kept
 from manualgrad.functions.losses.binary_cross_entropy import BCELossFunction, BCEWithLogitsLossFunction
 from manualgrad.functions.losses.cross_entropy import ClassCrossEntropyFunction, CrossEntropyFunction
 from manualgrad.functions.losses.distances import HuberLossFunction, L1LossFunction, SmoothL1LossFunction
 from manualgrad.functions.losses.kl_div import KLDivFunction, LogKLDivFunction
 from manualgrad.functions.losses.nll_loss import NLLLossFunction
+from manualgrad.torch_api.arithmetic import div, mean, mul, sub, sum
+from manualgrad.torch_api.autocast import autocast_is_on, autocast_is_on_for
+from manualgrad.torch_api.movement import abs, broadcast_tensors
 
 _REDUCTIONS = ("none", "mean", "sum")
 

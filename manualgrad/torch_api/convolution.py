@@ -8,9 +8,9 @@ from typing import Any
 from torch import Tensor
 from torch.nn import Parameter
 
-from manualgrad._calls.arithmetic import cat
 from manualgrad.functions.linear.convolution import ConvolutionFunction
 from manualgrad.functions.linear.transposed_convolution import TransposedConvolutionFunction
+from manualgrad.torch_api.arithmetic import cat
 
 
 def _convolution(n: int) -> Callable[..., Any]:

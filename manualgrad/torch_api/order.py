@@ -9,16 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad._calls.arithmetic import add, dims_of, div, sub
-from manualgrad._calls.autocast import cast_as, in_its_dtype
-from manualgrad._calls.movement import clamp_min, expand_as, maximum, minimum
-from manualgrad._in_place import kept_beside
+from manualgrad.function.in_place import kept_beside
 from manualgrad.functions.arithmetic import picked
 from manualgrad.functions.arithmetic.cosine_similarity import CosineSimilarityFunction
 from manualgrad.functions.arithmetic.extremes import ExtremeFunction, OneOfAllFunction
 from manualgrad.functions.arithmetic.movement import GatherFunction
 from manualgrad.functions.arithmetic.products import CumprodFunction, CumsumFunction, ProdFunction
 from manualgrad.functions.arithmetic.vector_norm import VectorNormFunction
+from manualgrad.torch_api.arithmetic import add, dims_of, div, sub
+from manualgrad.torch_api.autocast import cast_as, in_its_dtype
+from manualgrad.torch_api.movement import clamp_min, expand_as, maximum, minimum
 
 
 def _dim_of(x: Tensor, dim: Any) -> int | None:
