@@ -32,17 +32,13 @@ DOCUMENT = Path(__file__).with_name("catalogue.md")
 SOURCE = "../manualgrad/functions"
 
 
-FAMILIES = {"functional": "the first four", "catalogue": "arithmetic"}  # names of files that say little
-
-
 def names() -> dict[str, list[str]]:
     """The names that by_hand answers, by the file of the call that answers them."""
     found: dict[str, set[str]] = {}
     for function, call in CATALOGUE.items():
-        call = getattr(call, "func", call)
         family = inspect.unwrap(call).__module__.rpartition(".")[2]
         name = resolve_name(function) or f"torch.{function.__name__}"
-        found.setdefault("in place" if is_in_place(name) else FAMILIES.get(family, family), set()).add(name)
+        found.setdefault("in place" if is_in_place(name) else family, set()).add(name)
     return {family: sorted(those) for family, those in sorted(found.items())}
 
 

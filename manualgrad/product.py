@@ -39,6 +39,8 @@ Library = Literal["torch", "onednn"]
 _VARIABLE = "MANUALGRAD_PRODUCT"
 _ONEDNN: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
 
+_ARRAYS = (Tensor, torch.nn.Parameter)  # others may compute otherwise
+
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 _transforms_are_active = torch._C._are_functorch_transforms_active
 _jit_trace = torch._C._get_tracing_state
@@ -115,7 +117,7 @@ def sum_of_products(A: Tensor, B: Tensor) -> Tensor:
 
 def onednn_has(x: Tensor, inputs: int, outputs: int) -> bool:
     """Whether oneDNN is to multiply a matrix [n, inputs], of x's kind and number of rows n, and one [inputs, outputs]."""
-    return not _dynamo_is_tracing() and _is_array(x) and _is_large_enough(2 * len(x) * inputs * outputs) and _is_plain(x)
+    return not _dynamo_is_tracing() and type(x) in _ARRAYS and _is_large_enough(2 * len(x) * inputs * outputs) and _is_plain(x)
 
 
 def _by_onednn(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
@@ -132,13 +134,13 @@ def _suits(x: Tensor, W: Tensor, b: Tensor | None = None, transposed: bool = Fal
     return (
         not _dynamo_is_tracing()
         and _min_flop.get() is not None
-        and _is_array(x)
-        and _is_array(W)
+        and type(x) in _ARRAYS
+        and type(W) in _ARRAYS
         and W.dim() == 2
         and _is_large_enough(2 * x.numel() * W.shape[1 if transposed else 0])
         and _is_plain(x)
         and _is_plain(W)
-        and (b is None or (_is_array(b) and _is_plain(b) and b.is_contiguous() and b.shape == W.shape[:1]))
+        and (b is None or (type(b) in _ARRAYS and _is_plain(b) and b.is_contiguous() and b.shape == W.shape[:1]))
         and x.dim() >= 2
         and x.shape[-1] == W.shape[0 if transposed else 1]
         and (_is_dense(x) and _is_dense(W))
@@ -152,10 +154,6 @@ def _suits(x: Tensor, W: Tensor, b: Tensor | None = None, transposed: bool = Fal
         and _function_modes() == 0
         and torch._C._get_mkldnn_enabled()
     )
-
-
-def _is_array(t: Tensor) -> bool:
-    return type(t) is Tensor or type(t) is torch.nn.Parameter
 
 
 def _is_plain(t: Tensor) -> bool:

@@ -13,7 +13,9 @@ from paths import ROOT
 
 import manualgrad
 from manualgrad import nn, testing
-from manualgrad.nn._reference import CLASSES, FUNCTIONS, arguments
+from manualgrad.nn.layers._derived import LAYERS as CLASSES
+from manualgrad.torch_api import arguments
+from manualgrad.torch_api.guard import FUNCTIONAL as FUNCTIONS
 
 NAMES = {
     f"{module.__name__}.{name}": getattr(module, name)

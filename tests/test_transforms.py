@@ -10,7 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.testing import assert_close
 
 from manualgrad import nn, swap
-from manualgrad.torch_api import linear as _basic
+from manualgrad.torch_api import activations, linear, losses
 
 # torch.func cannot transform torch's own LSTM (it changes its state in place), nor attention's fused kernels.
 NAMES = [name for name in SMALL if name != "lstm"]
@@ -212,6 +212,8 @@ CALLS = {
     "MSELossFunction": lambda x: nn.functional.mse_loss(x, torch.ones_like(x)),
 }
 
+WHERE = {"LinearFunction": linear, "SigmoidFunction": activations, "ReLUFunction": activations, "MSELossFunction": losses}
+
 RULES = {
     "grad": (lambda f, x: grad(f)(x), 7),
     "vmap(grad)": (lambda f, x: vmap(grad(f))(x), 7),
@@ -227,7 +229,7 @@ RULES = {
 @pytest.mark.parametrize("function", CALLS)
 def test_a_deliberately_wrong_rule_shows(function, transform, factor, compiled, monkeypatch):
     """With a backward 7 times and a jvp 11 times too large in the Function's place, the results are as wrong."""
-    right = getattr(_basic, function)
+    right = getattr(WHERE[function], function)
 
     class Wrong(right):
         @staticmethod
@@ -244,7 +246,7 @@ def test_a_deliberately_wrong_rule_shows(function, transform, factor, compiled, 
 
     x = torch.rand(3, 4, dtype=torch.float64)
     expected = factor * run(x)
-    monkeypatch.setattr(_basic, function, Wrong)
+    monkeypatch.setattr(WHERE[function], function, Wrong)
     if compiled:
         torch._dynamo.reset()
         run = torch.compile(run, fullgraph=True, backend="aot_eager")

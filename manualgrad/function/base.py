@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -290,8 +291,7 @@ def _of_its_own(output: Any, inputs: tuple[Any, ...]) -> Any:
     return output if any(output._base is base for base in bases) else output.detach()
 
 
-def _save_nothing(ctx: Any, *tensors: Any) -> None:
-    pass
+_save_nothing = itertools.chain  # takes any arguments and looks at none, without a frame of Python
 
 
 def _transformed_twin(cls: type[Function]) -> type[_PlainFunction]:

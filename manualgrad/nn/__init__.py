@@ -20,14 +20,13 @@ from typing import TYPE_CHECKING
 
 import torch.nn
 
-if TYPE_CHECKING:
-    from torch.nn import *  # noqa: F403
-
-from manualgrad.nn import functional as functional  # type: ignore[no-redef]
+from manualgrad.nn import functional as functional
 from manualgrad.nn import layers
 from manualgrad.nn._fall_through import fall_through
-from manualgrad.nn.layers import *  # noqa: F403
 
-if not TYPE_CHECKING:  # type checkers see torch's names by the star import above: a __getattr__ would hide misspelled ones
-    __all__ = [*layers.__all__, "functional"]
+if TYPE_CHECKING:  # type checkers see torch's classes; a __getattr__ would hide misspelled names from them
+    from torch.nn import *  # type: ignore[no-redef]  # noqa: F403
+else:
+    globals().update(layers.LAYERS)
+    __all__ = [*layers.LAYERS, "functional"]
     __getattr__, __dir__ = fall_through(globals(), torch.nn)

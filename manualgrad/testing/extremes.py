@@ -48,13 +48,12 @@ def extreme_values(subject: Subject, sample: Sample) -> None:
         else:
             gradients = [(f"the gradient of {sample.listed([i])}", grads[i], found[i]) for i in found]
         near = min(1.0, size([low.arguments[i] for i in positions]))
-        shaken = functools.cache(functools.partial(_shaken, subject, low))
-        for k, (name, got, wanted) in enumerate(outputs):
-            _hold(name, got, wanted, _MATTERS * near, lambda k=k: shaken()[0][k], low, positions, sample)
-        for i, (name, gradient, right) in zip(found, gradients, strict=False):
+        shaken = functools.cache(functools.partial(_shaken, subject, low, sample))
+        for name, got, wanted in outputs:
+            _hold(name, got, wanted, _MATTERS * near, shaken, low, positions, sample)
+        for name, gradient, right in gradients:
             if gradient is not None and right is not None:
-                matters = _MATTERS * max(1.0, size(wide.outputs))
-                _hold(name, gradient, right, matters, lambda i=i: shaken()[1][i], low, positions, sample)
+                _hold(name, gradient, right, _MATTERS * max(1.0, size(wide.outputs)), shaken, low, positions, sample)
 
 
 def _moved(sample: Sample) -> Iterator[tuple[Sample, tuple[int, ...]]]:
@@ -69,13 +68,14 @@ def _moved(sample: Sample) -> Iterator[tuple[Sample, tuple[int, ...]]]:
                 yield low.with_tensors({i: low.arguments[i] + sign * shift for i in positions}), positions
 
 
-def _shaken(subject: Subject, low: Sample) -> tuple[Sequence[Tensor], dict[int, Tensor | None]]:
-    """The outputs and gradients in float64 of inputs that are each moved by one rounding of float32."""
+def _shaken(subject: Subject, low: Sample, sample: Sample) -> dict[str, Tensor | None]:
+    """The outputs and gradients in float64, by name, of inputs that are each moved by one rounding of float32."""
     eps = torch.finfo(torch.float32).eps
     wide = low.to(torch.float64)
     moved = {i: t * (1 + eps * _signs(t)) for i, t in wide.tensors.items() if t.is_floating_point()}
     result = subject.run(wide.with_tensors(moved))
-    return result.outputs, _gradients(result)
+    gradients = {f"the gradient of {sample.listed([i])}": g for i, g in _gradients(result).items()}
+    return {f"output {k}": o for k, o in enumerate(result.outputs)} | gradients
 
 
 def _signs(t: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ def _hold(
     got: Tensor,
     wanted: Tensor,
     matters: float,
-    shaken: Callable[[], Tensor | None],
+    shaken: Callable[[], dict[str, Tensor | None]],
     low: Sample,
     positions: Sequence[int],
     sample: Sample,
@@ -104,7 +104,7 @@ def _hold(
     vanished = (got == 0) & (wanted.abs() >= max(matters, _AMONG_THE_LARGEST * size([wanted])))
     if _are_lost(positions, low):
         vanished = torch.zeros_like(vanished)
-    if (judged & vanished).any() and (other := shaken()) is not None:
+    if (judged & vanished).any() and (other := shaken()[name]) is not None:
         vanished &= (other.detach() - wanted).abs() < wanted.abs() / 2
     bad = judged & (~got.isfinite() | vanished)
     if not bad.any():

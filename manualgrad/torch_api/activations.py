@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.function.in_place import written
@@ -26,133 +26,182 @@ from manualgrad.functions.activations.leaky_relu import (
     RReLUFunction,
 )
 from manualgrad.functions.activations.prelu import PReLUFunction
+from manualgrad.functions.activations.relu import ReLUFunction
 from manualgrad.functions.activations.shrink import HardshrinkFunction, SoftshrinkFunction, ThresholdFunction
+from manualgrad.functions.activations.sigmoid import SigmoidFunction
 from manualgrad.functions.activations.silu import MishFunction, SiLUFunction
 from manualgrad.functions.activations.softmax import LogSoftmaxFunction, SoftmaxFunction
 from manualgrad.functions.activations.softplus import LogSigmoidFunction, SoftplusFunction
 from manualgrad.functions.activations.softsign import SoftsignFunction
 from manualgrad.functions.activations.tanh import TanhFunction
+from manualgrad.torch_api.arithmetic import neg, sub
+from manualgrad.torch_api.catalogue import answers, aten_signature
+from manualgrad.torch_api.errors import relu_problem, sigmoid_problem
+from manualgrad.torch_api.guard import functional, name_of
+from manualgrad.torch_api.reference import sections, with_sections
 
-_functional: Any = torch.nn.functional
-_native: Any = torch._C._nn
+_Call = TypeVar("_Call", bound=Callable[..., Any])
 
+_functional: Any = F
+_NN: Any = torch._C._nn
+T = Tensor
 
-def _softmax(Function: Any, x: Tensor, dim: Any, dtype: Any, out: Tensor | None = None) -> Any:
-    n = max(x.dim(), 1)
-    if out is not None or not isinstance(dim, int) or not -n <= dim < n:
-        return NotImplemented
-    return Function.apply(x, dim, dtype)
-
-
-def softmax(input: Tensor, dim: Any, dtype: torch.dtype | None = None, *, out: Tensor | None = None) -> Any:
-    return _softmax(SoftmaxFunction, input, dim, dtype, out)
-
-
-def log_softmax(input: Tensor, dim: Any, dtype: torch.dtype | None = None, *, out: Tensor | None = None) -> Any:
-    return _softmax(LogSoftmaxFunction, input, dim, dtype, out)
-
-
-def functional_softmax(input: Tensor, dim: Any = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Any:
-    dim = _functional._get_softmax_dim("softmax", input.dim(), _stacklevel) if dim is None else dim
-    return _softmax(SoftmaxFunction, input, dim, dtype)
+# What is said of every activation of single elements.
+_SHAPES = "input and result alike, of any shape."
+_Z = ">>> z = torch.tensor([-2.0, 0.5, 8.0], requires_grad=True)\n"
+_NOT_A_TENSOR = "TypeError: when the input is not a Tensor: `nn.functional.{name}({bad})`.\n"
+_INTEGERS = "NotImplementedError: when it holds integers: `nn.functional.{name}(torch.tensor([1]){numbers})`.\n"
+_COMPLEX = "NotImplementedError: when it is complex or boolean: `nn.functional.{name}(torch.tensor([1j]){numbers})`.\n"
+_BOOLEAN = "NotImplementedError: when it is boolean: `nn.functional.{name}(torch.tensor([True]))`.\n"
+_NO_ATTRIBUTE = "AttributeError: when the input is not a Tensor: `nn.functional.{name}([1.0])`.\n"
 
 
-def functional_log_softmax(input: Tensor, dim: Any = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Any:
-    dim = _functional._get_softmax_dim("log_softmax", input.dim(), _stacklevel) if dim is None else dim
-    return _softmax(LogSoftmaxFunction, input, dim, dtype)
+def _elementwise(
+    torchs: Any, *names: Any, refuses: str = _INTEGERS, numbers: str = "", aten: Any = None, **options: Any
+) -> Callable[[_Call], _Call]:
+    """`functional`, for the activation of each element: complete its docstring, and enter its form in torch._C._nn, too.
+
+    Args:
+        refuses: the dtypes that it refuses.
+        numbers: further arguments that a call needs.
+        aten: the form in torch._C._nn.
+    """
+
+    def enter(call: _Call) -> _Call:
+        found = sections(call.__doc__ or "")
+        name, numbers_too = name_of(torchs, call), f", {numbers}" if numbers else ""
+        errors = _NO_ATTRIBUTE if refuses is _BOOLEAN else _NOT_A_TENSOR
+        raises = (errors + refuses).format(name=name, bad=f"[1.0]{numbers_too}", numbers=numbers_too)
+        found["Shapes"] = found.get("Shapes", _SHAPES)
+        found["Raises"] = (raises + found.get("Raises", "")).strip()
+        found["Example"] = found["Example"] if "z = " in found["Example"] else _Z + found["Example"]
+        call.__doc__ = with_sections(found)
+        if aten is not None:
+            answers(aten)(aten_signature(call))
+        return functional(torchs, *names, **options)(call)
+
+    return enter
 
 
-def _activation(Function: Any, input: Tensor, *numbers: Any, inplace: bool = False) -> Any:
-    if not all(isinstance(number, int | float) for number in numbers):
-        return NotImplemented
+def _applied(Function: Any, input: Tensor, *numbers: Any, inplace: bool = False) -> Any:
+    for number in numbers:
+        if not isinstance(number, int | float):
+            return NotImplemented
     return written(Function.apply(input.clone(), *numbers), input) if inplace else Function.apply(input, *numbers)
 
 
-def tanh(input: Tensor, *, out: Tensor | None = None) -> Any:
-    return NotImplemented if out is not None else TanhFunction.apply(input)
+@_elementwise(torch.sigmoid, T.sigmoid, torch.special.expit, refuses="", explain=sigmoid_problem, page="activations.sigmoid")
+def sigmoid(input: Tensor) -> Any:
+    """a = 1 / (1 + e⁻ᶻ) of each element z of the input.
+
+    Example:
+        >>> nn.functional.sigmoid(z)
+        tensor([0.1192, 0.6225, 0.9997], grad_fn=<SigmoidFunctionBackward>)
+    """
+    return SigmoidFunction.apply(input)
 
 
-def silu(input: Tensor, inplace: bool = False) -> Any:
-    return _activation(SiLUFunction, input, inplace=inplace)
+@_elementwise(torch.tanh, T.tanh, refuses="", page="activations.tanh")
+def tanh(input: Tensor) -> Any:
+    """a = tanh z of each element z of the input.
+
+    Example:
+        >>> nn.functional.tanh(z)
+        tensor([-0.9640,  0.4621,  1.0000], grad_fn=<TanhFunctionBackward>)
+    """
+    return TanhFunction.apply(input)
 
 
-def mish(input: Tensor, inplace: bool = False) -> Any:
-    return _activation(MishFunction, input, inplace=inplace)
+answers(torch.sigmoid_, T.sigmoid_)(SigmoidFunction.apply_in_place)
+answers(torch.tanh_, T.tanh_)(TanhFunction.apply_in_place)
 
 
-def gelu(input: Tensor, *, approximate: str = "none", out: Tensor | None = None) -> Any:
-    if out is not None or approximate not in ("none", "tanh"):
-        return NotImplemented
-    return GELUFunction.apply(input, approximate)
+@_elementwise(F.relu, torch.relu, T.relu, refuses=_COMPLEX, explain=relu_problem, page="activations.relu")
+def relu(input: Tensor, inplace: bool = False) -> Any:
+    """a = max(z, 0) of each element z of the input.
+
+    Raises:
+        RuntimeError: when a leaf is to be changed: `nn.functional.relu(torch.rand(3, requires_grad=True), inplace=True)`.
+
+    Example:
+        >>> nn.functional.relu(z)
+        tensor([0.0000, 0.5000, 8.0000], grad_fn=<ReLUFunctionBackward>)
+    """
+    return ReLUFunction.apply_in_place(input) if inplace else ReLUFunction.apply(input)
 
 
+answers(torch.relu_, T.relu_)(ReLUFunction.apply_in_place)
+
+
+@_elementwise(F.relu6, aten=_NN.relu6, in_place=_NN.relu6_, refuses=_COMPLEX, page="activations.hard")
+def relu6(input: Tensor, inplace: bool = False) -> Any:
+    """a = z, kept between 0 and 6, of each element z of the input.
+
+    Example:
+        >>> nn.functional.relu6(z)
+        tensor([0.0000, 0.5000, 6.0000], grad_fn=<HardtanhFunctionBackward>)
+    """
+    return hardtanh(input, 0.0, 6.0, inplace)
+
+
+@_elementwise(F.leaky_relu, aten=_NN.leaky_relu, in_place=_NN.leaky_relu_, page="activations.leaky_relu")
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Any:
+    """a = z where z > 0, else `negative_slope` z, of each element z of the input.
+
+    Example:
+        >>> nn.functional.leaky_relu(z)
+        tensor([-0.0200,  0.5000,  8.0000], grad_fn=<LeakyReLUFunctionBackward>)
+    """
     if not inplace or not isinstance(negative_slope, int | float):
-        return _activation(LeakyReLUFunction, input, negative_slope)
+        return _applied(LeakyReLUFunction, input, negative_slope)
     if not negative_slope >= 0:
         return NotImplemented  # torch's error: the output does not say on which side of 0 the input was
     return LeakyReLUFunction.apply_in_place(input, negative_slope)
 
 
-def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Any:
-    return _activation(ELUFunction, input, alpha, 1, 1, inplace=inplace)
+@_elementwise(F.rrelu, numbers="0.25, 0.25", page="activations.leaky_relu")
+def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False) -> Any:
+    """a = z where z > 0, else z times a number drawn from `lower` to `upper`, their mean out of training.
 
-
-def scaled_elu(input: Tensor, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Any:
-    return _activation(ELUFunction, input, alpha, scale, input_scale)
-
-
-def selu(input: Tensor, inplace: bool = False) -> Any:
-    return _activation(ELUFunction, input, SELU_ALPHA, SELU_SCALE, 1, inplace=inplace)
-
-
-def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Any:
-    if not isinstance(alpha, int | float) or alpha == 0:
+    Example:
+        >>> nn.functional.rrelu(z, 0.25, 0.25).tolist()
+        [-0.5, 0.5, 8.0]
+    """
+    if not lower <= upper:
         return NotImplemented
-    return _activation(ELUFunction, input, alpha, 1, 1 / alpha, inplace=inplace)
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2, inplace)
+    with torch.no_grad():
+        slopes = torch.empty_like(input)
+        _NN.rrelu_with_noise(input, slopes, lower, upper, True)  # drawn as torch draws them; 1 where the input is above 0
+    a = RReLUFunction.apply(input.clone() if inplace else input, slopes)
+    return written(a, input) if inplace else a
 
 
-def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
-    if min_val > max_val:
-        return NotImplemented
-    if not inplace or torch.compiler.is_dynamo_compiling():  # which cannot trace `item`
-        return _activation(HardtanhFunction, input, min_val, max_val, inplace=inplace)
-    bounds = (torch.tensor(bound, dtype=input.dtype, device="cpu").item() for bound in (min_val, max_val))
-    return HardtanhInPlaceFunction.apply_in_place(input, *bounds)
+@answers(torch.rrelu)
+def _torch_rrelu(
+    input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, generator: Any = None
+) -> Any:
+    return NotImplemented if generator is not None else rrelu(input, lower, upper, training)
 
 
-def relu6(input: Tensor, inplace: bool = False) -> Any:
-    return hardtanh(input, 0.0, 6.0, inplace)
-
-
-def hardsigmoid(input: Tensor, inplace: bool = False) -> Any:
-    return _activation(HardsigmoidFunction, input, inplace=inplace)
-
-
-def hardswish(input: Tensor, inplace: bool = False) -> Any:
-    return _activation(HardswishFunction, input, inplace=inplace)
-
-
-def softplus(input: Tensor, beta: float = 1, threshold: float = 20, *, out: Tensor | None = None) -> Any:
-    return NotImplemented if out is not None else _activation(SoftplusFunction, input, beta, threshold)
-
-
-def logsigmoid(input: Tensor, *, out: Tensor | None = None) -> Any:
-    return NotImplemented if out is not None else _activation(LogSigmoidFunction, input)
-
-
-def softsign(input: Tensor) -> Any:
-    return SoftsignFunction.apply(input)
-
-
-def glu(input: Tensor, dim: int = -1, *, out: Tensor | None = None) -> Any:
-    n = input.dim()
-    if out is not None or not -n <= dim < n or input.shape[dim] % 2:
-        return NotImplemented
-    return GLUFunction.apply(input, dim)
-
-
+@functional(torch.prelu, T.prelu, page="activations.prelu")
 def prelu(input: Tensor, weight: Tensor) -> Any:
+    """a = z where z > 0, else `weight` z, with a weight for all channels or for each.
+
+    Shapes:
+        input and result alike, [n, channels, ...] or [n]; weight [channels] or [1].
+
+    Raises:
+        TypeError: when the input is not a Tensor: `nn.functional.prelu([1.0], torch.rand(1))`.
+        RuntimeError: when there is neither one slope nor one for each channel, or the dtypes differ:
+            `nn.functional.prelu(torch.rand(2, 3), torch.rand(2))`.
+
+    Example:
+        >>> z = torch.tensor([-2.0, 0.5, 8.0])
+        >>> nn.functional.prelu(z, torch.tensor([0.25], requires_grad=True))
+        tensor([-0.5000,  0.5000,  8.0000], grad_fn=<PReLUFunctionBackward>)
+    """
     channels = input.shape[min(input.dim() - 1, 1)] if input.dim() else 1
     if weight.dim() > 1 or weight.numel() not in (1, channels) or weight.dtype != input.dtype:
         return NotImplemented
@@ -164,45 +213,297 @@ def prelu(input: Tensor, weight: Tensor) -> Any:
     return PReLUFunction.apply(input, weight.reshape(shape))
 
 
-def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Any:
-    if out is not None or not isinstance(lambd, int | float):
+@_elementwise(F.elu, page="activations.leaky_relu")
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Any:
+    """a = z where z > 0, else α (eᶻ − 1), of each element z of the input.
+
+    Example:
+        >>> nn.functional.elu(z)
+        tensor([-0.8647,  0.5000,  8.0000], grad_fn=<ELUFunctionBackward>)
+    """
+    return _applied(ELUFunction, input, alpha, 1, 1, inplace=inplace)
+
+
+@answers(_NN.elu, in_place=_NN.elu_)
+def _scaled_elu(input: Tensor, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Any:
+    return _applied(ELUFunction, input, alpha, scale, input_scale)
+
+
+@_elementwise(F.selu, torch.selu, in_place=torch.selu_, page="activations.leaky_relu")
+def selu(input: Tensor, inplace: bool = False) -> Any:
+    """a = λ z where z > 0, else λ α (eᶻ − 1), of each element z of the input; λ = 1.0507 and α = 1.6733.
+
+    Example:
+        >>> nn.functional.selu(z)
+        tensor([-1.5202,  0.5254,  8.4056], grad_fn=<ELUFunctionBackward>)
+    """
+    return _applied(ELUFunction, input, SELU_ALPHA, SELU_SCALE, 1, inplace=inplace)
+
+
+@_elementwise(F.celu, torch.celu, in_place=torch.celu_, page="activations.leaky_relu")
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Any:
+    """a = max(z, 0) + min(α (e^(z/α) − 1), 0) of each element z of the input.
+
+    Raises:
+        RuntimeError: when α is 0: `nn.functional.celu(torch.rand(3), alpha=0.0)`.
+
+    Example:
+        >>> nn.functional.celu(z)
+        tensor([-0.8647,  0.5000,  8.0000], grad_fn=<ELUFunctionBackward>)
+    """
+    if not isinstance(alpha, int | float) or alpha == 0:
+        return NotImplemented
+    return _applied(ELUFunction, input, alpha, 1, 1 / alpha, inplace=inplace)
+
+
+@_elementwise(F.gelu, in_place=_NN.gelu_, page="activations.gelu")
+def gelu(input: Tensor, *, approximate: str = "none") -> Any:
+    """a = z Φ(z) of each element z of the input, with Φ the normal distribution.
+
+    Raises:
+        RuntimeError: when `approximate` is neither 'none' nor 'tanh': `nn.functional.gelu(torch.rand(3), approximate='sinh')`.
+
+    Example:
+        >>> nn.functional.gelu(z)
+        tensor([-0.0455,  0.3457,  8.0000], grad_fn=<GELUFunctionBackward>)
+    """
+    return GELUFunction.apply(input, approximate) if approximate in ("none", "tanh") else NotImplemented
+
+
+@_elementwise(F.silu, aten=_NN.silu, in_place=_NN.silu_, page="activations.silu")
+def silu(input: Tensor, inplace: bool = False) -> Any:
+    """a = z σ(z) of each element z of the input.
+
+    Example:
+        >>> nn.functional.silu(z)
+        tensor([-0.2384,  0.3112,  7.9973], grad_fn=<SiLUFunctionBackward>)
+    """
+    return _applied(SiLUFunction, input, inplace=inplace)
+
+
+@_elementwise(F.mish, aten=_NN.mish, in_place=_NN.mish_, page="activations.silu")
+def mish(input: Tensor, inplace: bool = False) -> Any:
+    """a = z tanh(softplus(z)) of each element z of the input.
+
+    Example:
+        >>> nn.functional.mish(z)
+        tensor([-0.2525,  0.3752,  8.0000], grad_fn=<MishFunctionBackward>)
+    """
+    return _applied(MishFunction, input, inplace=inplace)
+
+
+@_elementwise(F.hardtanh, aten=_NN.hardtanh, in_place=_NN.hardtanh_, refuses=_COMPLEX, page="activations.hard")
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
+    """a = z, kept between `min_val` and `max_val`, of each element z of the input.
+
+    Example:
+        >>> nn.functional.hardtanh(z)
+        tensor([-1.0000,  0.5000,  1.0000], grad_fn=<HardtanhFunctionBackward>)
+    """
+    if min_val > max_val:
+        return NotImplemented
+    if not inplace or torch.compiler.is_dynamo_compiling():  # which cannot trace `item`
+        return _applied(HardtanhFunction, input, min_val, max_val, inplace=inplace)
+    bounds = (torch.tensor(bound, dtype=input.dtype, device="cpu").item() for bound in (min_val, max_val))
+    return HardtanhInPlaceFunction.apply_in_place(input, *bounds)
+
+
+@_elementwise(F.hardsigmoid, aten=_NN.hardsigmoid, in_place=_NN.hardsigmoid_, page="activations.hard")
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Any:
+    """a = z/6 + 1/2, kept between 0 and 1, of each element z of the input.
+
+    Example:
+        >>> nn.functional.hardsigmoid(z)
+        tensor([0.1667, 0.5833, 1.0000], grad_fn=<HardsigmoidFunctionBackward>)
+    """
+    return _applied(HardsigmoidFunction, input, inplace=inplace)
+
+
+@_elementwise(F.hardswish, aten=_NN.hardswish, in_place=_NN.hardswish_, page="activations.hard")
+def hardswish(input: Tensor, inplace: bool = False) -> Any:
+    """a = z hardsigmoid(z) of each element z of the input.
+
+    Example:
+        >>> nn.functional.hardswish(z)
+        tensor([-0.3333,  0.2917,  8.0000], grad_fn=<HardswishFunctionBackward>)
+    """
+    return _applied(HardswishFunction, input, inplace=inplace)
+
+
+@_elementwise(F.softplus, page="activations.softplus")
+def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Any:
+    """a = log(1 + e^(β z)) / β of each element z of the input, and z where β z is above `threshold`.
+
+    Example:
+        >>> nn.functional.softplus(z)
+        tensor([0.1269, 0.9741, 8.0003], grad_fn=<SoftplusFunctionBackward>)
+    """
+    return _applied(SoftplusFunction, input, beta, threshold)
+
+
+@_elementwise(F.logsigmoid, page="activations.softplus")
+def logsigmoid(input: Tensor) -> Any:
+    """a = log σ(z) of each element z of the input.
+
+    Example:
+        >>> z = torch.tensor([-2.0, 0.5, 3.0], requires_grad=True)
+        >>> nn.functional.logsigmoid(z)
+        tensor([-2.1269, -0.4741, -0.0486], grad_fn=<LogSigmoidFunctionBackward>)
+    """
+    return LogSigmoidFunction.apply(input)
+
+
+@_elementwise(F.softsign, refuses=_BOOLEAN, page="activations.softsign")
+def softsign(input: Tensor) -> Any:
+    """a = z / (1 + |z|) of each element z of the input.
+
+    Example:
+        >>> nn.functional.softsign(z)
+        tensor([-0.6667,  0.3333,  0.8889], grad_fn=<SoftsignFunctionBackward>)
+    """
+    return SoftsignFunction.apply(input)
+
+
+@_elementwise(F.tanhshrink, refuses=_BOOLEAN, page="activations.tanh")
+def tanhshrink(input: Tensor) -> Any:
+    """a = z − tanh z of each element z of the input.
+
+    Example:
+        >>> nn.functional.tanhshrink(z)
+        tensor([-1.0360,  0.0379,  7.0000], grad_fn=<AddFunctionBackward>)
+    """
+    return sub(input, TanhFunction.apply(input))
+
+
+@_elementwise(F.hardshrink, torch.hardshrink, T.hardshrink, page="activations.shrink")
+def hardshrink(input: Tensor, lambd: float = 0.5) -> Any:
+    """a = z where |z| > λ, else 0, of each element z of the input.
+
+    Example:
+        >>> nn.functional.hardshrink(z)
+        tensor([-2.,  0.,  8.], grad_fn=<HardshrinkFunctionBackward>)
+    """
+    if not isinstance(lambd, int | float):
         return NotImplemented
     return HardshrinkFunction.apply(input, lambd) if lambd >= 0 else LeakyReLUFunction.apply(input, 1)  # leaves nothing out
 
 
-def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Any:
-    return NotImplemented if out is not None or lambd < 0 else _activation(SoftshrinkFunction, input, lambd)
+@_elementwise(F.softshrink, page="activations.shrink")
+def softshrink(input: Tensor, lambd: float = 0.5) -> Any:
+    """a = z − λ sign(z) where |z| > λ, else 0, of each element z of the input.
+
+    Raises:
+        RuntimeError: when λ is below 0: `nn.functional.softshrink(torch.rand(3), -1.0)`.
+
+    Example:
+        >>> nn.functional.softshrink(z)
+        tensor([-1.5000,  0.0000,  7.5000], grad_fn=<SoftshrinkFunctionBackward>)
+    """
+    return NotImplemented if lambd < 0 else _applied(SoftshrinkFunction, input, lambd)
 
 
+@_elementwise(
+    F.threshold,
+    aten=torch.threshold,
+    in_place=torch.threshold_,
+    refuses=_COMPLEX,
+    numbers="1.0, 0.0",
+    page="activations.shrink",
+)
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Any:
-    return _activation(ThresholdFunction, input, threshold, value, inplace=inplace)
+    """a = z where z > `threshold`, else `value`, of each element z of the input.
+
+    Example:
+        >>> nn.functional.threshold(z, 1.0, 0.0)
+        tensor([0., 0., 8.], grad_fn=<ThresholdFunctionBackward>)
+    """
+    return _applied(ThresholdFunction, input, threshold, value, inplace=inplace)
 
 
-def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False) -> Any:
-    """In training, the product of the input with 1, or with a random slope where it is below 0, drawn as torch draws it."""
-    if not lower <= upper:
-        return NotImplemented
-    if not training:
-        return leaky_relu(input, (lower + upper) / 2, inplace)
-    with torch.no_grad():
-        slopes = torch.empty_like(input)
-        _native.rrelu_with_noise(input, slopes, lower, upper, True)
-    a = RReLUFunction.apply(input.clone() if inplace else input, slopes)
-    return written(a, input) if inplace else a
+@functional(F.glu, _NN.glu, page="activations.glu")
+def glu(input: Tensor, dim: int = -1) -> Any:
+    """a σ(b), with a and b the two halves of the input along a dimension.
+
+    Shapes:
+        input [..., 2 n, ...] to [..., n, ...].
+
+    Raises:
+        AttributeError: when the input is not a Tensor: `nn.functional.glu([1.0])`.
+        NotImplementedError: when it holds integers: `nn.functional.glu(torch.tensor([1, 2]))`.
+        RuntimeError: when the dimension has no halves, its length being odd: `nn.functional.glu(torch.rand(3))`.
+        IndexError: when there is no such dimension: `nn.functional.glu(torch.rand(2), dim=1)`.
+
+    Example:
+        >>> z = torch.tensor([1.0, 2.0, 0.0, 0.0], requires_grad=True)
+        >>> nn.functional.glu(z)
+        tensor([0.5000, 1.0000], grad_fn=<GLUFunctionBackward>)
+    """
+    n = input.dim()
+    return GLUFunction.apply(input, dim) if -n <= dim < n and input.shape[dim] % 2 == 0 else NotImplemented
 
 
-def torch_rrelu(
-    input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, generator: Any = None
-) -> Any:
-    """torch.rrelu, which may be given a generator."""
-    return NotImplemented if generator is not None else rrelu(input, lower, upper, training)
+# Along a dimension.
+
+_ALONG_A_DIMENSION = """{summary}
+
+Shapes:
+    input and result alike, of any shape that has the dimension.
+
+Raises:
+    {error}: when the input is not a Tensor: `nn.functional.{name}([1.0], dim=0)`.
+    NotImplementedError: when it holds integers: `nn.functional.{name}(torch.tensor([1]), dim=0)`.
+    IndexError: when there is no such dimension: `nn.functional.{name}(torch.rand(3), dim=1)`.
+
+Example:
+    >>> z = torch.tensor([-2.0, 0.5, 1.0], requires_grad=True)
+    >>> nn.functional.{name}(z, dim=0)
+    tensor([{result}FunctionBackward>)
+"""
 
 
-def native(function: Callable[..., Any]) -> Callable[..., Any]:
-    """With the signature that the operator has in torch._C._nn: `out` in the place of `inplace`."""
+def _along(name: str, Function: Any, summary: str, result: str, of: Callable[[Tensor], Any] | None = None) -> None:
+    """Make a function of `nn.functional` along a dimension, which PyTorch guesses where none is given."""
 
-    @functools.wraps(function)
-    def call(input: Tensor, *numbers: Any, out: Tensor | None = None, **more: Any) -> Any:
-        return NotImplemented if out is not None else function(input, *numbers, **more)
+    def call(input: Tensor, dim: Any = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Any:
+        dim = _functional._get_softmax_dim(name, input.dim(), _stacklevel) if dim is None else dim
+        return _applied_along(Function, input if of is None else of(input), dim, dtype)
 
-    return call
+    error = "TypeError" if of is neg else "AttributeError"
+    call.__doc__ = _ALONG_A_DIMENSION.format(name=name, summary=summary, result=result, error=error)
+    functional(getattr(F, name), page="activations.softmax")(call)
+
+
+def _applied_along(Function: Any, x: Tensor, dim: Any, dtype: Any) -> Any:
+    n = max(x.dim(), 1)
+    return Function.apply(x, dim, dtype) if isinstance(dim, int) and -n <= dim < n else NotImplemented
+
+
+_along(
+    "softmax",
+    SoftmaxFunction,
+    "a_i = e^(z_i) / Σ_k e^(z_k), along a dimension.",
+    "0.0301, 0.3662, 0.6037], grad_fn=<Softmax",
+)
+_along(
+    "log_softmax",
+    LogSoftmaxFunction,
+    "a_i = z_i − log Σ_k e^(z_k), along a dimension.",
+    "-3.5046, -1.0046, -0.5046], grad_fn=<LogSoftmax",
+)
+_along(
+    "softmin",
+    SoftmaxFunction,
+    "a = softmax(−z), along a dimension.",
+    "0.8835, 0.0725, 0.0440], grad_fn=<Softmax",
+    of=neg,
+)
+
+
+@answers(torch.softmax, T.softmax, torch.special.softmax)
+def softmax(input: Tensor, dim: Any, dtype: torch.dtype | None = None) -> Any:
+    return _applied_along(SoftmaxFunction, input, dim, dtype)
+
+
+@answers(torch.log_softmax, T.log_softmax, torch.special.log_softmax)
+def log_softmax(input: Tensor, dim: Any, dtype: torch.dtype | None = None) -> Any:
+    return _applied_along(LogSoftmaxFunction, input, dim, dtype)

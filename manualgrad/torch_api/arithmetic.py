@@ -1,4 +1,4 @@
-"""Arithmetic and products of matrices."""
+"""Arithmetic, sums and joins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad.function.in_place import are_one, kept_as_rows
 from manualgrad.functions.arithmetic import elementary
 from manualgrad.functions.arithmetic.add import AddFunction, NegFunction
 from manualgrad.functions.arithmetic.cat import CatFunction
@@ -16,26 +15,28 @@ from manualgrad.functions.arithmetic.div import DivFunction
 from manualgrad.functions.arithmetic.mul import MulFunction
 from manualgrad.functions.arithmetic.pow import PowFunction
 from manualgrad.functions.arithmetic.sums import MeanFunction, SumFunction
-from manualgrad.functions.linear.addmm import AddmmFunction
-from manualgrad.functions.linear.matmul import MatmulFunction
-from manualgrad.torch_api.autocast import cast_as, in_its_dtype
+from manualgrad.torch_api.autocast import in_its_dtype
+from manualgrad.torch_api.catalogue import answers
 
-_Number = (int, float, complex)
-_OPERANDS = (Tensor, *_Number)
+T = Tensor
+_OPERANDS = (Tensor, int, float, complex)
 
 
-def add(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Any:
-    if out is not None or not isinstance(input, _OPERANDS) or not isinstance(other, _OPERANDS):
+@answers(torch.add, T.add, T.__add__, T.__radd__, in_place=(T.add_, T.__iadd__), keeps_input=False)
+def add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+    if not isinstance(input, _OPERANDS) or not isinstance(other, _OPERANDS):
         return NotImplemented
     return AddFunction.apply(input, other, alpha)
 
 
-def sub(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Any:
+@answers(torch.sub, torch.subtract, T.sub, T.subtract, T.__sub__, in_place=(T.sub_, T.subtract_, T.__isub__), keeps_input=False)
+def sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     if _has_booleans(input, other):
         return NotImplemented
-    return add(input, other, alpha=-alpha, out=out)
+    return add(input, other, alpha=-alpha)
 
 
+@answers(torch.rsub, T.__rsub__)
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     return sub(other, input, alpha=alpha)
 
@@ -44,67 +45,84 @@ def _has_booleans(*operands: Any) -> bool:
     return any(isinstance(t, bool) or (isinstance(t, Tensor) and t.dtype == torch.bool) for t in operands)
 
 
-def mul(input: Any, other: Any, *, out: Tensor | None = None) -> Any:
-    if out is not None or not isinstance(input, _OPERANDS) or not isinstance(other, _OPERANDS):
+@answers(torch.mul, torch.multiply, T.mul, T.multiply, T.__mul__, T.__rmul__, in_place=(T.mul_, T.multiply_, T.__imul__))
+def mul(input: Any, other: Any) -> Any:
+    if not isinstance(input, _OPERANDS) or not isinstance(other, _OPERANDS):
         return NotImplemented
     return MulFunction.apply(input, other)
 
 
-def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Any:
-    if out is not None or rounding_mode is not None or not isinstance(input, _OPERANDS) or not isinstance(other, _OPERANDS):
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
+    if rounding_mode is not None or not isinstance(input, _OPERANDS) or not isinstance(other, _OPERANDS):
         return NotImplemented
     return DivFunction.apply(input, other)
 
 
+@answers(T.__rtruediv__)
 def rdiv(input: Any, other: Any) -> Any:
     """other / input, in torch's two steps."""
     return mul(reciprocal(input), other)
 
 
-def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Any:
-    if out is not None or not isinstance(input, _OPERANDS) or not isinstance(exponent, _OPERANDS):
+@answers(torch.pow, T.pow, T.__pow__, in_place=(T.pow_, T.__ipow__))
+def pow(input: Any, exponent: Any) -> Any:
+    if not isinstance(input, _OPERANDS) or not isinstance(exponent, _OPERANDS):
         return NotImplemented
     return PowFunction.apply(input, exponent)
 
 
+@answers(T.__rpow__)
 def rpow(input: Any, other: Any) -> Any:
     return pow(other, input)
 
 
-def _elementwise(Function: Any) -> Callable[..., Any]:
-    def function(input: Tensor, *, out: Tensor | None = None) -> Any:
-        return NotImplemented if out is not None else Function.apply(input)
+def elementwise(
+    Function: Any, *names: str, keeps_input: bool = True, takes_complex: bool = True, special: Any = ()
+) -> Callable[..., Any]:
+    """Make the call of a function of each element: of these names in torch and Tensor, and in place where they have it.
 
-    return function
+    Args:
+        keeps_input: whether the derivative needs the input, as in `answers`.
+        takes_complex: whether it is defined for complex numbers.
+        special: other names of it, functions or methods.
+    """
 
+    def call(input: Tensor) -> Any:
+        return Function.apply(input) if takes_complex or not input.is_complex() else NotImplemented
 
-neg = _elementwise(NegFunction)
-exp = _elementwise(elementary.ExpFunction)
-expm1 = _elementwise(elementary.Expm1Function)
-log = _elementwise(elementary.LogFunction)
-log1p = _elementwise(elementary.Log1pFunction)
-sqrt = _elementwise(elementary.SqrtFunction)
-rsqrt = _elementwise(elementary.RsqrtFunction)
-reciprocal = _elementwise(elementary.ReciprocalFunction)
-square = _elementwise(elementary.SquareFunction)
-sin = _elementwise(elementary.SinFunction)
-cos = _elementwise(elementary.CosFunction)
-erf = _elementwise(elementary.ErfFunction)
+    def named(suffix: str) -> list[Any]:
+        return [getattr(where, name + suffix) for name in names for where in (torch, T) if hasattr(where, name + suffix)]
 
-
-def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None, out: Any = None) -> Any:
-    return _reduced(SumFunction, input, dim, keepdim, dtype, out)
+    return answers(*named(""), *special, in_place=tuple(named("_")), keeps_input=keeps_input)(call)
 
 
-def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None, out: Any = None) -> Any:
-    return _reduced(MeanFunction, input, dim, keepdim, dtype, out)
+neg = elementwise(NegFunction, "neg", "negative", special=(T.__neg__,), keeps_input=False)
+exp = elementwise(elementary.ExpFunction, "exp", keeps_input=False)
+expm1 = elementwise(elementary.Expm1Function, "expm1", special=(torch.special.expm1,), keeps_input=False)
+log = elementwise(elementary.LogFunction, "log")
+log1p = elementwise(elementary.Log1pFunction, "log1p", special=(torch.special.log1p,))
+sqrt = elementwise(elementary.SqrtFunction, "sqrt", keeps_input=False)
+rsqrt = elementwise(elementary.RsqrtFunction, "rsqrt", keeps_input=False)
+reciprocal = elementwise(elementary.ReciprocalFunction, "reciprocal", keeps_input=False)
+square = elementwise(elementary.SquareFunction, "square")
+sin = elementwise(elementary.SinFunction, "sin")
+cos = elementwise(elementary.CosFunction, "cos")
+erf = elementwise(elementary.ErfFunction, "erf", special=(torch.special.erf,))
 
 
-def _reduced(Function: Any, x: Tensor, dim: Any, keepdim: bool, dtype: torch.dtype | None, out: Any) -> Any:
+@answers(torch.sum, T.sum)
+def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
+    return _reduced(SumFunction, input, dim, keepdim, dtype)
+
+
+@answers(torch.mean, T.mean)
+def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
+    return _reduced(MeanFunction, input, dim, keepdim, dtype)
+
+
+def _reduced(Function: Any, x: Tensor, dim: Any, keepdim: bool, dtype: torch.dtype | None) -> Any:
     dims = dims_of(x, dim)
-    if out is not None or dims is None:
-        return NotImplemented
-    return in_its_dtype(Function, x, dtype, dims, keepdim)
+    return NotImplemented if dims is None else in_its_dtype(Function, x, dtype, dims, keepdim)
 
 
 def dims_of(x: Tensor, dim: Any) -> tuple[int, ...] | None:
@@ -119,87 +137,19 @@ def dims_of(x: Tensor, dim: Any) -> tuple[int, ...] | None:
     return dims if len(set(dims)) == len(dims) else None
 
 
-def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Any:
-    if out is not None or not isinstance(dim, int):
+@answers(torch.cat, torch.concat, torch.concatenate)
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Any:
+    if not isinstance(dim, int):
         return NotImplemented
     n = max(t.dim() for t in tensors)
     return CatFunction.apply(dim % n if n else dim, *tensors)
 
 
-def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Any:
-    if out is not None or len({t.shape for t in tensors}) != 1:
+@answers(torch.stack)
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Any:
+    if len({t.shape for t in tensors}) != 1:
         return NotImplemented
     n = tensors[0].dim() + 1
     if not -n <= dim < n:
         return NotImplemented
     return CatFunction.apply(dim % n, *[t.unsqueeze(dim) for t in tensors])
-
-
-def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Any:
-    """Of vectors and matrices as torch.matmul has them: a vector is a matrix of one row, or of one column."""
-    if out is not None or not input.dim() or not other.dim():
-        return NotImplemented
-    A = input.unsqueeze(0) if input.dim() == 1 else input
-    B = other.unsqueeze(-1) if other.dim() == 1 else other
-    Z = MatmulFunction.apply(*_as_torch_saves_them(A, B))
-    Z = Z.squeeze(-1) if other.dim() == 1 else Z
-    if input.dim() == 1:
-        Z = Z.squeeze(-2 if other.dim() > 1 else -1)
-    return Z
-
-
-def _as_torch_saves_them(A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
-    """Copies of those that torch.matmul copies: it saves these, so that A or B may be changed before the backward.
-
-    It multiplies one batch of matrices, or one matrix for all of a batch, and copies what does not lie in memory as that one.
-    """
-    if max(A.dim(), B.dim()) <= 2 or torch.compiler.is_dynamo_compiling():
-        return A, B
-    A_is_one, B_is_one = (t.dim() == 2 or (t.dim() == 3 and t.shape[0] == 1 and t.requires_grad) for t in (A, B))
-    if A.dim() == B.dim() and A.shape[0] == B.shape[0]:
-        A_is_one = B_is_one = False
-    if B.dim() == 2 or (B_is_one and A.dim() == 3):
-        return kept_as_rows(A) if B.requires_grad else A, B
-    if A.dim() == 2 or (A_is_one and B.dim() == 3):
-        return A, kept_as_rows(B.mT).mT if A.requires_grad else B
-    batch = torch.broadcast_shapes(A.shape[:-2], B.shape[:-2])
-    return _in_one_batch(A, batch), _in_one_batch(B, batch)
-
-
-def _in_one_batch(t: Tensor, batch: Sequence[int]) -> Tensor:
-    if len(batch) == 1 or are_one(batch, t.expand(*batch, *t.shape[-2:]).stride()[:-2]):
-        return t
-    return t.clone(memory_format=torch.contiguous_format)
-
-
-def _of_dims(*dims: int) -> Callable[..., Any]:
-    """matmul, of operands with these numbers of dimensions alone, and alike in the first where they have three."""
-
-    def product(input: Tensor, other: Tensor, /, *, out: Tensor | None = None) -> Any:
-        if (input.dim(), other.dim()) != dims or (dims[0] == 3 and input.shape[0] != other.shape[0]):
-            return NotImplemented
-        return matmul(input, other, out=out)
-
-    return product
-
-
-mm, bmm, mv, _dot = _of_dims(2, 2), _of_dims(3, 3), _of_dims(2, 1), _of_dims(1, 1)
-
-
-def dot(input: Tensor, tensor: Tensor, *, out: Any = None) -> Any:
-    """Not in autocast's dtype, as other products are."""
-    return cast_as({"cuda": "widest", "cpu": None}, (input, tensor), lambda a, b: _dot(a, b, out=out))
-
-
-def _added(*dims: int) -> Callable[..., Any]:
-    """beta input + alpha A B, of A and B with these numbers of dimensions."""
-
-    def function(input: Tensor, A: Tensor, B: Tensor, /, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None) -> Any:
-        if out is not None or (A.dim(), B.dim()) != dims:
-            return NotImplemented
-        return AddmmFunction.apply(input, A, B, beta, alpha)
-
-    return function
-
-
-addmm, baddbmm, addmv = _added(2, 2), _added(3, 3), _added(2, 1)

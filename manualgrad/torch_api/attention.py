@@ -6,20 +6,24 @@ import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.function.functorch import transforms_are_active
 from manualgrad.function.in_place import kept
 from manualgrad.functions.attention import AttentionFunction
 from manualgrad.torch_api.activations import softmax
-from manualgrad.torch_api.arithmetic import add, matmul, mul
+from manualgrad.torch_api.arithmetic import add, mul
 from manualgrad.torch_api.autocast import autocast_is_on_for
 from manualgrad.torch_api.dropout import dropout
+from manualgrad.torch_api.guard import functional
+from manualgrad.torch_api.linear import matmul
 from manualgrad.torch_api.movement import expand, masked_fill
 
 _MATH = 0  # of torch.nn.attention.SDPBackend
 
 
+@functional(F.scaled_dot_product_attention, torch._C._nn.scaled_dot_product_attention, page="attention")
 def scaled_dot_product_attention(
     query: Tensor,
     key: Tensor,
@@ -31,7 +35,21 @@ def scaled_dot_product_attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Any:
-    """torch.nn.functional's."""
+    """softmax(q kᵀ · scale + mask) v, with scale = 1 / √e by default; in any order, and in forward mode too.
+
+    Shapes:
+        query [..., l, e]; key [..., s, e]; value [..., s, v]; attn_mask as [..., l, s]; result [..., l, v].
+
+    Raises:
+        RuntimeError: when query and key do not fit:
+            `nn.functional.scaled_dot_product_attention(torch.rand(2, 3), torch.rand(2, 4), torch.rand(2, 4))`.
+        RuntimeError: when one of them is a vector: `nn.functional.scaled_dot_product_attention(*3 * [torch.rand(2)])`.
+
+    Example:
+        >>> q, k, v = torch.rand(3, 8, 12, 197, 64)
+        >>> nn.functional.scaled_dot_product_attention(q, k, v).shape
+        torch.Size([8, 12, 197, 64])
+    """
     if not _belong_together(query, key, value, attn_mask, is_causal) or not 0 <= dropout_p < 1:
         return NotImplemented
     if enable_gqa:

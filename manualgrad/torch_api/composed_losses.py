@@ -14,9 +14,12 @@ from manualgrad.functions._precision import wide
 from manualgrad.functions.activations.softplus import LogSigmoidFunction
 from manualgrad.torch_api.arithmetic import add, div, exp, log, mul, neg, sqrt, square, sub, sum
 from manualgrad.torch_api.autocast import autocast_is_on, cast
+from manualgrad.torch_api.catalogue import answers
 from manualgrad.torch_api.losses import reduced
 from manualgrad.torch_api.movement import clamp_min, masked_fill, minimum, where
 from manualgrad.torch_api.order import pairwise_distance
+
+_NN: Any = torch._C._nn
 
 _EPSILON = 1e-12  # of the squares of lengths
 
@@ -45,6 +48,7 @@ def _in_float32(loss: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_in_float32
+@answers(torch.poisson_nll_loss)
 def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool, full: bool, eps: float, reduction: int) -> Any:
     """e^a − y a, a the logarithm of the expected count, or a − y log(a + eps) of the count; `full` with Stirling's log y!."""
     a, y = _as_of_losses(input, target)
@@ -56,6 +60,7 @@ def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool, full: bool,
 
 
 @_in_float32
+@answers(torch.hinge_embedding_loss)
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: int = 1) -> Any:
     """A distance a where y = 1; what a lacks to the margin where y = −1."""
     a, y = _as_of_losses(input, target)
@@ -64,6 +69,7 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, red
 
 
 @_in_float32
+@answers(torch.margin_ranking_loss)
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 1) -> Any:
     """What y (a − b) lacks to the margin."""
     if not input1.dim() == input2.dim() == target.dim():
@@ -73,6 +79,7 @@ def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: 
 
 
 @_in_float32
+@answers(torch.triplet_margin_loss)
 def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,
@@ -94,6 +101,7 @@ def triplet_margin_loss(
 
 
 @_in_float32
+@answers(torch.cosine_embedding_loss)
 def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 1) -> Any:
     """1 − cos of the angle between a and b where y = 1; what cos has above the margin where y = −1."""
     dim = target.dim()
@@ -107,9 +115,10 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
 
 
 @_in_float32
-def soft_margin_loss(input: Tensor, target: Tensor, reduction: int = 1, *, out: Any = None) -> Any:
+@answers(_NN.soft_margin_loss)
+def soft_margin_loss(input: Tensor, target: Tensor, reduction: int = 1) -> Any:
     """log(1 + e^(−y a)) = −log σ(y a)."""
-    if out is not None or input.shape != target.shape or not input.is_floating_point():
+    if input.shape != target.shape or not input.is_floating_point():
         return NotImplemented
     a, y = _as_of_losses(input, target if target.is_floating_point() else target.to(input.dtype))
     if a.dtype != y.dtype:

@@ -11,10 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad.torch_api.arithmetic import add, cat, dims_of, div, dot, matmul, mean, mul, pow, sub, sum
+from manualgrad.torch_api.arithmetic import add, cat, dims_of, div, mean, mul, pow, sub, sum
+from manualgrad.torch_api.catalogue import answers
+from manualgrad.torch_api.linear import dot, matmul
 from manualgrad.torch_api.movement import broadcast_tensors, flip
 from manualgrad.torch_api.order import cumsum
 from manualgrad.torch_api.statistics import std, var
+
+T = Tensor
 
 # Joined.
 
@@ -22,8 +26,8 @@ from manualgrad.torch_api.statistics import std, var
 def _joined(at_least: Callable[..., Any], dim: Callable[[Tensor], int]) -> Callable[..., Any]:
     """cat of tensors that first have this many dimensions."""
 
-    def stack(tensors: Sequence[Tensor], *, out: Any = None) -> Any:
-        if out is not None or not isinstance(tensors, list | tuple) or not tensors:
+    def stack(tensors: Sequence[Tensor]) -> Any:
+        if not isinstance(tensors, list | tuple) or not tensors:
             return NotImplemented
         parts = [at_least(t) for t in tensors]
         return cat(parts, dim(parts[0]))
@@ -31,12 +35,13 @@ def _joined(at_least: Callable[..., Any], dim: Callable[[Tensor], int]) -> Calla
     return stack
 
 
-hstack = _joined(torch.atleast_1d, lambda t: 0 if t.dim() == 1 else 1)
-vstack = _joined(torch.atleast_2d, lambda t: 0)
-dstack = _joined(torch.atleast_3d, lambda t: 2)
-column_stack = _joined(lambda t: t.reshape(t.numel(), 1) if t.dim() <= 1 else t, lambda t: 1)
+hstack = answers(torch.hstack)(_joined(torch.atleast_1d, lambda t: 0 if t.dim() == 1 else 1))
+vstack = answers(torch.vstack, torch.row_stack)(_joined(torch.atleast_2d, lambda t: 0))
+dstack = answers(torch.dstack)(_joined(torch.atleast_3d, lambda t: 2))
+column_stack = answers(torch.column_stack)(_joined(lambda t: t.reshape(t.numel(), 1) if t.dim() <= 1 else t, lambda t: 1))
 
 
+@answers(torch.block_diag)
 def block_diag(*tensors: Any) -> Any:
     """Matrices along the diagonal: rows of each, with zeros before and behind."""
     if not tensors or not all(isinstance(t, Tensor) and t.dim() <= 2 for t in tensors):
@@ -54,10 +59,12 @@ def block_diag(*tensors: Any) -> Any:
 # Sums and products.
 
 
+@answers(torch.var_mean)
 def var_mean(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
     return _with_the_mean(var, input, dim, unbiased, keepdim, correction)
 
 
+@answers(torch.std_mean)
 def std_mean(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
     return _with_the_mean(std, input, dim, unbiased, keepdim, correction)
 
@@ -68,10 +75,11 @@ def _with_the_mean(spread: Any, x: Tensor, dim: Any, unbiased: Any, keepdim: boo
     return NotImplemented if s is NotImplemented or m is NotImplemented else (s, m)
 
 
-def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None, *, out: Any = None) -> Any:
+@answers(torch.diff, T.diff)
+def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """x[i + 1] − x[i], n times."""
     dims = dims_of(input, dim)
-    if out is not None or not input.dim() or not isinstance(dim, int) or not dims or n < 0:
+    if not input.dim() or not isinstance(dim, int) or not dims or n < 0:
         return NotImplemented
     parts = [t for t in (prepend, input, append) if t is not None]
     x = cat(parts, dim) if n and len(parts) > 1 else input
@@ -80,11 +88,13 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Any = None, append: 
     return x if n else input.clone()
 
 
+@answers(torch.trapezoid, torch.trapz)
 def trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Any:
     areas = _areas(y, x, dx, dim)
     return areas if areas is NotImplemented else sum(areas, dim)
 
 
+@answers(torch.cumulative_trapezoid)
 def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Any:
     areas = _areas(y, x, dx, dim)
     return areas if areas is NotImplemented else cumsum(areas, dim)
@@ -112,16 +122,16 @@ def _but_the_last(x: Tensor, dim: int) -> Tensor:
     return x.narrow(dim, 0, x.shape[dim] - 1)
 
 
-def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Any:
+@answers(torch.kron, T.kron)
+def kron(input: Tensor, other: Tensor) -> Any:
     """a[i] b[j] at the place i n + j of each dimension, where b has n."""
-    if out is not None:
-        return NotImplemented
     n = max(input.dim(), other.dim())
     a, b = ([1] * (n - t.dim()) + list(t.shape) for t in (input, other))
     apart = mul(input.reshape([s for m in a for s in (m, 1)]), other.reshape([s for m in b for s in (1, m)]))
     return apart.reshape([r * s for r, s in zip(a, b, strict=True)])
 
 
+@answers(torch.cov, T.cov)
 def cov(input: Tensor, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Any:
     """The mean product of the rows' distances from their means, over n − correction."""
     if fweights is not None or aweights is not None or input.dim() > 2 or input.numel() < 2:
@@ -135,35 +145,39 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Any = None, aweights: A
     return C.squeeze() if len(x) == 1 else C
 
 
-def vdot(input: Tensor, other: Tensor, *, out: Any = None) -> Any:
-    return NotImplemented if out is not None else dot(input.conj(), other)
+@answers(torch.vdot, T.vdot)
+def vdot(input: Tensor, other: Tensor) -> Any:
+    return dot(input.conj(), other)
 
 
-def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Any = None) -> Any:
+@answers(torch.linalg.vecdot)
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Any:
     """Products of rows with columns, as in torch: under autocast, in the dtype of a product."""
-    if out is not None or not isinstance(dim, int) or x.dtype != y.dtype:
+    if not isinstance(dim, int) or x.dtype != y.dtype:
         return NotImplemented
     x, y = broadcast_tensors(x, y)
     rows, columns = x.conj().movedim(dim, -1).unsqueeze(-2), y.movedim(dim, -1).unsqueeze(-1)
     return matmul(rows, columns).squeeze(-1).squeeze(-1)
 
 
-def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
-    if out is not None:
-        return NotImplemented
+@answers(torch.float_power, T.float_power)
+def float_power(input: Any, exponent: Any) -> Any:
     is_complex = any(isinstance(t, complex) or (isinstance(t, Tensor) and t.is_complex()) for t in (input, exponent))
     dtype = torch.complex128 if is_complex else torch.float64
     return pow(*(t.to(dtype) if isinstance(t, Tensor) else t for t in (input, exponent)))
 
 
-def deg2rad(input: Tensor, *, out: Any = None) -> Any:
-    return mul(input, math.pi / 180, out=out)
+@answers(torch.deg2rad, T.deg2rad)
+def deg2rad(input: Tensor) -> Any:
+    return mul(input, math.pi / 180)
 
 
-def rad2deg(input: Tensor, *, out: Any = None) -> Any:
-    return mul(input, 180 / math.pi, out=out)
+@answers(torch.rad2deg, T.rad2deg)
+def rad2deg(input: Tensor) -> Any:
+    return mul(input, 180 / math.pi)
 
 
+@answers(T.sum_to_size)
 def sum_to_size(input: Tensor, *size: Any) -> Any:
     """The sum of what was broadcast to the shape of the input."""
     shape = tuple(size[0]) if len(size) == 1 and isinstance(size[0], Sequence) else size
@@ -179,14 +193,17 @@ def sum_to_size(input: Tensor, *size: Any) -> Any:
 # Turned.
 
 
+@answers(torch.fliplr, T.fliplr)
 def fliplr(input: Tensor) -> Any:
     return flip(input, 1) if input.dim() > 1 else NotImplemented
 
 
+@answers(torch.flipud, T.flipud)
 def flipud(input: Tensor) -> Any:
     return flip(input, 0) if input.dim() else NotImplemented
 
 
+@answers(torch.rot90, T.rot90)
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
     """By k quarter turns: half of one is a flip of both dimensions, a quarter is a transpose and a flip of one."""
     if len(dims) != 2 or len(set(dims_of(input, dims) or ())) != 2:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Parameter
 
 from manualgrad.functions.linear.convolution import ConvolutionFunction
 from manualgrad.functions.linear.transposed_convolution import TransposedConvolutionFunction
 from manualgrad.torch_api.arithmetic import cat
+from manualgrad.torch_api.guard import functional
+from manualgrad.torch_api.reference import in_dimensions
 
 
 def _convolution(n: int) -> Callable[..., Any]:
@@ -47,7 +50,27 @@ def _convolution(n: int) -> Callable[..., Any]:
     return conv
 
 
-conv1d, conv2d, conv3d = _convolution(1), _convolution(2), _convolution(3)
+_CONVOLUTION = """The kernels `weight`, moved over the <where> of each input channel and added up, plus `bias`.
+
+Shapes:
+    input [n, in, <sides>], the n may be left out; weight [out, in / groups, *kernel]; bias [out];
+    result [n, out, ...], of each side (side + 2 padding − dilation (kernel − 1) − 1) / stride + 1, rounded down.
+
+Raises:
+    RuntimeError: when the channels do not fit:
+        `nn.functional.conv<n>d(torch.rand(2, 4, <8 each>), torch.rand(5, 3, <3 each>))`.
+    RuntimeError: when the kernel is too large:
+        `nn.functional.conv<n>d(torch.rand(2, 3, <2 each>), torch.rand(5, 3, <3 each>))`.
+    TypeError: when the input is not a Tensor: `nn.functional.conv<n>d([1.0], torch.rand(5, 3, <3 each>))`.
+
+Example:
+    >>> nn.functional.conv<n>d(torch.rand(2, 3, <8 each>), torch.rand(5, 3, <3 each>)).shape
+    torch.Size([2, 5, <6 each>])
+"""
+for _n in (1, 2, 3):
+    _call = _convolution(_n)
+    _call.__doc__ = in_dimensions(_CONVOLUTION, _n)
+    functional(getattr(F, f"conv{_n}d"), page="linear.convolution")(_call)
 
 
 def _transposed_convolution(n: int) -> Callable[..., Any]:
@@ -76,7 +99,25 @@ def _transposed_convolution(n: int) -> Callable[..., Any]:
     return conv_transpose
 
 
-conv_transpose1d, conv_transpose2d, conv_transpose3d = (_transposed_convolution(n) for n in (1, 2, 3))
+_TRANSPOSED = """Each number of the input, times the kernels, added up there: the derivative of conv<n>d by its input.
+
+Shapes:
+    input [n, in, <sides>], the n may be left out; weight [in, out / groups, *kernel]; bias [out];
+    result [n, out, ...], of each side (side − 1) stride − 2 padding + dilation (kernel − 1) + output_padding + 1.
+
+Raises:
+    RuntimeError: when the channels do not fit:
+        `nn.functional.conv_transpose<n>d(torch.rand(2, 4, <8 each>), torch.rand(3, 5, <3 each>))`.
+    TypeError: when the input is not a Tensor: `nn.functional.conv_transpose<n>d([1.0], torch.rand(3, 5, <3 each>))`.
+
+Example:
+    >>> nn.functional.conv_transpose<n>d(torch.rand(2, 3, <8 each>), torch.rand(3, 5, <3 each>)).shape
+    torch.Size([2, 5, <10 each>])
+"""
+for _n in (1, 2, 3):
+    _call = _transposed_convolution(_n)
+    _call.__doc__ = in_dimensions(_TRANSPOSED, _n)
+    functional(getattr(F, f"conv_transpose{_n}d"), page="linear.transposed_convolution")(_call)
 
 
 def _is_distributed(t: Tensor) -> bool:

@@ -11,17 +11,23 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.function.in_place import written
 from manualgrad.functions.arithmetic.mul import MulFunction
+from manualgrad.torch_api.catalogue import answers
+from manualgrad.torch_api.guard import functional
+from manualgrad.torch_api.reference import in_dimensions
 
 
+@answers(torch.dropout, in_place=torch.dropout_, keeps_input=False)
 def dropout(input: Tensor, p: float, train: bool) -> Any:
     """torch.dropout, which F.dropout calls."""
     return _dropped(input, p, train, input.shape)
 
 
+@answers(torch.feature_dropout, in_place=torch.feature_dropout_, keeps_input=False)
 def feature_dropout(input: Tensor, p: float, train: bool) -> Any:
     """torch.feature_dropout, which F.dropout1d, 2d and 3d call: one number for each example and channel."""
     if input.dim() < 2:
@@ -29,8 +35,8 @@ def feature_dropout(input: Tensor, p: float, train: bool) -> Any:
     return _dropped(input, p, train, (*input.shape[:2], *[1] * (input.dim() - 2)))
 
 
-def _functional(dropped: Callable[..., Any], dims: tuple[int, ...] | None = None) -> Callable[..., Any]:
-    """torch.nn.functional's, of an input with one of these numbers of dimensions; of two, the first has no batch."""
+def _in_layers(dropped: Callable[..., Any], dims: tuple[int, ...] | None = None) -> Callable[..., Any]:
+    """torch.nn.functional's form, for inputs with one of these numbers of dimensions; of two, the first has no batch."""
 
     def function(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
         if dims is not None and input.dim() not in dims:
@@ -45,10 +51,31 @@ def _functional(dropped: Callable[..., Any], dims: tuple[int, ...] | None = None
     return function
 
 
-functional_dropout = _functional(dropout)
-functional_dropout1d = _functional(feature_dropout, (2, 3))
-functional_dropout2d = _functional(feature_dropout, (4,))
-functional_dropout3d = _functional(feature_dropout, (4, 5))
+_DOC = """In training each <what> becomes 0 with probability p, and the others are divided by 1 − p.
+
+Shapes:
+    input and result alike, <shapes>.
+
+Raises:
+    ValueError: when p is not between 0 and 1: `nn.functional.<name>(<x>, 1.5)`.
+    <error>: when the input is not a Tensor: `nn.functional.<name>([1.0])`.
+
+Example:
+    >>> a = nn.functional.<name>(<x>, 0.75)
+    >>> a.unique()  # 1 / (1 − p) = 4
+    tensor([0., 4.])
+"""
+_EACH: dict[str, tuple[Any, ...]] = {  # the dimensions; what becomes 0, the shapes, an input
+    "dropout": (None, "number", "of any shape", "torch.ones(1000)"),
+    "dropout1d": ((2, 3), "channel", "[n, channels, l] or [channels, l]", "torch.ones(100, 10, 2)"),
+    "dropout2d": ((4,), "channel", "[n, channels, h, w]", "torch.ones(100, 10, 2, 2)"),
+    "dropout3d": ((4, 5), "channel", "[n, channels, d, h, w] or [channels, d, h, w]", "torch.ones(100, 10, 2, 2, 2)"),
+}
+for _name, (_dims, _what, _shapes, _x) in _EACH.items():
+    _call = _in_layers(dropout if _dims is None else feature_dropout, _dims)
+    _error = "TypeError" if _dims is None else "AttributeError"
+    _call.__doc__ = in_dimensions(_DOC, 1, name=_name, what=_what, shapes=_shapes, x=_x, error=_error)
+    functional(getattr(F, _name), page="arithmetic.mul")(_call)
 
 
 def _dropped(x: Tensor, p: float, train: bool, shape: Any) -> Any:

@@ -15,14 +15,18 @@ from torch.backends import opt_einsum
 from manualgrad.functions.arithmetic.mul import MulFunction
 from manualgrad.functions.arithmetic.sums import SumFunction
 from manualgrad.functions.linear.matmul import MatmulFunction
-from manualgrad.torch_api.arithmetic import dot
 from manualgrad.torch_api.autocast import cast_as
+from manualgrad.torch_api.catalogue import answers
+from manualgrad.torch_api.linear import dot
+
+T = Tensor
 
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 
 _ELLIPSIS = "."  # ".3" names the fourth of the dimensions of "...", counted from the last
 
 
+@answers(torch.einsum)
 def functional_einsum(*args: Any) -> Any:
     """Of an equation and operands, or of operands with lists of numbers for their dimensions and, last, for the output's."""
     if len(args) < 2:
@@ -174,7 +178,8 @@ def _shaped(t: Tensor, shape: list[int]) -> Tensor:
     return t if list(t.shape) == shape else t.reshape(shape)
 
 
-def functional_tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Any:
+@answers(torch.tensordot)
+def functional_tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Any:
     if isinstance(dims, int):
         if not 0 <= dims <= min(a.dim(), b.dim()):
             return NotImplemented
@@ -182,17 +187,17 @@ def functional_tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -
     if not isinstance(dims, tuple | list) or len(dims) != 2:
         return NotImplemented
     dims_a, dims_b = ([d] if isinstance(d, int) else list(d) for d in dims)
-    return tensordot(a, b, dims_a, dims_b, out=out)
+    return tensordot(a, b, dims_a, dims_b)
 
 
-def tensordot(a: Tensor, b: Tensor, dims_a: Sequence[int], dims_b: Sequence[int], *, out: Any = None) -> Any:
+def tensordot(a: Tensor, b: Tensor, dims_a: Sequence[int], dims_b: Sequence[int]) -> Any:
     if a.dim() == b.dim() == len(dims_a) == 1:
-        return dot(a, b, out=out)
-    return cast_as({"cuda": "widest"}, (a, b), lambda a, b: _tensordot(a, b, dims_a, dims_b, out))
+        return dot(a, b)
+    return cast_as({"cuda": "widest"}, (a, b), lambda a, b: _tensordot(a, b, dims_a, dims_b))
 
 
-def _tensordot(a: Tensor, b: Tensor, dims_a: Sequence[int], dims_b: Sequence[int], out: Any) -> Any:
-    if out is not None or len(dims_a) != len(dims_b) or a.dtype != b.dtype:
+def _tensordot(a: Tensor, b: Tensor, dims_a: Sequence[int], dims_b: Sequence[int]) -> Any:
+    if len(dims_a) != len(dims_b) or a.dtype != b.dtype:
         return NotImplemented
     dims_a, dims_b = [d % max(a.dim(), 1) for d in dims_a], [d % max(b.dim(), 1) for d in dims_b]
     if len(set(dims_a)) != len(dims_a) or len(set(dims_b)) != len(dims_b):
@@ -212,15 +217,15 @@ def _tensordot(a: Tensor, b: Tensor, dims_a: Sequence[int], dims_b: Sequence[int
     return MatmulFunction.apply(A, B).reshape(of_rows + of_columns)
 
 
-def inner(input: Tensor, other: Tensor, *, out: Any = None) -> Any:
-    if out is not None:
-        return NotImplemented
+@answers(torch.inner, T.inner)
+def inner(input: Tensor, other: Tensor) -> Any:
     if not input.dim() or not other.dim():
         return MulFunction.apply(input, other)
     return tensordot(input, other, [-1], [-1]) if input.shape[-1] == other.shape[-1] else NotImplemented
 
 
-def outer(input: Tensor, vec2: Tensor, *, out: Any = None) -> Any:
-    if out is not None or input.dim() != 1 or vec2.dim() != 1:
+@answers(torch.outer, T.outer, torch.ger, T.ger)
+def outer(input: Tensor, vec2: Tensor) -> Any:
+    if input.dim() != 1 or vec2.dim() != 1:
         return NotImplemented
     return MulFunction.apply(input.unsqueeze(1), vec2)

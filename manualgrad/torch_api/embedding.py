@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.functions.linear.embedding import EmbeddingBagFunction, EmbeddingFunction
+from manualgrad.torch_api.catalogue import answers
+from manualgrad.torch_api.guard import functional
 
 _INTEGERS = (torch.int64, torch.int32)
 _MODES = ("sum", "mean", "max")
 
 
+@functional(F.embedding, page="linear.embedding")
 def embedding(
     input: Tensor,
     weight: Tensor,
@@ -22,7 +26,23 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Any:
-    """torch.nn.functional's."""
+    """The rows of `weight` that the input names; the row `padding_idx` gets no gradient.
+
+    Shapes:
+        input [...] of integers; weight [rows, vector]; result [..., vector].
+
+    Raises:
+        IndexError: when an index is not that of a row: `nn.functional.embedding(torch.tensor([5]), torch.rand(3, 2))`.
+        RuntimeError: when the input holds no integers: `nn.functional.embedding(torch.tensor([0.5]), torch.rand(3, 2))`.
+        TypeError: when the input is not a Tensor: `nn.functional.embedding([0], torch.rand(3, 2))`.
+
+    Example:
+        >>> weight = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+        >>> nn.functional.embedding(torch.tensor([1, 1]), weight).sum().backward()
+        >>> weight.grad
+        tensor([[0., 0.],
+                [2., 2.]])
+    """
     rows = weight.shape[0] if weight.dim() == 2 else -1
     if rows < 0 or (padding_idx is not None and not -rows <= padding_idx < rows):
         return NotImplemented
@@ -33,6 +53,7 @@ def embedding(
     return EmbeddingFunction.apply(weight, input, padding, scale_grad_by_freq, sparse)
 
 
+@answers(torch.embedding)
 def torch_embedding(
     weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False
 ) -> Any:
@@ -53,6 +74,7 @@ def _renormalize(weight: Tensor, input: Tensor, max_norm: float | None, norm_typ
             torch.embedding_renorm_(weight, input.contiguous(), max_norm, norm_type)
 
 
+@functional(F.embedding_bag, page="linear.embedding")
 def embedding_bag(
     input: Tensor,
     weight: Tensor,
@@ -66,7 +88,23 @@ def embedding_bag(
     include_last_offset: bool = False,
     padding_idx: int | None = None,
 ) -> Any:
-    """torch.nn.functional's."""
+    """The sum, mean or largest of the rows of `weight` that each bag of the input names.
+
+    Shapes:
+        input [bags, n] of integers, or [all] and offsets [bags]; weight [rows, vector]; result [bags, vector].
+
+    Raises:
+        RuntimeError: when an index is not that of a row: `nn.functional.embedding_bag(torch.tensor([[5]]), torch.rand(3, 2))`.
+        RuntimeError: when the input holds no integers: `nn.functional.embedding_bag(torch.tensor([[0.5]]), torch.rand(3, 2))`.
+        ValueError: when a 1-D input comes without `offsets`:
+            `nn.functional.embedding_bag(torch.tensor([0]), torch.rand(3, 2))`.
+
+    Example:
+        >>> weight = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> nn.functional.embedding_bag(torch.tensor([[0, 1], [1, 1]]), weight)
+        tensor([[2., 3.],
+                [3., 4.]])
+    """
     w = per_sample_weights
     if mode not in _MODES or (w is not None and (mode != "sum" or w.shape != input.shape)):
         return NotImplemented
@@ -85,6 +123,7 @@ def embedding_bag(
     return torch_embedding_bag(weight, input, offsets, *options)[0]
 
 
+@answers(torch.embedding_bag)
 def torch_embedding_bag(
     weight: Tensor,
     indices: Tensor,

@@ -11,15 +11,6 @@ import torch
 from torch import Tensor
 
 
-def explained(error: Exception, problem: str | None) -> Exception:
-    """`error` itself, or where the problem is known, an error of the same type that states it."""
-    if problem is None or isinstance(error, torch.OutOfMemoryError):
-        return error
-    better = type(error)(problem)
-    better.__cause__ = error
-    return better
-
-
 def linear_problem(input: Any, weight: Any, bias: Any) -> str | None:
     tensors = {"input": input, "weight": weight} | ({} if bias is None else {"bias": bias})
     problem = _not_tensors("linear", tensors)
@@ -60,13 +51,15 @@ def mse_loss_problem(input: Any, target: Any, weight: Any) -> str | None:
     return _differ("mse_loss", tensors, dtype=False)
 
 
-def activation_problem(function: str, input: Any) -> str | None:
-    problem = _not_tensors(function, {"input": input})
-    if problem:
-        return problem
-    if function == "relu" and (input.is_complex() or input.dtype == torch.bool):
+def sigmoid_problem(input: Any) -> str | None:
+    return _not_tensors("sigmoid", {"input": input})
+
+
+def relu_problem(input: Any) -> str | None:
+    problem = _not_tensors("relu", {"input": input})
+    if problem is None and (input.is_complex() or input.dtype == torch.bool):
         return f"relu: input is {input.dtype}, and must be a real number tensor"
-    return None
+    return problem
 
 
 def _not_tensors(function: str, arguments: dict[str, Any]) -> str | None:

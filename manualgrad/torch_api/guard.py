@@ -1,10 +1,10 @@
-"""What every function of `nn.functional` does around its derivation: who answers the call, and what is wrong with it.
+"""`nn.functional`: the calls under the names of torch.nn.functional, each behind a guard.
 
-Some calls get torch's own function, as a Function could do nothing for them: those with an argument that overrides torch
+PyTorch's own function answers the calls for which a Function could do nothing: those with an argument that overrides torch
 functions (a `__torch_function__` subclass, the Proxy of `torch.fx.symbolic_trace`); those under `torch.jit.trace` and
-`torch.export`, whose graphs can be saved only if they hold torch operators alone; those on tensors that are no plain array
-(sparse, nested, mkldnn), for which few of the operators exist that the derivatives are written in; those of the catalogue where
-nothing is differentiated; and those to which the call itself answers NotImplemented (see _calls).
+`torch.export`, whose graphs can be saved only if they hold torch operators alone; those on tensors that are not plain arrays
+(sparse, nested, mkldnn), for which few of the operators exist that the derivatives are written in; those where nothing is
+differentiated; and those to which the call itself answers NotImplemented.
 """
 
 from __future__ import annotations
@@ -12,113 +12,167 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import forward_ad
 from torch.overrides import handle_torch_function, has_torch_function
 
-from manualgrad.torch_api.errors import explained
+from manualgrad.torch_api.catalogue import CALL_ERRORS, EXPLAINED, answers, explained
+from manualgrad.torch_api.mode import by_hand
+from manualgrad.torch_api.python_functions import COPIES
+from manualgrad.torch_api.reference import of_function
 from manualgrad.torch_api.signatures import rebound, signatures
 
-__all__ = ["hand_written", "overrides"]
+__all__ = ["FUNCTIONAL", "composed", "functional", "inside_by_hand", "name_of", "overrides"]
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+_Call = TypeVar("_Call", bound=Callable[..., Any])
+
+FUNCTIONAL: dict[str, Callable[..., Any]] = {}
+"""The functions of `nn.functional`, by name."""
 
 _strided = torch.strided
+_grad_is_enabled = torch.is_grad_enabled
 _transforms_are_active = torch._C._are_functorch_transforms_active
+_dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 _jit_trace = torch._C._get_tracing_state
-_CALL_ERRORS = (RuntimeError, TypeError, AttributeError, ValueError, IndexError)
+_disabled = torch._C._disabled_torch_function_impl
+_modes = torch._C._len_torch_function_stack
+_mode_at = torch._C._get_function_stack_at
+_pop_mode = torch._C._pop_torch_function_stack
+_push_mode = torch._C._push_on_torch_function_stack
 
 
-def hand_written(
-    torchs: Callable[..., Any], problem: Callable[..., str | None] | None = None
-) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """Decorate a function that calls a Function, and has the signature of torch's.
+def functional(
+    torchs: Any, *names: Any, page: str, otherwise: Callable[..., Any] | None = None, **options: Any
+) -> Callable[[_Call], _Call]:
+    """Decorate a call: enter it in the catalogue, and make it a function of `nn.functional` under PyTorch's name.
 
     Args:
-        torchs: the function of torch's that takes the same calls, and answers those that are not for a Function.
-        problem: what is wrong with the arguments, of which it names as parameters those that it asks about; see _arguments.py.
-            Without one, what is wrong is said by torch's function.
+        torchs: PyTorch's function of that name.
+        names: others that it answers.
+        page: the module of `manualgrad.functions` that derives the gradient.
+        otherwise: what answers where the call does not, in place of `torchs`.
+        options: those of `answers`.
     """
 
-    def decorate(ours: Callable[_P, _R]) -> Callable[_P, _R]:
-        first = next(iter(inspect.signature(ours).parameters))
-        known = signatures(torchs, ours)
+    def enter(call: _Call) -> _Call:
+        answers(torchs, *names, **options)(call)
+        _export(name_of(torchs, call), page, call, otherwise or torchs)
+        return call
 
-        @functools.wraps(ours)
-        def guarded(*args: Any, **kwargs: Any) -> Any:
-            if has_torch_function(args) or (kwargs and has_torch_function(tuple(kwargs.values()))):
-                return _overridden(guarded, torchs, args, kwargs)
+    return enter
+
+
+def name_of(torchs: Any, call: Callable[..., Any]) -> str:
+    """The name in torch.nn.functional: `F.logsigmoid.__name__` is another."""
+    return call.__name__ if getattr(F, call.__name__, None) is torchs else torchs.__name__
+
+
+def composed(torchs: Callable[..., Any], page: str, text: str) -> None:
+    """Make PyTorch's function in Python, whose steps the catalogue has, a function of `nn.functional`."""
+
+    call = functools.wraps(torchs)(_in_steps(torchs))
+    call.__doc__ = text
+    _export(torchs.__name__, page, call, torchs)
+
+
+def _in_steps(torchs: Callable[..., Any]) -> Callable[..., Any]:
+    """PyTorch's function, each step by hand where it is written in Python."""
+    if torchs not in COPIES:
+        return torchs
+
+    def by_hand_in_steps(*args: Any, **kwargs: Any) -> Any:
+        with by_hand():
+            return COPIES[torchs](*args, **kwargs)
+
+    return by_hand_in_steps
+
+
+def inside_by_hand(torchs: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a forward of PyTorch's layers, to be run inside by_hand where something is differentiated."""
+
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        nothing_is_differentiated = not _grad_is_enabled() and not _transforms_are_active()
+        if nothing_is_differentiated or any(overrides(value) for value in (*args, *kwargs.values())):
+            return torchs(self, *args, **kwargs)
+        with by_hand():
+            return torchs(self, *args, **kwargs)
+
+    return forward
+
+
+def _export(name: str, page: str, call: Callable[..., Any], torchs: Callable[..., Any]) -> None:
+    function = _guarded(call, torchs)
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = "manualgrad.nn.functional"
+    function.__doc__ = of_function(name, call.__doc__ or "", page)
+    FUNCTIONAL[name] = function
+
+
+def _guarded(call: Callable[..., Any], torchs: Callable[..., Any]) -> Any:
+    first = next(iter(inspect.signature(call).parameters))
+    known = signatures(torchs, call)
+    in_steps = _in_steps(torchs)
+
+    @functools.wraps(call)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        if has_torch_function(args) or (kwargs and has_torch_function(tuple(kwargs.values()))):
+            return _overridden(function, torchs, args, kwargs)
+        error = None
+        try:
+            input = args[0] if args else kwargs.get(first)
+            if (
+                (not _grad_is_enabled() and not _transforms_are_active() and forward_ad._current_level < 0)
+                or _jit_trace() is not None
+                or (isinstance(input, Tensor) and (input.layout is not _strided or input.is_nested))
+            ):
+                return torchs(*args, **kwargs)
+            answer = call(*args, **kwargs) if isinstance(input, Tensor) else NotImplemented
+        except CALL_ERRORS as found:
+            if isinstance(found, torch.OutOfMemoryError):
+                raise
+            answer, error = NotImplemented, found
+        if answer is not NotImplemented:
+            return answer
+        bound = rebound(known, args, kwargs)
+        if bound is not None:
+            return function(*bound[0], **bound[1])
+        if call not in EXPLAINED or error is None:
             try:
-                input = args[0] if args else kwargs.get(first)
-                if (
-                    (problem is None and _nothing_is_differentiated())
-                    or _jit_trace() is not None
-                    or (isinstance(input, Tensor) and (input.layout is not _strided or input.is_nested))
-                ):
-                    return torchs(*args, **kwargs)
-                answer = ours(*args, **kwargs) if isinstance(input, Tensor) else NotImplemented
-                error = None
-            except _CALL_ERRORS as found:
-                if isinstance(found, torch.OutOfMemoryError):
-                    raise
-                answer, error = NotImplemented, found
-            if answer is not NotImplemented:
-                return answer
-            call = rebound(known, args, kwargs)
-            if call is not None:
-                return guarded(*call[0], **call[1])
-            if problem is None or error is None:
-                try:
-                    return torchs(*args, **kwargs)
-                except _CALL_ERRORS as found:
-                    error = found
-            raise explained(error, _problem(ours, problem, args, kwargs))
+                return in_steps(*args, **kwargs)
+            except CALL_ERRORS as found:
+                error = found
+        raise explained(error, call, args, kwargs)
 
-        if problem is None:  # a call of the catalogue's, which stands in nn.functional under torch's name
-            guarded.__name__ = guarded.__qualname__ = torchs.__name__
-            guarded.__module__ = "manualgrad.nn.functional"
-        return guarded
-
-    return decorate
+    return function
 
 
-def _nothing_is_differentiated() -> bool:
-    return not torch.is_grad_enabled() and not _transforms_are_active() and forward_ad._current_level < 0
-
-
-def _overridden(ours: Callable[..., Any], torchs: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _overridden(function: Callable[..., Any], torchs: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
     """Let the override answer that `has_torch_function` found.
 
-    A tensor subclass is given torch's function, the one it knows. A mode is given ours: `torch.set_default_device` is one,
+    A tensor subclass is given PyTorch's function, the one it knows. A mode is given ours: `torch.set_default_device` is one,
     calls whatever it is given, and would otherwise leave the hand-written gradients out. But the mode of torch.export writes
-    torch's own function into the graph, from which no other could be loaded.
+    PyTorch's own function into the graph, from which no other could be loaded. by_hand has nothing to say to a function that is
+    by hand already.
     """
-    tensors = (*args, *kwargs.values())
-    if torch.compiler.is_exporting() or any(overrides(tensor) for tensor in tensors):
+    values = (*args, *kwargs.values())
+    if torch.compiler.is_exporting():
         return torchs(*args, **kwargs)
-    return handle_torch_function(ours, tensors, *args, **kwargs)
+    for value in values:
+        if type(value) is not Tensor and getattr(type(value), "__torch_function__", _disabled) is not _disabled:
+            return torchs(*args, **kwargs)
+    if not _dynamo_is_tracing() and _modes() == 1 and type(mode := _mode_at(0)) is by_hand and not mode._trace:
+        _pop_mode()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _push_mode(mode)
+    return handle_torch_function(function, values, *args, **kwargs)
 
 
 def overrides(value: Any) -> bool:
     """Whether a value overrides torch functions, as a subclass of Tensor or a Proxy of torch.fx does."""
     return type(value) is not Tensor and getattr(type(value), "__torch_function__", _disabled) is not _disabled
-
-
-_disabled = torch._C._disabled_torch_function_impl
-
-
-def _problem(
-    ours: Callable[..., Any], problem: Callable[..., str | None] | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> str | None:
-    if problem is None:
-        return None
-    try:
-        call = inspect.signature(ours).bind(*args, **kwargs)
-    except TypeError:  # of which Python's own error says enough
-        return None
-    call.apply_defaults()
-    return problem(**{name: call.arguments[name] for name in inspect.signature(problem).parameters})

@@ -1,13 +1,19 @@
-"""Interpolation, as torch.nn.functional.interpolate calls it."""
+"""Interpolation: the operators that torch.nn.functional.interpolate calls."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.functions.interpolate import InterpolateFunction
+from manualgrad.torch_api.catalogue import answers
+from manualgrad.torch_api.guard import composed
+
+_NN: Any = torch._C._nn
 
 
 def _nearest(mode: str, n: int) -> Callable[..., Any]:
@@ -35,10 +41,39 @@ def _interpolated(x: Tensor, mode: str, n: int, size: Any, factors: Any, align_c
     return InterpolateFunction.apply(x, mode, size, factors, align_corners)
 
 
-upsample_nearest1d, upsample_nearest2d, upsample_nearest3d = (_nearest("nearest", n) for n in (1, 2, 3))
-upsample_nearest_exact1d, upsample_nearest_exact2d, upsample_nearest_exact3d = (_nearest("nearest-exact", n) for n in (1, 2, 3))
-upsample_linear1d, upsample_bilinear2d, upsample_trilinear3d = (_weighted("linear", n) for n in (1, 2, 3))
-upsample_bicubic2d = _weighted("cubic", 2)
-upsample_bilinear2d_aa = _weighted("linear, antialiased", 2)
-upsample_bicubic2d_aa = _weighted("cubic, antialiased", 2)
-upsample_lanczos2d_aa = _weighted("lanczos, antialiased", 2)
+for _n in (1, 2, 3):
+    answers(getattr(_NN, f"upsample_nearest{_n}d"))(_nearest("nearest", _n))
+    answers(getattr(_NN, f"_upsample_nearest_exact{_n}d"))(_nearest("nearest-exact", _n))
+for _name, _mode, _n in (
+    ("upsample_linear1d", "linear", 1),
+    ("upsample_bilinear2d", "linear", 2),
+    ("upsample_trilinear3d", "linear", 3),
+    ("upsample_bicubic2d", "cubic", 2),
+    ("_upsample_bilinear2d_aa", "linear, antialiased", 2),
+    ("_upsample_bicubic2d_aa", "cubic, antialiased", 2),
+    ("_upsample_lanczos2d_aa", "lanczos, antialiased", 2),
+):
+    if hasattr(_NN, _name):  # the last is new in 2.14
+        answers(getattr(_NN, _name))(_weighted(_mode, _n))
+
+composed(
+    F.interpolate,
+    "interpolate",
+    """The input at more places, or fewer: each result a sum of the nearest numbers, times weights that add up to 1.
+
+    Shapes:
+        [n, channels, l], [n, channels, h, w] or [n, channels, d, h, w], to [n, channels, *size],
+        or each side times scale_factor.
+
+    Raises:
+        ValueError: when there is neither `size` nor `scale_factor`: `nn.functional.interpolate(torch.rand(1, 1, 3, 3))`.
+        NotImplementedError: when the mode is for other dimensions:
+            `nn.functional.interpolate(torch.rand(1, 1, 3), scale_factor=2, mode='bilinear')`.
+
+    Example:
+        >>> x = torch.tensor([[[[1.0, 2.0]]]])
+        >>> nn.functional.interpolate(x, scale_factor=2)
+        tensor([[[[1., 1., 2., 2.],
+                  [1., 1., 2., 2.]]]])
+    """,
+)

@@ -1,43 +1,43 @@
-"""linear, sigmoid, relu and mse_loss: `manualgrad.nn.functional` has them from here.
-
-What is wrong with a call of theirs is said in a sentence that names the argument, in torch's type.
-"""
+"""The linear layer, and products of matrices."""
 
 from __future__ import annotations
 
-import warnings
-from functools import partial
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn._reduction import legacy_get_string
 
-from manualgrad.function.in_place import kept_as_rows
-from manualgrad.functions import LinearFunction, MSELossFunction, ReLUFunction, SigmoidFunction
-from manualgrad.torch_api.errors import activation_problem, linear_problem, mse_loss_problem
-from manualgrad.torch_api.guard import hand_written
+from manualgrad.function.in_place import are_one, kept_as_rows
+from manualgrad.functions.linear.addmm import AddmmFunction
+from manualgrad.functions.linear.linear import LinearFunction
+from manualgrad.functions.linear.matmul import MatmulFunction
+from manualgrad.torch_api.autocast import cast_as
+from manualgrad.torch_api.catalogue import answers
+from manualgrad.torch_api.errors import linear_problem
+from manualgrad.torch_api.guard import functional
 
-__all__ = ["linear", "mse_loss", "relu", "sigmoid"]
+T = Tensor
 
 
-@hand_written(F.linear, linear_problem)
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """z = input weightᵀ + bias, derived in `manualgrad.functions.linear.linear`; see `torch.nn.functional.linear`.
+@functional(F.linear, explain=linear_problem, page="linear.linear")
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
+    """z = input weightᵀ + bias.
 
     Shapes:
         input [..., in]; weight [out, in]; bias [out] or None; result [..., out]. A weight [in] gives a result [...].
 
     Raises:
         RuntimeError: when shapes, dtypes or devices do not fit: `nn.functional.linear(torch.rand(3), torch.rand(2, 4))`.
-        TypeError: when an argument is no tensor: `nn.functional.linear([1.0], torch.rand(2, 1))`.
+        TypeError: when an argument is not a Tensor: `nn.functional.linear([1.0], torch.rand(2, 1))`.
 
     Example:
         >>> z = nn.functional.linear(torch.rand(100, 784), torch.rand(16, 784, requires_grad=True), torch.rand(16))
         >>> z.shape, z.grad_fn.name()
         (torch.Size([100, 16]), 'LinearFunctionBackward')
     """
-    if weight.requires_grad:
+    if weight.requires_grad and input.dim() > 2:
         input = kept_as_rows(input)
     if weight.dim() == 1 and bias is None:
         return LinearFunction.apply(input, weight.unsqueeze(0), None).squeeze(-1)
@@ -46,107 +46,83 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return LinearFunction.apply(input, weight, bias)
 
 
-@hand_written(torch.sigmoid, partial(activation_problem, "sigmoid"))
-def sigmoid(input: Tensor) -> Tensor:
-    """a = 1 / (1 + e^(-input)) of each element, derived in `manualgrad.functions.activations.sigmoid`; see `torch.sigmoid`.
+@answers(torch.matmul, T.matmul, T.__matmul__, torch.linalg.matmul)
+def matmul(input: Tensor, other: Tensor) -> Any:
+    """Of vectors and matrices as torch.matmul has them: a vector is a matrix of one row, or of one column."""
+    if not input.dim() or not other.dim():
+        return NotImplemented
+    A = input.unsqueeze(0) if input.dim() == 1 else input
+    B = other.unsqueeze(-1) if other.dim() == 1 else other
+    Z = MatmulFunction.apply(*_as_torch_saves_them(A, B))
+    Z = Z.squeeze(-1) if other.dim() == 1 else Z
+    if input.dim() == 1:
+        Z = Z.squeeze(-2 if other.dim() > 1 else -1)
+    return Z
 
-    Shapes:
-        input and result alike, of any shape.
 
-    Raises:
-        TypeError: when the input is no tensor: `nn.functional.sigmoid([1.0])`.
+@answers(T.__rmatmul__)
+def rmatmul(input: Tensor, other: Tensor) -> Any:
+    return matmul(other, input)
 
-    Example:
-        >>> z = torch.tensor([-2.0, 0.5, 8.0], requires_grad=True)
-        >>> nn.functional.sigmoid(z)
-        tensor([0.1192, 0.6225, 0.9997], grad_fn=<SigmoidFunctionBackward>)
+
+def _as_torch_saves_them(A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
+    """Copies of those that torch.matmul copies: it saves these, so that A or B may be changed before the backward.
+
+    It multiplies one batch of matrices, or one matrix for all of a batch, and copies what does not lie in memory as that one.
     """
-    return SigmoidFunction.apply(input)
+    if max(A.dim(), B.dim()) <= 2 or torch.compiler.is_dynamo_compiling():
+        return A, B
+    A_is_one, B_is_one = (t.dim() == 2 or (t.dim() == 3 and t.shape[0] == 1 and t.requires_grad) for t in (A, B))
+    if A.dim() == B.dim() and A.shape[0] == B.shape[0]:
+        A_is_one = B_is_one = False
+    if B.dim() == 2 or (B_is_one and A.dim() == 3):
+        return kept_as_rows(A) if B.requires_grad else A, B
+    if A.dim() == 2 or (A_is_one and B.dim() == 3):
+        return A, kept_as_rows(B.mT).mT if A.requires_grad else B
+    batch = torch.broadcast_shapes(A.shape[:-2], B.shape[:-2])
+    return _in_one_batch(A, batch), _in_one_batch(B, batch)
 
 
-@hand_written(F.relu, partial(activation_problem, "relu"))
-def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """a = max(input, 0) of each element, derived in `manualgrad.functions.activations.relu`; see `torch.nn.functional.relu`.
-
-    Args:
-        inplace: write the result into `input`, and return it.
-
-    Shapes:
-        input and result alike, of any shape.
-
-    Raises:
-        NotImplementedError: when the input is complex or boolean: `nn.functional.relu(torch.tensor([1j]))`.
-        RuntimeError: when it is a leaf to be changed: `nn.functional.relu(torch.rand(3, requires_grad=True), inplace=True)`.
-        TypeError: when it is no tensor: `nn.functional.relu([1.0])`.
-
-    Example:
-        >>> z = torch.tensor([-2.0, 0.5, 8.0], requires_grad=True)
-        >>> nn.functional.relu(z)
-        tensor([0.0000, 0.5000, 8.0000], grad_fn=<ReLUFunctionBackward>)
-    """
-    return ReLUFunction.apply_in_place(input) if inplace else ReLUFunction.apply(input)
+def _in_one_batch(t: Tensor, batch: Sequence[int]) -> Tensor:
+    if len(batch) == 1 or are_one(batch, t.expand(*batch, *t.shape[-2:]).stride()[:-2]):
+        return t
+    return t.clone(memory_format=torch.contiguous_format)
 
 
-def _torchs_mse_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
-    """torch's own, and "batchmean", which it has not, by its "sum"."""
-    if reduction != "batchmean" or size_average is not None or reduce is not None:
-        return F.mse_loss(input, target, size_average, reduce, reduction, weight)  # type: ignore[call-arg]
-    C = F.mse_loss(input, target, reduction="sum", weight=weight)  # type: ignore[call-arg]
-    return C / torch.atleast_1d(input).shape[0]  # the count is an operation of its own, for a trace to hold
+def _of_dims(*dims: int) -> Callable[..., Any]:
+    """matmul of operands with these numbers of dimensions only, the first of which agree where there are three."""
+
+    def product(input: Tensor, other: Tensor, /) -> Any:
+        if (input.dim(), other.dim()) != dims or (dims[0] == 3 and input.shape[0] != other.shape[0]):
+            return NotImplemented
+        return matmul(input, other)
+
+    return product
 
 
-@hand_written(_torchs_mse_loss, mse_loss_problem)
-def mse_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
-    """The quadratic cost, derived in `manualgrad.functions.losses.mse_loss`; see `torch.nn.functional.mse_loss`.
+mm = answers(torch.mm, T.mm)(_of_dims(2, 2))
+bmm = answers(torch.bmm, T.bmm)(_of_dims(3, 3))
+mv = answers(torch.mv, T.mv)(_of_dims(2, 1))
+_dot = _of_dims(1, 1)
 
-    Args:
-        size_average, reduce: deprecated, as in torch.
-        reduction: "none", "mean" or "sum", as in torch, or "batchmean": the sum over the outputs, averaged over the
-            examples, that is divided by `input.shape[0]` (for a 0-d input, by 1), also where there is a `weight`.
-        weight: a factor of each square. "mean" then divides by its sum.
 
-    Shapes:
-        input and target alike; another target is broadcast, with a warning. weight as input. The result is 0-d, or for
-        "none" has the broadcast shape.
+@answers(torch.dot, T.dot)
+def dot(input: Tensor, tensor: Tensor) -> Any:
+    """Not in autocast's dtype, as other products are."""
+    return cast_as({"cuda": "widest", "cpu": None}, (input, tensor), lambda a, b: _dot(a, b))
 
-    Raises:
-        ValueError: when the reduction is another: `nn.functional.mse_loss(torch.rand(3), torch.rand(3), reduction="median")`.
-        ValueError: when weight is not as input: `nn.functional.mse_loss(torch.rand(3), torch.rand(3), weight=torch.rand(2))`.
-        RuntimeError: when shapes or devices do not fit: `nn.functional.mse_loss(torch.rand(3), torch.rand(2))`.
-        NotImplementedError: when numbers are complex: `nn.functional.mse_loss(torch.tensor([1j]), torch.tensor([1j]))`.
-        AttributeError: when an argument is no tensor: `nn.functional.mse_loss([1.0], torch.rand(1))`.
 
-    Example:
-        >>> a, y = torch.tensor([[1.0, 2.0], [6.0, 2.0]]), torch.tensor([[1.0, 1.0], [2.0, 1.0]])
-        >>> nn.functional.mse_loss(a, y, reduction="batchmean")  # (0 + 1 + 16 + 1) / 2 examples
-        tensor(9.)
-    """
-    if target.shape != input.shape:
-        warnings.warn(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}): "
-            "the two are broadcast, which is seldom what is meant; give both the same size.",
-            stacklevel=3,  # who called the guard
-        )
-    if size_average is not None or reduce is not None:
-        reduction = legacy_get_string(size_average, reduce)
-    if reduction not in ("none", "mean", "sum", "batchmean"):
-        raise ValueError(f"mse_loss: reduction must be 'none', 'mean', 'sum' or 'batchmean', and is {reduction!r}")
-    if weight is not None and weight.shape != input.shape:
-        raise ValueError(f"mse_loss: weight must have the shape of input, {list(input.shape)}, and has {list(weight.shape)}")
-    if weight is not None and weight.is_complex():
-        raise NotImplementedError(f"mse_loss: weight is {weight.dtype}, and must be real")
-    return MSELossFunction.apply(input, target, reduction, weight)
+def _added(*dims: int) -> Callable[..., Any]:
+    """beta input + alpha A B, of A and B with these numbers of dimensions."""
+
+    def function(input: Tensor, A: Tensor, B: Tensor, /, *, beta: Any = 1, alpha: Any = 1) -> Any:
+        if (A.dim(), B.dim()) != dims:
+            return NotImplemented
+        return AddmmFunction.apply(input, A, B, beta, alpha)
+
+    return function
+
+
+addmm = answers(torch.addmm, T.addmm)(_added(2, 2))
+baddbmm = answers(torch.baddbmm, T.baddbmm)(_added(3, 3))
+addmv = answers(torch.addmv, T.addmv)(_added(2, 1))

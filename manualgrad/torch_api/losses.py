@@ -3,23 +3,65 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import _reduction
 
 from manualgrad.function.in_place import kept
+from manualgrad.functions.arithmetic.sums import MeanFunction, SumFunction
 from manualgrad.functions.losses.binary_cross_entropy import BCELossFunction, BCEWithLogitsLossFunction
 from manualgrad.functions.losses.cross_entropy import ClassCrossEntropyFunction, CrossEntropyFunction
 from manualgrad.functions.losses.distances import HuberLossFunction, L1LossFunction, SmoothL1LossFunction
 from manualgrad.functions.losses.kl_div import KLDivFunction, LogKLDivFunction
+from manualgrad.functions.losses.mse_loss import MSELossFunction
 from manualgrad.functions.losses.nll_loss import NLLLossFunction
-from manualgrad.torch_api.arithmetic import div, mean, mul, sub, sum
+from manualgrad.torch_api.arithmetic import div, mul, sub, sum
 from manualgrad.torch_api.autocast import autocast_is_on, autocast_is_on_for
+from manualgrad.torch_api.catalogue import answers
+from manualgrad.torch_api.errors import mse_loss_problem
+from manualgrad.torch_api.guard import functional
 from manualgrad.torch_api.movement import abs, broadcast_tensors
 
+_NN: Any = torch._C._nn
 _REDUCTIONS = ("none", "mean", "sum")
+
+
+def _of_legacy(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
+    if size_average is None and reduce is None:
+        return reduction
+    return _reduction.legacy_get_string(size_average, reduce)
+
+
+def _warn_of_broadcasting(input: Tensor, target: Tensor) -> None:
+    warnings.warn(
+        f"Using a target size ({target.shape}) that is different to the input size ({input.shape}): "
+        "the two are broadcast, which is seldom what is meant; give both the same size.",
+        stacklevel=4,  # who called the guard
+    )
+
+
+# Of classes.
+
+_OF_CLASSES = """{summary}
+
+Shapes:
+    input [n, classes], [n, classes, d1, ...] or [classes]; target [n], [n, d1, ...] or [] of integers{probabilities}.
+    The result is 0-d, or for the reduction "none" as the target.
+
+Raises:
+    ValueError: when there are not as many targets as inputs: `nn.functional.{name}(torch.rand(3, 4), torch.tensor([1, 2]))`.
+    IndexError: when a target is not the number of a class: `nn.functional.{name}(torch.rand(1, 4), torch.tensor([4]))`.
+    ValueError: when there is no such reduction: `nn.functional.{name}(torch.rand(3), torch.rand(3), reduction='median')`.
+
+Example:
+    >>> p = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]])
+    >>> nn.functional.{name}(torch.log(p), torch.tensor([0, 2]))
+    tensor(0.4581)
+"""
 
 
 def cross_entropy(
@@ -65,6 +107,20 @@ def nll_loss(
     return C.squeeze(0) if input.dim() == 1 and reduction == "none" else C
 
 
+cross_entropy.__doc__ = _OF_CLASSES.format(
+    name="cross_entropy",
+    summary="−log softmax(z)_y of the class y, or −Σ_k y_k log softmax(z)_k of probabilities y.",
+    probabilities=", or probabilities as the input",
+)
+nll_loss.__doc__ = _OF_CLASSES.format(
+    name="nll_loss",
+    summary="−input_y, with y the class and the logarithms of probabilities as the input.",
+    probabilities="",
+)
+functional(F.cross_entropy, page="losses.cross_entropy")(cross_entropy)
+functional(F.nll_loss, page="losses.nll_loss")(nll_loss)
+
+
 def _is_of_classes(input: Tensor, target: Tensor, weight: Tensor | None) -> bool:
     if target.dtype != torch.int64 or not _has_classes(input, weight):
         return False
@@ -80,28 +136,57 @@ def _has_classes(input: Tensor, weight: Tensor | None) -> bool:
     return K > 0 and (weight is None or (weight.shape == (K,) and weight.is_floating_point()))
 
 
-def _of_legacy(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
-    if size_average is None and reduce is None:
-        return reduction
-    return _reduction.legacy_get_string(size_average, reduce)
-
-
 def _batch_of_one(*tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(t.unsqueeze(0) for t in tensors)
 
 
-# Losses of pairs, with the signatures of torch's operators, where the reduction is a number; by_hand sees through
-# torch.nn.functional's functions, which call them.
+# Of pairs: each as torch's operator, where the reduction is a number, and as torch.nn.functional's, which calls that.
+
+_PAIRS = """{summary}
+
+Shapes:
+    input and target alike, of any shape; the result is 0-d, or for the reduction "none" as the input.
+
+Raises:
+    {error}: when the shapes do not fit: `nn.functional.{name}(torch.rand(3), torch.rand(2))`.
+    ValueError: when there is no such reduction: `nn.functional.{name}(torch.rand(3), torch.rand(3), reduction='median')`.{more}
+
+Example:
+    >>> nn.functional.{name}({example})
+    tensor({result})
+"""
+_DISTANCES = "torch.tensor([1.0, 2.0, 6.0]), torch.tensor([1.0, 1.0, 2.0])"
+
+
+def _of_pairs(
+    torchs: Any, page: str, summary: str, example: str, result: str, error: str = "RuntimeError", more: str = ""
+) -> Callable[..., Any]:
+    """`functional`, with the docstring of a loss of pairs."""
+
+    def enter(call: Any) -> Any:
+        texts = {"name": torchs.__name__, "summary": summary, "example": example, "result": result, "error": error}
+        call.__doc__ = _PAIRS.format(**texts, more=more and f"\n    {more}")
+        return functional(torchs, page=page)(call)
+
+    return enter
 
 
 def reduced(loss: Any, reduction: int) -> Any:
     if loss is NotImplemented or reduction == 0:
         return loss
-    return (mean if reduction == 1 else sum)(loss)
+    return (MeanFunction if reduction == 1 else SumFunction).apply(loss, tuple(range(loss.dim())), False)
 
 
-def _are_pairs(*tensors: Any) -> bool:
-    return all(isinstance(t, Tensor) and t.shape == tensors[0].shape and t.is_floating_point() for t in tensors)
+def _are_pairs(a: Any, y: Any) -> bool:
+    return a.shape == y.shape and a.is_floating_point() and y.is_floating_point()
+
+
+def _loss(Function: Any, a: Tensor, y: Tensor, reduction: int, number: float) -> Any:
+    """The reduced loss of a and y, which have one shape, and of a number above 0."""
+    if number <= 0 or a.shape != y.shape or not a.is_floating_point() or not y.is_floating_point():
+        return NotImplemented
+    loss = Function.apply(a, y, number)
+    return loss if reduction == 0 else reduced(loss, reduction)
 
 
 def _are_constant(*weights: Tensor | None) -> bool:
@@ -109,14 +194,23 @@ def _are_constant(*weights: Tensor | None) -> bool:
     return not any(weight is not None and weight.requires_grad for weight in weights)
 
 
-def l1_loss(input: Tensor, target: Tensor, reduction: int = 1, *, out: Any = None) -> Any:
-    if out is not None:
-        return NotImplemented
-    of_each = L1LossFunction.apply(input, target)[0] if _are_pairs(input, target) else abs(sub(input, target))
-    return reduced(of_each, reduction)
+def _torchs_mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """PyTorch's own, and the reduction "batchmean", which it lacks, from its "sum"."""
+    if reduction != "batchmean" or size_average is not None or reduce is not None:
+        return F.mse_loss(input, target, size_average, reduce, reduction, weight)  # type: ignore[call-arg]
+    C = F.mse_loss(input, target, reduction="sum", weight=weight)  # type: ignore[call-arg]
+    return C / torch.atleast_1d(input).shape[0]  # the count is an operation of its own, for a trace to hold
 
 
-def functional_l1_loss(
+@functional(F.mse_loss, otherwise=_torchs_mse_loss, explain=mse_loss_problem, page="losses.mse_loss")
+def mse_loss(
     input: Tensor,
     target: Tensor,
     size_average: bool | None = None,
@@ -124,41 +218,128 @@ def functional_l1_loss(
     reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Any:
-    """torch.nn.functional's, which hands itself over to a mode without its weight (seen in 2.14.1)."""
+    """The quadratic cost, the squares of (input − target).
+
+    Args:
+        size_average, reduce: deprecated, as in torch.
+        reduction: "none", "mean" or "sum", as in torch, or "batchmean", the cost that `train.py` lowers: the sum over the
+            outputs, averaged over the examples, that is divided by `input.shape[0]` (for a 0-d input, by 1), also where there
+            is a `weight`.
+        weight: a factor of each square. "mean" then divides by its sum.
+
+    Shapes:
+        input and target alike; another target is broadcast, with a warning. weight as input. The result is 0-d, or for
+        "none" has the broadcast shape.
+
+    Raises:
+        ValueError: when the reduction is another: `nn.functional.mse_loss(torch.rand(3), torch.rand(3), reduction="median")`.
+        ValueError: when weight is not as input: `nn.functional.mse_loss(torch.rand(3), torch.rand(3), weight=torch.rand(2))`.
+        RuntimeError: when shapes or devices do not fit: `nn.functional.mse_loss(torch.rand(3), torch.rand(2))`.
+        NotImplementedError: when numbers are complex: `nn.functional.mse_loss(torch.tensor([1j]), torch.tensor([1j]))`.
+        AttributeError: when an argument is not a Tensor: `nn.functional.mse_loss([1.0], torch.rand(1))`.
+
+    Example:
+        >>> a, y = torch.tensor([[1.0, 2.0], [6.0, 2.0]]), torch.tensor([[1.0, 1.0], [2.0, 1.0]])
+        >>> nn.functional.mse_loss(a, y, reduction="batchmean")  # (0 + 1 + 16 + 1) / 2 examples
+        tensor(9.)
+    """
+    if target.shape != input.shape:
+        _warn_of_broadcasting(input, target)
+    reduction = _of_legacy(size_average, reduce, reduction)
+    if reduction not in (*_REDUCTIONS, "batchmean"):
+        raise ValueError(f"mse_loss: reduction must be 'none', 'mean', 'sum' or 'batchmean', and is {reduction!r}")
+    if weight is not None and weight.shape != input.shape:
+        raise ValueError(f"mse_loss: weight must have the shape of input, {list(input.shape)}, and has {list(weight.shape)}")
+    if weight is not None and weight.is_complex():
+        raise NotImplementedError(f"mse_loss: weight is {weight.dtype}, and must be real")
+    return MSELossFunction.apply(input, target, reduction, weight)
+
+
+@answers(_NN.l1_loss)
+def _l1_loss(input: Tensor, target: Tensor, reduction: int = 1) -> Any:
+    of_each = L1LossFunction.apply(input, target)[0] if _are_pairs(input, target) else abs(sub(input, target))
+    return reduced(of_each, reduction)
+
+
+@_of_pairs(F.l1_loss, "losses.distances", "|input − target|.", _DISTANCES, "1.6667")
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Any:
     if reduction not in _REDUCTIONS or (weight is not None and weight.shape != input.shape):
         return NotImplemented
     if target.shape != input.shape:
-        warnings.warn(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}): "
-            "the two are broadcast, which is seldom what is meant; give both the same size.",
-            stacklevel=3,  # who called the guard
-        )
+        _warn_of_broadcasting(input, target)
         input, target = broadcast_tensors(input, target)
     number = _REDUCTIONS.index(_of_legacy(size_average, reduce, reduction))
     if weight is None:
-        return l1_loss(input, target, number)
-    weighted = mul(l1_loss(input, target, 0), weight)
+        return _l1_loss(input, target, number)
+    weighted = mul(_l1_loss(input, target, 0), weight)
     return div(sum(weighted), sum(weight)) if _REDUCTIONS[number] == "mean" else reduced(weighted, number)
 
 
-def smooth_l1_loss(input: Tensor, target: Tensor, reduction: int = 1, beta: float = 1.0, *, out: Any = None) -> Any:
-    if out is not None or beta <= 0 or not _are_pairs(input, target):
+@answers(_NN.smooth_l1_loss)
+def _smooth_l1_loss(input: Tensor, target: Tensor, reduction: int = 1, beta: float = 1.0) -> Any:
+    return _loss(SmoothL1LossFunction, input, target, reduction, beta)
+
+
+@_of_pairs(
+    F.smooth_l1_loss,
+    "losses.distances",
+    "d²/2β where |d| < β, else |d| − β/2, with d = input − target.",
+    _DISTANCES,
+    "1.3333",
+    more="RuntimeError: when β is below 0: `nn.functional.smooth_l1_loss(torch.rand(3), torch.rand(3), beta=-1.0)`.",
+)
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Any:
+    reduction = _of_legacy(size_average, reduce, reduction)
+    return _loss(SmoothL1LossFunction, input, target, _REDUCTIONS.index(reduction), beta)
+
+
+@answers(_NN.huber_loss)
+def _huber_loss(input: Tensor, target: Tensor, reduction: int = 1, delta: float = 1.0) -> Any:
+    return _loss(HuberLossFunction, input, target, reduction, delta)
+
+
+@_of_pairs(
+    F.huber_loss,
+    "losses.distances",
+    "d²/2 where |d| < δ, else δ (|d| − δ/2), with d = input − target.",
+    _DISTANCES,
+    "1.3333",
+    more="RuntimeError: when δ is not above 0: `nn.functional.huber_loss(torch.rand(3), torch.rand(3), delta=0.0)`.",
+)
+def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None) -> Any:
+    if weight is not None or reduction not in _REDUCTIONS:
         return NotImplemented
-    return reduced(SmoothL1LossFunction.apply(input, target, beta), reduction)
+    return _loss(HuberLossFunction, input, target, _REDUCTIONS.index(reduction), delta)
 
 
-def huber_loss(input: Tensor, target: Tensor, reduction: int = 1, delta: float = 1.0, *, out: Any = None) -> Any:
-    if out is not None or delta <= 0 or not _are_pairs(input, target):
-        return NotImplemented
-    return reduced(HuberLossFunction.apply(input, target, delta), reduction)
-
-
-def kl_div(input: Tensor, target: Tensor, reduction: int = 1, *, log_target: bool = False) -> Any:
+@answers(torch.kl_div)
+def _kl_div(input: Tensor, target: Tensor, reduction: int = 1, *, log_target: bool = False) -> Any:
     a, y = broadcast_tensors(input, target)
     return reduced(LogKLDivFunction.apply(a, y)[0] if log_target else KLDivFunction.apply(a, y), reduction)
 
 
-def functional_kl_div(
+@_of_pairs(
+    F.kl_div,
+    "losses.kl_div",
+    "y (log y − input), with probabilities y and the logarithms of others as the input.",
+    "torch.log(torch.tensor([[0.5, 0.5]])), torch.tensor([[0.25, 0.75]]), reduction='batchmean'",
+    "0.1308",
+)
+def kl_div(
     input: Tensor,
     target: Tensor,
     size_average: bool | None = None,
@@ -166,38 +347,80 @@ def functional_kl_div(
     reduction: str = "mean",
     log_target: bool = False,
 ) -> Any:
-    """torch.nn.functional's: its warning is one that Dynamo cannot trace."""
     if reduction not in (*_REDUCTIONS, "batchmean"):
         return NotImplemented
     legacy = size_average is not None or reduce is not None
     reduction = _of_legacy(size_average, reduce, reduction)
-    if reduction == "mean" and not legacy and not torch.compiler.is_dynamo_compiling():
+    if reduction == "mean" and not legacy and not torch.compiler.is_dynamo_compiling():  # which cannot trace PyTorch's warning
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size; 'batchmean' divides by the "
             "batch size alone, as the Kullback-Leibler divergence is defined.",
             stacklevel=3,  # who called the guard
         )
     as_number = {"none": 0, "mean": 1, "sum": 2, "batchmean": 2}[reduction]
-    loss = kl_div(input, target, as_number, log_target=log_target)
+    loss = _kl_div(input, target, as_number, log_target=log_target)
     return div(loss, input.shape[0]) if reduction == "batchmean" and input.dim() else loss
 
 
-def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: int = 1, *, out: Any = None
-) -> Any:
-    if out is not None or not _are_pairs(input, target) or not _are_constant(weight):
+@answers(_NN.binary_cross_entropy)
+def _binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: int = 1) -> Any:
+    if not _are_pairs(input, target) or not _are_constant(weight):
         return NotImplemented
     if input.is_cuda and autocast_is_on_for(input):
         return NotImplemented  # torch refuses it there
     return reduced(_weighted(BCELossFunction.apply(input, target), weight), reduction)
 
 
-def binary_cross_entropy_with_logits(
+@_of_pairs(
+    F.binary_cross_entropy,
+    "losses.binary_cross_entropy",
+    "−y log a − (1 − y) log(1 − a), of probabilities a and targets y.",
+    "torch.tensor([0.5, 0.9]), torch.tensor([0.0, 1.0])",
+    "0.3993",
+    error="ValueError",
+    more="RuntimeError: when a number of the input is not between 0 and 1: "
+    "`nn.functional.binary_cross_entropy(torch.tensor([2.0]), torch.tensor([1.0]))`.",
+)
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Any:
+    reduction = _of_legacy(size_average, reduce, reduction)
+    return _binary_cross_entropy(input, target, weight, _REDUCTIONS.index(reduction))
+
+
+@answers(torch.binary_cross_entropy_with_logits)
+def _binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, reduction: int = 1
 ) -> Any:
     if not _are_pairs(input, target) or not _are_constant(weight, pos_weight):
         return NotImplemented
     return reduced(_weighted(BCEWithLogitsLossFunction.apply(input, target, pos_weight), weight), reduction)
+
+
+@_of_pairs(
+    F.binary_cross_entropy_with_logits,
+    "losses.binary_cross_entropy",
+    "−y log σ(z) − (1 − y) log(1 − σ(z)), of weighted inputs z and targets y.",
+    "torch.tensor([0.0, 2.0]), torch.tensor([0.0, 1.0])",
+    "0.4100",
+    error="ValueError",
+)
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Any:
+    reduction = _of_legacy(size_average, reduce, reduction)
+    return _binary_cross_entropy_with_logits(input, target, weight, pos_weight, _REDUCTIONS.index(reduction))
 
 
 def _weighted(loss: Tensor, weight: Tensor | None) -> Any:

@@ -16,16 +16,12 @@ from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import CheckpointFunction
 
-from manualgrad.torch_api.catalogue import CATALOGUE, COMPOSITIONS, EXPLAINED, SIGNATURES
-from manualgrad.torch_api.signatures import rebound
+from manualgrad.torch_api.catalogue import CATALOGUE, METHODS_IN_PYTHON, answered
+from manualgrad.torch_api.python_functions import COPIES
 
 __all__ = ["by_hand"]
 
 _C = TypeVar("_C", bound=Callable[..., Any])
-
-# Methods of Tensor that torch writes in Python: `1 - x` calls one. Dynamo looks them up in a dict in vain, and then finds its
-# own guard wrong.
-_NAMED = {f.__name__: call for f, call in CATALOGUE.items() if isinstance(f, types.FunctionType) and "Tensor" in f.__qualname__}
 
 _grad_is_enabled = torch.is_grad_enabled
 _transforms_are_active = torch._C._are_functorch_transforms_active
@@ -73,7 +69,6 @@ class by_hand(TorchFunctionMode):
     """
 
     def __init__(self, trace: bool = False) -> None:
-        super().__init__()
         self._trace = trace
 
     def __enter__(self) -> by_hand:
@@ -83,22 +78,24 @@ class by_hand(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        hand_written = _NAMED.get(func.__name__) if _dynamo_is_tracing() else None
-        hand_written = hand_written or CATALOGUE.get(func)
-        if hand_written is not None:
+        is_tracing = _dynamo_is_tracing()
+        call = (METHODS_IN_PYTHON.get(func.__name__) if is_tracing else None) or CATALOGUE.get(func)
+        if call is not None:
             if _is_for_a_function(types, args, kwargs):
-                answer = _answer(hand_written, func, args, kwargs)
+                answer = answered(call, func, args, kwargs)
                 if answer is not NotImplemented:
+                    if not is_tracing and (hooks := _saved_tensor_hooks(True)) and _is_checkpoints(hooks):
+                        _mark(answer)
                     return answer
-            elif not _grad_is_enabled() and not _dynamo_is_tracing():
+            elif not is_tracing and not _grad_is_enabled():
                 self._refuse_reentrant_checkpoint(args, kwargs)
-        elif func in COMPOSITIONS:
+        if func in COPIES:
             reentrant = self._reentrant
             with self:
                 self._reentrant = reentrant  # no new block begins
-                return COMPOSITIONS[func](*args, **kwargs)
+                return COPIES[func](*args, **kwargs)
         result = func(*args, **kwargs)
-        if self._trace and not _dynamo_is_tracing():
+        if self._trace and not is_tracing:
             _remember_where(result, _tensors(args, kwargs))
         return result
 
@@ -130,51 +127,29 @@ for _method in (by_hand.__torch_function__, by_hand.__enter__):
 
 def _is_for_a_function(types: Any, args: Any, kwargs: Any) -> bool:
     """Whether a call is to be differentiated, and on plain arrays alone."""
-    if _jit_trace() is not None or _is_exporting():
+    if _jit_trace() is not None or _is_exporting() or kwargs.get("out") is not None:
         return False
-    if any(t is not Tensor and t.__torch_function__ is not _disabled for t in types):
-        return False
+    for t in types:
+        if t is not Tensor and t.__torch_function__ is not _disabled:
+            return False
     all_count = _transforms_are_active() or forward_ad._current_level >= 0
     if not all_count and not _grad_is_enabled():
         return False
     differentiated = False
-    for tensor in _tensors(args, kwargs):
-        if tensor.layout is not torch.strided or tensor.is_nested:
-            return False
-        differentiated = differentiated or all_count or tensor.requires_grad
+    values = (*args, *kwargs.values()) if kwargs else args
+    for value in values:
+        for tensor in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(tensor, Tensor):
+                if tensor.layout is not torch.strided or tensor.is_nested:
+                    return False
+                differentiated = differentiated or all_count or tensor.requires_grad
     return differentiated
 
 
 def _tensors(args: Any, kwargs: Any) -> list[Tensor]:
-    """Those among the arguments, and in lists and tuples among them."""
-    found = []
-    for value in (*args, *kwargs.values()):
-        if isinstance(value, Tensor):
-            found.append(value)
-        elif isinstance(value, list | tuple):
-            found.extend(v for v in value if isinstance(v, Tensor))
-    return found
-
-
-def _answer(hand_written: Any, func: Any, args: Any, kwargs: Any) -> Any:
-    """The hand-written function's. Where it is NotImplemented, torch's own answers, or says what is wrong."""
-    problem: Exception | None = None
-    try:
-        answer = hand_written(*args, **kwargs)
-    except (RuntimeError, TypeError, AttributeError, ValueError, IndexError) as error:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise
-        answer, problem = NotImplemented, error
-    if answer is NotImplemented:
-        call = rebound(SIGNATURES.get(func, ()), args, kwargs)
-        if call is not None:
-            return _answer(hand_written, func, *call)
-        if problem is not None and hand_written in EXPLAINED:
-            raise problem
-        return NotImplemented
-    if not _dynamo_is_tracing() and _is_checkpointed():
-        _mark(answer)
-    return answer
+    """The tensors among the arguments, and in lists and tuples among them."""
+    values = (value if isinstance(value, list | tuple) else (value,) for value in (*args, *kwargs.values()))
+    return [t for group in values for t in group if isinstance(t, Tensor)]
 
 
 # Where torch's own operators were called.
@@ -221,10 +196,9 @@ class _Mark(torch.autograd.Function):
         return nothing.clone()
 
 
-def _is_checkpointed() -> bool:
+def _is_checkpoints(hooks: Any) -> bool:
     """Whether saved tensors go to torch.utils.checkpoint, which says so by an attribute of its hook."""
-    hooks = _saved_tensor_hooks(True)
-    return bool(hooks) and getattr(hooks[0], "_checkpoint_internal", False)
+    return getattr(hooks[0], "_checkpoint_internal", False)
 
 
 def _mark(answer: Any) -> None:

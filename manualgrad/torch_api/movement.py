@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.functions.arithmetic.movement import (
@@ -28,17 +29,25 @@ from manualgrad.functions.arithmetic.piecewise import (
     MinimumFunction,
     WhereFunction,
 )
+from manualgrad.torch_api.catalogue import answers
+from manualgrad.torch_api.guard import functional
 from manualgrad.torch_api.indexing import places
+
+_NN: Any = torch._C._nn
+
+T = Tensor
 
 _NUMBER = (int, float)
 
 
-def abs(input: Tensor, *, out: Tensor | None = None) -> Any:
-    return NotImplemented if out is not None else AbsFunction.apply(input)
+@answers(torch.abs, torch.absolute, T.abs, T.absolute, T.__abs__, in_place=(T.abs_, T.absolute_, torch.abs_))
+def abs(input: Tensor) -> Any:
+    return AbsFunction.apply(input)
 
 
-def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None = None) -> Any:
-    if out is not None or (min is None and max is None):
+@answers(torch.clamp, torch.clip, T.clamp, T.clip, in_place=(T.clamp_, T.clip_, torch.clamp_, torch.clip_))
+def clamp(input: Tensor, min: Any = None, max: Any = None) -> Any:
+    if min is None and max is None:
         return NotImplemented
     if all(bound is None or isinstance(bound, _NUMBER) for bound in (min, max)):
         return ClampFunction.apply(input, min, max)
@@ -49,36 +58,44 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None
     return MaximumFunction.apply(input, min) if max is None else ClampByFunction.apply(input, min, max)
 
 
-def clamp_min(input: Tensor, min: Any, *, out: Tensor | None = None) -> Any:
-    return clamp(input, min, out=out)
+@answers(torch.clamp_min, T.clamp_min, in_place=(T.clamp_min_, torch.clamp_min_))
+def clamp_min(input: Tensor, min: Any) -> Any:
+    return clamp(input, min)
 
 
-def clamp_max(input: Tensor, max: Any, *, out: Tensor | None = None) -> Any:
-    return clamp(input, max=max, out=out)
+@answers(torch.clamp_max, T.clamp_max, in_place=(T.clamp_max_, torch.clamp_max_))
+def clamp_max(input: Tensor, max: Any) -> Any:
+    return clamp(input, max=max)
 
 
-def maximum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Any:
-    return NotImplemented if out is not None else MaximumFunction.apply(input, other)
+@answers(torch.maximum, T.maximum)
+def maximum(input: Tensor, other: Tensor) -> Any:
+    return MaximumFunction.apply(input, other)
 
 
-def minimum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Any:
-    return NotImplemented if out is not None else MinimumFunction.apply(input, other)
+@answers(torch.minimum, T.minimum)
+def minimum(input: Tensor, other: Tensor) -> Any:
+    return MinimumFunction.apply(input, other)
 
 
-def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tensor | None = None) -> Any:
-    if out is not None or input is None or other is None:
+@answers(torch.where)
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+    if input is None or other is None:
         return NotImplemented
     return WhereFunction.apply(condition, input, other)
 
 
+@answers(T.where)
 def where_method(self: Tensor, condition: Tensor, other: Any) -> Any:
     return where(condition, self, other)
 
 
+@answers(torch.masked_fill, T.masked_fill, in_place=T.masked_fill_, keeps_input=False)
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Any:
     return MaskedFillFunction.apply(input, mask, value)
 
 
+@answers(T.expand)
 def expand(input: Tensor, *sizes: Any, implicit: bool = False) -> Any:
     shape = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], Sequence) else sizes
     new = len(shape) - input.dim()
@@ -88,17 +105,37 @@ def expand(input: Tensor, *sizes: Any, implicit: bool = False) -> Any:
     return ExpandFunction.apply(input, whole)
 
 
+@answers(T.expand_as)
 def expand_as(input: Tensor, other: Tensor) -> Any:
     return expand(input, tuple(other.shape))
 
 
+@answers(torch.broadcast_tensors)
 def broadcast_tensors(*tensors: Any) -> Any:
     tensors = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], Sequence) else tensors
     shape = torch.broadcast_shapes(*(t.shape for t in tensors))
     return tuple(t.view_as(t) if t.shape == shape else expand(t, shape) for t in tensors)
 
 
+@functional(F.pad, _NN.pad, page="arithmetic.movement")
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
+    """The input with numbers around it: `value`, its reflection, its last numbers, or its other side.
+
+    Shapes:
+        input [..., h, w], say, and `pad` (left, right, top, bottom); result [..., top + h + bottom, left + w + right].
+        `pad` names the last dimension first; below 0 it takes away.
+
+    Raises:
+        RuntimeError: when `pad` is not made of pairs: `nn.functional.pad(torch.rand(1, 3), (1,))`.
+        RuntimeError: when there is less to reflect: `nn.functional.pad(torch.rand(1, 3), (4, 4), mode='reflect')`.
+        NotImplementedError: when there is no such mode: `nn.functional.pad(torch.rand(1, 3), (1, 1), mode='wrap')`.
+
+    Example:
+        >>> nn.functional.pad(torch.tensor([[1.0, 2.0, 3.0]]), (1, 2))
+        tensor([[0., 1., 2., 3., 0., 0.]])
+        >>> nn.functional.pad(torch.tensor([[1.0, 2.0, 3.0]]), (1, 2), mode='reflect')
+        tensor([[2., 1., 2., 3., 2., 1.]])
+    """
     if len(pad) % 2 or len(pad) > 2 * input.dim():
         return NotImplemented
     if mode != "constant":
@@ -135,28 +172,31 @@ _PLACES: dict[str, Callable[[Tensor, int], Tensor]] = {
 }
 
 
+@answers(torch.flip, T.flip)
 def flip(input: Tensor, *args: Any, dims: Any = None) -> Any:
     wanted = dims if dims is not None else args[0] if len(args) == 1 and isinstance(args[0], Sequence) else args
     return FlipFunction.apply(input, (wanted,) if isinstance(wanted, int) else tuple(wanted))
 
 
+@answers(torch.roll, T.roll)
 def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Any:
     shifts, dims = ((n,) if isinstance(n, int) else tuple(n) for n in (shifts, dims if dims is not None else ()))
     return RollFunction.apply(input, shifts, dims)
 
 
-def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False, out: Tensor | None = None) -> Any:
-    if out is not None or sparse_grad:
+@answers(torch.gather, T.gather)
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Any:
+    if sparse_grad:
         return NotImplemented
     return GatherFunction.apply(input, dim, index)
 
 
-def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Any:
-    if out is not None:
-        return NotImplemented
+@answers(torch.index_select, T.index_select)
+def index_select(input: Tensor, dim: int, index: Tensor) -> Any:
     return IndexSelectFunction.apply(input, dim, index)
 
 
+@answers(T.__getitem__)
 def getitem(input: Tensor, index: Any) -> Any:
     """x[index] with tensors among the indices, after whatever else is among them, which makes a view."""
     found = None if _makes_a_view(index) else places(input, index)

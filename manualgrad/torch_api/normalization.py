@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.function.in_place import kept, kept_beside
@@ -16,10 +17,13 @@ from manualgrad.functions.normalization.instance_norm import InstanceNormFunctio
 from manualgrad.functions.normalization.layer_norm import LayerNormFunction
 from manualgrad.functions.normalization.rms_norm import RMSNormFunction
 from manualgrad.torch_api import arithmetic, movement, pooling
+from manualgrad.torch_api.catalogue import answers
+from manualgrad.torch_api.guard import functional
 
 _HALF = (torch.float16, torch.bfloat16)
 
 
+@functional(F.batch_norm, page="normalization.batch_norm")
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
@@ -30,12 +34,29 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Any:
-    """torch.nn.functional's."""
+    """(x − mean) / √(variance + eps) · weight + bias, with the mean and variance of each channel in the batch.
+
+    Shapes:
+        input and result alike, [n, channels, ...]; running_mean, running_var, weight and bias [channels].
+
+    Raises:
+        ValueError: when there is one number to take the mean of:
+            `nn.functional.batch_norm(torch.rand(1, 2), None, None, training=True)`.
+        RuntimeError: when weight does not fit:
+            `nn.functional.batch_norm(torch.rand(4, 2), *2 * [None], torch.rand(3), training=True)`.
+        RuntimeError: when out of training there is no running mean: `nn.functional.batch_norm(torch.rand(4, 2), None, None)`.
+
+    Example:
+        >>> x = torch.tensor([[0.0], [2.0], [4.0], [6.0]])
+        >>> nn.functional.batch_norm(x, None, None, training=True).T
+        tensor([[-1.3416, -0.4472,  0.4472,  1.3416]])
+    """
     if (training and math.prod(input.shape[:1] + input.shape[2:]) == 1) or eps < 0 or (training and eps == 0):
         return NotImplemented
     return torch_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, False)
 
 
+@answers(torch.batch_norm)
 def torch_batch_norm(
     input: Tensor,
     weight: Tensor | None,
@@ -59,6 +80,7 @@ def torch_batch_norm(
     return BatchNormEvaluationFunction.apply(input, weight, bias, running_mean, running_var, eps)
 
 
+@functional(F.instance_norm, page="normalization.instance_norm")
 def instance_norm(
     input: Tensor,
     running_mean: Tensor | None = None,
@@ -69,12 +91,27 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Any:
-    """torch.nn.functional's."""
+    """(x − mean) / √(variance + eps) · weight + bias, with the mean and variance of each channel of an example.
+
+    Shapes:
+        input and result alike, [n, channels, ...]; running_mean, running_var, weight and bias [channels].
+
+    Raises:
+        ValueError: when there is one number to take the mean of: `nn.functional.instance_norm(torch.rand(2, 3, 1))`.
+        RuntimeError: when weight does not fit the channels:
+            `nn.functional.instance_norm(torch.rand(2, 3, 4), weight=torch.rand(2))`.
+
+    Example:
+        >>> x = torch.tensor([[0.0, 2.0, 4.0, 6.0]])
+        >>> nn.functional.instance_norm(x[None])[0]
+        tensor([[-1.3416, -0.4472,  0.4472,  1.3416]])
+    """
     if use_input_stats and math.prod(input.shape[2:]) == 1:
         return NotImplemented
     return torch_instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, False)
 
 
+@answers(torch.instance_norm)
 def torch_instance_norm(
     input: Tensor,
     weight: Tensor | None,
@@ -100,10 +137,24 @@ def torch_instance_norm(
     return BatchNormEvaluationFunction.apply(input.contiguous(), weight, bias, running_mean, running_var, eps)
 
 
+@functional(F.group_norm, page="normalization.group_norm")
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Any:
-    """torch.nn.functional's."""
+    """(x − mean) / √(variance + eps) · weight + bias, with the mean and variance of each group of channels of an example.
+
+    Shapes:
+        input and result alike, [n, channels, ...]; weight and bias [channels].
+
+    Raises:
+        RuntimeError: when the channels cannot be divided into the groups: `nn.functional.group_norm(torch.rand(2, 4), 3)`.
+        RuntimeError: when weight does not fit the channels: `nn.functional.group_norm(torch.rand(2, 4), 2, torch.rand(3))`.
+
+    Example:
+        >>> x = torch.tensor([[0.0, 2.0, 4.0, 6.0]])
+        >>> nn.functional.group_norm(x, 2)
+        tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
+    """
     if input.dim() < 2 or not isinstance(num_groups, int) or num_groups < 1:
         return NotImplemented
     if input.shape[0] * input.shape[1] // num_groups * math.prod(input.shape[2:]) == 1:
@@ -111,6 +162,7 @@ def group_norm(
     return torch_group_norm(input, num_groups, weight, bias, eps)
 
 
+@answers(torch.group_norm)
 def torch_group_norm(
     input: Tensor,
     num_groups: int,
@@ -127,6 +179,7 @@ def torch_group_norm(
     return GroupNormFunction.apply(input, weight, bias, num_groups, eps)[0]
 
 
+@functional(F.layer_norm, page="normalization.layer_norm")
 def layer_norm(
     input: Tensor,
     normalized_shape: Sequence[int],
@@ -134,13 +187,28 @@ def layer_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Any:
-    """torch.nn.functional's."""
+    """(x − mean) / √(variance + eps) · weight + bias, with the mean and variance of an example's last dimensions.
+
+    Shapes:
+        input and result alike, [..., *normalized_shape]; weight and bias [*normalized_shape].
+
+    Raises:
+        RuntimeError: when the input's last dimensions are others: `nn.functional.layer_norm(torch.rand(2, 3), (4,))`.
+        RuntimeError: when weight is not of normalized_shape: `nn.functional.layer_norm(torch.rand(2, 3), (3,), torch.rand(2))`.
+        TypeError: when the input is not a Tensor: `nn.functional.layer_norm([1.0], (1,))`.
+
+    Example:
+        >>> x = torch.tensor([[0.0, 2.0, 4.0, 6.0]])
+        >>> nn.functional.layer_norm(x, (4,))
+        tensor([[-1.3416, -0.4472,  0.4472,  1.3416]])
+    """
     shape = _last_dimensions(input, normalized_shape)
     if shape is None or not _fit(input, shape, weight, bias):
         return NotImplemented
     return LayerNormFunction.apply(input, weight, bias, shape, eps)[0]
 
 
+@answers(torch.layer_norm)
 def torch_layer_norm(
     input: Tensor,
     normalized_shape: Sequence[int],
@@ -153,8 +221,23 @@ def torch_layer_norm(
     return layer_norm(input, normalized_shape, weight, bias, eps)
 
 
+@functional(F.rms_norm, torch.rms_norm, page="normalization.rms_norm")
 def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None) -> Any:
-    """torch.nn.functional's, and torch's own. An eps of None is that of the dtype that is computed in."""
+    """x / √(mean of x² + eps) · weight, with the mean over an example's last dimensions.
+
+    An eps of None is that of the dtype that is computed in.
+
+    Shapes:
+        input and result alike, [..., *normalized_shape]; weight [*normalized_shape].
+
+    Raises:
+        RuntimeError: when the input's last dimensions are others: `nn.functional.rms_norm(torch.rand(2, 3), (4,))`.
+
+    Example:
+        >>> x = torch.tensor([[0.0, 2.0, 4.0, 6.0]])
+        >>> nn.functional.rms_norm(x, (4,))
+        tensor([[0.0000, 0.5345, 1.0690, 1.6036]])
+    """
     shape = _last_dimensions(input, normalized_shape)
     if shape is None or not (input.is_floating_point() or input.is_complex()):
         return NotImplemented
@@ -165,8 +248,21 @@ def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | No
     return RMSNormFunction.apply(input, weight, shape, eps)[0]
 
 
+@functional(F.local_response_norm, page="pooling.avg_pool")
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
-    """torch.nn.functional's: x / (k + alpha · the mean of x² over `size` channels)^beta, of sums and products."""
+    """x / (k + alpha · mean of x² over `size` channels)^beta.
+
+    Shapes:
+        input and result alike, [n, channels, ...] of three dimensions or more.
+
+    Raises:
+        ValueError: when the input has fewer than three dimensions: `nn.functional.local_response_norm(torch.rand(3, 2), 2)`.
+
+    Example:
+        >>> x = torch.tensor([[0.0, 2.0, 4.0, 6.0]])
+        >>> nn.functional.local_response_norm(x[..., None], 1, alpha=1.0)[..., 0]
+        tensor([[0.0000, 0.5981, 0.4778, 0.3999]])
+    """
     if input.dim() < 3 or input.numel() == 0:
         return NotImplemented
     N, C, L = input.shape[0], input.shape[1], math.prod(input.shape[2:])

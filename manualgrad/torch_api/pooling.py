@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.functions.pooling.adaptive_avg_pool import AdaptiveAvgPoolFunction
 from manualgrad.functions.pooling.avg_pool import AvgPoolFunction
 from manualgrad.functions.pooling.max_pool import MaxPoolFunction
+from manualgrad.torch_api.catalogue import answers
+from manualgrad.torch_api.guard import functional
+from manualgrad.torch_api.reference import in_dimensions
+
+_NN: Any = torch._C._nn
 
 
 def _sides(value: Any, n: int) -> list[Any] | None:
@@ -35,12 +42,10 @@ def _max_pool_with_indices(n: int) -> Callable[..., Any]:
         dilation: Any = 1,
         ceil_mode: bool = False,
         return_indices: bool = True,
-        *,
-        out: Any = None,
     ) -> Any:
         kernel, stride = _kernel_and_stride(kernel_size, stride, n)
         padding, dilation = _sides(padding, n), _sides(dilation, n)
-        if out is not None or kernel is None or stride is None or padding is None or dilation is None:
+        if kernel is None or stride is None or padding is None or dilation is None:
             return NotImplemented
         if n > 1:
             return MaxPoolFunction.apply(input, kernel, stride, padding, dilation, ceil_mode)
@@ -69,12 +74,6 @@ def _max_pool(with_indices: Callable[..., Any]) -> Callable[..., Any]:
     return max_pool
 
 
-max_pool1d_with_indices, max_pool2d_with_indices, max_pool3d_with_indices = (_max_pool_with_indices(n) for n in (1, 2, 3))
-max_pool1d, max_pool2d, max_pool3d = (
-    _max_pool(f) for f in (max_pool1d_with_indices, max_pool2d_with_indices, max_pool3d_with_indices)
-)
-
-
 def _avg_pool(n: int) -> Callable[..., Any]:
     def avg_pool(
         input: Tensor,
@@ -84,12 +83,10 @@ def _avg_pool(n: int) -> Callable[..., Any]:
         ceil_mode: bool = False,
         count_include_pad: bool = True,
         divisor_override: int | None = None,
-        *,
-        out: Any = None,
     ) -> Any:
         kernel, stride = _kernel_and_stride(kernel_size, stride, n)
         padding = _sides(padding, n)
-        if out is not None or kernel is None or stride is None or padding is None or divisor_override == 0:
+        if kernel is None or stride is None or padding is None or divisor_override == 0:
             return NotImplemented
         return AvgPoolFunction.apply(input, kernel, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
@@ -106,12 +103,10 @@ def avg_pool1d(
     padding: Any = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
-    *,
-    out: Any = None,
 ) -> Any:
     kernel, stride = _kernel_and_stride(kernel_size, stride, 1)
     padding = _sides(padding, 1)
-    if out is not None or kernel is None or stride is None or padding is None or input.dim() not in (2, 3):
+    if kernel is None or stride is None or padding is None or input.dim() not in (2, 3):
         return NotImplemented
     plane = input.unsqueeze(-2)  # a line is a plane of height 1
     y = AvgPoolFunction.apply(plane, [1, *kernel], [1, *stride], [0, *padding], ceil_mode, count_include_pad, None)
@@ -119,22 +114,66 @@ def avg_pool1d(
 
 
 def _adaptive_avg_pool(n: int) -> Callable[..., Any]:
-    def adaptive_avg_pool(input: Tensor, output_size: Any, *, out: Any = None) -> Any:
-        size = _sides(output_size, n) if output_size is not None else [None] * n
-        if out is not None or size is None or input.dim() not in (n + 1, n + 2):
+    def adaptive_avg_pool(input: Tensor, output_size: Any) -> Any:
+        size = [None] * n if n > 1 and output_size is None else _sides(output_size, n)
+        if size is None or input.dim() not in (n + 1, n + 2):
             return NotImplemented
-        return AdaptiveAvgPoolFunction.apply(
-            input, [u if t is None else t for t, u in zip(size, input.shape[-n:], strict=True)]
-        )
+        size = [u if t is None else t for t, u in zip(size, input.shape[-n:], strict=True)]
+        if n == 1:
+            return AdaptiveAvgPoolFunction.apply(input.unsqueeze(-2), [1, *size]).squeeze(-2)
+        return AdaptiveAvgPoolFunction.apply(input, size)
 
     return adaptive_avg_pool
 
 
-adaptive_avg_pool2d, adaptive_avg_pool3d = _adaptive_avg_pool(2), _adaptive_avg_pool(3)
+_DOC = """The <kind> of each window of a <where>.
 
+Shapes:
+    [n, channels, <sides>], the n may be left out, to [n, channels, ...], of each side
+    (side + 2 padding − <extent>) / stride + 1, rounded down.<more>
 
-def adaptive_avg_pool1d(input: Tensor, output_size: Any, *, out: Any = None) -> Any:
-    size = _sides(output_size, 1)
-    if out is not None or size is None or input.dim() not in (2, 3):
-        return NotImplemented
-    return AdaptiveAvgPoolFunction.apply(input.unsqueeze(-2), [1, *size]).squeeze(-2)
+Raises:
+    RuntimeError: when the window is larger than the input: `nn.functional.<name>(torch.rand(2, 3, <2 each>), 3)`.
+    RuntimeError: when `padding` is more than half of the window:
+        `nn.functional.<name>(torch.rand(2, 3, <8 each>), 2, padding=2)`.
+    TypeError: when the input is not a Tensor: `nn.functional.<name>([1.0], 2)`.
+
+Example:
+    >>> nn.functional.<name>(torch.rand(2, 3, <8 each>), 2).shape
+    torch.Size([2, 3, <4 each>])
+"""
+_LARGEST = {
+    "kind": "largest number",
+    "extent": "dilation (kernel_size − 1) − 1",
+    "more": "\n    With `return_indices`, the places of the largest numbers too, of the same shape.",
+}
+_MEAN = {"kind": "mean", "extent": "kernel_size", "more": ""}
+_ADAPTIVE = """The mean of each of `output_size` windows of a <where>, which together are all of it.
+
+Shapes:
+    [n, channels, <sides>], the n may be left out, to [n, channels, *output_size].
+
+Raises:
+    RuntimeError: when a number of windows is below 0: `nn.functional.adaptive_avg_pool<n>d(torch.rand(2, 3, <8 each>), -1)`.
+    RuntimeError: when the input has too few dimensions: `nn.functional.adaptive_avg_pool<n>d(torch.rand(8), 2)`.
+    <error>: when the input is not a Tensor: `nn.functional.adaptive_avg_pool<n>d([1.0], 2)`.
+
+Example:
+    >>> nn.functional.adaptive_avg_pool<n>d(torch.rand(2, 3, <8 each>), 3).shape
+    torch.Size([2, 3, <3 each>])
+"""
+
+for _n, _in_torch, _mean in ((1, torch, avg_pool1d), (2, _NN, avg_pool2d), (3, _NN, avg_pool3d)):
+    _name = f"max_pool{_n}d"
+    _with_indices = _max_pool_with_indices(_n)
+    answers(getattr(F, f"{_name}_with_indices"), getattr(_in_torch, f"{_name}_with_indices"))(_with_indices)
+    _largest = _max_pool(_with_indices)
+    _largest.__doc__ = in_dimensions(_DOC, _n, name=_name, **_LARGEST)
+    functional(getattr(F, _name), getattr(torch, _name), page="pooling.max_pool")(_largest)
+    _name = f"avg_pool{_n}d"
+    _mean.__doc__ = in_dimensions(_DOC, _n, name=_name, **_MEAN)
+    functional(getattr(F, _name), page="pooling.avg_pool")(_mean)
+    _name = f"adaptive_avg_pool{_n}d"
+    _adaptive = _adaptive_avg_pool(_n)
+    _adaptive.__doc__ = in_dimensions(_ADAPTIVE, _n, error="TypeError" if _n == 1 else "AttributeError")
+    functional(getattr(F, _name), getattr(_in_torch, _name), page="pooling.adaptive_avg_pool")(_adaptive)

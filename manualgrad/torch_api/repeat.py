@@ -6,14 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.functions.arithmetic.movement import ExpandFunction, IndexSelectFunction
 from manualgrad.functions.arithmetic.triangle import TrilFunction, TriuFunction
 from manualgrad.functions.arithmetic.windows import FoldFunction, UnfoldFunction, WindowsFunction
 from manualgrad.functions.pooling._planes import channels_are_last, with_channels_last
+from manualgrad.torch_api.catalogue import answers
+
+_NN: Any = torch._C._nn
+
+T = Tensor
 
 
+@answers(T.repeat)
 def repeat(input: Tensor, *args: Any, repeats: Any = None) -> Any:
     times = _numbers(args, repeats)
     if times is None or len(times) < input.dim() or any(n < 0 for n in times):
@@ -24,11 +31,13 @@ def repeat(input: Tensor, *args: Any, repeats: Any = None) -> Any:
     return _of_its_own(whole, [n * size for n, size in zip(times, sizes, strict=True)])
 
 
+@answers(torch.tile, T.tile)
 def tile(input: Tensor, *args: Any, dims: Any = None) -> Any:
     times = _numbers(args, dims)
     return NotImplemented if times is None else repeat(input, [1] * (input.dim() - len(times)) + times)
 
 
+@answers(torch.repeat_interleave, T.repeat_interleave)
 def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None) -> Any:
     if repeats is None:
         return NotImplemented
@@ -52,14 +61,17 @@ def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None
     return _of_its_own(whole, [*before, n * repeats, *behind])
 
 
-def tril(input: Tensor, diagonal: int = 0, *, out: Any = None) -> Any:
-    return NotImplemented if out is not None else TrilFunction.apply(input, diagonal)
+@answers(torch.tril, T.tril, in_place=T.tril_, keeps_input=False)
+def tril(input: Tensor, diagonal: int = 0) -> Any:
+    return TrilFunction.apply(input, diagonal)
 
 
-def triu(input: Tensor, diagonal: int = 0, *, out: Any = None) -> Any:
-    return NotImplemented if out is not None else TriuFunction.apply(input, diagonal)
+@answers(torch.triu, T.triu, in_place=T.triu_, keeps_input=False)
+def triu(input: Tensor, diagonal: int = 0) -> Any:
+    return TriuFunction.apply(input, diagonal)
 
 
+@answers(torch.pixel_shuffle, F.pixel_shuffle)
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Any:
     r = upscale_factor
     if input.dim() < 3 or r <= 0 or input.shape[-3] % r**2:
@@ -70,6 +82,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Any:
     return _in_the_order_of(input, _of_its_own(y, [*n, C, H * r, W * r]))
 
 
+@answers(torch.pixel_unshuffle, F.pixel_unshuffle)
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Any:
     r = downscale_factor
     if input.dim() < 3 or r <= 0 or input.shape[-1] % r or input.shape[-2] % r:
@@ -79,6 +92,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Any:
     return _in_the_order_of(input, _of_its_own(y, [*n, C * r**2, H // r, W // r]))
 
 
+@answers(torch.channel_shuffle, F.channel_shuffle, torch.native_channel_shuffle)
 def channel_shuffle(input: Tensor, groups: int) -> Any:
     if input.dim() < 3 or groups <= 0 or input.shape[1] % groups:
         return NotImplemented
@@ -87,20 +101,21 @@ def channel_shuffle(input: Tensor, groups: int) -> Any:
     return _in_the_order_of(input, _of_its_own(y, [N, C, *sides]))
 
 
-def im2col(input: Tensor, kernel_size: Any, dilation: Any, padding: Any, stride: Any, *, out: Any = None) -> Any:
-    if out is not None or not _are_pairs(kernel_size, dilation, padding, stride):
+@answers(_NN.im2col)
+def im2col(input: Tensor, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Any:
+    if not _are_pairs(kernel_size, dilation, padding, stride):
         return NotImplemented
     return UnfoldFunction.apply(input, kernel_size, dilation, padding, stride)
 
 
-def col2im(
-    input: Tensor, output_size: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any, *, out: Any = None
-) -> Any:
-    if out is not None or not _are_pairs(output_size, kernel_size, dilation, padding, stride):
+@answers(_NN.col2im)
+def col2im(input: Tensor, output_size: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Any:
+    if not _are_pairs(output_size, kernel_size, dilation, padding, stride):
         return NotImplemented
     return FoldFunction.apply(input, output_size, kernel_size, dilation, padding, stride)
 
 
+@answers(T.unfold)
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Any:
     if not input.dim() and dimension in (0, -1) and size == 1:
         return input.unsqueeze(0)

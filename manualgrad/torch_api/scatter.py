@@ -20,56 +20,65 @@ from manualgrad.functions.arithmetic.scatter import (
     ScatterAddFunction,
     ScatterFunction,
 )
+from manualgrad.torch_api.catalogue import answers
 from manualgrad.torch_api.indexing import INDEX_DTYPES, is_mask, places
+
+T = Tensor
 
 _NUMBER = (int, float, complex)
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 
 
-def scatter(
-    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: Any = None, out: Any = None
-) -> Any:
+@answers(torch.scatter, T.scatter, in_place=T.scatter_, keeps_input=False)
+def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: Any = None) -> Any:
     v = value if src is None else src
-    if out is not None or reduce is not None or v is None or not isinstance(dim, int):
+    if reduce is not None or v is None or not isinstance(dim, int):
         return NotImplemented
     return ScatterFunction.apply(input, dim, index, v)
 
 
-def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Any = None) -> Any:
-    if out is not None or not isinstance(dim, int):
+@answers(torch.scatter_add, T.scatter_add, in_place=T.scatter_add_, keeps_input=False)
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
+    if not isinstance(dim, int):
         return NotImplemented
     return ScatterAddFunction.apply(input, dim, index, src)
 
 
-def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Any = None) -> Any:
-    if out is not None or not isinstance(dim, int):
+@answers(torch.index_add, T.index_add, in_place=T.index_add_, keeps_input=False)
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Any:
+    if not isinstance(dim, int):
         return NotImplemented
     return IndexAddFunction.apply(input, dim, index, source, alpha)
 
 
-def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Any = None) -> Any:
-    if out is not None or not isinstance(dim, int):
+@answers(torch.index_copy, T.index_copy, in_place=T.index_copy_, keeps_input=False)
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Any:
+    if not isinstance(dim, int):
         return NotImplemented
     return IndexCopyFunction.apply(input, dim, index, source)
 
 
+@answers(torch.index_fill, T.index_fill, in_place=T.index_fill_, keeps_input=False)
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Any:
     fits = not isinstance(value, Tensor) or (not value.dim() and (input.is_complex() or not value.is_complex()))
     return IndexFillFunction.apply(input, dim, index, value) if fits and isinstance(dim, int) else NotImplemented
 
 
+@answers(torch.masked_scatter, T.masked_scatter, in_place=T.masked_scatter_, keeps_input=False)
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Any:
     return MaskedScatterFunction.apply(input, mask, source)
 
 
+@answers(torch.index_put, T.index_put, in_place=(T.index_put_, torch.index_put_), keeps_input=False)
 def index_put(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Any:
     if not indices or not all(i is None or (isinstance(i, Tensor) and i.dtype in INDEX_DTYPES) for i in indices):
         return NotImplemented
     return IndexPutFunction.apply(input, values, accumulate, *indices)
 
 
-def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Any:
-    if out is not None or mask.dtype != torch.bool:
+@answers(torch.masked_select, T.masked_select)
+def masked_select(input: Tensor, mask: Tensor) -> Any:
+    if mask.dtype != torch.bool:
         return NotImplemented
     shape = torch.broadcast_shapes(input.shape, mask.shape)
     if not shape:
@@ -77,14 +86,16 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Any:
     return IndexFunction.apply(_expanded(input, shape), mask.expand(shape))
 
 
-def take(input: Tensor, index: Tensor, *, out: Any = None) -> Any:
-    if out is not None or index.dtype != torch.int64:
+@answers(torch.take, T.take)
+def take(input: Tensor, index: Tensor) -> Any:
+    if index.dtype != torch.int64:
         return NotImplemented
     return IndexFunction.apply(input.reshape(-1), index)
 
 
-def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, out: Any = None) -> Any:
-    if out is not None or indices.dtype != torch.int64:
+@answers(torch.take_along_dim, T.take_along_dim)
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Any:
+    if indices.dtype != torch.int64:
         return NotImplemented
     if dim is None:
         input, indices, dim = input.reshape(-1), indices.reshape(-1), 0
@@ -101,19 +112,23 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
 # In place.
 
 
+@answers(T.copy_)
 def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Any:
     return _put(src, input) if isinstance(src, Tensor) else NotImplemented
 
 
+@answers(T.fill_, torch.fill_)
 def fill_(input: Tensor, value: Any) -> Any:
     value = _as_value(value, input)
     return NotImplemented if value is None or value.dim() else _put(value, input)
 
 
+@answers(T.zero_, torch.zero_)
 def zero_(input: Tensor) -> Any:
     return fill_(input, 0)
 
 
+@answers(T.__setitem__)
 def setitem(input: Tensor, index: Any, value: Any) -> Any:
     """input[index] = value, which torch makes of views, and of index_put_ where tensors are among the indices."""
     found = places(input, index)

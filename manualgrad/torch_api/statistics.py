@@ -5,55 +5,61 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from manualgrad.functions.arithmetic.fused import AddcdivFunction, AddcmulFunction, LerpFunction
 from manualgrad.functions.arithmetic.statistics import LogsumexpFunction, StdFunction, VarFunction
 from manualgrad.torch_api.arithmetic import dims_of
+from manualgrad.torch_api.catalogue import answers
+
+T = Tensor
 
 
-def var(
-    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None, out: Any = None
-) -> Any:
-    return _spread(VarFunction, input, dim, unbiased, keepdim, correction, out)
+@answers(torch.var, T.var)
+def var(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+    return _spread(VarFunction, input, dim, unbiased, keepdim, correction)
 
 
-def std(
-    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None, out: Any = None
-) -> Any:
-    return _spread(StdFunction, input, dim, unbiased, keepdim, correction, out)
+@answers(torch.std, T.std)
+def std(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+    return _spread(StdFunction, input, dim, unbiased, keepdim, correction)
 
 
-def _spread(Function: Any, x: Tensor, dim: Any, unbiased: Any, keepdim: bool, correction: Any, out: Any) -> Any:
+def _spread(Function: Any, x: Tensor, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
     if isinstance(dim, bool):  # torch.var(x, unbiased)
         dim, unbiased = None, dim
     dims = dims_of(x, dim)
-    if out is not None or dims is None:
+    if dims is None:
         return NotImplemented
     c = correction if correction is not None else 1 if unbiased is None else int(unbiased)
     return Function.apply(x, dims, c, keepdim)
 
 
-def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False, *, out: Tensor | None = None) -> Any:
+@answers(torch.logsumexp, T.logsumexp, torch.special.logsumexp)
+def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Any:
     dims = dims_of(input, dim)
-    if out is not None or dims is None:
+    if dims is None:
         return NotImplemented
     if not input.dim():
         return LogsumexpFunction.apply(input.unsqueeze(0), (0,), False)
     return LogsumexpFunction.apply(input, dims, keepdim)
 
 
-def addcmul(input: Tensor, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Tensor | None = None) -> Any:
-    if out is not None or not all(isinstance(t, Tensor) for t in (tensor1, tensor2)):
+@answers(torch.addcmul, T.addcmul, in_place=T.addcmul_, keeps_input=False)
+def addcmul(input: Tensor, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
+    if not all(isinstance(t, Tensor) for t in (tensor1, tensor2)):
         return NotImplemented
     return AddcmulFunction.apply(input, tensor1, tensor2, value)
 
 
-def addcdiv(input: Tensor, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Tensor | None = None) -> Any:
-    if out is not None or not all(isinstance(t, Tensor) for t in (tensor1, tensor2)):
+@answers(torch.addcdiv, T.addcdiv, in_place=T.addcdiv_, keeps_input=False)
+def addcdiv(input: Tensor, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
+    if not all(isinstance(t, Tensor) for t in (tensor1, tensor2)):
         return NotImplemented
     return AddcdivFunction.apply(input, tensor1, tensor2, value)
 
 
-def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) -> Any:
-    return NotImplemented if out is not None else LerpFunction.apply(input, end, weight)
+@answers(torch.lerp, T.lerp, in_place=T.lerp_)
+def lerp(input: Tensor, end: Tensor, weight: Any) -> Any:
+    return LerpFunction.apply(input, end, weight)

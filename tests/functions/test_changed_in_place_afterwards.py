@@ -17,14 +17,15 @@ from torch.testing._internal.common_modules import module_db
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from manualgrad import audit, nn
-from manualgrad.torch_api.catalogue import CATALOGUE, COMPOSITIONS
+from manualgrad.torch_api.catalogue import CATALOGUE
+from manualgrad.torch_api.python_functions import COPIES
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 FLOAT = torch.float64
 SAMPLES = 200  # of an operator, at most: max_pool2d has thousands
 MANY = 6  # inputs, from which on each alone is not tried as the only one that needs a gradient
-KNOWN = CATALOGUE.keys() | COMPOSITIONS.keys()
+KNOWN = CATALOGUE.keys() | COPIES.keys()
 OPS = {
     f"{op.name}{'.' * bool(op.variant_test_name)}{op.variant_test_name}": op
     for op in op_db

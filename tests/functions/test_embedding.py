@@ -10,26 +10,12 @@ from torch.func import grad, jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 
-import manualgrad
 from manualgrad import audit, by_hand
 from manualgrad.functions.linear.embedding import EmbeddingBagFunction, EmbeddingFunction
 from manualgrad.testing import check_function
-from manualgrad.torch_api.embedding import embedding, embedding_bag, torch_embedding, torch_embedding_bag
 
 DOUBLE = torch.float64
 OPS = [op for op in op_db if op.name in ("nn.functional.embedding", "nn.functional.embedding_bag")]
-CALLS = {
-    F.embedding: embedding,
-    torch.embedding: torch_embedding,
-    F.embedding_bag: embedding_bag,
-    torch.embedding_bag: torch_embedding_bag,
-}
-
-
-@pytest.fixture(autouse=True)
-def _in_the_catalogue(monkeypatch):
-    for function, call in CALLS.items():
-        monkeypatch.setitem(manualgrad.torch_api.catalogue.CATALOGUE, function, call)
 
 
 def rand(*shape, dtype=DOUBLE):

@@ -16,28 +16,14 @@ from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 
-import manualgrad
 from manualgrad import audit, by_hand
 from manualgrad.functions import _in_parts
 from manualgrad.functions.normalization.layer_norm import LayerNormFunction
 from manualgrad.functions.normalization.rms_norm import RMSNormFunction
 from manualgrad.testing import check_function
-from manualgrad.torch_api import normalization
 
 DOUBLE = torch.float64
-NAMES = {
-    F.layer_norm: normalization.layer_norm,
-    torch.layer_norm: normalization.layer_norm,
-    F.rms_norm: normalization.rms_norm,
-    torch.rms_norm: normalization.rms_norm,
-}
 OPS = [op for op in op_db if op.name in ("nn.functional.layer_norm", "nn.functional.rms_norm")]
-
-
-@pytest.fixture(autouse=True)
-def _in_the_catalogue(monkeypatch):
-    for name, call in NAMES.items():
-        monkeypatch.setitem(manualgrad.torch_api.catalogue.CATALOGUE, name, call)
 
 
 def rand(*shape, dtype=DOUBLE):

@@ -173,18 +173,16 @@ def test_the_weights_of_hubers_loss_are_torchs(reduction):
 @pytest.mark.parametrize("broadcast", [False, True])
 def test_functional_l1_loss_is_torchs(options, weighted, broadcast):
     tensors = tuple(t.requires_grad_() for t in (s(3, 4), s(4) if broadcast else s(3, 4), p(3, 4))[: 2 + weighted])
-    calls = [
-        lambda t, f=f: f(*t[:2], weight=t[2] if weighted else None, **options) for f in (losses.functional_l1_loss, F.l1_loss)
-    ]
+    calls = [lambda t, f=f: f(*t[:2], weight=t[2] if weighted else None, **options) for f in (losses.l1_loss, F.l1_loss)]
     assert not audit(calls[0](tensors)).native
     assert_same(*calls, tensors)
 
 
 def test_functional_l1_loss_leaves_what_is_wrong_to_torch():
-    assert losses.functional_l1_loss(s(3, 4), s(3, 4), reduction="max") is NotImplemented
-    assert losses.functional_l1_loss(s(3, 4), s(3, 4), weight=p(4)) is NotImplemented
+    assert losses.l1_loss(s(3, 4), s(3, 4), reduction="max") is NotImplemented
+    assert losses.l1_loss(s(3, 4), s(3, 4), weight=p(4)) is NotImplemented
     with pytest.warns(UserWarning, match="Using a target size"):
-        losses.functional_l1_loss(s(3, 4), s(4))
+        losses.l1_loss(s(3, 4), s(4))
 
 
 @pytest.mark.parametrize("reduction", ["batchmean", "mean", "sum", "none"])

@@ -58,11 +58,11 @@ class MeanFunction(Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, tuple[int, ...], bool], output: Tensor) -> None:
         x, ctx.dims, ctx.keepdim = inputs
         ctx.shape = x.shape
-        ctx.M = math.prod([x.shape[d] for d in ctx.dims])
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
-        return with_dims(g / ctx.M, ctx.dims, ctx.keepdim).expand(ctx.shape), None, None
+        M = math.prod([ctx.shape[d] for d in ctx.dims])
+        return with_dims(g / M, ctx.dims, ctx.keepdim).expand(ctx.shape), None, None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:

@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.function.functorch import transforms_are_active
-from manualgrad.functions._form import fitted, form
+from manualgrad.functions._form import Form, fitted
 from manualgrad.functions._precision import wide
 
 __all__ = ["LossOfPairs", "batched_alike"]
@@ -41,7 +40,7 @@ class LossOfPairs(Function):
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
             a, y, *ctx.numbers = inputs
             ctx.set_materialize_grads(False)  # a tangent of 0 would give 0 · ∞ where a derivative is infinite
-            ctx.a, ctx.y, ctx.l = form(a), form(y), form(output)
+            ctx.a, ctx.y, ctx.l = Form(a.shape, a.dtype), Form(y.shape, y.dtype), Form(output.shape, output.dtype)
             ctx.save_for_backward(a if dl_da_is_of_a or ctx.needs_input_grad[1] else None, y)
             ctx.save_for_forward(a, y)
 
@@ -66,9 +65,9 @@ class LossOfPairs(Function):
 
 
 def batched_alike(a: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """a and y themselves; under torch.func, each with the examples of the other.
+    """a and y, each with the examples of the other under torch.func.
 
     PyTorch's rules for mse_loss and its like raise under two vmaps of which one has no examples of one of them (seen in 2.14.1;
     no issue known).
     """
-    return (a + torch.zeros_like(y), y + torch.zeros_like(a)) if transforms_are_active() else (a, y)
+    return a + torch.zeros_like(y), y + torch.zeros_like(a)

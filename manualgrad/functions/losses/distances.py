@@ -23,14 +23,17 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.function import Function
+from manualgrad.function.functorch import transforms_are_active
 from manualgrad.functions._form import fitted, form
 from manualgrad.functions.losses._of_pairs import LossOfPairs, batched_alike
 
 __all__ = ["HuberLossFunction", "L1LossFunction", "SmoothL1LossFunction"]
+
+_NN: Any = torch._C._nn
+_NONE = 0  # the reduction
 
 
 class L1LossFunction(Function):
@@ -40,7 +43,8 @@ class L1LossFunction(Function):
 
     @staticmethod
     def forward(a: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        d = torch.sub(*batched_alike(a, y))
+        a, y = batched_alike(a, y) if transforms_are_active() else (a, y)
+        d = torch.sub(a, y)
         return torch.abs(d), d
 
     @staticmethod
@@ -75,7 +79,8 @@ class SmoothL1LossFunction(LossOfPairs):
 
     @staticmethod
     def forward(a: Tensor, y: Tensor, beta: float) -> Tensor:
-        return F.smooth_l1_loss(*batched_alike(a, y), reduction="none", beta=beta)
+        a, y = batched_alike(a, y) if transforms_are_active() else (a, y)
+        return _NN.smooth_l1_loss(a, y, _NONE, beta)
 
     @staticmethod
     def dl_da(a: Tensor, y: Tensor, beta: float) -> Tensor:
@@ -91,7 +96,8 @@ class HuberLossFunction(LossOfPairs):
 
     @staticmethod
     def forward(a: Tensor, y: Tensor, delta: float) -> Tensor:
-        return F.huber_loss(*batched_alike(a, y), reduction="none", delta=delta)
+        a, y = batched_alike(a, y) if transforms_are_active() else (a, y)
+        return _NN.huber_loss(a, y, _NONE, delta)
 
     @staticmethod
     def dl_da(a: Tensor, y: Tensor, delta: float) -> Tensor:

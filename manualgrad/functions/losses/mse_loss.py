@@ -34,6 +34,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
+from manualgrad.function.functorch import transforms_are_active
 from manualgrad.functions._form import fitted
 from manualgrad.functions.losses._of_pairs import batched_alike
 
@@ -51,7 +52,7 @@ class MSELossFunction(Function):
 
     @staticmethod
     def forward(a: Tensor, y: Tensor, reduction: str, w: Tensor | None) -> Tensor:
-        a, y = batched_alike(a, y)
+        a, y = batched_alike(a, y) if transforms_are_active() else (a, y)
         if w is None and reduction == "mean":
             return _mse_loss(a, y, _MEAN)
         C = _mse_loss(a, y, _NONE)

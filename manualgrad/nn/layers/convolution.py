@@ -1,77 +1,48 @@
 """Convolutions and transposed convolutions."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
-
 import torch
-import torch.nn.functional as F  # noqa: F401 - for torch.jit.script, see HandWritten
-from torch import Tensor
-from torch.nn.modules.utils import _pair, _single, _triple  # noqa: F401 - likewise
 
-from manualgrad.nn import functional
-from manualgrad.nn.layers._hand_written import HandWritten
+from manualgrad.nn.layers._derived import derived
+from manualgrad.torch_api.reference import in_dimensions
 
-__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
+_CONVOLUTION = """The kernels `weight` [out, in / groups, *kernel_size], moved over a <where>, plus `bias`.
 
+Shapes:
+    [n, in_channels, <sides>] to [n, out_channels, ...], the n may be left out;
+    `weight` [out_channels, in_channels / groups, *kernel_size]; `bias` [out_channels].
 
-def _convolved(layer: Any, convolution: Callable[..., Tensor], input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    padding = layer.padding
-    if layer.padding_mode != "zeros":
-        input = functional.pad(input, layer._reversed_padding_repeated_twice, mode=layer.padding_mode)
-        padding = 0
-    return convolution(input, weight, bias, layer.stride, padding, layer.dilation, layer.groups)
+Raises:
+    RuntimeError: when the input has other channels than the kernels: `nn.Conv<n>d(3, 5, 3)(torch.rand(2, 4, <8 each>))`.
+    RuntimeError: when the kernel is larger than the padded input: `nn.Conv<n>d(3, 5, 3)(torch.rand(2, 3, <2 each>))`.
+    TypeError: when the input is not a Tensor: `nn.Conv<n>d(3, 5, 3)([1.0])`.
+    ValueError: when the channels cannot be divided into the groups: `nn.Conv<n>d(3, 8, 3, groups=2)`.
 
+Example:
+    >>> nn.Conv<n>d(3, 5, 3)(torch.rand(2, 3, <8 each>)).shape
+    torch.Size([2, 5, <6 each>])
+"""
+_TRANSPOSED = """What the derivative of Conv<n>d by its input does, as a layer; `weight` [in, out / groups, *kernel_size].
 
-class Conv1d(HandWritten, torch.nn.Conv1d):
-    """The kernels `weight` [out, in / groups, *kernel_size], moved over a line, plus `bias`."""
+Shapes:
+    [n, in_channels, <sides>] to [n, out_channels, ...], the n may be left out;
+    `weight` [in_channels, out_channels / groups, *kernel_size]; `bias` [out_channels].
 
-    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return _convolved(self, functional.conv1d, input, weight, bias)
+Raises:
+    RuntimeError: when the input has other channels than the kernels:
+        `nn.ConvTranspose<n>d(3, 5, 3)(torch.rand(2, 4, <8 each>))`.
+    TypeError: when the input is not a Tensor: `nn.ConvTranspose<n>d(3, 5, 3)([1.0])`.
+    ValueError: when `output_size` cannot be reached:
+        `nn.ConvTranspose<n>d(3, 5, 3)(torch.rand(2, 3, <8 each>), output_size=[<20 each>])`.
+    ValueError: when the channels cannot be divided into the groups: `nn.ConvTranspose<n>d(3, 8, 3, groups=2)`.
 
+Example:
+    >>> nn.ConvTranspose<n>d(3, 5, 3)(torch.rand(2, 3, <8 each>)).shape
+    torch.Size([2, 5, <10 each>])
+"""
 
-class Conv2d(HandWritten, torch.nn.Conv2d):
-    """The kernels `weight` [out, in / groups, *kernel_size], moved over a plane, plus `bias`."""
-
-    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return _convolved(self, functional.conv2d, input, weight, bias)
-
-
-class Conv3d(HandWritten, torch.nn.Conv3d):
-    """The kernels `weight` [out, in / groups, *kernel_size], moved over a volume, plus `bias`."""
-
-    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return _convolved(self, functional.conv3d, input, weight, bias)
-
-
-def _transposed(layer: Any, convolution: Callable[..., Tensor], n: int, input: Tensor, output_size: list[int] | None) -> Tensor:
-    if layer.padding_mode != "zeros":
-        raise ValueError(f"Only `zeros` padding mode is supported for {type(layer).__name__}")
-    output_padding = layer._output_padding(
-        input, output_size, layer.stride, layer.padding, layer.kernel_size, n, layer.dilation
-    )
-    return convolution(
-        input, layer.weight, layer.bias, layer.stride, layer.padding, output_padding, layer.groups, layer.dilation
-    )
-
-
-class ConvTranspose1d(HandWritten, torch.nn.ConvTranspose1d):
-    """What Conv1d's derivative by its input does, as a layer; `weight` [in, out / groups, *kernel_size]."""
-
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        return _transposed(self, functional.conv_transpose1d, 1, input, output_size)
-
-
-class ConvTranspose2d(HandWritten, torch.nn.ConvTranspose2d):
-    """What Conv2d's derivative by its input does, as a layer; `weight` [in, out / groups, *kernel_size]."""
-
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        return _transposed(self, functional.conv_transpose2d, 2, input, output_size)
-
-
-class ConvTranspose3d(HandWritten, torch.nn.ConvTranspose3d):
-    """What Conv3d's derivative by its input does, as a layer; `weight` [in, out / groups, *kernel_size]."""
-
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        return _transposed(self, functional.conv_transpose3d, 3, input, output_size)
+Conv1d = derived(torch.nn.Conv1d, in_dimensions(_CONVOLUTION, 1))
+Conv2d = derived(torch.nn.Conv2d, in_dimensions(_CONVOLUTION, 2))
+Conv3d = derived(torch.nn.Conv3d, in_dimensions(_CONVOLUTION, 3))
+ConvTranspose1d = derived(torch.nn.ConvTranspose1d, in_dimensions(_TRANSPOSED, 1))
+ConvTranspose2d = derived(torch.nn.ConvTranspose2d, in_dimensions(_TRANSPOSED, 2))
+ConvTranspose3d = derived(torch.nn.ConvTranspose3d, in_dimensions(_TRANSPOSED, 3))

@@ -1,125 +1,94 @@
-"""Layers that normalize."""
-
-from __future__ import annotations
-
-import warnings  # noqa: F401 - for torch.jit.script, see HandWritten
-from typing import Any
+"""Layers that normalize: y = weight · (x − mean) / √(variance + eps) + bias."""
 
 import torch
-import torch.nn.functional as F  # noqa: F401 - for torch.jit.script, see HandWritten
-from torch import Tensor
 
-from manualgrad.nn import functional
-from manualgrad.nn.layers._hand_written import HandWritten, as_a_node
+from manualgrad.nn.layers._derived import derived
+from manualgrad.torch_api.reference import in_dimensions
 
-__all__ = [
-    "BatchNorm1d",
-    "BatchNorm2d",
-    "BatchNorm3d",
-    "GroupNorm",
-    "InstanceNorm1d",
-    "InstanceNorm2d",
-    "InstanceNorm3d",
-    "LayerNorm",
-    "RMSNorm",
-]
+_BATCH = """Each channel, normalized by its mean and variance in the batch.
 
+Shapes:
+    input and result alike, [n, num_features, <sides>]<or>;
+    `weight`, `bias`, `running_mean` and `running_var` [num_features].
 
-def _batch_normalized(layer: Any, input: Tensor) -> Tensor:
-    node = as_a_node(layer, input)
-    if node is not None:
-        return node
-    layer._check_input_dim(input)
-    momentum = 0.0 if layer.momentum is None else layer.momentum
-    if layer.training and layer.track_running_stats and layer.num_batches_tracked is not None:
-        layer.num_batches_tracked.add_(1)
-        if layer.momentum is None:  # the mean of all batches so far
-            momentum = 1.0 / float(layer.num_batches_tracked)
-    of_the_batch = layer.training or (layer.running_mean is None and layer.running_var is None)
-    mean, var = layer.running_mean, layer.running_var
-    if layer.training and not layer.track_running_stats:
-        mean = var = None  # are not changed
-    return functional.batch_norm(input, mean, var, layer.weight, layer.bias, of_the_batch, momentum, layer.eps)
+Raises:
+    ValueError: when the input has another number of dimensions: `nn.BatchNorm<n>d(3)(torch.rand(3))`.
+    RuntimeError: when it does not have num_features channels: `nn.BatchNorm<n>d(3)(torch.rand(2, 4, <8 each>))`.
+    ValueError: when there is one number to take the mean of, in training: `nn.BatchNorm<n>d(3)(torch.rand(1, 3, <1 each>))`.
 
+Example:
+    >>> y = nn.BatchNorm<n>d(3)(torch.rand(5, 3, <8 each>))
+    >>> y.transpose(0, 1).flatten(1).mean(1).abs() < 1e-5  # of each channel
+    tensor([True, True, True])
+"""
+_INSTANCE = """Each channel of each example, normalized by its own mean and variance.
 
-class BatchNorm1d(HandWritten, torch.nn.BatchNorm1d):
-    """Each channel, normalized by its mean and variance in the batch."""
+Shapes:
+    input and result alike, [n, num_features, <sides>], the n may be left out;
+    `weight`, `bias`, `running_mean` and `running_var` [num_features].
 
-    def forward(self, input: Tensor) -> Tensor:
-        return _batch_normalized(self, input)
+Raises:
+    ValueError: when the input has another number of dimensions: `nn.InstanceNorm<n>d(3)(torch.rand(3))`.
+    ValueError: when there is one number to take the mean of, in training: `nn.InstanceNorm<n>d(3)(torch.rand(2, 3, <1 each>))`.
 
+Example:
+    >>> y = nn.InstanceNorm<n>d(3)(torch.rand(5, 3, <8 each>))
+    >>> bool((y.flatten(2).mean(2).abs() < 1e-5).all())  # of each channel of each example
+    True
+"""
 
-class BatchNorm2d(HandWritten, torch.nn.BatchNorm2d):
-    """Each channel, normalized by its mean and variance in the batch."""
+BatchNorm1d = derived(torch.nn.BatchNorm1d, in_dimensions(_BATCH, 1, **{"or": " or [n, num_features]"}), stays_whole=True)
+BatchNorm2d = derived(torch.nn.BatchNorm2d, in_dimensions(_BATCH, 2, **{"or": ""}), stays_whole=True)
+BatchNorm3d = derived(torch.nn.BatchNorm3d, in_dimensions(_BATCH, 3, **{"or": ""}), stays_whole=True)
+InstanceNorm1d = derived(torch.nn.InstanceNorm1d, in_dimensions(_INSTANCE, 1), stays_whole=True)
+InstanceNorm2d = derived(torch.nn.InstanceNorm2d, in_dimensions(_INSTANCE, 2), stays_whole=True)
+InstanceNorm3d = derived(torch.nn.InstanceNorm3d, in_dimensions(_INSTANCE, 3), stays_whole=True)
+GroupNorm = derived(
+    torch.nn.GroupNorm,
+    """Each group of channels of each example, normalized by its mean and variance.
 
-    def forward(self, input: Tensor) -> Tensor:
-        return _batch_normalized(self, input)
+    Shapes:
+        input and result alike, [n, channels, ...]; `weight` and `bias` [channels].
 
+    Raises:
+        ValueError: when the channels cannot be divided into the groups: `nn.GroupNorm(3, 4)`.
+        RuntimeError: when the input does not have num_channels channels: `nn.GroupNorm(2, 4)(torch.rand(2, 6))`.
 
-class BatchNorm3d(HandWritten, torch.nn.BatchNorm3d):
-    """Each channel, normalized by its mean and variance in the batch."""
+    Example:
+        >>> nn.GroupNorm(2, 4)(torch.tensor([[0.0, 2.0, 4.0, 6.0]]))
+        tensor([[-1.0000,  1.0000, -1.0000,  1.0000]],
+               grad_fn=<GroupNormFunctionBackward>)
+    """,
+)
+LayerNorm = derived(
+    torch.nn.LayerNorm,
+    """Each example's last dimensions, normalized by their mean and variance.
 
-    def forward(self, input: Tensor) -> Tensor:
-        return _batch_normalized(self, input)
+    Shapes:
+        input and result alike, [..., *normalized_shape]; `weight` and `bias` [*normalized_shape].
 
+    Raises:
+        RuntimeError: when the input's last dimensions are not normalized_shape: `nn.LayerNorm(4)(torch.rand(2, 3))`.
+        TypeError: when the input is not a Tensor: `nn.LayerNorm(1)([1.0])`.
 
-def _instance_normalized(layer: Any, input: Tensor) -> Tensor:
-    of_the_instance = layer.training or not layer.track_running_stats
-    momentum = 0.0 if layer.momentum is None else layer.momentum
-    return functional.instance_norm(
-        input, layer.running_mean, layer.running_var, layer.weight, layer.bias, of_the_instance, momentum, layer.eps
-    )
+    Example:
+        >>> nn.LayerNorm(4)(torch.tensor([[0.0, 2.0, 4.0, 6.0]]))
+        tensor([[-1.3416, -0.4472,  0.4472,  1.3416]],
+               grad_fn=<LayerNormFunctionBackward>)
+    """,
+)
+RMSNorm = derived(
+    torch.nn.RMSNorm,
+    """Each example's last dimensions, divided by the root of the mean of their squares.
 
+    Shapes:
+        input and result alike, [..., *normalized_shape]; `weight` [*normalized_shape].
 
-class InstanceNorm1d(HandWritten, torch.nn.InstanceNorm1d):
-    """Each channel of each example, normalized by its own mean and variance."""
+    Raises:
+        RuntimeError: when the input's last dimensions are not normalized_shape: `nn.RMSNorm(4)(torch.rand(2, 3))`.
 
-    def forward(self, input: Tensor) -> Tensor:
-        node = as_a_node(self, input)
-        return super().forward(input) if node is None else node
-
-    def _apply_instance_norm(self, input: Tensor) -> Tensor:
-        return _instance_normalized(self, input)
-
-
-class InstanceNorm2d(HandWritten, torch.nn.InstanceNorm2d):
-    """Each channel of each example, normalized by its own mean and variance."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        node = as_a_node(self, input)
-        return super().forward(input) if node is None else node
-
-    def _apply_instance_norm(self, input: Tensor) -> Tensor:
-        return _instance_normalized(self, input)
-
-
-class InstanceNorm3d(HandWritten, torch.nn.InstanceNorm3d):
-    """Each channel of each example, normalized by its own mean and variance."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        node = as_a_node(self, input)
-        return super().forward(input) if node is None else node
-
-    def _apply_instance_norm(self, input: Tensor) -> Tensor:
-        return _instance_normalized(self, input)
-
-
-class GroupNorm(HandWritten, torch.nn.GroupNorm):
-    """Each group of channels of each example, normalized by its mean and variance."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return functional.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
-
-
-class LayerNorm(HandWritten, torch.nn.LayerNorm):
-    """Each example's last dimensions, normalized by their mean and variance."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return functional.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
-
-
-class RMSNorm(HandWritten, torch.nn.RMSNorm):
-    """Each example's last dimensions, divided by the root of the mean of their squares."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+    Example:
+        >>> nn.RMSNorm(4)(torch.tensor([[0.0, 2.0, 4.0, 6.0]]))
+        tensor([[0.0000, 0.5345, 1.0690, 1.6036]], grad_fn=<RMSNormFunctionBackward>)
+    """,
+)

@@ -1,136 +1,52 @@
 """Padding."""
 
-from __future__ import annotations
-
 import torch
-import torch.nn.functional as F  # noqa: F401 - for torch.jit.script, see HandWritten
-from torch import Tensor
 
-from manualgrad.nn import functional
-from manualgrad.nn.layers._hand_written import HandWritten
+from manualgrad.nn.layers._derived import derived
+from manualgrad.torch_api.reference import in_dimensions
 
-__all__ = [
-    "CircularPad1d",
-    "CircularPad2d",
-    "CircularPad3d",
-    "ConstantPad1d",
-    "ConstantPad2d",
-    "ConstantPad3d",
-    "ReflectionPad1d",
-    "ReflectionPad2d",
-    "ReflectionPad3d",
-    "ReplicationPad1d",
-    "ReplicationPad2d",
-    "ReplicationPad3d",
-    "ZeroPad1d",
-    "ZeroPad2d",
-    "ZeroPad3d",
-]
+_DOC = """The input, made larger by <what>.
+
+Shapes:
+    [n, channels, <sides>] or [channels, <sides>], to [n, channels, ...], each side by its two numbers of `padding` larger.
+
+Raises:
+    RuntimeError: when <why>: `nn.<name><too_much>(torch.rand(1, <3 each>))`.
+
+Example:
+    >>> x = torch.tensor([1.0, 2.0, 3.0]).expand(1, <3 each>)
+    >>> nn.<name><arguments>(x)[0<index>]
+    tensor([<padded>])
+"""
+_LESS = "more is taken away than there is"
 
 
-class CircularPad1d(HandWritten, torch.nn.CircularPad1d):
-    """The input, made larger by its other side."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        self._check_input_dim(input)
-        return functional.pad(input, self.padding, "circular")
-
-
-class CircularPad2d(HandWritten, torch.nn.CircularPad2d):
-    """The input, made larger by its other side."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        self._check_input_dim(input)
-        return functional.pad(input, self.padding, "circular")
+def _padding(torchs: type[torch.nn.Module], what: str, arguments: str, padded: str, too_much: str, why: str = _LESS) -> type:
+    name = torchs.__name__
+    n = int(name[-2])
+    index = ", 2" * (n - 1)
+    texts = {"name": name, "what": what, "arguments": arguments, "padded": padded, "too_much": too_much, "why": why}
+    return derived(torchs, in_dimensions(_DOC, n, index=index, **texts), module=__name__)
 
 
-class CircularPad3d(HandWritten, torch.nn.CircularPad3d):
-    """The input, made larger by its other side."""
+_ZERO = ("0", "(2)", "0., 0., 1., 2., 3., 0., 0.", "(-2)")
+_CONSTANT = ("a number", "(2, 9.0)", "9., 9., 1., 2., 3., 9., 9.", "(-2, 9.0)")
+_REFLECTION = ("its reflection", "(2)", "3., 2., 1., 2., 3., 2., 1.", "(3)", "there is less to reflect")
+_REPLICATION = ("its last numbers", "(2)", "1., 1., 1., 2., 3., 3., 3.", "(-2)")
+_CIRCULAR = ("its other side", "(2)", "2., 3., 1., 2., 3., 1., 2.", "(4)", "it would go round twice")
 
-    def forward(self, input: Tensor) -> Tensor:
-        self._check_input_dim(input)
-        return functional.pad(input, self.padding, "circular")
-
-
-class ConstantPad1d(HandWritten, torch.nn.ConstantPad1d):
-    """The input, made larger by a number."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return functional.pad(input, self.padding, "constant", self.value)
-
-
-class ConstantPad2d(HandWritten, torch.nn.ConstantPad2d):
-    """The input, made larger by a number."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return functional.pad(input, self.padding, "constant", self.value)
-
-
-class ConstantPad3d(HandWritten, torch.nn.ConstantPad3d):
-    """The input, made larger by a number."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return functional.pad(input, self.padding, "constant", self.value)
-
-
-class ReflectionPad1d(HandWritten, torch.nn.ReflectionPad1d):
-    """The input, made larger by its reflection."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return functional.pad(input, self.padding, "reflect")
-
-
-class ReflectionPad2d(HandWritten, torch.nn.ReflectionPad2d):
-    """The input, made larger by its reflection."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return functional.pad(input, self.padding, "reflect")
-
-
-class ReflectionPad3d(HandWritten, torch.nn.ReflectionPad3d):
-    """The input, made larger by its reflection."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return functional.pad(input, self.padding, "reflect")
-
-
-class ReplicationPad1d(HandWritten, torch.nn.ReplicationPad1d):
-    """The input, made larger by its last numbers."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return functional.pad(input, self.padding, "replicate")
-
-
-class ReplicationPad2d(HandWritten, torch.nn.ReplicationPad2d):
-    """The input, made larger by its last numbers."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return functional.pad(input, self.padding, "replicate")
-
-
-class ReplicationPad3d(HandWritten, torch.nn.ReplicationPad3d):
-    """The input, made larger by its last numbers."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return functional.pad(input, self.padding, "replicate")
-
-
-class ZeroPad1d(HandWritten, torch.nn.ZeroPad1d):
-    """The input, made larger by 0."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return functional.pad(input, self.padding, "constant", self.value)
-
-
-class ZeroPad2d(HandWritten, torch.nn.ZeroPad2d):
-    """The input, made larger by 0."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return functional.pad(input, self.padding, "constant", self.value)
-
-
-class ZeroPad3d(HandWritten, torch.nn.ZeroPad3d):
-    """The input, made larger by 0."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return functional.pad(input, self.padding, "constant", self.value)
+CircularPad1d = _padding(torch.nn.CircularPad1d, *_CIRCULAR)
+CircularPad2d = _padding(torch.nn.CircularPad2d, *_CIRCULAR)
+CircularPad3d = _padding(torch.nn.CircularPad3d, *_CIRCULAR)
+ConstantPad1d = _padding(torch.nn.ConstantPad1d, *_CONSTANT)
+ConstantPad2d = _padding(torch.nn.ConstantPad2d, *_CONSTANT)
+ConstantPad3d = _padding(torch.nn.ConstantPad3d, *_CONSTANT)
+ReflectionPad1d = _padding(torch.nn.ReflectionPad1d, *_REFLECTION)
+ReflectionPad2d = _padding(torch.nn.ReflectionPad2d, *_REFLECTION)
+ReflectionPad3d = _padding(torch.nn.ReflectionPad3d, *_REFLECTION)
+ReplicationPad1d = _padding(torch.nn.ReplicationPad1d, *_REPLICATION)
+ReplicationPad2d = _padding(torch.nn.ReplicationPad2d, *_REPLICATION)
+ReplicationPad3d = _padding(torch.nn.ReplicationPad3d, *_REPLICATION)
+ZeroPad1d = _padding(torch.nn.ZeroPad1d, *_ZERO)
+ZeroPad2d = _padding(torch.nn.ZeroPad2d, *_ZERO)
+ZeroPad3d = _padding(torch.nn.ZeroPad3d, *_ZERO)

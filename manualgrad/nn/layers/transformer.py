@@ -1,62 +1,74 @@
-"""Multi-head attention and the layers of a transformer, which torch.nn writes in functions of torch's: they run inside by_hand.
+"""Multi-head attention and the layers of a transformer, whose forward runs inside by_hand.
 
-Where no gradient is recorded they are torch's own, with what it has to be quick there.
+Where nothing is differentiated they are torch's own, with what it has to be quick there.
 """
 
-from __future__ import annotations
-
-from typing import Any
-
 import torch
-import torch.nn.functional as F  # noqa: F401 - for torch.jit.script, see HandWritten
-from torch import Tensor
-from torch.nn.modules.activation import (  # noqa: F401 - likewise
-    _arg_requires_grad,
-    _check_arg_device,
-    _is_make_fx_tracing,
+
+from manualgrad.nn.layers._derived import derived
+from manualgrad.torch_api import inside_by_hand
+
+MultiheadAttention = derived(
+    torch.nn.MultiheadAttention,
+    """Attention in several heads, between linear layers.
+
+    Shapes:
+        query [l, n, embed_dim], key and value [s, n, embed_dim], or with `batch_first` [n, l, embed_dim] and so on;
+        the n may be left out. The output is as the query, the weights [n, l, s], or None without `need_weights`.
+
+    Raises:
+        AssertionError: when the heads do not divide the embedding: `nn.MultiheadAttention(4, 3)`.
+        AssertionError: when an input has another embedding: `nn.MultiheadAttention(4, 2)(*3 * [torch.rand(3, 1, 5)])`.
+
+    Example:
+        >>> x = torch.rand(10, 3, 64)
+        >>> output, weights = nn.MultiheadAttention(64, 8)(x, x, x)
+        >>> output.shape, weights.shape
+        (torch.Size([10, 3, 64]), torch.Size([3, 10, 10]))
+    """,
+    page="attention",
+    stays_whole=True,
+    around=inside_by_hand,
 )
+TransformerEncoderLayer = derived(
+    torch.nn.TransformerEncoderLayer,
+    """Self-attention and two linear layers, each added to its input.
 
-from manualgrad.nn.layers._hand_written import HandWritten, as_a_node
-from manualgrad.torch_api.guard import overrides
-from manualgrad.torch_api.mode import by_hand
+    Shapes:
+        src and result alike, [length, n, d_model], or with `batch_first` [n, length, d_model]; the n may be left out.
 
-__all__ = ["MultiheadAttention", "TransformerDecoderLayer", "TransformerEncoderLayer"]
+    Raises:
+        AssertionError: when the heads do not divide the embedding: `nn.TransformerEncoderLayer(4, 3)`.
+        AssertionError: when an input has another embedding: `nn.TransformerEncoderLayer(4, 2)(torch.rand(3, 1, 5))`.
+        RuntimeError: when there is no such activation: `nn.TransformerEncoderLayer(4, 2, activation='sine')`.
 
-_grad_is_enabled = torch.is_grad_enabled
-_transforms_are_active = torch._C._are_functorch_transforms_active
+    Example:
+        >>> nn.TransformerEncoderLayer(64, 8)(torch.rand(10, 3, 64)).shape
+        torch.Size([10, 3, 64])
+    """,
+    page="attention",
+    stays_whole=True,
+    around=inside_by_hand,
+)
+TransformerDecoderLayer = derived(
+    torch.nn.TransformerDecoderLayer,
+    """An encoder layer that also attends to what the encoder made.
 
+    Shapes:
+        tgt, memory and result [length, n, d_model], or with `batch_first` [n, length, d_model]; the n may be left out;
+        the result is as tgt.
 
-def _inside_by_hand(layer: Any, torchs: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The forward of torch.nn's class."""
-    node = as_a_node(layer, *args, **kwargs)
-    if node is not None:
-        return node
-    no_gradient = not _grad_is_enabled() and not _transforms_are_active()
-    if no_gradient or any(overrides(value) for value in (*args, *kwargs.values())):
-        return torchs.forward(layer, *args, **kwargs)
-    with by_hand():
-        return torchs.forward(layer, *args, **kwargs)
+    Raises:
+        AssertionError: when the heads do not divide the embedding: `nn.TransformerDecoderLayer(4, 3)`.
+        AssertionError: when an input has another embedding:
+            `nn.TransformerDecoderLayer(4, 2)(torch.rand(3, 1, 5), torch.rand(3, 1, 4))`.
+        RuntimeError: when there is no such activation: `nn.TransformerDecoderLayer(4, 2, activation='sine')`.
 
-
-class MultiheadAttention(HandWritten, torch.nn.MultiheadAttention):
-    """Attention in several heads, between linear layers."""
-
-    def forward(self, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
-        output: tuple[Tensor, Tensor | None] = _inside_by_hand(self, torch.nn.MultiheadAttention, args, kwargs)
-        return output
-
-
-class TransformerEncoderLayer(HandWritten, torch.nn.TransformerEncoderLayer):
-    """Self-attention and two linear layers, each added to its input."""
-
-    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        output: Tensor = _inside_by_hand(self, torch.nn.TransformerEncoderLayer, args, kwargs)
-        return output
-
-
-class TransformerDecoderLayer(HandWritten, torch.nn.TransformerDecoderLayer):
-    """An encoder layer that also attends to what the encoder made."""
-
-    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        output: Tensor = _inside_by_hand(self, torch.nn.TransformerDecoderLayer, args, kwargs)
-        return output
+    Example:
+        >>> nn.TransformerDecoderLayer(64, 8)(torch.rand(7, 3, 64), torch.rand(10, 3, 64)).shape
+        torch.Size([7, 3, 64])
+    """,
+    page="attention",
+    stays_whole=True,
+    around=inside_by_hand,
+)

@@ -1,42 +1,41 @@
 """Interpolation."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import torch
-import torch.nn.functional as F  # noqa: F401 - for torch.jit.script, see HandWritten
-from torch import Tensor
 
-from manualgrad.nn import functional
-from manualgrad.nn.layers._hand_written import HandWritten
+from manualgrad.nn.layers._derived import derived
 
-__all__ = ["Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d"]
+Upsample = derived(torch.nn.Upsample)
+UpsamplingBilinear2d = derived(
+    torch.nn.UpsamplingBilinear2d,
+    """The input, interpolated at more places.
 
+    Shapes:
+        [n, channels, h, w] to [n, channels, *size], or each side times scale_factor.
 
-def _interpolated(layer: torch.nn.Upsample, input: Tensor) -> Tensor:
-    factors: Any = layer.scale_factor
-    return functional.interpolate(
-        input, layer.size, factors, layer.mode, layer.align_corners, recompute_scale_factor=layer.recompute_scale_factor
-    )
+    Raises:
+        NotImplementedError: when the input is not [n, channels, h, w]:
+            `nn.UpsamplingBilinear2d(scale_factor=2)(torch.rand(1, 1, 3))`.
 
+    Example:
+        >>> nn.UpsamplingBilinear2d(scale_factor=2)(torch.tensor([[[[1.0, 2.0]]]]))
+        tensor([[[[1.0000, 1.3333, 1.6667, 2.0000],
+                  [1.0000, 1.3333, 1.6667, 2.0000]]]])
+    """,
+)
+UpsamplingNearest2d = derived(
+    torch.nn.UpsamplingNearest2d,
+    """The input at more places, each the nearest of its numbers.
 
-class Upsample(HandWritten, torch.nn.Upsample):
-    """The input, interpolated at more places."""
+    Shapes:
+        [n, channels, h, w] to [n, channels, *size], or each side times scale_factor.
 
-    def forward(self, input: Tensor) -> Tensor:
-        return _interpolated(self, input)
+    Raises:
+        NotImplementedError: when the input is not [n, channels, h, w]:
+            `nn.UpsamplingNearest2d(scale_factor=2)(torch.rand(3, 3))`.
 
-
-class UpsamplingBilinear2d(HandWritten, torch.nn.UpsamplingBilinear2d):
-    """The input, interpolated at more places."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return _interpolated(self, input)
-
-
-class UpsamplingNearest2d(HandWritten, torch.nn.UpsamplingNearest2d):
-    """The input, interpolated at more places."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return _interpolated(self, input)
+    Example:
+        >>> nn.UpsamplingNearest2d(scale_factor=2)(torch.tensor([[[[1.0, 2.0]]]]))
+        tensor([[[[1., 1., 2., 2.],
+                  [1., 1., 2., 2.]]]])
+    """,
+)

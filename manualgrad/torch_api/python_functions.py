@@ -1,0 +1,43 @@
+"""PyTorch's functions that are written in Python, such as F.multi_head_attention_forward, seen through by the mode.
+
+Each asks whether somebody overrides PyTorch's functions, and hands itself over to a mode, which is off while it answers. So a
+copy, to which the answer is no, runs inside the mode: what it calls is then differentiated by hand.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+__all__ = ["COPIES"]
+
+_NOBODY = {name: lambda *_: False for name in ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")}
+
+
+def _copies(module: Any) -> dict[Any, Callable[..., Any]]:
+    """Copies of the module's functions that would hand themselves over."""
+    names = {**vars(module), **_NOBODY}
+    found: dict[Any, Callable[..., Any]] = {}
+    for function in vars(module).values():
+        is_here = isinstance(function, types.FunctionType) and function.__globals__ is vars(module)
+        if is_here and "handle_torch_function" in function.__code__.co_names and not _calls_its_namesake(function):
+            # Dynamo skips what it finds in torch/functional.py, and tells by the name of the file.
+            code = function.__code__.replace(co_filename=f"{__file__}: {function.__code__.co_filename}")
+            copy = types.FunctionType(code, names, function.__name__, function.__defaults__, function.__closure__)
+            copy.__kwdefaults__ = function.__kwdefaults__
+            found[function] = copy
+    return found
+
+
+def _calls_its_namesake(function: types.FunctionType) -> bool:
+    """Whether it calls the function in C that its own name in torch hides, as torch.cdist does: Dynamo knows only that one."""
+    names = function.__code__.co_names
+    calls_c = "_VF" in names or "_VariableFunctions" in names
+    return calls_c and any(isinstance(getattr(torch, name, None), types.FunctionType) for name in names)
+
+
+COPIES = {**_copies(F), **_copies(torch.functional)}
