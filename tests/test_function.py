@@ -143,7 +143,7 @@ def test_eager_calls_use_the_fast_style(x):
     node = Mark.apply(x.requires_grad_()).grad_fn
     plain = node._forward_cls
     assert plain.setup_context is torch.autograd.Function.setup_context
-    assert plain.serves is Mark
+    assert plain.wraps is Mark
 
 
 def test_the_node_has_the_name_of_the_class(x):
@@ -267,7 +267,7 @@ def test_keyword_arguments_are_refused_in_a_sentence_that_says_what_to_write(x):
         Mark.apply(x, factor=3)
 
 
-def test_a_default_argument_reaches_setup_context_in_every_twin(x):
+def test_a_default_argument_reaches_setup_context_in_every_variant(x):
     for function in (Mark.apply, compiled(lambda x: Mark.apply(x)), vmap(Mark.apply)):
         torch.testing.assert_close(function(x), 2 * x)
         torch.testing.assert_close(backward_of(function, x), torch.full_like(x, 7))

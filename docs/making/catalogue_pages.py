@@ -18,7 +18,7 @@ __all__ = ["write"]
 
 GITHUB = "https://github.com/manualgrad/manualgrad/blob/main"
 PICTURES = {  # what is drawn by figures.py
-    "linear/convolution.py": ("convolution", "A convolution of one channel, and its two gradients"),
+    "convolution/convolution.py": ("convolution", "A convolution of one channel, and its two gradients"),
     "normalization/batch_norm.py": (
         "batch_norm",
         "From r g_i a straight line is subtracted: what is left has mean 0 and slope 0",

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from manualgrad.functions.attention import AttentionFunction
-from manualgrad.functions.linear.convolution import ConvolutionFunction
+from manualgrad.functions.convolution.convolution import ConvolutionFunction
 from manualgrad.functions.normalization.batch_norm import BatchNormFunction
 from manualgrad.training.plots.style import SERIES, signed
 

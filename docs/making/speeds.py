@@ -9,8 +9,8 @@ from making.sources import ROOT
 __all__ = ["of_functions", "speeds"]
 
 PAGES = {  # of the layers whose row begins so, the first that fits
-    "conv transposed": "linear/transposed_convolution.py",
-    "conv": "linear/convolution.py",
+    "conv transposed": "convolution/transposed_convolution.py",
+    "conv": "convolution/convolution.py",
     "batch norm": "normalization/batch_norm.py",
     "group norm": "normalization/group_norm.py",
     "instance norm": "normalization/instance_norm.py",
@@ -33,7 +33,7 @@ PAGES = {  # of the layers whose row begins so, the first that fits
     "BCE": "losses/binary_cross_entropy.py",
     "smooth L1": "losses/distances.py",
     "attention": "attention.py",
-    "embedding": "linear/embedding.py",
+    "embedding": "embedding.py",
     "dropout": "",  # which has no page
 }
 

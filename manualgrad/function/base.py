@@ -7,18 +7,18 @@ torch.func drops its rules without a word (192985, 193279), and forward over for
 meets two dtypes and raises.
 
 So one class is written, and three are run. When `Function` is subclassed, it makes three plain
-`torch.autograd.Function`s, the *twins*, that call back into the subclass and differ only in what they show PyTorch:
+`torch.autograd.Function`s, the *variants*, that call back into the subclass and differ only in what they show PyTorch:
 
 ============== ===================================== =========================================================
-twin           runs                                  what it shows
+variant        runs                                  what it shows
 ============== ===================================== =========================================================
 `_eager`       by default                            `forward(ctx, ...)` and `backward`: the fast style
 `_transformed` under torch.func and forward-mode AD  everything: `setup_context`, `jvp`, a vmap rule
 `_compiled`    while torch.compile traces            `forward(ctx, ...)` and `backward`, with a context of its own
 ============== ===================================== =========================================================
 
-`Function.apply` picks the twin, and applies the class's autocast policy. Each twin has the subclass's name, and the
-subclass itself as its attribute `serves`.
+`Function.apply` picks the variant, and applies the class's autocast policy. Each variant has the subclass's name, and the
+subclass itself as its attribute `wraps`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from torch.autograd.function import FunctionMeta
 
 from manualgrad.function.contexts import SavedContext, TracedContext
 from manualgrad.function.functorch import at_the_level_below, batched_if_random, transforms_are_active
-from manualgrad.function.in_place import written
+from manualgrad.function.in_place import copy_into
 from manualgrad.function.vmap import vmap_rule
 
 __all__ = ["Function"]
@@ -133,9 +133,9 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
         if cls.forward is _PlainFunction.forward:
             return  # a base class for others
         _refuse_old_style(cls)
-        cls._eager = _eager_twin(cls)
-        cls._transformed = _transformed_twin(cls)
-        cls._compiled = _compiled_twin(cls)
+        cls._eager = _eager_variant(cls)
+        cls._transformed = _transformed_variant(cls)
+        cls._compiled = _compiled_variant(cls)
         _not_yet_allowed_in_graph.append(weakref.ref(cls._transformed))
 
     @classmethod
@@ -167,8 +167,8 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
             # Neither vmap nor torch.compile gets a Function right that marks its input dirty; a leaf must not be written into
             # before the error; and CopySlices, which autograd makes for a view, would hide the Function. The copy is for a
             # Function that saves x.
-            return written(cls.apply(x.clone(), *others), x)
-        return _in_place_twin(cls).apply(x, *others)
+            return copy_into(cls.apply(x.clone(), *others), x)
+        return _in_place_variant(cls).apply(x, *others)
 
     @classmethod
     def _apply_in_a_mode(cls, *args: Any, **kwargs: Any) -> Any:
@@ -185,7 +185,7 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
                     return cls.apply(*args)
         if _transforms_are_active() or forward_ad._current_level >= 0:
             if _dynamo_is_tracing():
-                _allow_transformed_twins_in_graph()
+                _allow_transformed_variants_in_graph()
             elif _transforms_are_active() and cls.vmap is _PlainFunction.vmap:
                 args = batched_if_random(cls.forward, args)
             return cls._transformed.apply(*args)
@@ -220,20 +220,20 @@ def _defaults_of(forward: Callable[..., Any]) -> dict[int, tuple[Any, ...]]:
     return found
 
 
-# The twins.
+# The variants.
 
 
-def _twin(cls: type[Function], **methods: Callable[..., Any]) -> type[_PlainFunction]:
+def _variant(cls: type[Function], **methods: Callable[..., Any]) -> type[_PlainFunction]:
     """A plain torch.autograd.Function that runs `cls` under its name."""
     methods = {"backward": _backward_of(cls), **methods}
     attributes: dict[str, Any] = {name: staticmethod(method) for name, method in methods.items()}
-    attributes |= {"serves": cls, "__module__": cls.__module__, "__doc__": cls.__doc__}
+    attributes |= {"wraps": cls, "__module__": cls.__module__, "__doc__": cls.__doc__}
     for name in ("clear_saved_tensors_on_access", "boxed_grads_call"):
         attributes[name] = getattr(cls, name, False)
     return type(cls.__name__, (_PlainFunction,), attributes)
 
 
-def _eager_twin(cls: type[Function]) -> type[_PlainFunction]:
+def _eager_variant(cls: type[Function]) -> type[_PlainFunction]:
     compute, setup_context, defaults = cls.forward, cls.setup_context, _defaults_of(cls.forward)
 
     def forward(ctx: Any, *args: Any) -> Any:
@@ -241,21 +241,21 @@ def _eager_twin(cls: type[Function]) -> type[_PlainFunction]:
             args += defaults.get(len(args), ())
         output = compute(*args)
         if type(output) is not torch.Tensor or output._is_view():
-            output = _of_its_own(output, args)
+            output = _detach_views(output, args)
         setup_context(ctx, args, output)
         return output
 
-    twin = _twin(cls, forward=forward)
+    variant = _variant(cls, forward=forward)
     # Two shortcuts past PyTorch's Python, which is most of what a small layer costs (pytorch issue 189573): a backward
-    # node looks its Function up at each call, and forward mode, whose tensors would be checked, is another twin's work.
-    node: Any = twin._backward_cls
-    node.apply = twin.backward
+    # node looks its Function up at each call, and forward mode, whose tensors would be checked, is another variant's work.
+    node: Any = variant._backward_cls
+    node.apply = variant.backward
     node.save_for_forward = _save_nothing
-    return twin
+    return variant
 
 
 @functools.cache
-def _in_place_twin(cls: type[Function]) -> Any:
+def _in_place_variant(cls: type[Function]) -> Any:
     """Made when it is wanted: few Functions have one."""
 
     def forward(ctx: Any, x: torch.Tensor, *others: Any) -> torch.Tensor:
@@ -268,19 +268,19 @@ def _in_place_twin(cls: type[Function]) -> Any:
         cls.setup_context(ctx, (x, *others), x)
         return x
 
-    twin = _twin(cls, forward=forward)
-    node: Any = twin._backward_cls
+    variant = _variant(cls, forward=forward)
+    node: Any = variant._backward_cls
     node.save_for_forward = _save_nothing
-    return twin
+    return variant
 
 
-def _of_its_own(output: Any, inputs: tuple[Any, ...]) -> Any:
+def _detach_views(output: Any, inputs: tuple[Any, ...]) -> Any:
     """The output, or each of them, but not as a view of what the forward computed, which autograd forbids to change in place.
 
     What is a view of an input stays one.
     """
     if isinstance(output, tuple):
-        return tuple(_of_its_own(o, inputs) for o in output)
+        return tuple(_detach_views(o, inputs) for o in output)
     if isinstance(output, list):
         raise TypeError(
             "the forward of a Function must return a Tensor or a tuple of them, and returns a list, without gradient"
@@ -294,10 +294,10 @@ def _of_its_own(output: Any, inputs: tuple[Any, ...]) -> Any:
 _save_nothing = itertools.chain  # takes any arguments and looks at none, without a frame of Python
 
 
-def _transformed_twin(cls: type[Function]) -> type[_PlainFunction]:
+def _transformed_variant(cls: type[Function]) -> type[_PlainFunction]:
     @functools.wraps(cls.forward)  # PyTorch reads its defaults
     def forward(*inputs: Any) -> Any:
-        return _of_its_own(cls.forward(*inputs), inputs)
+        return _detach_views(cls.forward(*inputs), inputs)
 
     methods: dict[str, Any] = {"forward": forward, "setup_context": cls.setup_context}
     if cls.jvp is not _PlainFunction.jvp:
@@ -306,7 +306,7 @@ def _transformed_twin(cls: type[Function]) -> type[_PlainFunction]:
         methods["vmap"] = cls.vmap
     elif cls.generate_vmap_rule:
         methods["vmap"] = vmap_rule(cls, Function)
-    return _twin(cls, **methods)
+    return _variant(cls, **methods)
 
 
 def _jvp_of(cls: type[Function]) -> Callable[..., Any]:
@@ -320,7 +320,7 @@ def _jvp_of(cls: type[Function]) -> Callable[..., Any]:
     return jvp
 
 
-def _compiled_twin(cls: type[Function]) -> type[_PlainFunction]:
+def _compiled_variant(cls: type[Function]) -> type[_PlainFunction]:
     compute, setup_context, defaults = cls.forward, cls.setup_context, _defaults_of(cls.forward)
 
     def forward(ctx: Any, *args: Any) -> Any:
@@ -333,7 +333,7 @@ def _compiled_twin(cls: type[Function]) -> type[_PlainFunction]:
     parameters = [inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_ONLY)]
     parameters += [p.replace(kind=p.POSITIONAL_ONLY) for p in inspect.signature(compute).parameters.values()]
     forward.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return _twin(cls, forward=forward)
+    return _variant(cls, forward=forward)
 
 
 def _backward_of(cls: type[Function]) -> Callable[..., Any]:
@@ -391,15 +391,15 @@ def _each_once(args: tuple[Any, ...]) -> tuple[Any, ...]:
 _not_yet_allowed_in_graph: list[weakref.ref[type[_PlainFunction]]] = []
 
 
-def _allow_transformed_twins_in_graph() -> None:
+def _allow_transformed_variants_in_graph() -> None:
     while _not_yet_allowed_in_graph:
-        twin = _not_yet_allowed_in_graph.pop()()
-        if twin is not None:
-            torch.compiler.allow_in_graph(twin)
+        variant = _not_yet_allowed_in_graph.pop()()
+        if variant is not None:
+            torch.compiler.allow_in_graph(variant)
 
 
 # As torch.compiler.assume_constant_result marks it, without its import: Dynamo calls it for real while it traces.
-_allow_transformed_twins_in_graph._dynamo_marked_constant = True  # type: ignore[attr-defined]
+_allow_transformed_variants_in_graph._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 # Autocast.

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["are_one", "kept", "kept_as_rows", "kept_beside", "written"]
+__all__ = ["are_one", "copy_into", "kept", "kept_as_rows", "kept_beside"]
 
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 
 
-def written(value: Tensor, into: Tensor) -> Tensor:
+def copy_into(value: Tensor, into: Tensor) -> Tensor:
     """`into`, with `value` in it: its versions and views are as torch's operation leaves them."""
     into.copy_(value)
     if not _dynamo_is_tracing() and into._base is not None:

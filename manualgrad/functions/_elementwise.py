@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._in_parts import elementwise
-from manualgrad.functions._precision import wide
+from manualgrad.functions._chunked import elementwise
+from manualgrad.functions._upcast import upcast_half
 
 __all__ = ["Elementwise"]
 
@@ -53,10 +53,10 @@ class Elementwise(Function):
         def product(t: Tensor, x_or_y: Tensor, *numbers: Any, out: Tensor | None) -> Tensor:
             """t f′, of half precision in float32, and rounded once."""
             if way == "times_dy_dx":
-                dC_dx = derivative(wide(t), x_or_y, *numbers)
+                dC_dx = derivative(upcast_half(t), x_or_y, *numbers)
                 return dC_dx.to(x_or_y.dtype) if out is None else out.copy_(dC_dx)
-            factor = derivative(wide(x_or_y), *numbers).conj()
-            dC_dx = by(wide(t), factor, out=out)
+            factor = derivative(upcast_half(x_or_y), *numbers).conj()
+            dC_dx = by(upcast_half(t), factor, out=out)
             if cls.is_flat is not None:
                 dC_dx = _with_0(dC_dx, cls.is_flat, x_or_y, out=out)
             return dC_dx if dC_dx.dtype == x_or_y.dtype else dC_dx.to(x_or_y.dtype)

@@ -38,9 +38,9 @@ from torch import Tensor
 
 from manualgrad.function import Function
 from manualgrad.functions._attention_in_blocks import PAIRS, by_query, by_query_and_key
-from manualgrad.functions._form import fitted, form
-from manualgrad.functions._in_parts import plain
-from manualgrad.functions._precision import wide
+from manualgrad.functions._chunked import plain
+from manualgrad.functions._tensor_meta import tensor_meta, unbroadcast_to
+from manualgrad.functions._upcast import upcast_half
 
 __all__ = ["AttentionFunction"]
 
@@ -60,7 +60,7 @@ class AttentionFunction(Function):
 
         def formula(Q: Tensor, K: Tensor, V: Tensor, *rest: Any) -> tuple[Tensor]:
             P, sees = _weights(Q, K, *rest, c=c)
-            return (_of(sees, P @ wide(V)),)
+            return (_of(sees, P @ upcast_half(V)),)
 
         if _is_large_and_plain(Q, K, V, M):
             (O,) = by_query(formula, [Q], [K, V], M, causal)
@@ -71,7 +71,7 @@ class AttentionFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         Q, K, V, M, ctx.causal, ctx.c = inputs
-        ctx.forms = tuple(form(t) for t in (Q, K, V, M))
+        ctx.forms = tuple(tensor_meta(t) for t in (Q, K, V, M))
         ctx.save_for_backward(Q, K, V, M)
         ctx.save_for_forward(Q, K, V, M)
 
@@ -88,7 +88,7 @@ class AttentionFunction(Function):
         else:
             of_each = [*_gradients(Q, G, K, V, M, ctx.causal, 0, c=c)]
         wanted = zip(of_each, ctx.forms, (*ctx.needs_input_grad[:3], wants_M), strict=False)
-        found = [fitted(t, to) if needs_grad else None for t, to, needs_grad in wanted]
+        found = [unbroadcast_to(t, to) if needs_grad else None for t, to, needs_grad in wanted]
         return *found, *[None] * (6 - len(found))
 
     @staticmethod
@@ -97,12 +97,12 @@ class AttentionFunction(Function):
         P, sees = _weights(Q, K, M, ctx.causal, 0, c=ctx.c)
         dS = torch.zeros_like(P)
         if dQ is not None:
-            dS = dS + ctx.c * (wide(dQ) @ wide(K).mT)
+            dS = dS + ctx.c * (upcast_half(dQ) @ upcast_half(K).mT)
         if dK is not None:
-            dS = dS + ctx.c * (wide(Q) @ wide(dK).mT)
+            dS = dS + ctx.c * (upcast_half(Q) @ upcast_half(dK).mT)
         dS = dS if dM is None else dS + dM
-        dO = (P * (dS - (P * dS).sum(-1, keepdim=True))) @ wide(V)
-        return _of(sees, dO if dV is None else dO + P @ wide(dV)).to(Q.dtype)
+        dO = (P * (dS - (P * dS).sum(-1, keepdim=True))) @ upcast_half(V)
+        return _of(sees, dO if dV is None else dO + P @ upcast_half(dV)).to(Q.dtype)
 
 
 def _gradients(
@@ -110,7 +110,7 @@ def _gradients(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """∂C/∂Q, ∂C/∂K, ∂C/∂V and ∂C/∂S."""
     P, sees = _weights(Q, K, M, causal, first, c=c)
-    Q, K, V, G = (wide(t) for t in (Q, K, V, G))
+    Q, K, V, G = (upcast_half(t) for t in (Q, K, V, G))
     G = _of(sees, G)
     dC_dP = G @ V.mT
     into = dC_dP if plain(dC_dP) and plain(P) else None
@@ -123,7 +123,7 @@ def _weights(Q: Tensor, K: Tensor, M: Tensor | None, causal: bool, first: int, *
 
     For one that sees none, the softmax of −∞ alone would be 0/0: its P is made as if there were no mask, and does not count.
     """
-    S = (c * wide(Q)) @ wide(K).mT
+    S = (c * upcast_half(Q)) @ upcast_half(K).mT
     later = S.new_full(S.shape[-2:], -math.inf).triu(1 + first) if causal else None  # added: masked_fill is slow on the CPU
     if M is None:
         return torch.softmax(S if later is None else S + later, -1), None

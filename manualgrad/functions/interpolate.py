@@ -34,8 +34,8 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._precision import wide
-from manualgrad.functions.pooling._planes import channels_are_last, with_channels_last
+from manualgrad.functions._upcast import upcast_half
+from manualgrad.functions.pooling._channels_last import channels_are_last, with_channels_last
 
 __all__ = ["InterpolateFunction"]
 
@@ -73,7 +73,7 @@ class InterpolateFunction(Function):
 
     @staticmethod
     def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, ...]:
-        dC_dx = wide(delta)
+        dC_dx = upcast_half(delta)
         for dim, U in enumerate(ctx.U, 2):
             side = _Side(ctx.mode, U, delta.shape[dim], ctx.factors and ctx.factors[dim - 2], ctx.align_corners)
             if ctx.mode in _NEAREST:

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from manualgrad.testing import derivatives, extremes, modes, orders, requests, state
+from manualgrad.testing import autograd_contract, derivatives, edge_values, modes, orders, state
 from manualgrad.testing.subject import Fault, Sample, Skip, Subject, first_line
 
 __all__ = ["CHECKS", "WHAT", "CheckError", "Report", "check_function"]
@@ -26,11 +26,11 @@ _CHECKS: dict[str, Callable[[Subject, Sample], None]] = {
         derivatives.backward,
         derivatives.double_backward,
         orders.third_derivative,
-        requests.needs_input_grad,
-        requests.undefined_gradients,
-        requests.memory_layout,
-        requests.shapes,
-        requests.dtypes,
+        autograd_contract.needs_input_grad,
+        autograd_contract.undefined_gradients,
+        autograd_contract.memory_layout,
+        autograd_contract.shapes,
+        autograd_contract.dtypes,
         state.saved_tensors,
         state.repeatable,
         modes.vmap,
@@ -40,8 +40,8 @@ _CHECKS: dict[str, Callable[[Subject, Sample], None]] = {
         modes.compile,
         modes.autocast,
         modes.meta_device,
-        requests.gradient_scale,
-        extremes.extreme_values,
+        autograd_contract.gradient_scale,
+        edge_values.extreme_values,
     )
 }
 

@@ -166,9 +166,9 @@ def _only_real(subject: Subject, sample: Sample) -> None:
 
 
 def _is_plain(subject: Subject, sample: Sample) -> bool:
-    """Whether it is a torch.autograd.Function that no other class serves, as manualgrad.Function's do."""
+    """Whether it is a torch.autograd.Function that wraps no other class, as manualgrad.Function's do."""
     node = own_node(subject.run(sample))
-    return node is not None and not hasattr(node._forward_cls, "serves")
+    return node is not None and not hasattr(node._forward_cls, "wraps")
 
 
 def _direction(inputs: Sequence[Tensor], seed: int, own_scale: bool) -> Directions:

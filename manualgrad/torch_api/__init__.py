@@ -6,6 +6,7 @@ Each module has the calls of a family. `catalogue` enters a call under PyTorch's
 
 from manualgrad.torch_api import (
     activations,
+    addcmul,
     arithmetic,
     attention,
     composed_losses,
@@ -19,12 +20,17 @@ from manualgrad.torch_api import (
     losses,
     movement,
     normalization,
-    order,
+    piecewise,
     pooling,
+    products,
     repeat,
     rounding,
     scatter,
+    selection,
     statistics,
+    tril_triu,
+    unfold,
+    vector_norm,
 )
 from manualgrad.torch_api.guard import FUNCTIONAL, inside_by_hand
 from manualgrad.torch_api.mode import by_hand
@@ -32,6 +38,7 @@ from manualgrad.torch_api.mode import by_hand
 __all__ = [
     "FUNCTIONAL",
     "activations",
+    "addcmul",
     "arithmetic",
     "attention",
     "by_hand",
@@ -47,10 +54,15 @@ __all__ = [
     "losses",
     "movement",
     "normalization",
-    "order",
+    "piecewise",
     "pooling",
+    "products",
     "repeat",
     "rounding",
     "scatter",
+    "selection",
     "statistics",
+    "tril_triu",
+    "unfold",
+    "vector_norm",
 ]

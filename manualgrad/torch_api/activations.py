@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from manualgrad.function.in_place import written
+from manualgrad.function.in_place import copy_into
 from manualgrad.functions.activations.gelu import GELUFunction
 from manualgrad.functions.activations.glu import GLUFunction
 from manualgrad.functions.activations.hard import (
@@ -87,7 +87,7 @@ def _applied(Function: Any, input: Tensor, *numbers: Any, inplace: bool = False)
     for number in numbers:
         if not isinstance(number, int | float):
             return NotImplemented
-    return written(Function.apply(input.clone(), *numbers), input) if inplace else Function.apply(input, *numbers)
+    return copy_into(Function.apply(input.clone(), *numbers), input) if inplace else Function.apply(input, *numbers)
 
 
 @_elementwise(torch.sigmoid, T.sigmoid, torch.special.expit, refuses="", explain=sigmoid_problem, page="activations.sigmoid")
@@ -175,7 +175,7 @@ def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: b
         slopes = torch.empty_like(input)
         _NN.rrelu_with_noise(input, slopes, lower, upper, True)  # drawn as torch draws them; 1 where the input is above 0
     a = RReLUFunction.apply(input.clone() if inplace else input, slopes)
-    return written(a, input) if inplace else a
+    return copy_into(a, input) if inplace else a
 
 
 @answers(torch.rrelu)

@@ -126,7 +126,7 @@ def _reduced(Function: Any, x: Tensor, dim: Any, keepdim: bool, dtype: torch.dty
 
 
 def dims_of(x: Tensor, dim: Any) -> tuple[int, ...] | None:
-    """Counted from 0; all of them for None; None where they are not as they should be."""
+    """Return dimensions counted from 0, all of them for None; None where they are invalid."""
     if dim is not None and not isinstance(dim, int | Sequence):
         return None
     n = x.dim()
@@ -135,6 +135,16 @@ def dims_of(x: Tensor, dim: Any) -> tuple[int, ...] | None:
         return None
     dims = tuple(d % n for d in wanted) if n else ()
     return dims if len(set(dims)) == len(dims) else None
+
+
+def dim_of(x: Tensor, dim: Any) -> int | None:
+    """Return a dimension counted from 0; None where it is invalid."""
+    dims = dims_of(x, dim) if isinstance(dim, int) else None
+    return None if dims is None else dims[0] if dims else 0
+
+
+def is_number(x: Tensor) -> bool:
+    return x.is_floating_point() or x.is_complex()
 
 
 @answers(torch.cat, torch.concat, torch.concatenate)

@@ -18,7 +18,8 @@ from manualgrad.torch_api.autocast import autocast_is_on_for
 from manualgrad.torch_api.dropout import dropout
 from manualgrad.torch_api.guard import functional
 from manualgrad.torch_api.linear import matmul
-from manualgrad.torch_api.movement import expand, masked_fill
+from manualgrad.torch_api.movement import expand
+from manualgrad.torch_api.piecewise import masked_fill
 
 _MATH = 0  # of torch.nn.attention.SDPBackend
 

@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from manualgrad.function.in_place import written
+from manualgrad.function.in_place import copy_into
 from manualgrad.torch_api.signatures import Signature, rebound, signatures
 
 __all__ = [
     "CALL_ERRORS",
     "CATALOGUE",
-    "EXPLAINED",
+    "HAS_OWN_ERRORS",
     "METHODS_IN_PYTHON",
     "SIGNATURES",
     "answered",
@@ -41,7 +41,7 @@ SIGNATURES: dict[Any, tuple[Signature, ...]] = {}
 METHODS_IN_PYTHON: dict[str, Callable[..., Any]] = {}
 """Methods of Tensor that PyTorch writes in Python, by name: Dynamo does not find them in a dict by their identity."""
 
-EXPLAINED: dict[Callable[..., Any], Callable[..., str | None]] = {}
+HAS_OWN_ERRORS: dict[Callable[..., Any], Callable[..., str | None]] = {}
 """Calls whose errors name the argument, each with the function that says what is wrong."""
 
 CALL_ERRORS = (RuntimeError, TypeError, AttributeError, ValueError, IndexError)
@@ -61,7 +61,7 @@ def answers(
 
     def enter(call: _Call) -> _Call:
         if explain is not None:
-            EXPLAINED[call] = explain
+            HAS_OWN_ERRORS[call] = explain
         forms = in_place if isinstance(in_place, tuple) else (in_place,)
         changed = _in_place(call, keeps_input)
         answered_by: dict[Any, Callable[..., Any]] = dict.fromkeys(names, call) | dict.fromkeys(forms, changed)
@@ -84,7 +84,7 @@ def _in_place(call: Callable[..., Any], keeps_input: bool) -> Callable[..., Any]
         value = call(input.clone() if keeps_input else input, *args, **kwargs)
         if value is NotImplemented or value.shape != input.shape or not _can_cast(value.dtype, input.dtype):
             return NotImplemented
-        return written(value, input)
+        return copy_into(value, input)
 
     return changed
 
@@ -108,7 +108,7 @@ def answered(call: Callable[..., Any], torchs: Any, args: Any, kwargs: Any) -> A
     """Return what the call answers for PyTorch's function, if need be in the call's names; NotImplemented where PyTorch has to.
 
     Raises:
-        Exception: the call's own error, where it is one of `EXPLAINED`.
+        Exception: the call's own error, where it is one of `HAS_OWN_ERRORS`.
     """
     error = None
     try:
@@ -122,14 +122,14 @@ def answered(call: Callable[..., Any], torchs: Any, args: Any, kwargs: Any) -> A
     bound = rebound(SIGNATURES.get(torchs, ()), args, kwargs)
     if bound is not None:
         return answered(call, torchs, *bound)
-    if error is not None and call in EXPLAINED:
+    if error is not None and call in HAS_OWN_ERRORS:
         raise explained(error, call, args, kwargs)
     return NotImplemented
 
 
 def explained(error: Exception, call: Callable[..., Any], args: Any, kwargs: Any) -> Exception:
     """Return the error, or where the problem is known, an error of the same type that states it."""
-    explain = EXPLAINED.get(call)
+    explain = HAS_OWN_ERRORS.get(call)
     if explain is None or isinstance(error, torch.OutOfMemoryError):
         return error
     try:

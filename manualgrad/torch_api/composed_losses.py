@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad.functions._precision import wide
+from manualgrad.functions._upcast import upcast_half
 from manualgrad.functions.activations.softplus import LogSigmoidFunction
 from manualgrad.torch_api.arithmetic import add, div, exp, log, mul, neg, sqrt, square, sub, sum
 from manualgrad.torch_api.autocast import autocast_is_on, cast
 from manualgrad.torch_api.catalogue import answers
 from manualgrad.torch_api.losses import reduced
-from manualgrad.torch_api.movement import clamp_min, masked_fill, minimum, where
-from manualgrad.torch_api.order import pairwise_distance
+from manualgrad.torch_api.piecewise import clamp_min, masked_fill, minimum, where
+from manualgrad.torch_api.vector_norm import pairwise_distance
 
 _NN: Any = torch._C._nn
 
@@ -38,8 +38,8 @@ def _in_float32(loss: Callable[..., Any]) -> Callable[..., Any]:
         halves = {t.dtype for t in tensors if t.dtype in (torch.float16, torch.bfloat16)}
         if not halves:
             return loss(*args, **kwargs)
-        args = tuple(wide(value) if isinstance(value, Tensor) else value for value in args)
-        kwargs = {name: wide(value) if isinstance(value, Tensor) else value for name, value in kwargs.items()}
+        args = tuple(upcast_half(value) if isinstance(value, Tensor) else value for value in args)
+        kwargs = {name: upcast_half(value) if isinstance(value, Tensor) else value for name, value in kwargs.items()}
         value = loss(*args, **kwargs)
         are_narrow = len(halves) == 1 and all(t.dtype in halves or not t.is_floating_point() for t in tensors)
         return value.to(*halves) if are_narrow and value is not NotImplemented and not autocast_is_on() else value

@@ -15,7 +15,7 @@ from manualgrad.torch_api.arithmetic import add, cat, dims_of, div, mean, mul, p
 from manualgrad.torch_api.catalogue import answers
 from manualgrad.torch_api.linear import dot, matmul
 from manualgrad.torch_api.movement import broadcast_tensors, flip
-from manualgrad.torch_api.order import cumsum
+from manualgrad.torch_api.products import cumsum
 from manualgrad.torch_api.statistics import std, var
 
 T = Tensor

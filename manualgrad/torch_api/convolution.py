@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Parameter
 
-from manualgrad.functions.linear.convolution import ConvolutionFunction
-from manualgrad.functions.linear.transposed_convolution import TransposedConvolutionFunction
+from manualgrad.functions.convolution.convolution import ConvolutionFunction
+from manualgrad.functions.convolution.transposed_convolution import TransposedConvolutionFunction
 from manualgrad.torch_api.arithmetic import cat
 from manualgrad.torch_api.guard import functional
 from manualgrad.torch_api.reference import in_dimensions
@@ -70,7 +70,7 @@ Example:
 for _n in (1, 2, 3):
     _call = _convolution(_n)
     _call.__doc__ = in_dimensions(_CONVOLUTION, _n)
-    functional(getattr(F, f"conv{_n}d"), page="linear.convolution")(_call)
+    functional(getattr(F, f"conv{_n}d"), page="convolution.convolution")(_call)
 
 
 def _transposed_convolution(n: int) -> Callable[..., Any]:
@@ -117,7 +117,7 @@ Example:
 for _n in (1, 2, 3):
     _call = _transposed_convolution(_n)
     _call.__doc__ = in_dimensions(_TRANSPOSED, _n)
-    functional(getattr(F, f"conv_transpose{_n}d"), page="linear.transposed_convolution")(_call)
+    functional(getattr(F, f"conv_transpose{_n}d"), page="convolution.transposed_convolution")(_call)
 
 
 def _is_distributed(t: Tensor) -> bool:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from manualgrad.function.in_place import written
+from manualgrad.function.in_place import copy_into
 from manualgrad.functions.arithmetic.mul import MulFunction
 from manualgrad.torch_api.catalogue import answers
 from manualgrad.torch_api.guard import functional
@@ -46,7 +46,7 @@ def _in_layers(dropped: Callable[..., Any], dims: tuple[int, ...] | None = None)
         if y is NotImplemented:
             return y
         y = y if is_a_batch else y.squeeze(0)
-        return written(y, input) if inplace else y
+        return copy_into(y, input) if inplace else y
 
     return function
 

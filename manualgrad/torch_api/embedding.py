@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from manualgrad.functions.linear.embedding import EmbeddingBagFunction, EmbeddingFunction
+from manualgrad.functions.embedding import EmbeddingBagFunction, EmbeddingFunction
 from manualgrad.torch_api.catalogue import answers
 from manualgrad.torch_api.guard import functional
 
@@ -16,7 +16,7 @@ _INTEGERS = (torch.int64, torch.int32)
 _MODES = ("sum", "mean", "max")
 
 
-@functional(F.embedding, page="linear.embedding")
+@functional(F.embedding, page="embedding")
 def embedding(
     input: Tensor,
     weight: Tensor,
@@ -74,7 +74,7 @@ def _renormalize(weight: Tensor, input: Tensor, max_norm: float | None, norm_typ
             torch.embedding_renorm_(weight, input.contiguous(), max_norm, norm_type)
 
 
-@functional(F.embedding_bag, page="linear.embedding")
+@functional(F.embedding_bag, page="embedding")
 def embedding_bag(
     input: Tensor,
     weight: Tensor,

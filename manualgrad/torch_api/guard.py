@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.overrides import handle_torch_function, has_torch_function
 
-from manualgrad.torch_api.catalogue import CALL_ERRORS, EXPLAINED, answers, explained
+from manualgrad.torch_api.catalogue import CALL_ERRORS, HAS_OWN_ERRORS, answers, explained
 from manualgrad.torch_api.mode import by_hand
 from manualgrad.torch_api.python_functions import COPIES
 from manualgrad.torch_api.reference import of_function
@@ -140,7 +140,7 @@ def _guarded(call: Callable[..., Any], torchs: Callable[..., Any]) -> Any:
         bound = rebound(known, args, kwargs)
         if bound is not None:
             return function(*bound[0], **bound[1])
-        if call not in EXPLAINED or error is None:
+        if call not in HAS_OWN_ERRORS or error is None:
             try:
                 return in_steps(*args, **kwargs)
             except CALL_ERRORS as found:

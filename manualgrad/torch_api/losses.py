@@ -24,7 +24,8 @@ from manualgrad.torch_api.autocast import autocast_is_on, autocast_is_on_for
 from manualgrad.torch_api.catalogue import answers
 from manualgrad.torch_api.errors import mse_loss_problem
 from manualgrad.torch_api.guard import functional
-from manualgrad.torch_api.movement import abs, broadcast_tensors
+from manualgrad.torch_api.movement import broadcast_tensors
+from manualgrad.torch_api.piecewise import abs
 
 _NN: Any = torch._C._nn
 _REDUCTIONS = ("none", "mean", "sum")

@@ -1,4 +1,4 @@
-"""What repeats numbers, puts them in another order, or lays out windows."""
+"""What repeats numbers, or puts them in another order."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.functions.arithmetic.movement import ExpandFunction, IndexSelectFunction
-from manualgrad.functions.arithmetic.triangle import TrilFunction, TriuFunction
-from manualgrad.functions.arithmetic.windows import FoldFunction, UnfoldFunction, WindowsFunction
-from manualgrad.functions.pooling._planes import channels_are_last, with_channels_last
+from manualgrad.functions.pooling._channels_last import channels_are_last, with_channels_last
 from manualgrad.torch_api.catalogue import answers
 
 _NN: Any = torch._C._nn
+
 
 T = Tensor
 
@@ -28,7 +27,7 @@ def repeat(input: Tensor, *args: Any, repeats: Any = None) -> Any:
     sizes = [1] * (len(times) - input.dim()) + list(input.shape)
     apart = input.reshape([n for size in sizes for n in (1, size)])
     whole = ExpandFunction.apply(apart, tuple(n for pair in zip(times, sizes, strict=True) for n in pair))
-    return _of_its_own(whole, [n * size for n, size in zip(times, sizes, strict=True)])
+    return _copied(whole, [n * size for n, size in zip(times, sizes, strict=True)])
 
 
 @answers(torch.tile, T.tile)
@@ -58,17 +57,7 @@ def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None
         return NotImplemented
     before, behind = input.shape[:dim], input.shape[dim + 1 :]
     whole = ExpandFunction.apply(input.unsqueeze(dim + 1), (*before, n, repeats, *behind))
-    return _of_its_own(whole, [*before, n * repeats, *behind])
-
-
-@answers(torch.tril, T.tril, in_place=T.tril_, keeps_input=False)
-def tril(input: Tensor, diagonal: int = 0) -> Any:
-    return TrilFunction.apply(input, diagonal)
-
-
-@answers(torch.triu, T.triu, in_place=T.triu_, keeps_input=False)
-def triu(input: Tensor, diagonal: int = 0) -> Any:
-    return TriuFunction.apply(input, diagonal)
+    return _copied(whole, [*before, n * repeats, *behind])
 
 
 @answers(torch.pixel_shuffle, F.pixel_shuffle)
@@ -79,7 +68,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Any:
     *n, C, H, W = input.shape
     C //= r**2
     y = input.reshape(*n, C, r, r, H, W).movedim((-4, -3), (-3, -1))
-    return _in_the_order_of(input, _of_its_own(y, [*n, C, H * r, W * r]))
+    return _in_the_order_of(input, _copied(y, [*n, C, H * r, W * r]))
 
 
 @answers(torch.pixel_unshuffle, F.pixel_unshuffle)
@@ -89,7 +78,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Any:
         return NotImplemented
     *n, C, H, W = input.shape
     y = input.reshape(*n, C, H // r, r, W // r, r).movedim((-3, -1), (-4, -3))
-    return _in_the_order_of(input, _of_its_own(y, [*n, C * r**2, H // r, W // r]))
+    return _in_the_order_of(input, _copied(y, [*n, C * r**2, H // r, W // r]))
 
 
 @answers(torch.channel_shuffle, F.channel_shuffle, torch.native_channel_shuffle)
@@ -98,32 +87,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Any:
         return NotImplemented
     N, C, *sides = input.shape
     y = input.reshape(N, groups, C // groups, *sides).transpose(1, 2)
-    return _in_the_order_of(input, _of_its_own(y, [N, C, *sides]))
-
-
-@answers(_NN.im2col)
-def im2col(input: Tensor, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Any:
-    if not _are_pairs(kernel_size, dilation, padding, stride):
-        return NotImplemented
-    return UnfoldFunction.apply(input, kernel_size, dilation, padding, stride)
-
-
-@answers(_NN.col2im)
-def col2im(input: Tensor, output_size: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Any:
-    if not _are_pairs(output_size, kernel_size, dilation, padding, stride):
-        return NotImplemented
-    return FoldFunction.apply(input, output_size, kernel_size, dilation, padding, stride)
-
-
-@answers(T.unfold)
-def unfold(input: Tensor, dimension: int, size: int, step: int) -> Any:
-    if not input.dim() and dimension in (0, -1) and size == 1:
-        return input.unsqueeze(0)
-    if not isinstance(dimension, int) or not -input.dim() <= dimension < input.dim():
-        return NotImplemented
-    windows = WindowsFunction.apply(input, dimension % input.dim(), size, step)
-    # A compiled function has its output's gradient brought into the output's strides, in which these windows overlap.
-    return windows.clone() if torch.compiler.is_dynamo_compiling() else windows
+    return _in_the_order_of(input, _copied(y, [N, C, *sides]))
 
 
 def _numbers(args: tuple[Any, ...], by_name: Any) -> list[int] | None:
@@ -133,14 +97,10 @@ def _numbers(args: tuple[Any, ...], by_name: Any) -> list[int] | None:
     return found if all(isinstance(n, int) for n in found) else None
 
 
-def _of_its_own(t: Tensor, shape: Sequence[int]) -> Tensor:
+def _copied(t: Tensor, shape: Sequence[int]) -> Tensor:
     """In memory of its own, where torch's would be a copy too."""
     return t.clone(memory_format=torch.contiguous_format).view(shape)
 
 
 def _in_the_order_of(x: Tensor, y: Tensor) -> Tensor:
     return with_channels_last(Tensor.contiguous, y) if channels_are_last(x, 2) else y
-
-
-def _are_pairs(*values: Any) -> bool:
-    return all(isinstance(value, Sequence) and len(value) == 2 for value in values)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad.function.in_place import _remember_as_a_copy, written
+from manualgrad.function.in_place import _remember_as_a_copy, copy_into
 from manualgrad.functions.arithmetic.movement import ExpandFunction, GatherFunction, IndexFunction
 from manualgrad.functions.arithmetic.piecewise import MaskedFillFunction
 from manualgrad.functions.arithmetic.scatter import (
@@ -179,7 +179,7 @@ def _put(value: Tensor, into: Tensor) -> Any:
         if value.dim() > into.dim() or any(n not in (1, m) for n, m in zip(value.shape[::-1], into.shape[::-1], strict=False)):
             return NotImplemented
         value = ExpandFunction.apply(value, tuple(into.shape))
-    return written(value, into)
+    return copy_into(value, into)
 
 
 def _expanded(t: Tensor, shape: Sequence[int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Variance, standard deviation, the logarithm of a sum of exponentials, and three inputs in one operation."""
+"""Variance, standard deviation, and the logarithm of a sum of exponentials."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad.functions.arithmetic.fused import AddcdivFunction, AddcmulFunction, LerpFunction
 from manualgrad.functions.arithmetic.statistics import LogsumexpFunction, StdFunction, VarFunction
 from manualgrad.torch_api.arithmetic import dims_of
 from manualgrad.torch_api.catalogue import answers
@@ -44,22 +43,3 @@ def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False) ->
     if not input.dim():
         return LogsumexpFunction.apply(input.unsqueeze(0), (0,), False)
     return LogsumexpFunction.apply(input, dims, keepdim)
-
-
-@answers(torch.addcmul, T.addcmul, in_place=T.addcmul_, keeps_input=False)
-def addcmul(input: Tensor, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
-    if not all(isinstance(t, Tensor) for t in (tensor1, tensor2)):
-        return NotImplemented
-    return AddcmulFunction.apply(input, tensor1, tensor2, value)
-
-
-@answers(torch.addcdiv, T.addcdiv, in_place=T.addcdiv_, keeps_input=False)
-def addcdiv(input: Tensor, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
-    if not all(isinstance(t, Tensor) for t in (tensor1, tensor2)):
-        return NotImplemented
-    return AddcdivFunction.apply(input, tensor1, tensor2, value)
-
-
-@answers(torch.lerp, T.lerp, in_place=T.lerp_)
-def lerp(input: Tensor, end: Tensor, weight: Any) -> Any:
-    return LerpFunction.apply(input, end, weight)

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 
 from manualgrad import audit, by_hand
-from manualgrad.functions import _in_parts
+from manualgrad.functions import _chunked
 from manualgrad.functions.activations.gelu import GELUFunction
 from manualgrad.functions.activations.hard import (
     HardsigmoidFunction,
@@ -96,7 +96,7 @@ KINKS = (-6.0, -3.0, -2.0, -1.0, -0.0, 0.0, 1.0, 2.0, 3.0, 6.0, 20.0)
 @pytest.mark.parametrize("in_parts", [False, True])
 @each_call
 def test_the_derivatives_at_the_kinks_are_torchs(call, in_parts, monkeypatch):
-    monkeypatch.setattr(_in_parts, "_PART", 1 if in_parts else 1 << 20)
+    monkeypatch.setattr(_chunked, "_PART", 1 if in_parts else 1 << 20)
     x = torch.tensor(KINKS * (8 if in_parts else 1), dtype=DOUBLE)
     for t in (x, x.nextafter(x + 1), x.nextafter(x - 1)):
         t.requires_grad_()
@@ -110,7 +110,7 @@ EXTREMES = (-torch.inf, -1e4, -4.0, -3.0, 0.0, 3.0, 4.0, 1e4, torch.inf)
 @pytest.mark.parametrize("in_parts", [False, True])
 @each_call
 def test_what_is_infinite_or_nan_is_as_torch_has_it(call, in_parts, monkeypatch):
-    monkeypatch.setattr(_in_parts, "_PART", 1 if in_parts else 1 << 20)
+    monkeypatch.setattr(_chunked, "_PART", 1 if in_parts else 1 << 20)
     for g in (1.0, torch.inf, torch.nan):
         x = torch.tensor(EXTREMES * 8, requires_grad=True)
         y, expected = inside(call)(x), call(x)
@@ -137,9 +137,9 @@ LAYOUTS = {
 @each_call
 def test_large_arrays_in_parts_have_the_same_gradient(call, layout, dtype, monkeypatch):
     written = []
-    write = _in_parts._write
-    monkeypatch.setattr(_in_parts, "_PART", 100)
-    monkeypatch.setattr(_in_parts, "_write", lambda *args: written.append(1) or write(*args))
+    write = _chunked._write
+    monkeypatch.setattr(_chunked, "_PART", 100)
+    monkeypatch.setattr(_chunked, "_write", lambda *args: written.append(1) or write(*args))
     x = layout(2 * torch.randn(20, 8, 9, 10, dtype=dtype)).detach().requires_grad_()
     y = inside(call)(x)
     g = torch.randn_like(y)

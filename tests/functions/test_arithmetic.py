@@ -5,12 +5,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from manualgrad import Function
-from manualgrad.functions.arithmetic import add, cat, div, elementary, fused, movement, mul, piecewise, statistics, sums
+from manualgrad.functions.arithmetic import add, addcmul, cat, div, elementary, movement, mul, piecewise, statistics, sums
 from manualgrad.functions.arithmetic import pow as power
 from manualgrad.functions.linear import addmm, matmul
 from manualgrad.testing import check_function
 
-MODULES = (add, cat, div, elementary, fused, movement, mul, piecewise, power, statistics, sums, addmm, matmul)
+MODULES = (add, cat, div, elementary, addcmul, movement, mul, piecewise, power, statistics, sums, addmm, matmul)
 
 
 def random(*shape):
@@ -25,9 +25,9 @@ INPUTS = {
     cat.CatFunction: (1, X, random(2, 2)),
     div.DivFunction: (X, ROW),
     **{getattr(elementary, name): (X,) for name in elementary.__all__},
-    fused.AddcdivFunction: (X, ROW, COLUMN, 2),
-    fused.AddcmulFunction: (X, ROW, COLUMN, 2),
-    fused.LerpFunction: (X, X.flip(0), X.flip(1)),
+    addcmul.AddcdivFunction: (X, ROW, COLUMN, 2),
+    addcmul.AddcmulFunction: (X, ROW, COLUMN, 2),
+    addcmul.LerpFunction: (X, X.flip(0), X.flip(1)),
     movement.ExpandFunction: (COLUMN, (2, 3)),
     movement.FlipFunction: (X, (1,)),
     movement.GatherFunction: (X, 1, INDEX),

@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 from manualgrad import audit
 from manualgrad.functions import _attention_in_blocks
 from manualgrad.functions.attention import AttentionFunction
-from manualgrad.functions.linear.embedding import EmbeddingFunction
+from manualgrad.functions.embedding import EmbeddingFunction
 from manualgrad.testing import CHECKS, check_function
 
 DOUBLE = torch.float64

@@ -13,10 +13,10 @@ from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 
 from manualgrad import audit, by_hand, product
-from manualgrad.functions.linear import _kernel_gradient
-from manualgrad.functions.linear._kernel_gradient import convolve, kernel_gradient
-from manualgrad.functions.linear.convolution import ConvolutionFunction
-from manualgrad.functions.linear.transposed_convolution import TransposedConvolutionFunction
+from manualgrad.functions.convolution import _kernel_gradient
+from manualgrad.functions.convolution._kernel_gradient import convolve, kernel_gradient
+from manualgrad.functions.convolution.convolution import ConvolutionFunction
+from manualgrad.functions.convolution.transposed_convolution import TransposedConvolutionFunction
 from manualgrad.testing import check_function
 
 DOUBLE = torch.float64

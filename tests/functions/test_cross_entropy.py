@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 
 from manualgrad import audit, by_hand
-from manualgrad.functions import _in_parts
+from manualgrad.functions import _chunked
 from manualgrad.functions.losses.cross_entropy import ClassCrossEntropyFunction, CrossEntropyFunction
 from manualgrad.functions.losses.nll_loss import NLLLossFunction
 from manualgrad.testing import CHECKS, check_function
@@ -113,9 +113,9 @@ def test_what_is_wrong_with_distributions_is_said_by_torch(options):
 @pytest.mark.parametrize("shape", [(300, 30), (50, 9, 5, 4)], ids=str)
 def test_large_arrays_in_parts_have_the_same_value_and_gradient(shape, of, smoothing, dtype, monkeypatch):
     written = []
-    write = _in_parts._write
-    monkeypatch.setattr(_in_parts, "_PART", 100)
-    monkeypatch.setattr(_in_parts, "_write", lambda *args: written.append(1) or write(*args))
+    write = _chunked._write
+    monkeypatch.setattr(_chunked, "_PART", 100)
+    monkeypatch.setattr(_chunked, "_write", lambda *args: written.append(1) or write(*args))
     x = torch.randn(shape, dtype=dtype, requires_grad=True)
     y = torch.randint(shape[1], shape[:1] + shape[2:]) if of == "classes" else torch.rand(shape, dtype=dtype)
     w = torch.rand(shape[1], dtype=dtype) if smoothing else None

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 
 from manualgrad import audit, by_hand
-from manualgrad.functions.linear.embedding import EmbeddingBagFunction, EmbeddingFunction
+from manualgrad.functions.embedding import EmbeddingBagFunction, EmbeddingFunction
 from manualgrad.testing import check_function
 
 DOUBLE = torch.float64

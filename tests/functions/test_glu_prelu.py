@@ -11,9 +11,9 @@ from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 
 from manualgrad import audit, by_hand
-from manualgrad.functions import ReLUFunction, _in_parts
+from manualgrad.functions import ReLUFunction, _chunked
 from manualgrad.functions.activations import prelu as prelu_page
-from manualgrad.functions.activations._between import where_not_0
+from manualgrad.functions.activations._masks import where_not_0
 
 DOUBLE = torch.float64
 W = torch.tensor([0.3, -0.4, 1.5], dtype=DOUBLE)
@@ -94,7 +94,7 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize(("shape", "slopes"), SHAPES.values(), ids=SHAPES)
 def test_prelu_is_torchs_in_any_shape_whole_and_in_parts(shape, slopes, layout, part, monkeypatch):
-    monkeypatch.setattr(_in_parts, "_PART", part)
+    monkeypatch.setattr(_chunked, "_PART", part)
     z = layout(torch.randn(shape, dtype=DOUBLE)).detach().requires_grad_()
     w = torch.randn(slopes, dtype=DOUBLE, requires_grad=True)
     assert not audit(inside(F.prelu)(z, w)).native
@@ -107,9 +107,9 @@ def test_prelu_is_torchs_in_any_shape_whole_and_in_parts(shape, slopes, layout, 
 
 def test_prelu_in_parts_is_in_parts(monkeypatch):
     written = []
-    write = _in_parts._write
-    monkeypatch.setattr(_in_parts, "_PART", 100)
-    monkeypatch.setattr(_in_parts, "_write", lambda *args: written.append(1) or write(*args))
+    write = _chunked._write
+    monkeypatch.setattr(_chunked, "_PART", 100)
+    monkeypatch.setattr(_chunked, "_write", lambda *args: written.append(1) or write(*args))
     z, w = torch.randn(40, 3, 10, requires_grad=True), torch.randn(3, requires_grad=True)
     torch.autograd.grad(inside(F.prelu)(z, w).sum(), (z, w))
     assert written
@@ -142,7 +142,7 @@ def test_the_choice_by_bits_is_that_of_where_bit_by_bit(dtype, bits):
     special = torch.cat([special, special.view(bits).bitwise_or(torch.iinfo(bits).min).view(dtype)])  # and with the other sign
     a, t = special.repeat_interleave(len(special)), special.repeat(len(special))
     with torch.no_grad():
-        assert _in_parts.plain(a)
+        assert _chunked.plain(a)
         found = where_not_0(a, t)
     assert torch.equal(found.view(bits), torch.where(a == 0, 0, t).view(bits))
 
@@ -188,7 +188,7 @@ HAVE_TWO = [call for name, call in SHRINKS.items() if "shrink" in name]  # deriv
 @pytest.mark.parametrize("dtype", [torch.float32, DOUBLE, torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("call", SHRINKS.values(), ids=SHRINKS)
 def test_at_the_kinks_and_where_something_is_infinite_shrinking_is_torchs(call, dtype, in_parts, monkeypatch):
-    monkeypatch.setattr(_in_parts, "_PART", 1 if in_parts else 1 << 20)
+    monkeypatch.setattr(_chunked, "_PART", 1 if in_parts else 1 << 20)
     for g in (1.0, torch.inf, torch.nan):
         z = KINKS.to(dtype).repeat(4).requires_grad_()
         y = inside(call)(z)

@@ -17,7 +17,7 @@ from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 
 from manualgrad import audit, by_hand
-from manualgrad.functions import _in_parts
+from manualgrad.functions import _chunked
 from manualgrad.functions.normalization.layer_norm import LayerNormFunction
 from manualgrad.functions.normalization.rms_norm import RMSNormFunction
 from manualgrad.testing import check_function
@@ -130,8 +130,8 @@ def test_a_single_gradient_is_wanted():
 @pytest.mark.parametrize("affine", [True, False])
 def test_large_arrays_are_worked_on_in_parts(norm, composition, affine, dtype, monkeypatch):
     steps = []
-    monkeypatch.setattr(_in_parts, "_part", lambda: 1 << 10)
-    monkeypatch.setattr(_in_parts, "_step", lambda a, step=_in_parts._step: steps.append(step(a)) or steps[-1])
+    monkeypatch.setattr(_chunked, "_part", lambda: 1 << 10)
+    monkeypatch.setattr(_chunked, "_step", lambda a, step=_chunked._step: steps.append(step(a)) or steps[-1])
     given = [
         torch.randn(3, 101, 20).to(dtype),
         *(torch.randn(20) if affine and not (norm is rms and k) else None for k in (0, 1)),

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 
 from manualgrad import audit, by_hand
-from manualgrad.functions import _in_parts
+from manualgrad.functions import _chunked
 from manualgrad.functions.normalization.batch_norm import BatchNormEvaluationFunction, BatchNormFunction
 from manualgrad.functions.normalization.group_norm import GroupNormFunction
 from manualgrad.functions.normalization.instance_norm import InstanceNormFunction
@@ -110,8 +110,8 @@ def test_batch_norm_keeps_the_layout(layout, training):
 @pytest.mark.parametrize("layout", ["contiguous", "channels last", "2-D"])
 def test_a_large_batch_is_worked_on_in_parts(layout, training, dtype, monkeypatch):
     steps = []
-    monkeypatch.setattr(_in_parts, "_part", lambda: 1 << 12)  # whatever the number of threads
-    monkeypatch.setattr(_in_parts, "_step", lambda a, step=_in_parts._step: steps.append(step(a)) or steps[-1])
+    monkeypatch.setattr(_chunked, "_part", lambda: 1 << 12)  # whatever the number of threads
+    monkeypatch.setattr(_chunked, "_step", lambda a, step=_chunked._step: steps.append(step(a)) or steps[-1])
     x = torch.randn((3000, 8) if layout == "2-D" else (7, 8, 30, 15), dtype=DOUBLE).to(dtype)
     x = x.contiguous(memory_format=torch.channels_last) if layout == "channels last" else x
     g = torch.randn_like(x)
@@ -416,8 +416,8 @@ def test_large_examples_are_worked_on_in_parts(norm, G, layout, dtype, monkeypat
     if layout == "2-D" and norm is instance:
         pytest.skip("torch's own raises")
     steps = []
-    monkeypatch.setattr(_in_parts, "_part", lambda: 1 << 12)
-    monkeypatch.setattr(_in_parts, "_step", lambda a, step=_in_parts._step: steps.append(step(a)) or steps[-1])
+    monkeypatch.setattr(_chunked, "_part", lambda: 1 << 12)
+    monkeypatch.setattr(_chunked, "_step", lambda a, step=_chunked._step: steps.append(step(a)) or steps[-1])
     x = torch.randn((300, 40) if layout == "2-D" else (7, 8, 30, 15), dtype=DOUBLE).to(dtype)
     x = x.contiguous(memory_format=torch.channels_last) if layout == "channels last" else x
     g, parameters = (

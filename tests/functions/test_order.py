@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 
 from manualgrad import audit, by_hand
-from manualgrad.functions.arithmetic import cosine_similarity, extremes, picked, products, vector_norm
+from manualgrad.functions.arithmetic import amax, cosine_similarity, products, selection, vector_norm
 from manualgrad.testing import CHECKS, check_function
 
 DOUBLE = torch.float64
@@ -383,14 +383,14 @@ def test_under_autocast_the_dtypes_are_torchs(call, dtype, device):
 
 S, T3 = torch.tensor([[1.0, -4.0, 2.5, 3.0], [0.5, 7.0, -2.0, 6.0]], dtype=DOUBLE), torch.randn(4, dtype=DOUBLE)
 FUNCTIONS = {
-    "Extreme": (extremes.ExtremeFunction, (S, (1,), False, True)),
-    "OneOfAll": (extremes.OneOfAllFunction, (S, "median")),
-    "ExtremeAlong": (picked.ExtremeAlongFunction, (S, 1, False, True)),
-    "Topk": (picked.TopkFunction, (S, 1, 2, True, True)),
-    "Sort": (picked.SortFunction, (S, 1, False, True)),
-    "Kthvalue": (picked.KthvalueFunction, (S, 1, 2, True)),
-    "Median": (picked.MedianFunction, (S, 0, False, True)),
-    "Mode": (picked.ModeFunction, (S, 1, False)),
+    "Extreme": (amax.ExtremeFunction, (S, (1,), False, True)),
+    "OneOfAll": (amax.OneOfAllFunction, (S, "median")),
+    "ExtremeAlong": (selection.ExtremeAlongFunction, (S, 1, False, True)),
+    "Topk": (selection.TopkFunction, (S, 1, 2, True, True)),
+    "Sort": (selection.SortFunction, (S, 1, False, True)),
+    "Kthvalue": (selection.KthvalueFunction, (S, 1, 2, True)),
+    "Median": (selection.MedianFunction, (S, 0, False, True)),
+    "Mode": (selection.ModeFunction, (S, 1, False)),
     "Prod": (products.ProdFunction, (S, 1, False)),
     "Cumsum": (products.CumsumFunction, (S, 0)),
     "Cumprod": (products.CumprodFunction, (S, 1)),
@@ -404,8 +404,8 @@ FUNCTIONS = {
 def test_every_check_of_a_function_passes(Function, inputs):
     inputs = tuple(i.clone().requires_grad_() if isinstance(i, T) else i for i in inputs)
     compiled = Function in (
-        extremes.ExtremeFunction,
-        picked.SortFunction,
+        amax.ExtremeFunction,
+        selection.SortFunction,
         products.CumprodFunction,
     )  # which takes the most time
     report = check_function(Function.apply, inputs, checks=[c for c in CHECKS if compiled or c != "compile"])

@@ -21,8 +21,8 @@ from manualgrad.functions.arithmetic.scatter import (
     ScatterAddFunction,
     ScatterFunction,
 )
-from manualgrad.functions.arithmetic.triangle import TrilFunction, TriuFunction
-from manualgrad.functions.arithmetic.windows import FoldFunction, UnfoldFunction, WindowsFunction
+from manualgrad.functions.arithmetic.tril_triu import TrilFunction, TriuFunction
+from manualgrad.functions.arithmetic.unfold import FoldFunction, UnfoldFunction, WindowsFunction
 from manualgrad.testing import check_function
 
 DOUBLE = torch.float64

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 
 from manualgrad import audit, by_hand
-from manualgrad.functions import _in_parts
+from manualgrad.functions import _chunked
 from manualgrad.functions.activations.softmax import LogSoftmaxFunction, SoftmaxFunction
 from manualgrad.testing import check_function
 
@@ -71,9 +71,9 @@ LAYOUTS = {
 @pytest.mark.parametrize("function", [torch.softmax, torch.log_softmax])
 def test_large_arrays_in_parts_have_the_same_gradient(function, dim, layout, dtype, monkeypatch):
     written = []
-    write = _in_parts._write
-    monkeypatch.setattr(_in_parts, "_PART", 100)
-    monkeypatch.setattr(_in_parts, "_write", lambda *args: written.append(1) or write(*args))
+    write = _chunked._write
+    monkeypatch.setattr(_chunked, "_PART", 100)
+    monkeypatch.setattr(_chunked, "_write", lambda *args: written.append(1) or write(*args))
     x = layout(torch.randn(20, 8, 9, 10, dtype=dtype)).detach().requires_grad_()
     y = inside(function)(x, dim)
     g = torch.randn_like(y)

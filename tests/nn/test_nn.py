@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 import manualgrad.nn.functional as MF
 from manualgrad import nn
-from manualgrad.functions.linear.convolution import ConvolutionFunction
+from manualgrad.functions.convolution.convolution import ConvolutionFunction
 
 
 def build(module):

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._precision import wide
+from manualgrad.functions._upcast import upcast_half
 
 __all__ = ["GLUFunction"]
 
@@ -40,7 +40,7 @@ class GLUFunction(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
         dy_da, dy_db = _derivatives(x, ctx.dim)
-        g = wide(g)
+        g = upcast_half(g)
         return torch.cat([dy_da * g, dy_db * g], ctx.dim).to(x.dtype), None
 
     @staticmethod
@@ -52,6 +52,6 @@ class GLUFunction(Function):
 
 def _derivatives(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     """σ(b) and a σ(b) (1 − σ(b))."""
-    a, b = wide(x).chunk(2, dim)
+    a, b = upcast_half(x).chunk(2, dim)
     s = torch.sigmoid(b)
     return s, a * s * (1 - s)

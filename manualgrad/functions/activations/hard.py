@@ -27,8 +27,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.functions._elementwise import Elementwise
-from manualgrad.functions._precision import wide
-from manualgrad.functions.activations._between import between
+from manualgrad.functions._upcast import upcast_half
+from manualgrad.functions.activations._masks import between
 
 __all__ = ["HardsigmoidFunction", "HardswishFunction", "HardtanhFunction", "HardtanhInPlaceFunction"]
 
@@ -42,7 +42,7 @@ class HardtanhFunction(Elementwise):
 
     @staticmethod
     def times_dy_dx(t: Tensor, z: Tensor, low: float, high: float) -> Tensor:
-        return between(low, high, wide(z), t)
+        return between(low, high, upcast_half(z), t)
 
 
 class HardtanhInPlaceFunction(Elementwise):
@@ -53,7 +53,7 @@ class HardtanhInPlaceFunction(Elementwise):
 
     @staticmethod
     def times_dy_dx(t: Tensor, y: Tensor, low: float, high: float) -> Tensor:
-        return between(low, high, wide(y), t)
+        return between(low, high, upcast_half(y), t)
 
 
 class HardsigmoidFunction(Elementwise):
@@ -65,7 +65,7 @@ class HardsigmoidFunction(Elementwise):
 
     @staticmethod
     def times_dy_dx(t: Tensor, z: Tensor) -> Tensor:
-        return between(-3, 3, wide(z), t / 6)
+        return between(-3, 3, upcast_half(z), t / 6)
 
 
 class HardswishFunction(Elementwise):

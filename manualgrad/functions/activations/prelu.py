@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import fitted, form
-from manualgrad.functions._in_parts import plain, rows, to_rows
-from manualgrad.functions._precision import wide
+from manualgrad.functions._chunked import plain, rows, to_rows
+from manualgrad.functions._tensor_meta import tensor_meta, unbroadcast_to
+from manualgrad.functions._upcast import upcast_half
 
 __all__ = ["PReLUFunction"]
 
@@ -41,22 +41,22 @@ class PReLUFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
         z, w = inputs
-        ctx.z, ctx.w = form(z), form(w)
+        ctx.z, ctx.w = tensor_meta(z), tensor_meta(w)
         ctx.save_for_backward(z, w)
         ctx.save_for_forward(z, w)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        z, w = (wide(t) for t in ctx.saved_tensors)
+        z, w = (upcast_half(t) for t in ctx.saved_tensors)
         z_needs_grad, w_needs_grad = ctx.needs_input_grad
-        g = wide(g)
-        dC_dz = fitted(_g_times_da_dz(g, z, w), ctx.z) if z_needs_grad else None
-        dC_dw = fitted(_g_times_da_dw(g, z, w), ctx.w) if w_needs_grad else None
+        g = upcast_half(g)
+        dC_dz = unbroadcast_to(_g_times_da_dz(g, z, w), ctx.z) if z_needs_grad else None
+        dC_dw = unbroadcast_to(_g_times_da_dw(g, z, w), ctx.w) if w_needs_grad else None
         return dC_dz, dC_dw
 
     @staticmethod
     def jvp(ctx: Any, dz: Tensor | None, dw: Tensor | None) -> Tensor:
-        z, w = (wide(t) for t in ctx.saved_tensors)
+        z, w = (upcast_half(t) for t in ctx.saved_tensors)
         terms = [] if dz is None else [torch.where(z > 0, dz, w * dz)]
         terms += [] if dw is None else [torch.where(z > 0, 0, z * dw)]
         return sum(terms[1:], terms[0]).to(ctx.z.dtype)

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions.activations._between import where_not_0
+from manualgrad.functions.activations._masks import where_not_0
 
 __all__ = ["ReLUFunction"]
 

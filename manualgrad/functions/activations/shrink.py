@@ -27,8 +27,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.functions._elementwise import Elementwise
-from manualgrad.functions._precision import wide
-from manualgrad.functions.activations._between import where_not_0
+from manualgrad.functions._upcast import upcast_half
+from manualgrad.functions.activations._masks import where_not_0
 
 __all__ = ["HardshrinkFunction", "SoftshrinkFunction", "ThresholdFunction"]
 
@@ -42,7 +42,7 @@ class HardshrinkFunction(Elementwise):
 
     @staticmethod
     def times_dy_dx(t: Tensor, z: Tensor, bound: float) -> Tensor:
-        return where_not_0(wide(torch.hardshrink(z, bound)), t)
+        return where_not_0(upcast_half(torch.hardshrink(z, bound)), t)
 
 
 class SoftshrinkFunction(Elementwise):
@@ -54,7 +54,7 @@ class SoftshrinkFunction(Elementwise):
 
     @staticmethod
     def times_dy_dx(t: Tensor, z: Tensor, bound: float) -> Tensor:
-        return where_not_0(wide(torch.hardshrink(z, bound)), t)
+        return where_not_0(upcast_half(torch.hardshrink(z, bound)), t)
 
 
 class ThresholdFunction(Elementwise):
@@ -66,4 +66,4 @@ class ThresholdFunction(Elementwise):
 
     @staticmethod
     def times_dy_dx(t: Tensor, z: Tensor, threshold: float, value: float) -> Tensor:
-        return where_not_0(torch.clamp(wide(z) - threshold, min=0), t)
+        return where_not_0(torch.clamp(upcast_half(z) - threshold, min=0), t)

@@ -31,9 +31,9 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import fitted, form
-from manualgrad.functions._in_parts import along
-from manualgrad.functions._precision import wide
+from manualgrad.functions._chunked import along
+from manualgrad.functions._tensor_meta import tensor_meta, unbroadcast_to
+from manualgrad.functions._upcast import upcast_half
 
 __all__ = ["LogSoftmaxFunction", "SoftmaxFunction"]
 
@@ -50,14 +50,14 @@ class SoftmaxFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, int, Any], output: Tensor) -> None:
         x, ctx.dim, _ = inputs
-        ctx.x = form(x)
+        ctx.x = tensor_meta(x)
         ctx.save_for_backward(output)
         ctx.save_for_forward(output)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
         (p,) = ctx.saved_tensors
-        return fitted(along(_times_dp_dx, (g, p), ctx.dim), ctx.x), None, None
+        return unbroadcast_to(along(_times_dp_dx, (g, p), ctx.dim), ctx.x), None, None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
@@ -77,29 +77,29 @@ class LogSoftmaxFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, int, Any], output: Tensor) -> None:
         x, ctx.dim, _ = inputs
-        ctx.x = form(x)
+        ctx.x = tensor_meta(x)
         ctx.save_for_backward(output)
         ctx.save_for_forward(output)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
         (l,) = ctx.saved_tensors
-        return fitted(along(_g_times_dl_dx, (g, l), ctx.dim), ctx.x), None, None
+        return unbroadcast_to(along(_g_times_dl_dx, (g, l), ctx.dim), ctx.x), None, None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
         (l,) = ctx.saved_tensors
-        dx, p = wide(dx.to(l.dtype)), wide(l).exp()
+        dx, p = upcast_half(dx.to(l.dtype)), upcast_half(l).exp()
         return (dx - (p * dx).sum(ctx.dim, keepdim=True)).to(l.dtype)
 
 
 def _times_dp_dx(t: Tensor, p: Tensor, dim: int, *, out: Tensor | None) -> Tensor:
     """p (t − Σ p t)."""
-    t, P = wide(t), wide(p)
+    t, P = upcast_half(t), upcast_half(p)
     return torch.mul(P, t - (P * t).sum(dim, keepdim=True), out=out).to(p.dtype)
 
 
 def _g_times_dl_dx(g: Tensor, l: Tensor, dim: int, *, out: Tensor | None) -> Tensor:
     """g − p Σ g."""
-    g, p = wide(g), wide(l).exp()
+    g, p = upcast_half(g), upcast_half(l).exp()
     return torch.sub(g, p * g.sum(dim, keepdim=True), out=out).to(l.dtype)

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.functions._elementwise import Elementwise
-from manualgrad.functions._precision import wide
+from manualgrad.functions._upcast import upcast_half
 
 __all__ = ["LogSigmoidFunction", "SoftplusFunction"]
 
@@ -38,7 +38,7 @@ class SoftplusFunction(Elementwise):
 
     @staticmethod
     def times_dy_dx(t: Tensor, z: Tensor, beta: float, threshold: float) -> Tensor:
-        u = beta * wide(z)
+        u = beta * upcast_half(z)
         return torch.where(u > threshold, t, t * torch.sigmoid(u))
 
 

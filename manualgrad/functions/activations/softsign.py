@@ -25,8 +25,8 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._in_parts import elementwise
-from manualgrad.functions._precision import wide
+from manualgrad.functions._chunked import elementwise
+from manualgrad.functions._upcast import upcast_half
 
 __all__ = ["SoftsignFunction"]
 
@@ -55,7 +55,7 @@ class SoftsignFunction(Function):
 
 
 def _times_da_dz(t: Tensor, z: Tensor, *, out: Tensor | None) -> Tensor:
-    length = 1 + wide(z).abs()
+    length = 1 + upcast_half(z).abs()
     if z.is_complex():
         return torch.div(t - z / length * (torch.sgn(z).conj() * t).real, length, out=out)
-    return torch.div(wide(t), length * length, out=out).to(z.dtype)
+    return torch.div(upcast_half(t), length * length, out=out).to(z.dtype)

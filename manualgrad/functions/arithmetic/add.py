@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import conj, fitted, form
+from manualgrad.functions._tensor_meta import conj, tensor_meta, unbroadcast_to
 
 __all__ = ["AddFunction", "NegFunction"]
 
@@ -35,13 +35,13 @@ class AddFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, Any, Any], output: Tensor) -> None:
         a, b, ctx.c = inputs
-        ctx.a, ctx.b, ctx.y = form(a), form(b), form(output)
+        ctx.a, ctx.b, ctx.y = tensor_meta(a), tensor_meta(b), tensor_meta(output)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         a_needs_grad, b_needs_grad, _ = ctx.needs_input_grad
-        dC_da = fitted(g, ctx.a) if a_needs_grad else None
-        dC_db = fitted(_times(conj(ctx.c), g), ctx.b) if b_needs_grad else None
+        dC_da = unbroadcast_to(g, ctx.a) if a_needs_grad else None
+        dC_db = unbroadcast_to(_times(conj(ctx.c), g), ctx.b) if b_needs_grad else None
         return dC_da, dC_db, None
 
     @staticmethod

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import fitted, form
+from manualgrad.functions._tensor_meta import tensor_meta, unbroadcast_to
 
 __all__ = ["CatFunction"]
 
@@ -34,7 +34,7 @@ class CatFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.dim, *tensors = inputs
-        ctx.forms, ctx.dtype = [form(x) for x in tensors], output.dtype
+        ctx.forms, ctx.dtype = [tensor_meta(x) for x in tensors], output.dtype
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
@@ -43,7 +43,7 @@ class CatFunction(Function):
         for x, x_needs_grad in zip(ctx.forms, ctx.needs_input_grad[1:], strict=True):
             n = x.shape[ctx.dim] if len(x.shape) == g.dim() else 0
             part = g.narrow(ctx.dim, start, n)
-            gradients.append(fitted(part if n else part.reshape(x.shape), x) if x_needs_grad else None)
+            gradients.append(unbroadcast_to(part if n else part.reshape(x.shape), x) if x_needs_grad else None)
             start += n
         return None, *gradients
 

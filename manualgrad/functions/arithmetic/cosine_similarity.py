@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import fitted, form
-from manualgrad.functions._precision import wide
+from manualgrad.functions._tensor_meta import tensor_meta, unbroadcast_to
+from manualgrad.functions._upcast import upcast_half
 from manualgrad.functions.arithmetic.vector_norm import VectorNormFunction
 
 __all__ = ["CosineSimilarityFunction"]
@@ -43,7 +43,7 @@ class CosineSimilarityFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int, float], output: Tensor) -> None:
         a, b, ctx.dim, ctx.eps = inputs
-        ctx.a, ctx.b, ctx.c = form(a), form(b), form(output)
+        ctx.a, ctx.b, ctx.c = tensor_meta(a), tensor_meta(b), tensor_meta(output)
         ctx.save_for_backward(a, b)
         ctx.save_for_forward(a, b)
 
@@ -52,8 +52,8 @@ class CosineSimilarityFunction(Function):
         a_needs_grad, b_needs_grad, *_ = ctx.needs_input_grad
         a, b, c = _wide_and_broadcast(ctx)
         g = g.unsqueeze(ctx.dim)
-        dC_da = fitted(_slope(a, b, c, ctx) * g, ctx.a) if a_needs_grad else None
-        dC_db = fitted(_slope(b, a, c, ctx) * g, ctx.b) if b_needs_grad else None
+        dC_da = unbroadcast_to(_slope(a, b, c, ctx) * g, ctx.a) if a_needs_grad else None
+        dC_db = unbroadcast_to(_slope(b, a, c, ctx) * g, ctx.b) if b_needs_grad else None
         return dC_da, dC_db, None, None
 
     @staticmethod
@@ -65,7 +65,7 @@ class CosineSimilarityFunction(Function):
 
 
 def _wide_and_broadcast(ctx: Any) -> tuple[Tensor, ...]:
-    a, b = torch.broadcast_tensors(*map(wide, ctx.saved_tensors))
+    a, b = torch.broadcast_tensors(*map(upcast_half, ctx.saved_tensors))
     return a, b, CosineSimilarityFunction.apply(a, b, ctx.dim, ctx.eps).unsqueeze(ctx.dim)
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import conj, fitted, form, numbers, operands, without_numbers
+from manualgrad.functions._tensor_meta import conj, numbers, operands, tensor_meta, unbroadcast_to, without_numbers
 
 __all__ = ["DivFunction"]
 
@@ -35,7 +35,7 @@ class DivFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, Any], output: Tensor) -> None:
         a, b = inputs
-        ctx.a, ctx.b, ctx.y = form(a), form(b), form(output)
+        ctx.a, ctx.b, ctx.y = tensor_meta(a), tensor_meta(b), tensor_meta(output)
         ctx.numbers = numbers(inputs)
         a, b = without_numbers(inputs)
         ctx.save_for_backward(a if ctx.needs_input_grad[1] else None, b)
@@ -45,8 +45,8 @@ class DivFunction(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
         a, b = operands(ctx.saved_tensors, ctx.numbers)
         a_needs_grad, b_needs_grad = ctx.needs_input_grad
-        dC_da = fitted(g / conj(b), ctx.a) if a_needs_grad else None
-        dC_db = fitted(-conj(torch.div(a, b) / b) * g, ctx.b) if b_needs_grad else None
+        dC_da = unbroadcast_to(g / conj(b), ctx.a) if a_needs_grad else None
+        dC_db = unbroadcast_to(-conj(torch.div(a, b) / b) * g, ctx.b) if b_needs_grad else None
         return dC_da, dC_db
 
     @staticmethod

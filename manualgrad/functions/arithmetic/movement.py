@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import fitted, form
+from manualgrad.functions._tensor_meta import tensor_meta, unbroadcast_to
 
 __all__ = [
     "ExpandFunction",
@@ -41,12 +41,12 @@ class ExpandFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, tuple[int, ...]], output: Tensor) -> None:
         x, ctx.shape = inputs
-        ctx.x = form(x)
+        ctx.x = tensor_meta(x)
         ctx._is_pure_view = True  # autograd lets x and y change in place afterwards
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
-        return fitted(g, ctx.x), None
+        return unbroadcast_to(g, ctx.x), None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, _: None) -> Tensor:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import conj, fitted, form, numbers, operands, without_numbers
+from manualgrad.functions._tensor_meta import conj, numbers, operands, tensor_meta, unbroadcast_to, without_numbers
 
 __all__ = ["MulFunction"]
 
@@ -34,7 +34,7 @@ class MulFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, Any], output: Tensor) -> None:
         a, b = inputs
-        ctx.a, ctx.b, ctx.y = form(a), form(b), form(output)
+        ctx.a, ctx.b, ctx.y = tensor_meta(a), tensor_meta(b), tensor_meta(output)
         ctx.numbers = numbers(inputs)
         a, b = without_numbers(inputs)
         a_needs_grad, b_needs_grad = ctx.needs_input_grad
@@ -45,8 +45,8 @@ class MulFunction(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
         a, b = operands(ctx.saved_tensors, ctx.numbers)
         a_needs_grad, b_needs_grad = ctx.needs_input_grad
-        dC_da = fitted(conj(b) * g, ctx.a) if a_needs_grad else None
-        dC_db = fitted(conj(a) * g, ctx.b) if b_needs_grad else None
+        dC_da = unbroadcast_to(conj(b) * g, ctx.a) if a_needs_grad else None
+        dC_db = unbroadcast_to(conj(a) * g, ctx.b) if b_needs_grad else None
         return dC_da, dC_db
 
     @staticmethod

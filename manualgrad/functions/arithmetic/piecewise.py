@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import fitted, form
+from manualgrad.functions._tensor_meta import tensor_meta, unbroadcast_to
 
 __all__ = [
     "AbsFunction",
@@ -99,14 +99,14 @@ class ClampByFunction(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
-        ctx.forms, ctx.y = tuple(map(form, inputs)), form(output)
+        ctx.forms, ctx.y = tuple(map(tensor_meta, inputs)), tensor_meta(output)
         ctx.save_for_backward(*inputs)
         ctx.save_for_forward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         shares = zip(ctx.needs_input_grad, _shares(*ctx.saved_tensors), ctx.forms, strict=True)
-        return tuple(fitted(_share_of(g, *share), to) if needs_grad else None for needs_grad, share, to in shares)
+        return tuple(unbroadcast_to(_share_of(g, *share), to) if needs_grad else None for needs_grad, share, to in shares)
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor | None) -> Tensor:
@@ -140,7 +140,7 @@ class WhereFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Any, Any], output: Tensor) -> None:
         condition, a, b = inputs
-        ctx.a, ctx.b, ctx.y = form(a), form(b), form(output)
+        ctx.a, ctx.b, ctx.y = tensor_meta(a), tensor_meta(b), tensor_meta(output)
         ctx.save_for_backward(condition)
         ctx.save_for_forward(condition)
 
@@ -148,8 +148,8 @@ class WhereFunction(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[None, Tensor | None, Tensor | None]:
         (condition,) = ctx.saved_tensors
         _, a_needs_grad, b_needs_grad = ctx.needs_input_grad
-        dC_da = fitted(torch.where(condition, g, 0), ctx.a) if a_needs_grad else None
-        dC_db = fitted(torch.where(condition, 0, g), ctx.b) if b_needs_grad else None
+        dC_da = unbroadcast_to(torch.where(condition, g, 0), ctx.a) if a_needs_grad else None
+        dC_db = unbroadcast_to(torch.where(condition, 0, g), ctx.b) if b_needs_grad else None
         return None, dC_da, dC_db
 
     @staticmethod
@@ -169,7 +169,7 @@ class MaskedFillFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Any], output: Tensor) -> None:
         x, mask, v = inputs
-        ctx.x, ctx.v, ctx.y = form(x), form(v), form(output)
+        ctx.x, ctx.v, ctx.y = tensor_meta(x), tensor_meta(v), tensor_meta(output)
         ctx.save_for_backward(mask)
         ctx.save_for_forward(mask)
 
@@ -177,8 +177,8 @@ class MaskedFillFunction(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
         (mask,) = ctx.saved_tensors
         x_needs_grad, _, v_needs_grad = ctx.needs_input_grad
-        dC_dx = fitted(g.masked_fill(mask, 0), ctx.x) if x_needs_grad else None
-        dC_dv = fitted(g.masked_fill(~mask, 0), ctx.v) if v_needs_grad else None
+        dC_dx = unbroadcast_to(g.masked_fill(mask, 0), ctx.x) if x_needs_grad else None
+        dC_dv = unbroadcast_to(g.masked_fill(~mask, 0), ctx.v) if v_needs_grad else None
         return dC_dx, None, dC_dv
 
     @staticmethod
@@ -237,7 +237,7 @@ class MinimumFunction(Function):
 
 def _keep_both(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
     a, b = inputs
-    ctx.a, ctx.b, ctx.y = form(a), form(b), form(output)
+    ctx.a, ctx.b, ctx.y = tensor_meta(a), tensor_meta(b), tensor_meta(output)
     ctx.save_for_backward(a, b)
     ctx.save_for_forward(a, b)
 
@@ -246,8 +246,8 @@ def _shared(ctx: Any, g: Tensor, is_a: Tensor, is_b: Tensor, is_both: Tensor) ->
     """g where a is y, half of it where both are; and the same of b."""
     a_needs_grad, b_needs_grad = ctx.needs_input_grad
     half = torch.where(is_both, g / 2, g)
-    dC_da = fitted(torch.where(is_b, 0, half), ctx.a) if a_needs_grad else None
-    dC_db = fitted(torch.where(is_a, 0, half), ctx.b) if b_needs_grad else None
+    dC_da = unbroadcast_to(torch.where(is_b, 0, half), ctx.a) if a_needs_grad else None
+    dC_db = unbroadcast_to(torch.where(is_a, 0, half), ctx.b) if b_needs_grad else None
     return dC_da, dC_db
 
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import conj, fitted, form, numbers, operands, without_numbers
+from manualgrad.functions._tensor_meta import conj, numbers, operands, tensor_meta, unbroadcast_to, without_numbers
 
 __all__ = ["PowFunction"]
 
@@ -38,7 +38,7 @@ class PowFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, Any], output: Tensor) -> None:
         a, b = inputs
-        ctx.a, ctx.b, ctx.y = form(a), form(b), form(output)
+        ctx.a, ctx.b, ctx.y = tensor_meta(a), tensor_meta(b), tensor_meta(output)
         ctx.numbers = numbers(inputs)
         ctx.set_materialize_grads(False)  # that an operand without a tangent has none: 0 log a is nan where a < 0
         tensors = without_numbers(inputs)
@@ -52,8 +52,8 @@ class PowFunction(Function):
         *tensors, y = ctx.saved_tensors
         a, b = operands(tensors, ctx.numbers)
         a_needs_grad, b_needs_grad = ctx.needs_input_grad
-        dC_da = fitted(_times_dy_da(g, a, b, conj), ctx.a) if a_needs_grad else None
-        dC_db = fitted(_times_dy_db(g, a, b, y, conj), ctx.b) if b_needs_grad else None
+        dC_da = unbroadcast_to(_times_dy_da(g, a, b, conj), ctx.a) if a_needs_grad else None
+        dC_db = unbroadcast_to(_times_dy_db(g, a, b, y, conj), ctx.b) if b_needs_grad else None
         return dC_da, dC_db
 
     @staticmethod

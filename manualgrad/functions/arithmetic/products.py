@@ -36,9 +36,9 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import with_dims
-from manualgrad.functions._in_parts import plain, unrecorded
-from manualgrad.functions._precision import wide
+from manualgrad.functions._chunked import plain, unrecorded
+from manualgrad.functions._tensor_meta import with_dims
+from manualgrad.functions._upcast import upcast_half
 
 __all__ = ["CumprodFunction", "CumsumFunction", "ProdFunction"]
 
@@ -61,14 +61,14 @@ class ProdFunction(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
         x, y = ctx.saved_tensors
-        y, g = (wide(with_dims(t, (ctx.dim,), ctx.keepdim)) for t in (y, g))
-        others = y / wide(x) if _may_be_divided(y) else _others(wide(x), ctx.dim)
+        y, g = (upcast_half(with_dims(t, (ctx.dim,), ctx.keepdim)) for t in (y, g))
+        others = y / upcast_half(x) if _may_be_divided(y) else _others(upcast_half(x), ctx.dim)
         return (others.conj() * g).to(x.dtype), None, None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
         (x,) = ctx.saved_tensors
-        return (_others(wide(x), ctx.dim) * dx).sum(ctx.dim, ctx.keepdim).to(x.dtype)
+        return (_others(upcast_half(x), ctx.dim) * dx).sum(ctx.dim, ctx.keepdim).to(x.dtype)
 
 
 class CumprodFunction(Function):
@@ -89,7 +89,7 @@ class CumprodFunction(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
         x, y = ctx.saved_tensors
-        factor, y, g = wide(x).conj(), wide(y).conj(), wide(g)
+        factor, y, g = upcast_half(x).conj(), upcast_half(y).conj(), upcast_half(g)
         if _may_be_divided(y):
             return (_cumsum_from_the_end(y * g, ctx.dim) / factor).to(x.dtype), None
         s = _recurrence(_after(factor, ctx.dim).flip(ctx.dim), g.flip(ctx.dim), ctx.dim).flip(ctx.dim)
@@ -98,8 +98,8 @@ class CumprodFunction(Function):
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, _: None) -> Tensor:
         (x,) = ctx.saved_tensors
-        others = _running_product(_before(wide(x), ctx.dim), ctx.dim)
-        return _recurrence(wide(x), others * dx, ctx.dim).to(x.dtype)
+        others = _running_product(_before(upcast_half(x), ctx.dim), ctx.dim)
+        return _recurrence(upcast_half(x), others * dx, ctx.dim).to(x.dtype)
 
 
 class CumsumFunction(Function):

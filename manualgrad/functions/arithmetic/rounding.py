@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import fitted, form, numbers, operands, without_numbers
+from manualgrad.functions._tensor_meta import numbers, operands, tensor_meta, unbroadcast_to, without_numbers
 
 __all__ = [
     "CeilFunction",
@@ -107,13 +107,17 @@ class RoundedDivFunction(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, Any, str], output: Tensor) -> None:
-        ctx.a, ctx.b, ctx.y = *map(form, inputs[:2]), form(output)
+        ctx.a, ctx.b, ctx.y = *map(tensor_meta, inputs[:2]), tensor_meta(output)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         a_needs_grad, b_needs_grad, _ = ctx.needs_input_grad
         zeros = torch.zeros_like(g)
-        return fitted(zeros, ctx.a) if a_needs_grad else None, fitted(zeros, ctx.b) if b_needs_grad else None, None
+        return (
+            unbroadcast_to(zeros, ctx.a) if a_needs_grad else None,
+            unbroadcast_to(zeros, ctx.b) if b_needs_grad else None,
+            None,
+        )
 
     @staticmethod
     def jvp(ctx: Any, da: Tensor | None, db: Tensor | None, _: None) -> Tensor:
@@ -184,7 +188,7 @@ class FmodFunction(Function):
 
 def _keep(ctx: Any, inputs: tuple[Any, Any], output: Tensor) -> None:
     a, b = inputs
-    ctx.a, ctx.b, ctx.y = form(a), form(b), form(output)
+    ctx.a, ctx.b, ctx.y = tensor_meta(a), tensor_meta(b), tensor_meta(output)
     ctx.numbers = numbers(inputs)
     _, b_needs_grad = ctx.needs_input_grad
     ctx.save_for_backward(*without_numbers(inputs if b_needs_grad else (None, None)))
@@ -199,8 +203,8 @@ def _quotient(ctx: Any, mode: str) -> Tensor:
 def _to_both(ctx: Any, g: Tensor, mode: str) -> tuple[Tensor | None, Tensor | None]:
     """∂C/∂a and ∂C/∂b."""
     a_needs_grad, b_needs_grad = ctx.needs_input_grad
-    dC_da = fitted(g, ctx.a) if a_needs_grad else None
-    dC_db = fitted(-_quotient(ctx, mode) * g, ctx.b) if b_needs_grad else None
+    dC_da = unbroadcast_to(g, ctx.a) if a_needs_grad else None
+    dC_db = unbroadcast_to(-_quotient(ctx, mode) * g, ctx.b) if b_needs_grad else None
     return dC_da, dC_db
 
 

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import conj, fitted, form
+from manualgrad.functions._tensor_meta import conj, tensor_meta, unbroadcast_to
 
 __all__ = [
     "IndexAddFunction",
@@ -45,7 +45,7 @@ class _AlongADimension(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         x, ctx.dim, index, v, *c = inputs
-        ctx.x, ctx.v, ctx.c = form(x), form(v), c[0] if c else 1
+        ctx.x, ctx.v, ctx.c = tensor_meta(x), tensor_meta(v), c[0] if c else 1
         ctx.save_for_backward(index)
         ctx.save_for_forward(index)
 
@@ -168,7 +168,7 @@ class IndexFillFunction(_AlongADimension):
         dC_dx = g.index_fill(ctx.dim, index, 0) if x_needs_grad else None
         dC_dv = None
         if v_needs_grad:
-            dC_dv = fitted(torch.where(_named(g, ctx.dim, index), g, 0), ctx.v)
+            dC_dv = unbroadcast_to(torch.where(_named(g, ctx.dim, index), g, 0), ctx.v)
         return dC_dx, None, None, dC_dv
 
     @staticmethod
@@ -204,7 +204,7 @@ class IndexPutFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         x, v, ctx.add, *indices = inputs
-        ctx.x, ctx.v = form(x), form(v)
+        ctx.x, ctx.v = tensor_meta(x), tensor_meta(v)
         only_x_is_added_to = ctx.add and not ctx.needs_input_grad[1]  # whose gradient is g
         ctx.save_for_backward(*([None] * len(indices) if only_x_is_added_to else indices))
         ctx.save_for_forward(*indices)
@@ -221,7 +221,7 @@ class IndexPutFunction(Function):
             elsewhere = torch.ops.aten.index_put(elsewhere, indices, elsewhere.new_zeros(()))
             dC_dv = g.masked_fill(elsewhere, 0).sum().reshape(ctx.v.shape)
         elif v_needs_grad:
-            dC_dv = fitted(torch.ops.aten.index(g, indices), ctx.v)
+            dC_dv = unbroadcast_to(torch.ops.aten.index(g, indices), ctx.v)
         return dC_dx, dC_dv, None, *(None for _ in indices)
 
     @staticmethod
@@ -246,7 +246,7 @@ class MaskedScatterFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
         x, mask, v = inputs
-        ctx.x, ctx.v = form(x), form(v)
+        ctx.x, ctx.v = tensor_meta(x), tensor_meta(v)
         ctx.save_for_backward(mask)
         ctx.save_for_forward(mask)
 
@@ -254,7 +254,7 @@ class MaskedScatterFunction(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
         (mask,) = ctx.saved_tensors
         x_needs_grad, _, v_needs_grad = ctx.needs_input_grad
-        dC_dx = fitted(g.masked_fill(mask, 0), ctx.x) if x_needs_grad else None
+        dC_dx = unbroadcast_to(g.masked_fill(mask, 0), ctx.x) if x_needs_grad else None
         dC_dv = None
         if v_needs_grad:
             true = mask.expand(g.shape).reshape(-1)

@@ -9,7 +9,7 @@ Backward. With S = Σ |x_i|^p, y = S^(1/p), and d|x_i| = sign x_i dx_i:
     p = ±∞:     sign x_i for the largest or smallest |x_i|, which is y; 1/m of that where m have it
     p = 0:      0: the count of those that are not 0 does not move
 
-Where y = 0, or x_i = 0 and p < 2, there is no derivative; 0 is taken there, as PyTorch does. (For p = ±∞ see extremes.py.)
+Where y = 0, or x_i = 0 and p < 2, there is no derivative; 0 is taken there, as PyTorch does. (For p = ±∞ see amax.py.)
 Complex numbers: sign x = x/|x|, and y, a real number, moves by Re(conj(∂y/∂x) dx) (see linear.py).
 
 In each case ∂y/∂x_i = u_i / d, with a divisor that is the same for all of them: d = y for p = 2, m for p = ±∞, else 1, or ∞
@@ -31,8 +31,8 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import with_dims
-from manualgrad.functions._precision import wide
+from manualgrad.functions._tensor_meta import with_dims
+from manualgrad.functions._upcast import upcast_half
 
 __all__ = ["VectorNormFunction"]
 
@@ -55,14 +55,14 @@ class VectorNormFunction(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, None]:
         x, y = ctx.saved_tensors
-        u, d = _derivative(wide(x), wide(with_dims(y, ctx.dims, ctx.keepdim)), ctx.p, ctx.dims)
+        u, d = _derivative(upcast_half(x), upcast_half(with_dims(y, ctx.dims, ctx.keepdim)), ctx.p, ctx.dims)
         u = u / d if isinstance(d, Tensor) else u
         return (u * with_dims(g, ctx.dims, ctx.keepdim)).to(x.dtype), None, None, None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
         x, y = ctx.saved_tensors
-        u, d = _derivative(wide(x), wide(with_dims(y, ctx.dims, ctx.keepdim)), ctx.p, ctx.dims)
+        u, d = _derivative(upcast_half(x), upcast_half(with_dims(y, ctx.dims, ctx.keepdim)), ctx.p, ctx.dims)
         products = u.conj() * dx
         products = products.real if products.is_complex() else products
         return (products.sum(ctx.dims, keepdim=True) / d).reshape(y.shape).to(y.dtype)

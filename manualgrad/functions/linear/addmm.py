@@ -21,7 +21,7 @@ from torch import Tensor
 
 from manualgrad import product
 from manualgrad.function import Function
-from manualgrad.functions._form import conj, fitted, form
+from manualgrad.functions._tensor_meta import conj, tensor_meta, unbroadcast_to
 
 __all__ = ["AddmmFunction"]
 
@@ -44,7 +44,7 @@ class AddmmFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Any, Any], output: Tensor) -> None:
         M, A, B, ctx.beta, ctx.alpha = inputs
-        ctx.M, ctx.shape = form(M), output.shape
+        ctx.M, ctx.shape = tensor_meta(M), output.shape
         _, A_needs_grad, B_needs_grad, *_ = ctx.needs_input_grad
         ctx.save_for_backward(A if B_needs_grad else None, B if A_needs_grad else None)
         ctx.save_for_forward(A, B)
@@ -55,7 +55,7 @@ class AddmmFunction(Function):
         M_needs_grad, A_needs_grad, B_needs_grad, *_ = ctx.needs_input_grad
         dC_dM = dC_dA = dC_dB = None
         if M_needs_grad:
-            dC_dM = fitted(_times(conj(ctx.beta), delta), ctx.M)
+            dC_dM = unbroadcast_to(_times(conj(ctx.beta), delta), ctx.M)
         if A_needs_grad:
             dC_dA = _times(conj(ctx.alpha), delta[:, None] * B.conj() if B.dim() == 1 else product.matmul(delta, B.mH))
         if B_needs_grad:

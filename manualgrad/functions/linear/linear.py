@@ -33,7 +33,7 @@ from torch.nn.functional import linear
 
 from manualgrad import product
 from manualgrad.function import Function
-from manualgrad.functions._form import as_rows
+from manualgrad.functions._tensor_meta import as_rows
 
 __all__ = ["LinearFunction"]
 

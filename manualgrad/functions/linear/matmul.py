@@ -23,7 +23,7 @@ from torch import Tensor
 
 from manualgrad import product
 from manualgrad.function import Function
-from manualgrad.functions._form import as_rows, fitted, form
+from manualgrad.functions._tensor_meta import as_rows, tensor_meta, unbroadcast_to
 
 __all__ = ["MatmulFunction"]
 
@@ -40,7 +40,7 @@ class MatmulFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
         A, B = inputs
-        ctx.A, ctx.B = form(A), form(B)
+        ctx.A, ctx.B = tensor_meta(A), tensor_meta(B)
         A_needs_grad, B_needs_grad = ctx.needs_input_grad
         ctx.save_for_backward(A if B_needs_grad else None, B if A_needs_grad else None)
         ctx.save_for_forward(A, B)
@@ -53,11 +53,11 @@ class MatmulFunction(Function):
         if A_needs_grad and _is_one_matrix(ctx.A):
             dC_dA = product.mm(_columns(delta), _columns(B).mH).view(ctx.A.shape)
         elif A_needs_grad:
-            dC_dA = fitted(product.matmul(delta, B.mH), ctx.A)
+            dC_dA = unbroadcast_to(product.matmul(delta, B.mH), ctx.A)
         if B_needs_grad and _is_one_matrix(ctx.B):
             dC_dB = product.mm(as_rows(A).mH, as_rows(delta)).view(ctx.B.shape)
         elif B_needs_grad:
-            dC_dB = fitted(product.matmul(A.mH, delta), ctx.B)
+            dC_dB = unbroadcast_to(product.matmul(A.mH, delta), ctx.B)
         return dC_dA, dC_dB
 
     @staticmethod

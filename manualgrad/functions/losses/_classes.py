@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad.functions._in_parts import plain
-from manualgrad.functions._precision import wide
+from manualgrad.functions._chunked import plain
+from manualgrad.functions._upcast import upcast_half
 
 __all__ = ["classes", "nll_loss", "total"]
 
@@ -22,7 +22,7 @@ def nll_loss(l: Tensor, y: Tensor, w: Tensor | None, ignored: int, reduction: st
         C: Tensor = _nll_loss(l, y, w, _NUMBER[reduction], ignored)  # in one pass
         return C
     y, is_ignored, w_y = classes(y, w, ignored)
-    C = -wide(l.gather(1, y))
+    C = -upcast_half(l.gather(1, y))
     C = (C if w_y is None else w_y * C).masked_fill(is_ignored, 0).squeeze(1)
     if reduction != "none":
         C = C.sum() / total(is_ignored, w_y) if reduction == "mean" else C.sum()
@@ -34,7 +34,7 @@ def classes(y: Tensor, w: Tensor | None, ignored: int) -> tuple[Tensor, Tensor, 
     y = y.unsqueeze(1)
     is_ignored = y == ignored
     y = y.masked_fill(is_ignored, 0)
-    return y, is_ignored, None if w is None else wide(w)[y].masked_fill(is_ignored, 0)
+    return y, is_ignored, None if w is None else upcast_half(w)[y].masked_fill(is_ignored, 0)
 
 
 def total(is_ignored: Tensor, w_y: Tensor | None) -> Tensor:

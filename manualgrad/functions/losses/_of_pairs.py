@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import Form, fitted
-from manualgrad.functions._precision import wide
+from manualgrad.functions._tensor_meta import TensorMeta, unbroadcast_to
+from manualgrad.functions._upcast import upcast_half
 
 __all__ = ["LossOfPairs", "batched_alike"]
 
@@ -40,24 +40,28 @@ class LossOfPairs(Function):
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
             a, y, *ctx.numbers = inputs
             ctx.set_materialize_grads(False)  # a tangent of 0 would give 0 · ∞ where a derivative is infinite
-            ctx.a, ctx.y, ctx.l = Form(a.shape, a.dtype), Form(y.shape, y.dtype), Form(output.shape, output.dtype)
+            ctx.a, ctx.y, ctx.l = (
+                TensorMeta(a.shape, a.dtype),
+                TensorMeta(y.shape, y.dtype),
+                TensorMeta(output.shape, output.dtype),
+            )
             ctx.save_for_backward(a if dl_da_is_of_a or ctx.needs_input_grad[1] else None, y)
             ctx.save_for_forward(a, y)
 
         def backward(ctx: Any, g: Tensor | None) -> tuple[Tensor | None, ...]:
             if g is None:
                 return None, None, *[None] * len(ctx.numbers)
-            a, y = (t if t is None else wide(t) for t in ctx.saved_tensors)
+            a, y = (t if t is None else upcast_half(t) for t in ctx.saved_tensors)
             a_needs_grad, y_needs_grad, *_ = ctx.needs_input_grad
-            dC_da = fitted(wide(g) * dl_da(a, y, *ctx.numbers).conj(), ctx.a) if a_needs_grad else None
-            dC_dy = fitted(wide(g) * dl_dy(a, y, *ctx.numbers).conj(), ctx.y) if y_needs_grad else None
+            dC_da = unbroadcast_to(upcast_half(g) * dl_da(a, y, *ctx.numbers).conj(), ctx.a) if a_needs_grad else None
+            dC_dy = unbroadcast_to(upcast_half(g) * dl_dy(a, y, *ctx.numbers).conj(), ctx.y) if y_needs_grad else None
             return dC_da, dC_dy, *[None] * len(ctx.numbers)
 
         def jvp(ctx: Any, da: Tensor | None, dy: Tensor | None, *_: None) -> Tensor:
-            a, y = (wide(t) for t in ctx.saved_tensors)
+            a, y = (upcast_half(t) for t in ctx.saved_tensors)
             terms = [] if da is None else [dl_da(a, y, *ctx.numbers) * da]
             terms += [] if dy is None else [dl_dy(a, y, *ctx.numbers) * dy]
-            return sum(terms[1:], terms[0]).to(ctx.l.dtype)
+            return sum(terms[1:], terms[0]).to(ctx.dtype)
 
         for method in (setup_context, backward, jvp):
             setattr(cls, method.__name__, staticmethod(method))

@@ -37,8 +37,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import fitted, form
-from manualgrad.functions._precision import wide
+from manualgrad.functions._tensor_meta import tensor_meta, unbroadcast_to
+from manualgrad.functions._upcast import upcast_half
 from manualgrad.functions.losses._of_pairs import LossOfPairs
 
 __all__ = ["BCELossFunction", "BCEWithLogitsLossFunction"]
@@ -93,7 +93,7 @@ class BCEWithLogitsLossFunction(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:
-        ctx.forms, ctx.l = tuple(form(t) for t in inputs), form(output)
+        ctx.forms, ctx.l = tuple(tensor_meta(t) for t in inputs), tensor_meta(output)
         ctx.save_for_backward(*inputs)
         ctx.save_for_forward(*inputs)
 
@@ -101,10 +101,10 @@ class BCEWithLogitsLossFunction(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, y, p = _wide(ctx.saved_tensors)
         x_needs_grad, y_needs_grad, p_needs_grad = ctx.needs_input_grad
-        g = wide(g)
-        dC_dx = fitted(_dl_dx(x, y, p) * g, ctx.forms[0]) if x_needs_grad else None
-        dC_dy = fitted(_dl_dy(x, p) * g, ctx.forms[1]) if y_needs_grad else None
-        dC_dp = fitted(-y * F.logsigmoid(x) * g, ctx.forms[2]) if p_needs_grad else None
+        g = upcast_half(g)
+        dC_dx = unbroadcast_to(_dl_dx(x, y, p) * g, ctx.forms[0]) if x_needs_grad else None
+        dC_dy = unbroadcast_to(_dl_dy(x, p) * g, ctx.forms[1]) if y_needs_grad else None
+        dC_dp = unbroadcast_to(-y * F.logsigmoid(x) * g, ctx.forms[2]) if p_needs_grad else None
         return dC_dx, dC_dy, dC_dp
 
     @staticmethod
@@ -117,7 +117,7 @@ class BCEWithLogitsLossFunction(Function):
 
 
 def _wide(tensors: Any) -> Any:
-    return (None if t is None else wide(t) for t in tensors)
+    return (None if t is None else upcast_half(t) for t in tensors)
 
 
 def _dl_dx(x: Any, y: Any, p: Tensor | None) -> Tensor:

@@ -39,9 +39,9 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import fitted, form
-from manualgrad.functions._in_parts import in_parts, plain, rows, to_rows
-from manualgrad.functions._precision import wide
+from manualgrad.functions._chunked import in_parts, plain, rows, to_rows
+from manualgrad.functions._tensor_meta import tensor_meta, unbroadcast_to
+from manualgrad.functions._upcast import upcast_half
 from manualgrad.functions.losses._classes import classes, nll_loss, total
 
 __all__ = ["ClassCrossEntropyFunction", "CrossEntropyFunction"]
@@ -87,7 +87,7 @@ class ClassCrossEntropyFunction(Function):
     def jvp(ctx: Any, dx: Tensor, *_: None) -> tuple[Tensor, Tensor]:
         x, y, w, s = ctx.saved_tensors
         y, is_ignored, w_y = classes(y, w, ctx.ignored)
-        dx, p = wide(dx), torch.exp(wide(x) - s)
+        dx, p = upcast_half(dx), torch.exp(upcast_half(x) - s)
         ds = (p * dx).sum(1, keepdim=True)
         dC = ds - dx.gather(1, y)
         if w_y is not None:
@@ -114,7 +114,7 @@ class CrossEntropyFunction(Function):
         x, q, w, ctx.epsilon, ctx.reduction = inputs
         _, s = output
         ctx.set_materialize_grads(False)
-        ctx.q = form(q)
+        ctx.q = tensor_meta(q)
         x_needs_grad, _, w_needs_grad, *_ = ctx.needs_input_grad
         ctx.save_for_backward(x, q if x_needs_grad or w_needs_grad else None, w, s)
         ctx.save_for_forward(x, q, w, s)
@@ -128,20 +128,21 @@ class CrossEntropyFunction(Function):
         if x_needs_grad:
             dC_dx = rows(_pQ_minus_q, (x, q, s, g_n, torch.zeros_like(s) if g_s is None else g_s), w, ctx.epsilon)
         if q_needs_grad:
-            dC_dq = fitted(-(1 - ctx.epsilon) * g_n * _weighted(wide(x) - s, w), ctx.q)
+            dC_dq = unbroadcast_to(-(1 - ctx.epsilon) * g_n * _weighted(upcast_half(x) - s, w), ctx.q)
         if w_needs_grad:
-            dC_dw = (-g_n * _smooth(wide(q), ctx.epsilon) * (wide(x) - s)).transpose(0, 1).flatten(1).sum(1).to(w.dtype)
+            of_each = -g_n * _smooth(upcast_half(q), ctx.epsilon) * (upcast_half(x) - s)
+            dC_dw = of_each.transpose(0, 1).flatten(1).sum(1).to(w.dtype)
         return dC_dx, dC_dq, dC_dw, None, None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, dq: Tensor | None, dw: Tensor | None, *_: None) -> tuple[Tensor, Tensor]:
         x, q, w, s = ctx.saved_tensors
-        l, q_smooth = wide(x) - s, _smooth(wide(q), ctx.epsilon)
-        dx = torch.zeros_like(l) if dx is None else wide(dx)
+        l, q_smooth = upcast_half(x) - s, _smooth(upcast_half(q), ctx.epsilon)
+        dx = torch.zeros_like(l) if dx is None else upcast_half(dx)
         ds = (l.exp() * dx).sum(1, keepdim=True)
         dC_nk = _weighted(q_smooth, w) * (ds - dx)
         if dq is not None:
-            dC_nk = dC_nk - (1 - ctx.epsilon) * _weighted(wide(dq), w) * l
+            dC_nk = dC_nk - (1 - ctx.epsilon) * _weighted(upcast_half(dq), w) * l
         if dw is not None:
             dC_nk = dC_nk - _weighted(q_smooth, dw) * l
         return _reduced(dC_nk.sum(1), ctx.reduction, lambda: max(s.numel(), 1)).to(_dtype(x, q, w)), ds
@@ -160,12 +161,12 @@ def _of_class(x: Tensor, y: Tensor, w: Tensor | None, ignored: int, evenly: bool
 def _of_distribution(x: Tensor, q: Tensor, w: Tensor | None, epsilon: float) -> tuple[Tensor, Tensor]:
     """−Σ q' l, and s."""
     l, s = _l_and_s(x)
-    return -(_weighted(_smooth(wide(q), epsilon), w) * l).sum(1, keepdim=True), s
+    return -(_weighted(_smooth(upcast_half(q), epsilon), w) * l).sum(1, keepdim=True), s
 
 
 def _l_and_s(x: Tensor) -> tuple[Tensor, Tensor]:
     """As s = x − l for each class; that of the largest x is there in any case, and the others may be infinite."""
-    x = wide(x)
+    x = upcast_half(x)
     l = torch.log_softmax(x, 1)
     return l, x.amax(1, keepdim=True) - l.amax(1, keepdim=True)
 
@@ -173,7 +174,7 @@ def _l_and_s(x: Tensor) -> tuple[Tensor, Tensor]:
 def _p_minus_class(x: Tensor, s: Tensor, y: Tensor, t: Tensor, *, out: Tensor | None) -> Tensor:
     """t (p − [k = y])."""
     put = _put(x)
-    p = put(torch.exp(wide(x) - s), y, 0)  # of the other classes
+    p = put(torch.exp(upcast_half(x) - s), y, 0)  # of the other classes
     return torch.mul(put(p, y, -p.sum(1, keepdim=True)), t, out=out).to(x.dtype)
 
 
@@ -182,8 +183,8 @@ def _p_minus_class_and(
 ) -> Tensor:
     """t (p − [k = y]) + u p − v w."""
     put = _put(x)
-    p = put(torch.exp(wide(x) - s), y, 0)
-    of_y = u * torch.exp(wide(x.gather(1, y)) - s) - t * p.sum(1, keepdim=True)
+    p = put(torch.exp(upcast_half(x) - s), y, 0)
+    of_y = u * torch.exp(upcast_half(x.gather(1, y)) - s) - t * p.sum(1, keepdim=True)
     return torch.sub(put(p * (t + u), y, of_y), _weighted(v, w), out=out).to(x.dtype)
 
 
@@ -191,8 +192,8 @@ def _pQ_minus_q(
     x: Tensor, q: Tensor, s: Tensor, g_n: Tensor, g_s: Tensor, w: Tensor | None, epsilon: float, *, out: Tensor | None
 ) -> Tensor:
     """g_n (p Q − q') + g_s p."""
-    q = g_n * _weighted(_smooth(wide(q), epsilon), w)
-    return torch.sub(torch.exp(wide(x) - s) * (q.sum(1, keepdim=True) + g_s), q, out=out).to(x.dtype)
+    q = g_n * _weighted(_smooth(upcast_half(q), epsilon), w)
+    return torch.sub(torch.exp(upcast_half(x) - s) * (q.sum(1, keepdim=True) + g_s), q, out=out).to(x.dtype)
 
 
 def _put(x: Tensor) -> Callable[..., Tensor]:
@@ -237,8 +238,8 @@ def _g_n(g: Tensor | None, s: Tensor, reduction: str, N: Callable[[], Any]) -> T
     if g is None:
         return s.new_zeros(())
     if reduction == "mean":
-        return wide(g) / N()
-    return wide(g) if reduction == "sum" else wide(g).unsqueeze(1)
+        return upcast_half(g) / N()
+    return upcast_half(g) if reduction == "sum" else upcast_half(g).unsqueeze(1)
 
 
 def _dtype(*tensors: Tensor | None) -> torch.dtype:

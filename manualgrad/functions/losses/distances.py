@@ -27,7 +27,7 @@ from torch import Tensor
 
 from manualgrad.function import Function
 from manualgrad.function.functorch import transforms_are_active
-from manualgrad.functions._form import fitted, form
+from manualgrad.functions._tensor_meta import tensor_meta, unbroadcast_to
 from manualgrad.functions.losses._of_pairs import LossOfPairs, batched_alike
 
 __all__ = ["HuberLossFunction", "L1LossFunction", "SmoothL1LossFunction"]
@@ -51,7 +51,7 @@ class L1LossFunction(Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor]) -> None:
         a, y = inputs
         _, d = output
-        ctx.a, ctx.y = form(a), form(y)
+        ctx.a, ctx.y = tensor_meta(a), tensor_meta(y)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(d)
         ctx.save_for_forward(d)
@@ -65,7 +65,7 @@ class L1LossFunction(Function):
         terms = [] if g is None else [torch.sign(d) * g]
         terms += [] if g_d is None else [g_d]
         dC_dd = sum(terms[1:], terms[0])
-        return fitted(dC_dd, ctx.a) if a_needs_grad else None, fitted(-dC_dd, ctx.y) if y_needs_grad else None
+        return unbroadcast_to(dC_dd, ctx.a) if a_needs_grad else None, unbroadcast_to(-dC_dd, ctx.y) if y_needs_grad else None
 
     @staticmethod
     def jvp(ctx: Any, da: Tensor | None, dy: Tensor | None) -> tuple[Tensor, Tensor]:

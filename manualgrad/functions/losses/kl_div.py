@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import fitted, form
+from manualgrad.functions._tensor_meta import tensor_meta, unbroadcast_to
 from manualgrad.functions.losses._of_pairs import LossOfPairs
 
 __all__ = ["KLDivFunction", "LogKLDivFunction"]
@@ -60,7 +60,7 @@ class LogKLDivFunction(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor, Tensor]) -> None:
-        ctx.a, ctx.t = map(form, inputs)
+        ctx.a, ctx.t = map(tensor_meta, inputs)
         _, e, d = output
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(e, d)
@@ -71,8 +71,8 @@ class LogKLDivFunction(Function):
         e, d = ctx.saved_tensors
         a_needs_grad, t_needs_grad = ctx.needs_input_grad
         g, g_e, g_d = (torch.zeros_like(d) if t is None else t for t in (g, g_e, g_d))
-        dC_da = fitted(-e * g - g_d, ctx.a) if a_needs_grad else None
-        dC_dt = fitted(e * ((d + 1) * g + g_e) + g_d, ctx.t) if t_needs_grad else None
+        dC_da = unbroadcast_to(-e * g - g_d, ctx.a) if a_needs_grad else None
+        dC_dt = unbroadcast_to(e * ((d + 1) * g + g_e) + g_d, ctx.t) if t_needs_grad else None
         return dC_da, dC_dt
 
     @staticmethod

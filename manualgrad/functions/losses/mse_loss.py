@@ -35,7 +35,7 @@ from torch import Tensor
 
 from manualgrad.function import Function
 from manualgrad.function.functorch import transforms_are_active
-from manualgrad.functions._form import fitted
+from manualgrad.functions._tensor_meta import unbroadcast_to
 from manualgrad.functions.losses._of_pairs import batched_alike
 
 __all__ = ["MSELossFunction"]
@@ -77,10 +77,10 @@ class MSELossFunction(Function):
         dC_da = dC_dy = dC_dw = None
         if a_needs_grad or y_needs_grad:
             delta = (error if w is None else w * error) * (_wide(g) / (N / 2))  # N/2: no harm is done where N is 0
-            dC_da = fitted(delta, a) if a_needs_grad else None
-            dC_dy = fitted(-delta, y) if y_needs_grad else None
+            dC_da = unbroadcast_to(delta, a) if a_needs_grad else None
+            dC_dy = unbroadcast_to(-delta, y) if y_needs_grad else None
         if w_needs_grad:
-            dC_dw = fitted(error * error / N * g, w)
+            dC_dw = unbroadcast_to(error * error / N * g, w)
             if ctx.reduction == "mean":
                 dC_dw = dC_dw - C / N * g
         return dC_da, dC_dy, None, dC_dw

@@ -23,8 +23,8 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import form
-from manualgrad.functions._precision import wide
+from manualgrad.functions._tensor_meta import tensor_meta
+from manualgrad.functions._upcast import upcast_half
 from manualgrad.functions.losses._classes import classes, nll_loss, total
 
 __all__ = ["NLLLossFunction"]
@@ -43,14 +43,14 @@ class NLLLossFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None, int, str], output: Tensor) -> None:
         l, y, w, ctx.ignored, ctx.reduction = inputs
-        ctx.l = form(l)
+        ctx.l = tensor_meta(l)
         ctx.save_for_backward(y, w, l)  # l, as PyTorch does, for constant_slope
         ctx.save_for_forward(y, w)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, None, None]:
         y, w, _ = ctx.saved_tensors
-        g_n = wide(g.unsqueeze(1) if ctx.reduction == "none" else g)
+        g_n = upcast_half(g.unsqueeze(1) if ctx.reduction == "none" else g)
         y, is_ignored, w_y = classes(y, w, ctx.ignored)
         if ctx.reduction == "mean":
             g_n = g_n / total(is_ignored, w_y)

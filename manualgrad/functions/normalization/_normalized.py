@@ -37,7 +37,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad.functions._precision import wide
+from manualgrad.functions._upcast import upcast_half
 
 __all__ = ["scaled", "shaped", "slope_and_constant", "tangents", "weighted"]
 
@@ -52,8 +52,8 @@ def tangents(
     x: Tensor, dx: Tensor | None, m: Tensor, r: Tensor, dims: tuple[int, ...]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """x̂, dx̂, dm and dr, for sets that lie in these dimensions of x, where m and r have 1."""
-    x = wide(x)
-    dx = torch.zeros_like(x) if dx is None else wide(dx)
+    x = upcast_half(x)
+    dx = torch.zeros_like(x) if dx is None else upcast_half(dx)
     xhat = r * (x - m)
     dm, xhat_dx = dx.mean(dims, keepdim=True), (xhat * dx).mean(dims, keepdim=True)
     return xhat, r * (dx - dm - xhat * xhat_dx), dm, -r * (r * xhat_dx)
@@ -61,9 +61,9 @@ def tangents(
 
 def scaled(xhat: Tensor, dxhat: Tensor, w: Tensor | None, dw: Tensor | None, db: Tensor | None) -> Tensor:
     """dy, of what broadcasts."""
-    dy = dxhat if w is None else dxhat * wide(w)
-    dy = dy if dw is None else dy + xhat * wide(dw)
-    return dy if db is None else dy + wide(db)
+    dy = dxhat if w is None else dxhat * upcast_half(w)
+    dy = dy if dw is None else dy + xhat * upcast_half(dw)
+    return dy if db is None else dy + upcast_half(db)
 
 
 def shaped(t: Tensor | None, *shape: int) -> Any:
@@ -73,4 +73,4 @@ def shaped(t: Tensor | None, *shape: int) -> Any:
 
 def weighted(w: Tensor | None, t: Tensor) -> Tensor:
     """w t, of what broadcasts."""
-    return t if w is None else wide(w) * t
+    return t if w is None else upcast_half(w) * t

@@ -30,8 +30,8 @@ from torch import Tensor
 
 from manualgrad.function import Function
 from manualgrad.function.vmap import vmap_rule
-from manualgrad.functions._precision import wide
-from manualgrad.functions.normalization._in_memory import gradient, sums, times
+from manualgrad.functions._upcast import upcast_half
+from manualgrad.functions.normalization._layout import gradient, sums, times
 from manualgrad.functions.normalization._normalized import scaled, shaped, slope_and_constant, tangents, weighted
 
 __all__ = ["BatchNormEvaluationFunction", "BatchNormFunction"]
@@ -125,7 +125,7 @@ class BatchNormEvaluationFunction(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, w, m, v = ctx.saved_tensors
         x_needs_grad, w_needs_grad, b_needs_grad, *_ = ctx.needs_input_grad
-        r = torch.rsqrt(wide(v) + ctx.eps)
+        r = torch.rsqrt(upcast_half(v) + ctx.eps)
         dC_dx = times(g, weighted(w, r)) if x_needs_grad else None
         dC_dw = dC_db = None
         if w_needs_grad or b_needs_grad:
@@ -138,9 +138,9 @@ class BatchNormEvaluationFunction(Function):
     def jvp(ctx: Any, dx: Tensor | None, dw: Tensor | None, db: Tensor | None, *_: None) -> Tensor:
         x, w, m, v = ctx.saved_tensors
         N, C, L = x.shape[0], x.shape[1], math.prod(x.shape[2:])
-        r = torch.rsqrt(wide(v) + ctx.eps).unsqueeze(1)
-        xhat = r * (wide(x.reshape(N, C, L)) - wide(m).unsqueeze(1))
-        dxhat = torch.zeros_like(xhat) if dx is None else r * wide(dx.reshape(N, C, L))
+        r = torch.rsqrt(upcast_half(v) + ctx.eps).unsqueeze(1)
+        xhat = r * (upcast_half(x.reshape(N, C, L)) - upcast_half(m).unsqueeze(1))
+        dxhat = torch.zeros_like(xhat) if dx is None else r * upcast_half(dx.reshape(N, C, L))
         dy = scaled(xhat, dxhat, *(shaped(t, C, 1) for t in (w, dw, db)))
         return dy.reshape(x.shape).to(x.dtype)
 

@@ -28,8 +28,8 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._precision import wide
-from manualgrad.functions.normalization._in_memory import gradient, sums
+from manualgrad.functions._upcast import upcast_half
+from manualgrad.functions.normalization._layout import gradient, sums
 from manualgrad.functions.normalization._normalized import scaled, shaped, slope_and_constant, tangents, weighted
 
 __all__ = ["GroupNormFunction"]
@@ -43,8 +43,8 @@ class GroupNormFunction(Function):
     @staticmethod
     def forward(x: Tensor, w: Tensor | None, b: Tensor | None, G: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
         N, C = x.shape[:2]
-        X = wide(x) if x.is_cpu else wide(x).contiguous()  # on the CPU, channels may be last
-        w, b = (None if t is None else wide(t) for t in (w, b))
+        X = upcast_half(x) if x.is_cpu else upcast_half(x).contiguous()  # on the CPU, channels may be last
+        w, b = (None if t is None else upcast_half(t) for t in (w, b))
         y, m, r = torch.native_group_norm(X, w, b, N, C, math.prod(x.shape[2:]), G, eps)
         return y.to(x.dtype), m, r
 

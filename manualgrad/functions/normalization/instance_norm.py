@@ -28,7 +28,7 @@ from torch import Tensor
 
 from manualgrad.function import Function
 from manualgrad.function.vmap import vmap_rule
-from manualgrad.functions.normalization._in_memory import gradient, sums
+from manualgrad.functions.normalization._layout import gradient, sums
 from manualgrad.functions.normalization._normalized import scaled, shaped, slope_and_constant, tangents, weighted
 from manualgrad.functions.normalization.batch_norm import BatchNormFunction
 

@@ -32,8 +32,8 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._precision import wide
-from manualgrad.functions.normalization._in_memory import by_rows, column_sums, room, rounded, row_sums
+from manualgrad.functions._upcast import upcast_half
+from manualgrad.functions.normalization._layout import by_rows, column_sums, reuse_buffer, round_into, row_sums
 from manualgrad.functions.normalization._normalized import scaled, shaped, tangents
 
 __all__ = ["LayerNormFunction"]
@@ -48,9 +48,9 @@ class LayerNormFunction(Function):
     def forward(
         x: Tensor, w: Tensor | None, b: Tensor | None, shape: tuple[int, ...], eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        if x.is_cpu and wide(x) is not x:  # there the statistics have the dtype of w and b
-            w = torch.ones(shape) if w is None else wide(w)
-            b = None if b is None else wide(b)
+        if x.is_cpu and upcast_half(x) is not x:  # there the statistics have the dtype of w and b
+            w = torch.ones(shape) if w is None else upcast_half(w)
+            b = None if b is None else upcast_half(b)
         y, m, r = torch.native_layer_norm(x, shape, w, b, eps)
         return y, m.reshape(m.numel(), 1), r.reshape(r.numel(), 1)
 
@@ -70,12 +70,12 @@ class LayerNormFunction(Function):
         R, M = ctx.R, ctx.M
         X = x.reshape(R, M)
         G = torch.zeros_like(X) if g is None else g.reshape(R, M)
-        W = r.new_ones(M) if w is None else wide(w).reshape(M)
+        W = r.new_ones(M) if w is None else upcast_half(w).reshape(M)
         dC_dx, of_w, of_b = by_rows(_gradients, (X, G, m, r), W, W / -M)
         if g_m is not None:
             dC_dx = dC_dx + (g_m / M).to(x.dtype)
         if g_r is not None:
-            dC_dx = dC_dx - (r * (r * g_r / M) * (r * (wide(X) - m))).to(x.dtype)
+            dC_dx = dC_dx - (r * (r * g_r / M) * (r * (upcast_half(X) - m))).to(x.dtype)
         dC_dx = dC_dx.reshape(x.shape)
         dC_dw = of_w.sum(0).reshape(ctx.shape).to(w.dtype) if ctx.needs_input_grad[1] else None
         dC_db = of_b.sum(0).reshape(ctx.shape).to(ctx.b_dtype) if ctx.needs_input_grad[2] else None
@@ -93,12 +93,12 @@ def _gradients(
     x: Tensor, g: Tensor, m: Tensor, r: Tensor, w: Tensor, minus_w_over_M: Tensor, out: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """∂C/∂x, and what these examples add to ∂C/∂w and ∂C/∂b, as rows."""
-    x_, g = wide(x), wide(g)
-    into = room(out, x_)
+    x_, g = upcast_half(x), upcast_half(g)
+    into = reuse_buffer(out, x_)
     from_m = torch.sub(x_, m, out=into)
     from_m_g = from_m * g
     dC_dw, dC_db = column_sums(r, from_m_g), g.sum(0, keepdim=True)
     minus_hbar, minus_c = row_sums(g, minus_w_over_M), row_sums(from_m_g, minus_w_over_M)
     from_hbar = torch.addcmul(minus_hbar, g, w, out=None if out is None else from_m_g)
     dC_dx = torch.mul(torch.addcmul(from_hbar, from_m, r * (r * minus_c), out=into), r, out=into)
-    return rounded(dC_dx, x.dtype, out), dC_dw, dC_db
+    return round_into(dC_dx, x.dtype, out), dC_dw, dC_db

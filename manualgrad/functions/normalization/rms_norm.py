@@ -37,9 +37,9 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import form
-from manualgrad.functions._precision import wide
-from manualgrad.functions.normalization._in_memory import by_rows, column_sums, room, rounded, row_sums
+from manualgrad.functions._tensor_meta import tensor_meta
+from manualgrad.functions._upcast import upcast_half
+from manualgrad.functions.normalization._layout import by_rows, column_sums, reuse_buffer, round_into, row_sums
 from manualgrad.functions.normalization._normalized import scaled, shaped
 
 __all__ = ["RMSNormFunction"]
@@ -62,7 +62,7 @@ class RMSNormFunction(Function):
         _, r = output
         ctx.set_materialize_grads(False)
         ctx.R, ctx.M = math.prod(x.shape[: x.dim() - len(shape)]), math.prod(shape)
-        ctx.w = form(w)
+        ctx.w = tensor_meta(w)
         ctx.save_for_backward(x, w if ctx.needs_input_grad[0] else None, r)
         ctx.save_for_forward(x, w, r)
 
@@ -74,15 +74,15 @@ class RMSNormFunction(Function):
         dC_dx, of_w = by_rows(_gradients, (X, G, r), shaped(w, ctx.M))
         if g_r is not None:
             r = r.conj()
-            dC_dx = dC_dx - (r * (r * g_r / ctx.M) * (r * wide(X).conj())).to(x.dtype)
+            dC_dx = dC_dx - (r * (r * g_r / ctx.M) * (r * upcast_half(X).conj())).to(x.dtype)
         dC_dw = of_w.sum(0).reshape(ctx.w.shape).to(ctx.w.dtype) if ctx.needs_input_grad[1] else None
         return dC_dx.reshape(x.shape), dC_dw, None, None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, dw: Tensor | None, *_: None) -> tuple[Tensor, Tensor]:
         x, w, r = ctx.saved_tensors
-        X = wide(x).reshape(ctx.R, ctx.M)
-        dX = torch.zeros_like(X) if dx is None else wide(dx).reshape(ctx.R, ctx.M)
+        X = upcast_half(x).reshape(ctx.R, ctx.M)
+        dX = torch.zeros_like(X) if dx is None else upcast_half(dx).reshape(ctx.R, ctx.M)
         xhat = r * X
         xhat_dx = (xhat * dX).mean(1, keepdim=True)
         dy = scaled(xhat, r * (dX - xhat * xhat_dx), shaped(w, ctx.M), shaped(dw, ctx.M), None)
@@ -90,19 +90,19 @@ class RMSNormFunction(Function):
 
 
 def _normalized(x: Tensor, w: Tensor | None, eps: float, out: Tensor | None) -> tuple[Tensor, Tensor]:
-    X = wide(x)
+    X = upcast_half(x)
     r = torch.rsqrt((X * X).mean(1, keepdim=True) + eps)
-    y = torch.mul(X, r, out=room(out, X))
-    y = y if w is None else torch.mul(y, w.to(X.dtype), out=room(out, X))
-    return rounded(y, x.dtype, out), r
+    y = torch.mul(X, r, out=reuse_buffer(out, X))
+    y = y if w is None else torch.mul(y, w.to(X.dtype), out=reuse_buffer(out, X))
+    return round_into(y, x.dtype, out), r
 
 
 def _gradients(x: Tensor, g: Tensor, r: Tensor, w: Tensor | None, out: Tensor | None) -> tuple[Tensor, Tensor]:
     """∂C/∂x, and of these examples ∂C/∂w, as a row."""
-    X, g, r = wide(x).conj(), wide(g), r.conj()
-    into = room(out, X)
+    X, g, r = upcast_half(x).conj(), upcast_half(g), r.conj()
+    into = reuse_buffer(out, X)
     xg = X * g
     w = X.new_ones(X.shape[1]) if w is None else w.to(X.dtype).conj()
     c = row_sums(xg, w / X.shape[1])
     dC_dx = torch.mul(torch.addcmul(g * w, X, -r * (r * c), out=into), r, out=into)
-    return rounded(dC_dx, x.dtype, out), column_sums(r, xg)
+    return round_into(dC_dx, x.dtype, out), column_sums(r, xg)

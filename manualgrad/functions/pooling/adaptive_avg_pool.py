@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions.pooling._planes import repeated
+from manualgrad.functions.pooling._channels_last import repeated
 
 __all__ = ["AdaptiveAvgPoolFunction"]
 

@@ -33,7 +33,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from manualgrad.function import Function
-from manualgrad.functions.pooling._planes import channels_are_last, repeated, with_channels_last
+from manualgrad.functions.pooling._channels_last import channels_are_last, repeated, with_channels_last
 
 __all__ = ["AvgPoolFunction"]
 

@@ -30,8 +30,8 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._precision import wide
-from manualgrad.functions.pooling._planes import channels_are_last, with_channels_last
+from manualgrad.functions._upcast import upcast_half
+from manualgrad.functions.pooling._channels_last import channels_are_last, with_channels_last
 
 __all__ = ["MaxPoolFunction"]
 
@@ -89,7 +89,7 @@ def _scattered(delta: Tensor, index: Tensor, first: int, ctx: Any) -> Tensor:
     """Σ_(t: index(t) = u) delta_t, for each place u of the planes, whose sides are the dimensions from `first` on."""
     index_t, delta_t = _flat(index, first, ctx), _flat(delta, first, ctx)
     if ctx.overlap:
-        delta_t = wide(delta_t)  # torch's scatter-add does so itself, but on the CPU alone
+        delta_t = upcast_half(delta_t)  # torch's scatter-add does so itself, but on the CPU alone
     before, after = delta.shape[:first], delta.shape[first + len(ctx.sides) :]
     zeros = delta_t.new_zeros(*before, math.prod(ctx.sides), *after)
     return zeros.scatter_add_(first, index_t, delta_t).reshape(*before, *ctx.sides, *after).to(delta.dtype)

@@ -1,4 +1,4 @@
-"""The form that a gradient owes to its input: its shape and its dtype, whatever broadcasting and promotion made of them."""
+"""Shapes and dtypes: reduce a gradient to those of its input, and tell tensors from numbers among operands."""
 
 from __future__ import annotations
 
@@ -9,23 +9,33 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Form", "as_rows", "conj", "fitted", "form", "numbers", "operands", "with_dims", "without_numbers"]
+__all__ = [
+    "TensorMeta",
+    "as_rows",
+    "conj",
+    "numbers",
+    "operands",
+    "tensor_meta",
+    "unbroadcast_to",
+    "with_dims",
+    "without_numbers",
+]
 
 
-class Form(NamedTuple):
-    """Of a tensor that need not be kept for it."""
+class TensorMeta(NamedTuple):
+    """Shape and dtype of a tensor, which need not be saved for them."""
 
     shape: torch.Size
     dtype: torch.dtype
 
 
-def form(value: Any) -> Form | None:
-    """Of a tensor; None for a number."""
-    return Form(value.shape, value.dtype) if isinstance(value, Tensor) else None
+def tensor_meta(value: Any) -> TensorMeta | None:
+    """Return the shape and dtype of a tensor; None for a number."""
+    return TensorMeta(value.shape, value.dtype) if isinstance(value, Tensor) else None
 
 
-def fitted(gradient: Tensor, to: Any) -> Tensor:
-    """The gradient of a tensor or Form: what broadcasting repeated is added up, what promotion widened is narrowed."""
+def unbroadcast_to(gradient: Tensor, to: Any) -> Tensor:
+    """Reduce a gradient to the shape and dtype of its input, a tensor or its TensorMeta."""
     if gradient.shape != to.shape:
         gradient = gradient.sum_to_size(to.shape)
     if gradient.dtype.is_complex and not to.dtype.is_complex:

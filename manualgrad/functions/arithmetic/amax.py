@@ -7,7 +7,7 @@ Where m of them are y, there is no derivative; 1/m is taken for each of these, a
 
 Forward mode: dy = Σ_i [x_i = y] dx_i / m.
 
-The largest along a single dimension, with its index, is picked out alone (picked.py).
+The largest along a single dimension, with its index, is picked out alone (selection.py).
 
 Shapes: x any; y and g without the dimensions, or with 1 in their place; ∂C/∂x that of x.
 """
@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import with_dims
-from manualgrad.functions._in_parts import plain
-from manualgrad.functions._precision import wide
+from manualgrad.functions._chunked import plain
+from manualgrad.functions._tensor_meta import with_dims
+from manualgrad.functions._upcast import upcast_half
 
 __all__ = ["ExtremeFunction", "OneOfAllFunction"]
 
@@ -51,7 +51,7 @@ class ExtremeFunction(Function):
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
         x, y = ctx.saved_tensors
         is_y = x == with_dims(y, ctx.dims, ctx.keepdim)
-        dy = (is_y * wide(dx)).sum(ctx.dims, ctx.keepdim) / is_y.sum(ctx.dims, ctx.keepdim)
+        dy = (is_y * upcast_half(dx)).sum(ctx.dims, ctx.keepdim) / is_y.sum(ctx.dims, ctx.keepdim)
         return dy.to(x.dtype)
 
 
@@ -82,7 +82,7 @@ class OneOfAllFunction(Function):
     def jvp(ctx: Any, dx: Tensor, _: None) -> Tensor:
         x, y = ctx.saved_tensors
         is_y = _is(x, y)
-        return ((is_y * wide(dx)).sum() / is_y.sum()).to(x.dtype)
+        return ((is_y * upcast_half(dx)).sum() / is_y.sum()).to(x.dtype)
 
 
 def _is(x: Tensor, y: Tensor) -> Tensor:

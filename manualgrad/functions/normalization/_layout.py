@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manualgrad.functions import _in_parts
-from manualgrad.functions._precision import wide
+from manualgrad.functions import _chunked
+from manualgrad.functions._upcast import upcast_half
 
-__all__ = ["by_rows", "column_sums", "gradient", "room", "rounded", "row_sums", "sums", "times"]
+__all__ = ["by_rows", "column_sums", "gradient", "reuse_buffer", "round_into", "row_sums", "sums", "times"]
 
 # MKL may add all terms of a product one after another, so that the error grows with their number. Tensor.sum adds in blocks.
 _ROW_BLOCK = 4096
@@ -28,7 +28,7 @@ _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 def sums(x: Tensor, g: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
     """Σ g and Σ (x − m) g: with m [C] of each channel, with m [N, C] of each channel of each example."""
     arrays, others, dim = _as_matrices((x, g), (m,))
-    found = _in_parts.to_rows(_sums, arrays, *others, dim)
+    found = _chunked.to_rows(_sums, arrays, *others, dim)
     if m.dim() == 2:
         return found[0].reshape(m.shape), found[1].reshape(m.shape)
     # Of each channel of each example, or of each part.
@@ -47,7 +47,7 @@ def gradient(
     more: Tensor | None = None,
 ) -> Tensor:
     """r (w g + slope (x − m) + constant) + more, with numbers [C] or [N, C] likewise, and w [C]; in the dtype of x."""
-    w = torch.ones_like(r) if w is None else wide(w).expand_as(r)
+    w = torch.ones_like(r) if w is None else upcast_half(w).expand_as(r)
     if _is_for_batch_norm(x, g, r) and _is_moderate(m, r):
         found = _line_of_channels(x, r * slope, r * (constant - slope * m)).addcmul_(g, _of_places(r * w, x))
     else:
@@ -65,10 +65,10 @@ def by_rows(formula: Callable[..., tuple[Tensor, ...]], arrays: tuple[Tensor, ..
 
     Some rows at a time, where that is quicker: all arrays have them.
     """
-    if not _in_parts.in_parts(arrays):
+    if not _chunked.in_parts(arrays):
         return formula(*arrays, *others, out=None)
     out = torch.empty_like(arrays[0])
-    step = _in_parts._step(out)
+    step = _chunked._step(out)
     found = [formula(*part, *others, out=o) for *part, o in zip(*(t.split(step) for t in (*arrays, out)), strict=True)]
     return out, *(torch.cat(tensors) for tensors in list(zip(*found, strict=True))[1:])
 
@@ -90,12 +90,12 @@ def column_sums(r: Tensor, A: Tensor) -> Tensor:
     return r.t().mm(A)
 
 
-def room(out: Tensor | None, t: Tensor) -> Tensor | None:
+def reuse_buffer(out: Tensor | None, t: Tensor) -> Tensor | None:
     """`out`, where it can hold what is computed of t before it is rounded."""
     return out if out is not None and out.dtype == t.dtype else None
 
 
-def rounded(t: Tensor, dtype: torch.dtype, out: Tensor | None) -> Tensor:
+def round_into(t: Tensor, dtype: torch.dtype, out: Tensor | None) -> Tensor:
     """t, in `out`, where it may be already, or in this dtype."""
     return t.to(dtype) if out is None or out.dtype == t.dtype else out.copy_(t)
 
@@ -106,11 +106,11 @@ def _as_matrices(tensors: tuple[Tensor, ...], of_channels: tuple[Tensor, ...]) -
     N, C, L = x.shape[0], x.shape[1], math.prod(x.shape[2:])
     if _lies_in_rows(x):
         rows = [t.reshape(N * C, L) for t in tensors]
-        return (*rows, *(wide(t).expand(N, C).reshape(N * C, 1) for t in of_channels)), (), 1
+        return (*rows, *(upcast_half(t).expand(N, C).reshape(N * C, 1) for t in of_channels)), (), 1
     places = [t.reshape(N, C, L).transpose(1, 2) for t in tensors]
     if of_channels[0].dim() == 1:
-        return tuple(t.reshape(N * L, C) for t in places), tuple(map(wide, of_channels)), 0
-    return (*places, *(wide(t).unsqueeze(1) for t in of_channels)), (), 1
+        return tuple(t.reshape(N * L, C) for t in places), tuple(map(upcast_half, of_channels)), 0
+    return (*places, *(upcast_half(t).unsqueeze(1) for t in of_channels)), (), 1
 
 
 def _lies_in_rows(x: Tensor) -> bool:
@@ -120,7 +120,7 @@ def _lies_in_rows(x: Tensor) -> bool:
 def _mapped(formula: Callable[..., Tensor], tensors: tuple[Tensor, ...], of_channels: tuple[Tensor, ...]) -> Tensor:
     x = tensors[0]
     arrays, others, _ = _as_matrices(tensors, of_channels)
-    found = _in_parts.rows(formula, arrays, *others)
+    found = _chunked.rows(formula, arrays, *others)
     if not _lies_in_rows(x):
         found = found.reshape(x.shape[0], math.prod(x.shape[2:]), x.shape[1]).transpose(1, 2)
     return found.reshape(x.shape)
@@ -133,8 +133,8 @@ def _is_for_batch_norm(x: Tensor, g: Tensor, r: Tensor) -> bool:
         and x.dtype == r.dtype
         and x.numel() > 0
         and (r.dim() == 1 or x.is_contiguous())
-        and _in_parts.plain(x)
-        and _in_parts.plain(g)
+        and _chunked.plain(x)
+        and _chunked.plain(g)
     )
 
 
@@ -158,22 +158,22 @@ def _of_places(t: Tensor, x: Tensor) -> Tensor:
 
 
 def _sums(x: Tensor, g: Tensor, m: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    g, from_m = wide(g), wide(x) - m
-    products = from_m.mul_(g) if _in_parts.plain(from_m) and _in_parts.plain(g) else from_m * g
+    g, from_m = upcast_half(g), upcast_half(x) - m
+    products = from_m.mul_(g) if _chunked.plain(from_m) and _chunked.plain(g) else from_m * g
     return g.sum(dim, keepdim=dim == 0), products.sum(dim, keepdim=dim == 0)
 
 
 def _gradient(
     x: Tensor, g: Tensor, w: Tensor, m: Tensor, r: Tensor, slope: Tensor, constant: Tensor, out: Tensor | None
 ) -> Tensor:
-    X = wide(x)
-    into = X if X is not x and _in_parts.plain(X) else room(out, X)
+    X = upcast_half(x)
+    into = X if X is not x and _chunked.plain(X) else reuse_buffer(out, X)
     line = torch.mul(torch.sub(X, m, out=into), slope, out=into)
     line = torch.add(line, constant, out=into)  # addcmul is slow where its first operand broadcasts
-    h = torch.addcmul(line, wide(g), w, out=into)
-    return rounded(torch.mul(h, r, out=into), x.dtype, out)
+    h = torch.addcmul(line, upcast_half(g), w, out=into)
+    return round_into(torch.mul(h, r, out=into), x.dtype, out)
 
 
 def _times(g: Tensor, factor: Tensor, out: Tensor | None) -> Tensor:
-    G = wide(g)
-    return rounded(torch.mul(G, factor, out=room(out, G)), g.dtype, out)
+    G = upcast_half(g)
+    return round_into(torch.mul(G, factor, out=reuse_buffer(out, G)), g.dtype, out)

@@ -33,7 +33,7 @@ from typing import Any
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions.linear._kernel_gradient import convolve, kernel_gradient, spread
+from manualgrad.functions.convolution._kernel_gradient import convolve, kernel_gradient, spread
 
 __all__ = ["TransposedConvolutionFunction"]
 

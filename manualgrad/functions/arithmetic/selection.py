@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import with_dims
+from manualgrad.functions._tensor_meta import with_dims
 
 __all__ = ["ExtremeAlongFunction", "KthvalueFunction", "MedianFunction", "ModeFunction", "SortFunction", "TopkFunction"]
 

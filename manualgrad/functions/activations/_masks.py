@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from manualgrad.functions._in_parts import plain
+from manualgrad.functions._chunked import plain
 
 __all__ = ["between", "where_not_0"]
 

@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._precision import wide
+from manualgrad.functions._upcast import upcast_half
 
 __all__ = ["EmbeddingBagFunction", "EmbeddingFunction"]
 
@@ -111,15 +111,15 @@ class EmbeddingBagFunction(Function):
         padding, by_frequency, sparse = ctx.how
         dC_dW = dC_dw = None
         if g is not None and ctx.mode == _MAX:
-            g_b = wide(g) * (n > 0).unsqueeze(1)
+            g_b = upcast_half(g) * (n > 0).unsqueeze(1)
             dC_dW = g_b.new_zeros(ctx.rows, g.shape[1]).scatter_add(0, r, g_b).to(g.dtype)
         elif g is not None:
-            g_b = _shared(wide(g), n, ctx.mode)
+            g_b = _shared(upcast_half(g), n, ctx.mode)
             if ctx.needs_input_grad[0]:
                 g_k = g_b[b] if w is None else w.unsqueeze(1) * g_b[b]
                 dC_dW = _summed(g_k, i, ctx.rows, g.dtype, padding, by_frequency, sparse)
             if ctx.needs_input_grad[3]:
-                dC_dw = ((i != padding) * (wide(W[i]) * g_b[b]).sum(1)).to(w.dtype)
+                dC_dw = ((i != padding) * (upcast_half(W[i]) * g_b[b]).sum(1)).to(w.dtype)
         return dC_dW, None, None, dC_dw, None, None, None, None, None
 
     @staticmethod
@@ -139,7 +139,7 @@ class EmbeddingBagFunction(Function):
 
 def _summed(g_k: Tensor, i: Tensor, rows: int, dtype: torch.dtype, padding: int, by_frequency: bool, sparse: bool) -> Tensor:
     """Σ_(k: i_k = r) g_k for each row r."""
-    g_k = wide(g_k)
+    g_k = upcast_half(g_k)
     if by_frequency:
         terms = g_k.new_zeros(rows).index_add(0, i, torch.ones_like(i, dtype=g_k.dtype))
         g_k = g_k / terms[i].unsqueeze(1)
@@ -172,6 +172,6 @@ def _shared(t: Tensor, n: Tensor, mode: int) -> Tensor:
 
 def _added_up(W: Tensor, w: Tensor | None, i: Tensor, b: Tensor, n: Tensor, mode: int, padding: int) -> Tensor:
     """y of a sum or a mean."""
-    terms = wide(W[i]) * (i != padding).unsqueeze(1)
+    terms = upcast_half(W[i]) * (i != padding).unsqueeze(1)
     terms = terms if w is None else w.unsqueeze(1) * terms
     return _shared(terms.new_zeros(len(n), W.shape[1]).index_add(0, b, terms), n, mode).to(W.dtype)

@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad import product
-from manualgrad.functions._in_parts import unrecorded
-from manualgrad.functions._precision import wide
+from manualgrad.functions._chunked import unrecorded
+from manualgrad.functions._upcast import upcast_half
 
 __all__ = ["convolve", "kernel_gradient", "spread"]
 
@@ -95,7 +95,8 @@ def _of_each_channel(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Size
     """Where each channel is a group (depthwise): likewise, with each channel of each example as a group."""
     N, C, *places = large.shape
     _, O, *stops = small.shape
-    X, small = wide(large).reshape(1, N * C, *places), wide(small).reshape(N * O, 1, *stops)  # to be summed over n afterwards
+    X = upcast_half(large).reshape(1, N * C, *places)
+    small = upcast_half(small).reshape(N * O, 1, *stops)  # to be summed over n afterwards
     D = convolve(X, small, None, dilation, padding, stride, N * C)
     return _cut(D, kernel).reshape(N, O, 1, *kernel).sum(0).to(large.dtype)
 
@@ -119,7 +120,7 @@ def _of_one_place(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, 
         rows = small.movedim(1, -1).reshape(N * p, O), large.movedim(1, -1).reshape(N * p, C)
         D = product.mm(rows[0].t(), rows[1])
     else:
-        each = wide(small).reshape(N * groups, O // groups, p), wide(large).reshape(N * groups, C // groups, p)
+        each = upcast_half(small).reshape(N * groups, O // groups, p), upcast_half(large).reshape(N * groups, C // groups, p)
         D = torch.bmm(each[0], each[1].mT).reshape(N, O, C // groups).sum(0).to(large.dtype)
     return D.reshape(O, C // groups, *kernel)
 
@@ -138,7 +139,7 @@ def _by_windows(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, pa
         windows = _windows(some_large, 1, stops, kernel, stride, dilation).movedim(len(stops) + 1, -1).reshape(-1, seen)
         deltas = some_small.reshape(-1, O).t()
         if D is None:
-            D = wide(product.mm(deltas, windows))
+            D = upcast_half(product.mm(deltas, windows))
         elif D.dtype == windows.dtype:
             product.addmm_(D, deltas, windows, 1.0)
         else:

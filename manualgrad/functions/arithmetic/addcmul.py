@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
-from manualgrad.functions._form import conj, fitted, form
+from manualgrad.functions._tensor_meta import conj, tensor_meta, unbroadcast_to
 
 __all__ = ["AddcdivFunction", "AddcmulFunction", "LerpFunction"]
 
@@ -38,7 +38,7 @@ class AddcmulFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Any], output: Tensor) -> None:
         x, a, b, ctx.c = inputs
-        ctx.forms, ctx.y = (form(x), form(a), form(b)), form(output)
+        ctx.forms, ctx.y = (tensor_meta(x), tensor_meta(a), tensor_meta(b)), tensor_meta(output)
         _, a_needs_grad, b_needs_grad, _ = ctx.needs_input_grad
         ctx.save_for_backward(a if b_needs_grad else None, b if a_needs_grad else None)
         ctx.save_for_forward(a, b)
@@ -47,9 +47,9 @@ class AddcmulFunction(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         a, b = ctx.saved_tensors
         x_needs_grad, a_needs_grad, b_needs_grad, _ = ctx.needs_input_grad
-        dC_dx = fitted(g, ctx.forms[0]) if x_needs_grad else None
-        dC_da = fitted(conj(ctx.c * b) * g, ctx.forms[1]) if a_needs_grad else None
-        dC_db = fitted(conj(ctx.c * a) * g, ctx.forms[2]) if b_needs_grad else None
+        dC_dx = unbroadcast_to(g, ctx.forms[0]) if x_needs_grad else None
+        dC_da = unbroadcast_to(conj(ctx.c * b) * g, ctx.forms[1]) if a_needs_grad else None
+        dC_db = unbroadcast_to(conj(ctx.c * a) * g, ctx.forms[2]) if b_needs_grad else None
         return dC_dx, dC_da, dC_db, None
 
     @staticmethod
@@ -70,7 +70,7 @@ class AddcdivFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Any], output: Tensor) -> None:
         x, a, b, ctx.c = inputs
-        ctx.forms, ctx.y = (form(x), form(a), form(b)), form(output)
+        ctx.forms, ctx.y = (tensor_meta(x), tensor_meta(a), tensor_meta(b)), tensor_meta(output)
         _, a_needs_grad, b_needs_grad, _ = ctx.needs_input_grad
         ctx.save_for_backward(a if b_needs_grad else None, b if a_needs_grad or b_needs_grad else None)
         ctx.save_for_forward(a, b)
@@ -79,9 +79,9 @@ class AddcdivFunction(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         a, b = ctx.saved_tensors
         x_needs_grad, a_needs_grad, b_needs_grad, _ = ctx.needs_input_grad
-        dC_dx = fitted(g, ctx.forms[0]) if x_needs_grad else None
-        dC_da = fitted(conj(_over(ctx.c, b)) * g, ctx.forms[1]) if a_needs_grad else None
-        dC_db = fitted(-conj(ctx.c * a / (b * b)) * g, ctx.forms[2]) if b_needs_grad else None
+        dC_dx = unbroadcast_to(g, ctx.forms[0]) if x_needs_grad else None
+        dC_da = unbroadcast_to(conj(_over(ctx.c, b)) * g, ctx.forms[1]) if a_needs_grad else None
+        dC_db = unbroadcast_to(-conj(ctx.c * a / (b * b)) * g, ctx.forms[2]) if b_needs_grad else None
         return dC_dx, dC_da, dC_db, None
 
     @staticmethod
@@ -105,7 +105,7 @@ class LerpFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Any], output: Tensor) -> None:
         a, b, w = inputs
-        ctx.forms, ctx.y = (form(a), form(b), form(w)), form(output)
+        ctx.forms, ctx.y = (tensor_meta(a), tensor_meta(b), tensor_meta(w)), tensor_meta(output)
         ctx.number = None if isinstance(w, Tensor) else w
         w_needs_grad = ctx.needs_input_grad[2]
         tensor = w if isinstance(w, Tensor) else None
@@ -117,9 +117,9 @@ class LerpFunction(Function):
         a, b, w = ctx.saved_tensors
         w = ctx.number if w is None else w
         a_needs_grad, b_needs_grad, w_needs_grad = ctx.needs_input_grad
-        dC_da = fitted(conj(1 - w) * g, ctx.forms[0]) if a_needs_grad else None
-        dC_db = fitted(conj(w) * g, ctx.forms[1]) if b_needs_grad else None
-        dC_dw = fitted(conj(b - a) * g, ctx.forms[2]) if w_needs_grad else None
+        dC_da = unbroadcast_to(conj(1 - w) * g, ctx.forms[0]) if a_needs_grad else None
+        dC_db = unbroadcast_to(conj(w) * g, ctx.forms[1]) if b_needs_grad else None
+        dC_dw = unbroadcast_to(conj(b - a) * g, ctx.forms[2]) if w_needs_grad else None
         return dC_da, dC_db, dC_dw
 
     @staticmethod

@@ -1,0 +1,1 @@
+"""Convolutions and transposed convolutions, and the ways to the gradient of the kernel."""
