@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 import sys
 
-from function_steps import CALLS
+from function_steps import BENCHMARKS
 from measure import Case, median_ratio, race, show, table
 
 SIZES = {"8": 8, "256": 256, "8,192": 8192}  # rows of 512 numbers: 16 KB, 512 KB and 16 MB
@@ -19,7 +19,7 @@ CONTESTANTS = {"torch": ("function_steps", "torchs"), "by hand": ("function_step
 
 
 def main(names: list[str]) -> None:
-    names = names or list(CALLS)
+    names = names or list(BENCHMARKS)
     cases = [Case(f"{name}, {size} rows", (name, n)) for name in names for size, n in SIZES.items()]
     seconds = race("Functions", cases, CONTESTANTS, ROUNDS, alike=False)  # tests/test_benchmarks.py compares what they compute
     ratios = [median_ratio(*of) for of in zip(seconds["by hand"], seconds["torch"], strict=True)]

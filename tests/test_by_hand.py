@@ -7,11 +7,10 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import assert_same, copy_of, inside
+from samples import inside
 from torch.autograd import forward_ad
 from torch.func import grad, jacfwd, jacrev, jvp, vjp, vmap
 from torch.testing import assert_close
-from torch.testing._internal.common_methods_invocations import op_db
 from torch.utils.checkpoint import CheckpointError, checkpoint
 
 import manualgrad
@@ -20,55 +19,7 @@ from manualgrad.torch_api import catalogue as _catalogue
 
 DOUBLE = torch.float64
 
-ARITHMETIC = "add sub rsub mul div true_divide pow __radd__ __rsub__ __rmul__ __rdiv__ __rpow__ neg"
-ELEMENTARY = "exp expm1 log log1p sqrt rsqrt reciprocal square sin cos erf"
-PRODUCTS = "matmul __rmatmul__ mm bmm mv dot addmm baddbmm addmv"
-OTHERS = "sum mean cat stack nn.functional.linear nn.functional.relu sigmoid nn.functional.mse_loss"
-CHOICES = "abs clamp clamp_min clamp_max maximum minimum where masked_fill"
-MOVEMENTS = "expand expand_as nn.functional.pad flip roll gather index_select __getitem__"
-STATISTICS = "var std logsumexp addcmul addcdiv lerp"
-NAMES = " ".join((ARITHMETIC, ELEMENTARY, PRODUCTS, OTHERS, CHOICES, MOVEMENTS, STATISTICS)).split()
-OF_THEIR_OWN = ("reflect", "replicate", "replicate_negative", "circular")  # functions/test_pairs.py
-OPS = [op for op in op_db if op.name in NAMES and op.variant_test_name not in OF_THEIR_OWN]
-
 pytestmark = pytest.mark.filterwarnings("default:Using a target size")
-
-
-def test_each_operator_of_the_catalogue_is_among_torchs_samples():
-    assert {op.name for op in OPS} == set(NAMES)
-
-
-@pytest.mark.parametrize("dtype", [DOUBLE, torch.complex128, torch.float32, torch.bfloat16, torch.float16], ids=str)
-@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name + op.variant_test_name)
-def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
-    if dtype not in op.supported_backward_dtypes(device.type):
-        pytest.skip(f"torch's own has no gradient of {dtype}")
-    for sample in op.sample_inputs(device, dtype, requires_grad=True):
-        tree = ((sample.input, *sample.args), sample.kwargs)
-        value = inside(op)(*copy_of(tree)[0], **sample.kwargs)
-        if value is NotImplemented:
-            continue  # as Python asks an operator's other operand then
-        if value.requires_grad:
-            assert not audit(value).native
-        is_power = op.name in ("pow", "__rpow__")  # whose second derivatives at 0 are nan in torch
-        assert_same(
-            lambda t: inside(op)(*t[0], **t[1]),
-            lambda t: op(*t[0], **t[1]),
-            tree,
-            may_know_better=is_power,
-        )
-
-
-@pytest.mark.parametrize("op", [op for op in OPS if op.error_inputs_func], ids=lambda op: op.name + op.variant_test_name)
-def test_an_operator_raises_torchs_error_on_every_error_sample(op, device):
-    for sample in op.error_inputs(device.type):
-        arguments, kwargs = (sample.sample_input.input, *sample.sample_input.args), sample.sample_input.kwargs
-        arguments = [a.requires_grad_() if isinstance(a, torch.Tensor) and a.is_floating_point() else a for a in arguments]
-        found, expected = (outcome(lambda f=f: f(*arguments, **kwargs)) for f in (inside(op), op))  # noqa: B023
-        assert found == expected if op.name not in EXPLAINED else found[0] == expected[0]
-
-
-EXPLAINED = ("nn.functional.linear", "nn.functional.relu", "sigmoid", "nn.functional.mse_loss")  # ours name the argument
 
 
 def outcome(call):

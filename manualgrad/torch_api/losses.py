@@ -37,14 +37,6 @@ def _of_legacy(size_average: bool | None, reduce: bool | None, reduction: str) -
     return _reduction.legacy_get_string(size_average, reduce)
 
 
-def _warn_of_broadcasting(input: Tensor, target: Tensor) -> None:
-    warnings.warn(
-        f"Using a target size ({target.shape}) that is different to the input size ({input.shape}): "
-        "the two are broadcast, which is seldom what is meant; give both the same size.",
-        stacklevel=4,  # who called the guard
-    )
-
-
 # Of classes.
 
 _OF_CLASSES = """{summary}
@@ -245,7 +237,11 @@ def mse_loss(
         tensor(9.)
     """
     if target.shape != input.shape:
-        _warn_of_broadcasting(input, target)
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}): "
+            "the two are broadcast, which is seldom what is meant; give both the same size.",
+            stacklevel=3,  # who called the guard
+        )
     reduction = _of_legacy(size_average, reduce, reduction)
     if reduction not in (*_REDUCTIONS, "batchmean"):
         raise ValueError(f"mse_loss: reduction must be 'none', 'mean', 'sum' or 'batchmean', and is {reduction!r}")
@@ -271,11 +267,8 @@ def l1_loss(
     reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Any:
-    if reduction not in _REDUCTIONS or (weight is not None and weight.shape != input.shape):
+    if reduction not in _REDUCTIONS or target.shape != input.shape or (weight is not None and weight.shape != input.shape):
         return NotImplemented
-    if target.shape != input.shape:
-        _warn_of_broadcasting(input, target)
-        input, target = broadcast_tensors(input, target)
     number = _REDUCTIONS.index(_of_legacy(size_average, reduce, reduction))
     if weight is None:
         return _l1_loss(input, target, number)

@@ -6,56 +6,16 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import HALF, assert_same, copy_of, inside, nested
+from samples import HALF, inside, nested
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
-from torch.testing._internal.common_methods_invocations import op_db
 
 from manualgrad import audit, by_hand
 from manualgrad.functions import _chunked
-from manualgrad.functions.activations.gelu import GELUFunction
-from manualgrad.functions.activations.hard import (
-    HardsigmoidFunction,
-    HardswishFunction,
-    HardtanhFunction,
-    HardtanhInPlaceFunction,
-)
-from manualgrad.functions.activations.leaky_relu import ELUFunction, LeakyReLUFunction
-from manualgrad.functions.activations.silu import MishFunction, SiLUFunction
-from manualgrad.functions.activations.softplus import LogSigmoidFunction, SoftplusFunction
-from manualgrad.functions.activations.softsign import SoftsignFunction
-from manualgrad.functions.activations.tanh import TanhFunction
-from manualgrad.testing import CHECKS, check_function
 
 T, N = torch.Tensor, torch._C._nn
 DOUBLE = torch.float64
 IN_PLACE = ("silu", "mish", "leaky_relu", "hardtanh", "relu6", "hardsigmoid", "hardswish", "elu", "selu", "celu")
-OTHERS = ("gelu", "softplus", "logsigmoid", "softsign")
-NAMES = ("tanh", *(f"nn.functional.{name}" for name in IN_PLACE + OTHERS))
-OPS = [op for op in op_db if op.name in NAMES and op.variant_test_name != "complex"]  # of which torch has no gradient
-
-
-def test_each_operator_is_among_torchs_samples():
-    assert {op.name for op in OPS} == set(NAMES)
-
-
-@pytest.mark.parametrize("dtype", [DOUBLE, torch.complex128, torch.float32, torch.bfloat16, torch.float16], ids=str)
-@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
-def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
-    if dtype not in op.supported_backward_dtypes(device.type):
-        pytest.skip(f"torch's own has no gradient of {dtype}")
-    for sample in op.sample_inputs(device, dtype, requires_grad=True):
-        tree = ((sample.input, *sample.args), sample.kwargs)
-        y = inside(op)(*copy_of(tree)[0], **sample.kwargs)
-        assert not audit(y).native
-        if op.supports_gradgrad:
-            assert_same(lambda t: inside(op)(*t[0], **t[1]), lambda t: op(*t[0], **t[1]), tree)
-        else:
-            x, g = sample.input, torch.randn_like(y)
-            results = [(f(x), *torch.autograd.grad(f(x), x, g)) for f in (inside(op), op)]
-            assert_close(*results)
-
-
 ARGUMENTS = {
     "tanh": (),
     "silu": (),
@@ -284,33 +244,6 @@ def test_torch_compile_takes_the_whole_graph(name):
     g = torch.randn(3, 4)
     y = torch.compile(inside(CALLS[name]), fullgraph=True, backend="aot_eager")(x)
     assert_close(torch.autograd.grad(y, x, g), torch.autograd.grad(CALLS[name](x), x, g))
-
-
-Z = torch.tensor([-4.3, -1.3, 0.4, 5.2])  # away from kinks
-FUNCTIONS = {
-    "tanh": (TanhFunction, ()),
-    "silu": (SiLUFunction, ()),
-    "mish": (MishFunction, ()),
-    "gelu": (GELUFunction, ("none",)),
-    "gelu, tanh": (GELUFunction, ("tanh",)),
-    "leaky_relu": (LeakyReLUFunction, (0.2,)),
-    "elu": (ELUFunction, (1.5, 1.2, 0.7)),
-    "hardtanh": (HardtanhFunction, (-2.0, 3.0)),
-    "hardtanh in place": (HardtanhInPlaceFunction, (-2.0, 3.0)),
-    "hardsigmoid": (HardsigmoidFunction, ()),
-    "hardswish": (HardswishFunction, ()),
-    "softplus": (SoftplusFunction, (2.0, 3.0)),
-    "logsigmoid": (LogSigmoidFunction, ()),
-    "softsign": (SoftsignFunction, ()),
-}
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(("Function", "numbers"), FUNCTIONS.values(), ids=FUNCTIONS)
-def test_check_function_finds_no_fault(Function, numbers):
-    every = Function in (TanhFunction, GELUFunction, HardtanhFunction, SoftsignFunction)  # compiling takes the most time
-    report = check_function(Function, (Z, *numbers), checks=[c for c in CHECKS if every or c != "compile"])
-    assert not report.skipped
 
 
 @each_call

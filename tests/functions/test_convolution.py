@@ -6,23 +6,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 from gradients import check
-from samples import assert_as_close, assert_same, copy_of, inside, random_like
+from samples import assert_same, inside, random_like
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
-from torch.testing._internal.common_methods_invocations import op_db
 
 from manualgrad import audit, by_hand, product
 from manualgrad.functions.convolution import _kernel_gradient
 from manualgrad.functions.convolution._kernel_gradient import convolve, kernel_gradient
-from manualgrad.functions.convolution.convolution import ConvolutionFunction
-from manualgrad.functions.convolution.transposed_convolution import TransposedConvolutionFunction
-from manualgrad.testing import check_function
 
 DOUBLE = torch.float64
-NAMES = [f"conv{t}{n}d" for t in ("", "_transpose") for n in (1, 2, 3)]
-OPS = {op.name.removeprefix("nn.functional."): op for op in op_db if op.name.removeprefix("nn.functional.") in NAMES}
-
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same'")
 
 
@@ -35,35 +28,6 @@ def on_tree(op):
 
 
 # torch's samples
-
-
-@pytest.mark.parametrize("dtype", [DOUBLE, torch.complex128], ids=str)
-@pytest.mark.parametrize("name", NAMES)
-def test_it_agrees_on_every_sample_and_is_by_hand(name, dtype, device):
-    op = OPS[name]
-    for sample in op.sample_inputs(device, dtype, requires_grad=True):
-        tree = ((sample.input, *sample.args), sample.kwargs)
-        assert not audit(inside(op)(*copy_of(tree)[0], **sample.kwargs)).native
-        assert_same(on_tree(inside(op)), on_tree(op), tree)
-
-
-LOWER = [torch.float32, torch.complex64, torch.bfloat16, torch.float16]
-
-
-@pytest.mark.parametrize("dtype", LOWER, ids=str)
-@pytest.mark.parametrize("name", NAMES)
-def test_in_lower_precision_it_is_within_the_bound_on_rounding(name, dtype, device):
-    op = OPS[name]
-    for sample in op.sample_inputs(device, dtype, requires_grad=True):
-        assert_as_close(on_tree(inside(op)), on_tree(op), ((sample.input, *sample.args), sample.kwargs))
-
-
-@pytest.mark.parametrize("name", [name for name in NAMES if OPS[name].error_inputs_func])
-def test_it_raises_torchs_error_on_every_error_sample(name, device):
-    for sample in OPS[name].error_inputs(device.type):
-        arguments, kwargs = (sample.sample_input.input, *sample.sample_input.args), sample.sample_input.kwargs
-        found, expected = (error_of(f, arguments, kwargs) for f in (inside(OPS[name]), OPS[name]))
-        assert found == expected
 
 
 def error_of(function, arguments, kwargs):
@@ -400,19 +364,6 @@ def test_compiled_with_changing_sizes_it_is_one_graph():
         inputs = random(*shape), random(4, 3, 3, 3)
         g = random_like(F.conv2d(*inputs, None, 2, 1).detach())
         assert_close(derivatives_of(compiled, inputs, g), derivatives_of(lambda x, K: F.conv2d(x, K, None, 2, 1), inputs, g))
-
-
-FUNCTIONS = {
-    "in two dimensions": (ConvolutionFunction, (2, 2, 5, 4), (3, 2, 2, 3), 3, ((2, 1), (1, 0), (1, 1), 1)),
-    "transposed": (TransposedConvolutionFunction, (2, 3, 3), (3, 2, 2), 2, ((2,), (1,), (1,), 1, (1,))),
-}
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(("function", "x", "K", "b", "how"), FUNCTIONS.values(), ids=FUNCTIONS)
-def test_check_function_finds_nothing(function, x, K, b, how):
-    report = check_function(function.apply, (random(*x), random(*K), random(b), *how), raise_exception=False)
-    assert not report.failures, str(report)
 
 
 DTYPES = [(torch.float32, torch.float32), (torch.float32, torch.bfloat16), (torch.bfloat16, torch.bfloat16), (DOUBLE, DOUBLE)]

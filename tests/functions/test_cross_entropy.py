@@ -6,29 +6,15 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import assert_same, copy_of, inside, nested, outcome
+from samples import assert_same, inside, nested, outcome
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
-from torch.testing._internal.common_methods_invocations import op_db
 
 from manualgrad import audit, by_hand
 from manualgrad.functions import _chunked
-from manualgrad.functions.losses.cross_entropy import ClassCrossEntropyFunction, CrossEntropyFunction
-from manualgrad.functions.losses.nll_loss import NLLLossFunction
-from manualgrad.testing import CHECKS, check_function
 
 DOUBLE = torch.float64
-OPS = [op for op in op_db if op.name in ("nn.functional.cross_entropy", "nn.functional.nll_loss")]
 REDUCTIONS = ("none", "mean", "sum")
-
-
-@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32, torch.bfloat16, torch.float16], ids=str)
-@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
-def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
-    for sample in op.sample_inputs(device, dtype, requires_grad=True):
-        tree = ((sample.input, *sample.args), sample.kwargs)
-        assert not audit(inside(op)(*copy_of(tree)[0], **sample.kwargs)).native
-        assert_same(lambda t: inside(op)(*t[0], **t[1]), lambda t: op(*t[0], **t[1]), tree)
 
 
 SHAPES = [(4,), (3, 4), (3, 4, 2), (2, 4, 3, 2), (0, 4), (1, 1)]
@@ -197,27 +183,6 @@ def test_torch_compile_takes_the_whole_graph(y):
     x = X.clone().requires_grad_()
     C = torch.compile(inside(lambda t: F.cross_entropy(t, y)), fullgraph=True, backend="aot_eager")(x)
     assert_close(torch.autograd.grad(C, x), torch.autograd.grad(F.cross_entropy(x, y), x))
-
-
-X3, Y3, W3, Q3 = torch.randn(2, 3), torch.tensor([0, 2]), torch.rand(3), torch.rand(2, 3)
-FUNCTIONS = {
-    "classes": (ClassCrossEntropyFunction, (X3, Y3, None, 0.0, -100, "mean")),
-    "smooth": (ClassCrossEntropyFunction, (X3, Y3, W3, 0.1, 0, "none")),
-    "distributions": (CrossEntropyFunction, (X3, Q3, None, 0.0, "mean")),
-    "smooth distributions": (CrossEntropyFunction, (X3, Q3, W3, 0.1, "none")),
-    "nll": (NLLLossFunction, (X3, Y3, None, -100, "mean")),
-    "nll, weighted": (NLLLossFunction, (X3, Y3, W3, 0, "sum")),
-}
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(("Function", "inputs"), FUNCTIONS.values(), ids=FUNCTIONS)
-def test_check_function_finds_no_fault(Function, inputs):
-    if Function is not CrossEntropyFunction:
-        inputs = (inputs[0].clone().requires_grad_(), *inputs[1:])  # the weights of classes have no gradient
-    every = "mean" in inputs  # compiling takes the most time
-    report = check_function(Function, inputs, checks=[c for c in CHECKS if every or c != "compile"])
-    assert not report.skipped
 
 
 @pytest.mark.parametrize("function", [F.cross_entropy, F.nll_loss])

@@ -5,51 +5,17 @@ import itertools
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import HALF, assert_as_close, assert_same, copy_of, inside
+from samples import HALF, inside
 from torch.func import grad, jacfwd, jacrev, vmap
 from torch.testing import assert_close
-from torch.testing._internal.common_methods_invocations import op_db
 
 from manualgrad import audit, by_hand
-from manualgrad.functions.embedding import EmbeddingBagFunction, EmbeddingFunction
-from manualgrad.testing import check_function
 
 DOUBLE = torch.float64
-OPS = [op for op in op_db if op.name in ("nn.functional.embedding", "nn.functional.embedding_bag")]
 
 
 def rand(*shape, dtype=DOUBLE):
     return torch.randn(shape, dtype=DOUBLE).to(dtype).requires_grad_()
-
-
-def gradients(y, inputs, g):
-    return [y, *torch.autograd.grad(y, inputs, g)]
-
-
-@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32, *HALF], ids=str)
-@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
-def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
-    assert len(OPS) == 2
-    if dtype not in op.supported_backward_dtypes(device.type):
-        pytest.skip(f"torch's own has no gradient of {dtype}")
-    for sample in op.sample_inputs(device, dtype, requires_grad=True):
-        tree = ((sample.input, *sample.args), sample.kwargs)
-        value = inside(op)(*copy_of(tree)[0], **sample.kwargs)
-        assert not audit(value).native
-        assert set(audit(value).manual) <= {"EmbeddingFunction", "EmbeddingBagFunction"}
-        ours, theirs = (lambda t: inside(op)(*t[0], **t[1])), (lambda t: op(*t[0], **t[1]))
-        if dtype in HALF:
-            assert_as_close(ours, theirs, tree)
-        elif op.name == "nn.functional.embedding":
-            assert_same(ours, theirs, tree)
-        else:  # of which torch has no second derivative in these modes, and no forward mode
-            g = torch.randn_like(value)
-            inputs = [[t for t in (*copy[0], *copy[1].values()) if _differs(t)] for copy in (tree, copy_of(tree))]
-            assert_close(gradients(ours(tree), inputs[0], g), gradients(theirs(tree), inputs[0], g))
-
-
-def _differs(t):
-    return isinstance(t, torch.Tensor) and t.requires_grad
 
 
 I = torch.tensor([[0, 2, 2], [4, 2, 1]])
@@ -281,23 +247,3 @@ def test_under_autocast_the_dtype_is_the_tables(dtype):
 def test_numbers_of_classes_have_no_gradient():
     with by_hand():
         assert not F.one_hot(I, 5).requires_grad
-
-
-def bag(*options, w=None):
-    return EmbeddingBagFunction, (rand(3, 2), INDEX, FIRST, w, *options)
-
-
-FUNCTIONS = {
-    "embedding": (EmbeddingFunction, (rand(5, 3), I, -1, False, False)),
-    "sum": bag(0, False, -1, False, False, w=rand(4)),
-    "mean": bag(1, False, 1, False, False),
-    "largest": bag(2, False, -1, False, False),
-}
-
-
-@pytest.mark.long
-@pytest.mark.filterwarnings("ignore:There is a performance drop")
-@pytest.mark.parametrize(("Function", "inputs"), FUNCTIONS.values(), ids=FUNCTIONS)
-def test_check_function_finds_nothing(Function, inputs):
-    report = check_function(Function.apply, inputs, raise_exception=False)
-    assert not report.failures, str(report)

@@ -8,61 +8,17 @@ import mpmath
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import HALF, assert_as_close, assert_same, inside, nested, outcome
+from samples import assert_same, inside, nested, outcome
 from torch.autograd import forward_ad
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
-from torch.testing._internal.common_methods_invocations import op_db
-from torch.utils._pytree import tree_leaves
 
-from manualgrad import audit, by_hand
+from manualgrad import audit, by_hand, nn
 from manualgrad.torch_api import losses
 
 DOUBLE = torch.float64
-NAMES = (
-    "poisson_nll gaussian_nll hinge_embedding margin_ranking triplet_margin cosine_embedding soft_margin multilabel_soft_margin"
-)
-NAMES = {f"nn.functional.{name}_loss" for name in NAMES.split()}
-NAMES |= {"nn.functional.pairwise_distance", "nn.functional.triplet_margin_with_distance_loss"}
-OPS = [op for op in op_db if op.name in NAMES]
-each_op = pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
-
 IGNORED = ("Using a target size", "reduction. 'mean' divides", "size_average and reduce args")
 pytestmark = pytest.mark.filterwarnings(*[f"ignore:{text}" for text in IGNORED])
-
-
-def detach_what_has_no_gradient(call, tree):
-    """Such as the side of hinge_embedding_loss, which chooses."""
-    tensors = [t for t in tree_leaves(tree) if isinstance(t, torch.Tensor) and t.requires_grad]
-    for t, gradient in zip(tensors, torch.autograd.grad(call(tree).sum(), tensors, allow_unused=True), strict=True):
-        t.requires_grad_(gradient is not None)
-
-
-def test_each_name_is_among_torchs_samples():
-    assert {op.name for op in OPS} == NAMES
-
-
-@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32, torch.bfloat16, torch.float16], ids=str)
-@each_op
-def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
-    if dtype not in op.supported_backward_dtypes(device.type):
-        pytest.skip(f"torch's own has no gradient of {dtype}")
-    for sample in op.sample_inputs(device, dtype, requires_grad=True):
-        tree = ((sample.input, *sample.args), sample.kwargs)
-        ours, theirs = (lambda t: inside(op)(*t[0], **t[1])), (lambda t: op(*t[0], **t[1]))
-        detach_what_has_no_gradient(theirs, tree)
-        assert not audit(ours(tree)).native, sample
-        if dtype in HALF:
-            assert_as_close(ours, theirs, tree)
-        else:
-            assert_same(ours, theirs, tree, may_know_better=True)
-
-
-@pytest.mark.parametrize("op", [op for op in OPS if op.error_inputs_func], ids=lambda op: op.name)
-def test_an_operator_raises_torchs_error(op, device):
-    for sample in op.error_inputs(device.type):
-        with pytest.raises(sample.error_type, match=sample.error_regex):
-            inside(op)(sample.sample_input.input, *sample.sample_input.args, **sample.sample_input.kwargs)
 
 
 def s(*shape):
@@ -173,7 +129,7 @@ def test_the_weights_of_hubers_loss_are_torchs(reduction):
 @pytest.mark.parametrize("broadcast", [False, True])
 def test_functional_l1_loss_is_torchs(options, weighted, broadcast):
     tensors = tuple(t.requires_grad_() for t in (s(3, 4), s(4) if broadcast else s(3, 4), p(3, 4))[: 2 + weighted])
-    calls = [lambda t, f=f: f(*t[:2], weight=t[2] if weighted else None, **options) for f in (losses.l1_loss, F.l1_loss)]
+    calls = [lambda t, f=f: f(*t[:2], weight=t[2] if weighted else None, **options) for f in (nn.functional.l1_loss, F.l1_loss)]
     assert not audit(calls[0](tensors)).native
     assert_same(*calls, tensors)
 
@@ -182,7 +138,7 @@ def test_functional_l1_loss_leaves_what_is_wrong_to_torch():
     assert losses.l1_loss(s(3, 4), s(3, 4), reduction="max") is NotImplemented
     assert losses.l1_loss(s(3, 4), s(3, 4), weight=p(4)) is NotImplemented
     with pytest.warns(UserWarning, match="Using a target size"):
-        losses.l1_loss(s(3, 4), s(4))
+        nn.functional.l1_loss(s(3, 4), s(4))
 
 
 @pytest.mark.parametrize("reduction", ["batchmean", "mean", "sum", "none"])

@@ -2,42 +2,12 @@
 
 import pytest
 import torch
-from samples import assert_every_sample_is_by_hand, inside
+from samples import inside
 from torch.testing import assert_close
-from torch.testing._internal.common_methods_invocations import op_db
 
 from manualgrad import audit
 
 DOUBLE = torch.float64
-SCATTERS = "scatter scatter_add index_add index_copy index_fill index_put masked_scatter masked_select take take_along_dim"
-REPEATS = "repeat tile repeat_interleave tril triu nn.functional.pixel_shuffle nn.functional.pixel_unshuffle unfold"
-NAMES = " ".join((SCATTERS, REPEATS, "nn.functional.unfold __rmod__")).split()
-OPS = [op for op in op_db if op.name in NAMES]
-
-
-def test_each_name_is_among_torchs_samples():
-    assert {op.name for op in OPS} == set(NAMES)
-
-
-@pytest.mark.parametrize("dtype", [DOUBLE, torch.complex128, torch.float32, torch.bfloat16, torch.float16], ids=str)
-@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name + op.variant_test_name)
-def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
-    def leave_out(sample):
-        """A number's window, which has another shape than any other's, and is torch's own."""
-        return op.name == "unfold" and not sample.input.dim()
-
-    assert_every_sample_is_by_hand(op, dtype, device, leave_out)
-
-
-@pytest.mark.parametrize(
-    "op", [op for op in OPS if op.error_inputs_func and op.name != "__rmod__"], ids=lambda op: op.name + op.variant_test_name
-)
-def test_an_operator_raises_torchs_error(op, device):
-    for sample in op.error_inputs(device.type):
-        with pytest.raises(sample.error_type, match=sample.error_regex):
-            inside(op)(sample.sample_input.input, *sample.sample_input.args, **sample.sample_input.kwargs)
-
-
 ASSIGNMENTS = {
     "a slice": lambda x, y: x.__setitem__(slice(1, 3), y[:2]),
     "a number": lambda x, y: x.__setitem__(1, 3.0),

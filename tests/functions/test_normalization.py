@@ -8,20 +8,17 @@ import itertools
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import HALF, assert_as_close, assert_same, copy_of, doubled, inside
+from samples import HALF, assert_as_close, copy_of, doubled, inside
 from torch.func import functional_call, grad, jacfwd, jacrev, stack_module_state, vmap
 from torch.testing import assert_close
-from torch.testing._internal.common_methods_invocations import op_db
 
 from manualgrad import audit, by_hand
 from manualgrad.functions import _chunked
-from manualgrad.functions.normalization.batch_norm import BatchNormEvaluationFunction, BatchNormFunction
+from manualgrad.functions.normalization.batch_norm import BatchNormFunction
 from manualgrad.functions.normalization.group_norm import GroupNormFunction
 from manualgrad.functions.normalization.instance_norm import InstanceNormFunction
-from manualgrad.testing import check_function
 
 DOUBLE = torch.float64
-OPS = [op for op in op_db if op.name == "nn.functional.batch_norm"]
 
 
 def rand(*shape, dtype=DOUBLE):
@@ -40,22 +37,6 @@ def composition(x, mean=None, var=None, w=None, b=None, training=False, momentum
     y = (x - m) * r
     y = y if w is None else y * w.reshape(channels)
     return y if b is None else y + b.reshape(channels)
-
-
-@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32, *HALF], ids=str)
-@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name + op.variant_test_name)
-def test_batch_norm_agrees_on_every_sample_of_torchs(op, dtype, device):
-    assert len(OPS) == 2
-    for sample in op.sample_inputs(device, dtype, requires_grad=True):
-        tree = ((sample.input, *sample.args), sample.kwargs)
-        value = inside(op)(*copy_of(tree)[0], **sample.kwargs)
-        assert not audit(value).native
-
-        def call(function):
-            # A copy of the running statistics for each call, which changes them.
-            return lambda t: function(t[0][0], *(copy_of(a) for a in t[0][1:3]), *t[0][3:], **t[1])
-
-        assert_same(call(inside(op)), call(op), tree)
 
 
 SHAPES = [(5, 3), (4, 3, 5), (2, 3, 4, 5), (2, 3, 2, 3, 2), (0, 3, 4), (2, 0, 4), (2, 3, 0)]
@@ -301,21 +282,6 @@ def test_what_is_wrong_is_said_by_torch(wrong):
     assert found[0] == found[1]
 
 
-@pytest.mark.long
-@pytest.mark.parametrize(
-    ("function", "inputs"),
-    [
-        (BatchNormFunction, (rand(4, 2, 3), rand(2), rand(2), None, None, 0.1, 1e-5)),
-        (BatchNormFunction, (rand(4, 2, 3), None, None, None, None, 0.1, 1e-5)),
-        (BatchNormEvaluationFunction, (rand(4, 2, 3), rand(2), rand(2), torch.zeros(2), torch.ones(2), 1e-5)),
-    ],
-)
-def test_check_function_finds_nothing(function, inputs):
-    inputs = [t.to(DOUBLE) if isinstance(t, torch.Tensor) and not t.requires_grad else t for t in inputs]
-    report = check_function(function.apply, tuple(inputs), raise_exception=False)
-    assert not report.failures, str(report)
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("training", [True, False])
 def test_under_autocast_the_dtypes_are_torchs(dtype, training):
@@ -352,29 +318,6 @@ def group_composition(x, w=None, b=None, G=2, eps=1e-5):
 
 PAIRS = {"group": (group, 2), "instance": (instance, None)}
 each_norm = pytest.mark.parametrize(("norm", "G"), PAIRS.values(), ids=PAIRS)
-NAMES = ["nn.functional.group_norm", "nn.functional.instance_norm", "nn.functional.local_response_norm"]
-
-
-@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32, *HALF], ids=str)
-@pytest.mark.parametrize("op", [op for op in op_db if op.name in NAMES], ids=lambda op: op.name)
-def test_norms_of_examples_agree_on_every_sample_of_torchs(op, dtype, device):
-    samples = [*op.sample_inputs(device, dtype, requires_grad=True)]
-    if "response" in op.name:
-        samples = [s for s in samples if s.input.numel()]  # of no numbers, the input is the result
-    assert samples
-    for sample in samples:
-        tree = ((sample.input, *sample.args), sample.kwargs)
-        value = inside(op)(*copy_of(tree)[0], **copy_of(tree)[1])
-        assert not audit(value).native
-
-        def call(function):
-            # A copy of what is given for each call, which may change running statistics.
-            return lambda t: function(t[0][0], *(same(a) for a in t[0][1:]), **{k: same(v) for k, v in t[1].items()})
-
-        if "response" in op.name and dtype in HALF:
-            assert_as_close(call(inside(op)), call(op), tree)
-        else:
-            assert_same(call(inside(op)), call(op), tree)
 
 
 def same(value):
@@ -560,21 +503,6 @@ ERRORS_OF_EXAMPLES = {
 @pytest.mark.parametrize("wrong", ERRORS_OF_EXAMPLES.values(), ids=ERRORS_OF_EXAMPLES)
 def test_what_is_wrong_with_norms_of_examples_is_said_by_torch(wrong):
     test_what_is_wrong_is_said_by_torch(wrong)
-
-
-FUNCTIONS_OF_EXAMPLES = {
-    "group": (GroupNormFunction, (X3, rand(4), rand(4), 2, 1e-5)),
-    "group without w and b": (GroupNormFunction, (X3, None, None, 4, 1e-5)),
-    "instance": (InstanceNormFunction, (X3, rand(4), rand(4), None, None, 0.1, 1e-5)),
-    "instance without w and b": (InstanceNormFunction, (X3, None, None, None, None, 0.1, 1e-5)),
-}
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(("function", "inputs"), FUNCTIONS_OF_EXAMPLES.values(), ids=FUNCTIONS_OF_EXAMPLES)
-def test_check_function_finds_nothing_in_norms_of_examples(function, inputs):
-    report = check_function(function.apply, inputs, raise_exception=False)
-    assert not report.failures, str(report)
 
 
 @each_norm

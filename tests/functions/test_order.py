@@ -7,83 +7,14 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import HALF, assert_as_close, assert_same, inside, nested, outcome
-from torch import Tensor as T
+from samples import HALF, assert_same, inside, nested, outcome
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
-from torch.testing._internal.common_methods_invocations import op_db
 
-from manualgrad import audit, by_hand
-from manualgrad.functions.arithmetic import amax, cosine_similarity, products, selection, vector_norm
-from manualgrad.testing import CHECKS, check_function
+from manualgrad import by_hand
+from manualgrad.functions.arithmetic import products
 
 DOUBLE = torch.float64
-PICKED = "max min topk sort msort kthvalue median nanmedian mode cummax cummin"
-PRODUCTS = "prod cumsum cumprod"
-NORMS = "linalg.vector_norm linalg.norm linalg.matrix_norm norm dist"
-VECTORS = "nn.functional.normalize nn.functional.cosine_similarity nn.functional.pairwise_distance"
-NAMES = f"amax amin aminmax {PICKED} {PRODUCTS} {NORMS} {VECTORS}"
-OPS = [op for op in op_db if op.name in NAMES.split() and op.variant_test_name not in ("nuc", "subgradients_at_zero")]
-
-
-def test_each_name_is_among_torchs_samples():
-    assert {op.name for op in OPS} == set(NAMES.split())
-
-
-def differentiable(output):
-    """Those of a named tuple, joined; the indices have no derivative."""
-    if not isinstance(output, tuple):
-        return output
-    values = [t.reshape(-1) for t in output if t.is_floating_point()]
-    return values[0] if len(values) == 1 else torch.cat(values)
-
-
-def needs_singular_values(op, sample):
-    """The norms 2, -2 and nuc of a matrix, which stay torch's."""
-    order = sample.kwargs.get("ord", sample.args[0] if sample.args else None)
-    dim = sample.kwargs.get("dim", sample.args[1] if len(sample.args) > 1 else None)
-    is_matrix = op.name == "linalg.matrix_norm" or (len(dim) if isinstance(dim, tuple | list) else sample.input.dim()) == 2
-    return op.name in ("linalg.norm", "linalg.matrix_norm") and order in (2, -2, "nuc") and is_matrix
-
-
-def p_of(op, sample):
-    first = sample.args[-1:] if op.name == "dist" else sample.args[:1] if "norm" in op.name else ()
-    return sample.kwargs.get("ord", sample.kwargs.get("p", first[0] if first else 2))
-
-
-@pytest.mark.parametrize("dtype", [DOUBLE, torch.complex128, torch.float32, torch.bfloat16, torch.float16], ids=str)
-@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name + op.variant_test_name)
-def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
-    if dtype not in op.supported_backward_dtypes(device.type):
-        pytest.skip(f"torch's own has no gradient of {dtype}")
-    by_hand_alone = 0
-    for sample in op.sample_inputs(device, dtype, requires_grad=True):
-        tree = ((sample.input, *sample.args), sample.kwargs)
-        if needs_singular_values(op, sample):
-            continue
-        values = inside(op)(*tree[0], **tree[1])
-        for value in values if isinstance(values, tuple) else (values,):
-            if value.requires_grad:
-                assert not audit(value).native, (sample, audit(value))
-                by_hand_alone += 1
-        if p_of(op, sample) == 0:
-            continue  # torch's own has no gradient then, not even one of 0
-        ours, theirs = (lambda t: differentiable(inside(op)(*t[0], **t[1]))), (lambda t: differentiable(op(*t[0], **t[1])))
-        if dtype in HALF or (op.name, dtype) == ("nn.functional.normalize", torch.float32):  # ours rounds less
-            assert_as_close(ours, theirs, tree)
-        else:
-            assert_same(ours, theirs, tree, may_know_better=True)
-    assert by_hand_alone
-
-
-@pytest.mark.parametrize("op", [op for op in OPS if op.error_inputs_func], ids=lambda op: op.name + op.variant_test_name)
-def test_an_operator_raises_torchs_error(op, device):
-    for sample in op.error_inputs(device.type):
-        x, args, kwargs = sample.sample_input.input, sample.sample_input.args, sample.sample_input.kwargs
-        x = x.requires_grad_() if isinstance(x, T) and x.is_floating_point() and "out" not in kwargs else x
-        assert outcome(inside(op), x, *args, **kwargs) == outcome(op, x, *args, **kwargs)
-
-
 X = torch.randn(3, 4, dtype=DOUBLE, requires_grad=True)
 WRONG = {
     "a dimension": lambda: X.sort(2),
@@ -379,34 +310,3 @@ def test_under_autocast_the_dtypes_are_torchs(call, dtype, device):
             y = call(x)
         results.append((y.dtype, torch.autograd.grad(y.float().sum(), x)[0].dtype))
     assert results[0] == results[1]
-
-
-S, T3 = torch.tensor([[1.0, -4.0, 2.5, 3.0], [0.5, 7.0, -2.0, 6.0]], dtype=DOUBLE), torch.randn(4, dtype=DOUBLE)
-FUNCTIONS = {
-    "Extreme": (amax.ExtremeFunction, (S, (1,), False, True)),
-    "OneOfAll": (amax.OneOfAllFunction, (S, "median")),
-    "ExtremeAlong": (selection.ExtremeAlongFunction, (S, 1, False, True)),
-    "Topk": (selection.TopkFunction, (S, 1, 2, True, True)),
-    "Sort": (selection.SortFunction, (S, 1, False, True)),
-    "Kthvalue": (selection.KthvalueFunction, (S, 1, 2, True)),
-    "Median": (selection.MedianFunction, (S, 0, False, True)),
-    "Mode": (selection.ModeFunction, (S, 1, False)),
-    "Prod": (products.ProdFunction, (S, 1, False)),
-    "Cumsum": (products.CumsumFunction, (S, 0)),
-    "Cumprod": (products.CumprodFunction, (S, 1)),
-    "CosineSimilarity": (cosine_similarity.CosineSimilarityFunction, (S, T3, 1, 1e-8)),
-    **{f"VectorNorm {p}": (vector_norm.VectorNormFunction, (S, p, (0, 1), True)) for p in (2, 3.5, torch.inf)},
-}
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(("Function", "inputs"), FUNCTIONS.values(), ids=FUNCTIONS)
-def test_every_check_of_a_function_passes(Function, inputs):
-    inputs = tuple(i.clone().requires_grad_() if isinstance(i, T) else i for i in inputs)
-    compiled = Function in (
-        amax.ExtremeFunction,
-        selection.SortFunction,
-        products.CumprodFunction,
-    )  # which takes the most time
-    report = check_function(Function.apply, inputs, checks=[c for c in CHECKS if compiled or c != "compile"])
-    assert not report.skipped

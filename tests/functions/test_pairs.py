@@ -5,45 +5,14 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import assert_every_sample_is_by_hand, inside
+from samples import inside
 from torch.func import vmap
 from torch.testing import assert_close
-from torch.testing._internal.common_methods_invocations import op_db
 
 from manualgrad import audit, by_hand, nn
-from manualgrad.functions.activations.glu import GLUFunction
-from manualgrad.functions.activations.prelu import PReLUFunction
-from manualgrad.functions.activations.shrink import HardshrinkFunction, SoftshrinkFunction, ThresholdFunction
-from manualgrad.functions.losses.binary_cross_entropy import BCELossFunction, BCESlopeFunction, BCEWithLogitsLossFunction
-from manualgrad.functions.losses.distances import HuberLossFunction, L1LossFunction, SmoothL1LossFunction
-from manualgrad.functions.losses.kl_div import KLDivFunction, LogKLDivFunction
-from manualgrad.testing import check_function
 
 DOUBLE = torch.float64
-LOSSES = "l1_loss smooth_l1_loss huber_loss kl_div binary_cross_entropy binary_cross_entropy_with_logits"
-ACTIVATIONS = "glu prelu hardshrink softshrink threshold tanhshrink softmin"
-NAMES = [f"nn.functional.{name}" for name in (*LOSSES.split(), *ACTIVATIONS.split())]
-PADS = ("reflect", "replicate", "replicate_negative", "circular")
-OPS = [op for op in op_db if op.name in NAMES or (op.name == "nn.functional.pad" and op.variant_test_name in PADS)]
-
 pytestmark = pytest.mark.filterwarnings("ignore:Using a target size", "ignore:reduction. 'mean'", "ignore:size_average")
-
-
-def test_each_name_is_among_torchs_samples():
-    assert {op.name for op in OPS} == {*NAMES, "nn.functional.pad"}
-
-
-@pytest.mark.parametrize("dtype", [DOUBLE, torch.complex128, torch.float32, torch.bfloat16, torch.float16], ids=str)
-@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name + op.variant_test_name)
-def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
-    assert_every_sample_is_by_hand(op, dtype, device)
-
-
-@pytest.mark.parametrize("op", [op for op in OPS if op.error_inputs_func], ids=lambda op: op.name + op.variant_test_name)
-def test_an_operator_raises_torchs_error(op, device):
-    for sample in op.error_inputs(device.type):
-        with pytest.raises(sample.error_type, match=sample.error_regex):
-            inside(op)(sample.sample_input.input, *sample.sample_input.args, **sample.sample_input.kwargs)
 
 
 def p(*shape):
@@ -52,32 +21,6 @@ def p(*shape):
 
 def s(*shape):
     return torch.randn(shape, dtype=DOUBLE)
-
-
-FUNCTIONS = {
-    "L1": (L1LossFunction, (s(3, 4), s(3, 4))),
-    "SmoothL1": (SmoothL1LossFunction, (s(3, 4), s(3, 4), 0.7)),
-    "Huber": (HuberLossFunction, (s(3, 4), s(3, 4), 0.7)),
-    "KLDiv": (KLDivFunction, (s(3, 4), p(3, 4))),
-    "LogKLDiv": (LogKLDivFunction, (s(3, 4), s(3, 4))),
-    "BCE": (BCELossFunction, (p(3, 4), p(3, 4))),
-    "BCE slope": (BCESlopeFunction, (p(3, 4), p(3, 4))),
-    "BCEWithLogits": (BCEWithLogitsLossFunction, (s(3, 4), p(3, 4), None)),
-    "BCEWithLogits weighted": (BCEWithLogitsLossFunction, (s(3, 4), p(3, 4), p(4))),
-    "GLU": (GLUFunction, (s(3, 4), 1)),
-    "PReLU": (PReLUFunction, (s(3, 4), p(1, 4))),
-    "Hardshrink": (HardshrinkFunction, (s(3, 4), 0.4)),
-    "Softshrink": (SoftshrinkFunction, (s(3, 4), 0.4)),
-    "Threshold": (ThresholdFunction, (s(3, 4), 0.2, -1.0)),
-}
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(("Function", "inputs"), FUNCTIONS.values(), ids=FUNCTIONS)
-def test_every_check_of_a_function_passes(Function, inputs):
-    tensors = tuple(t.clone().requires_grad_() if isinstance(t, torch.Tensor) else t for t in inputs)
-    report = check_function(Function.apply, tensors)
-    assert all(verdict.startswith(("SUCCESS", "SKIPPED")) for verdict in report.values())
 
 
 @pytest.mark.parametrize(

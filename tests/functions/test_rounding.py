@@ -4,36 +4,13 @@ import itertools
 
 import pytest
 import torch
-from samples import HALF, assert_as_close, assert_same, inside
+from samples import inside
 from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
-from torch.testing._internal.common_methods_invocations import op_db
 
 from manualgrad import audit
-from manualgrad.functions.arithmetic import rounding as functions
-from manualgrad.testing import check_function
 
 DOUBLE = torch.float64
-T = torch.Tensor
-NAMES = ["floor", "ceil", "trunc", "round", "frac", "sign", "sgn", "div", "fmod", "remainder"]
-OPS = [op for op in op_db if op.name in NAMES]
-
-
-def test_each_name_is_among_torchs_samples():
-    assert {op.name for op in OPS} == set(NAMES)
-
-
-@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32, *HALF], ids=str)
-@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name + op.variant_test_name)
-def test_an_operator_agrees_on_every_sample_and_is_by_hand(op, dtype, device):
-    if dtype not in op.supported_backward_dtypes(device.type):
-        pytest.skip(f"torch's own has no gradient of {dtype}")
-    for sample in op.sample_inputs(device, dtype, requires_grad=True):
-        tree = ((sample.input, *sample.args), sample.kwargs)
-        value = inside(op)(*tree[0], **tree[1])
-        assert not value.requires_grad or not audit(value).native
-        ours, theirs = (lambda t: inside(op)(*t[0], **t[1])), (lambda t: op(*t[0], **t[1]))
-        (assert_as_close if dtype in HALF else assert_same)(ours, theirs, tree)
 
 
 def s(*shape):
@@ -114,24 +91,3 @@ def test_a_nesting_is_that_of_torchs_reverse_mode(name):
     torch._dynamo.reset()
     compiled = torch.compile(jacrev(inside(NESTED[name])), fullgraph=True, backend="aot_eager")
     assert_close(compiled(P), jacrev(NESTED[name])(P), rtol=1e-9, atol=1e-9)
-
-
-FUNCTIONS = {
-    "Floor": (functions.FloorFunction, (s(3, 4),)),
-    "Ceil": (functions.CeilFunction, (s(3, 4),)),
-    "Trunc": (functions.TruncFunction, (s(3, 4),)),
-    "Round": (functions.RoundFunction, (s(3, 4) + 0.5, 0)),
-    "Sign": (functions.SignFunction, (s(3, 4),)),
-    "Frac": (functions.FracFunction, (s(3, 4),)),
-    "RoundedDiv": (functions.RoundedDivFunction, (s(3, 4), torch.ones(4, dtype=DOUBLE), "floor")),
-    "Remainder": (functions.RemainderFunction, (far(3, 4), torch.ones(4, dtype=DOUBLE))),
-    "Fmod": (functions.FmodFunction, (far(3, 4), torch.ones(3, 1, dtype=DOUBLE))),
-}
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(("Function", "inputs"), FUNCTIONS.values(), ids=FUNCTIONS)
-def test_every_check_of_a_function_passes(Function, inputs):
-    tensors = tuple(t.clone().requires_grad_() if isinstance(t, T) else t for t in inputs)
-    report = check_function(Function.apply, tensors)
-    assert all(verdict.startswith(("SUCCESS", "SKIPPED")) for verdict in report.values())

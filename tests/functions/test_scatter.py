@@ -12,17 +12,7 @@ from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
 
 from manualgrad import audit, by_hand
-from manualgrad.functions.arithmetic.scatter import (
-    IndexAddFunction,
-    IndexCopyFunction,
-    IndexFillFunction,
-    IndexPutFunction,
-    MaskedScatterFunction,
-    ScatterAddFunction,
-    ScatterFunction,
-)
-from manualgrad.functions.arithmetic.tril_triu import TrilFunction, TriuFunction
-from manualgrad.functions.arithmetic.unfold import FoldFunction, UnfoldFunction, WindowsFunction
+from manualgrad.functions.arithmetic.unfold import WindowsFunction
 from manualgrad.testing import check_function
 
 DOUBLE = torch.float64
@@ -253,32 +243,6 @@ def test_a_derivative_inside_torch_compile_is_torchs(name):
 
 def s(*shape):
     return torch.randn(shape, dtype=DOUBLE)
-
-
-FUNCTIONS = {
-    "Scatter": (ScatterFunction, (s(3, 4), 1, i([0, 1], [2, 3]), s(2, 2))),
-    "Scatter of a number": (ScatterFunction, (s(3, 4), 1, i([0, 1], [2, 3]), 2.0)),
-    "ScatterAdd": (ScatterAddFunction, (s(3, 4), 1, i([0, 0], [2, 3]), s(3, 4))),
-    "IndexAdd": (IndexAddFunction, (s(3, 4), 0, i(2, 2), s(2, 4), 3)),
-    "IndexCopy": (IndexCopyFunction, (s(3, 4), 0, i(2, 0), s(2, 4))),
-    "IndexFill": (IndexFillFunction, (s(3, 4), 0, i(2, 0), s())),
-    "IndexPut": (IndexPutFunction, (s(3, 4), s(2, 1), False, i(2, 0))),
-    "IndexPut of a number": (IndexPutFunction, (s(3, 4), s(), False, None, i(2, 2))),
-    "IndexPut, added": (IndexPutFunction, (s(3, 4), s(2, 4), True, i(2, 2))),
-    "MaskedScatter": (MaskedScatterFunction, (s(3, 4), MASK, s(2, 4))),
-    "Tril": (TrilFunction, (s(3, 4), -1)),
-    "Triu": (TriuFunction, (s(3, 4), 1)),
-    "Unfold": (UnfoldFunction, (s(1, 2, 4, 3), [2, 2], [1, 1], [1, 0], [2, 1])),
-    "Fold": (FoldFunction, (s(1, 4, 6), [4, 3], [2, 2], [1, 1], [0, 0], [1, 1])),
-}
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(("Function", "inputs"), FUNCTIONS.values(), ids=FUNCTIONS)
-def test_every_check_of_a_function_passes(Function, inputs):
-    tensors = tuple(t.clone().requires_grad_() if isinstance(t, T) and t.is_floating_point() else t for t in inputs)
-    report = check_function(Function.apply, tensors)
-    assert all(verdict.startswith(("SUCCESS", "SKIPPED")) for verdict in report.values())
 
 
 @pytest.mark.long

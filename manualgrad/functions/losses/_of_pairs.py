@@ -40,11 +40,7 @@ class LossOfPairs(Function):
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
             a, y, *ctx.numbers = inputs
             ctx.set_materialize_grads(False)  # a tangent of 0 would give 0 · ∞ where a derivative is infinite
-            ctx.a, ctx.y, ctx.l = (
-                TensorMeta(a.shape, a.dtype),
-                TensorMeta(y.shape, y.dtype),
-                TensorMeta(output.shape, output.dtype),
-            )
+            ctx.a, ctx.y, ctx.dtype = TensorMeta(a.shape, a.dtype), TensorMeta(y.shape, y.dtype), output.dtype
             ctx.save_for_backward(a if dl_da_is_of_a or ctx.needs_input_grad[1] else None, y)
             ctx.save_for_forward(a, y)
 
