@@ -28,7 +28,9 @@ PICTURES = {  # what is drawn by figures.py
 FAMILIES = {
     "activations": "Activations",
     "arithmetic": "Arithmetic",
-    "linear": "Linear and convolutional",
+    "linear": "Linear",
+    "convolution": "Convolution",
+    "embedding": "Embedding",
     "losses": "Losses",
     "normalization": "Normalization",
     "pooling": "Pooling",

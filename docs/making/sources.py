@@ -182,11 +182,15 @@ def _test_files() -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in sorted(folder.rglob("test_*.py"))}
 
 
+OF_ALL = ("functions/test_every_function.py", "test_operators.py")
+
+
 def tests_of(page: Page) -> dict[str, list[str]]:
-    """The test files that name a Function of the page, or its module, and the tests in them that their names are claims of."""
+    """The test files of every Function and those that name one of the page, each with its tests, whose names are claims."""
     found = {}
     for path, text in _test_files().items():
-        if path.startswith("functions/") and any(_is_named(page, cls, text) for cls in page.classes):
+        is_particular = path.startswith("functions/") and any(_is_named(page, cls, text) for cls in page.classes)
+        if path in OF_ALL or is_particular:
             found[path] = re.findall(r"^def (test_\w+)\(", text, re.MULTILINE)
     return found
 

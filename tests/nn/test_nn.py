@@ -156,6 +156,11 @@ def test_a_class_is_found_where_pickles_of_version_0_1_have_it(name):
     assert pickle.loads(f"cmanualgrad.nn.layers\n{name}\n.".encode()) is getattr(nn, name)
 
 
+@pytest.mark.parametrize("name", ["linear", "sigmoid", "relu", "mse_loss"])
+def test_a_function_is_found_where_pickles_of_version_0_2_have_it(name):
+    assert pickle.loads(f"cmanualgrad.nn._basic\n{name}\n.".encode()) is getattr(MF, name)
+
+
 def test_a_function_is_found_under_its_name():
     assert pickle.loads(pickle.dumps(MF.conv2d)) is MF.conv2d
     assert MF.conv2d.__name__ == "conv2d"
