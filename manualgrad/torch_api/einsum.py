@@ -20,7 +20,6 @@ from manualgrad.torch_api.catalogue import answers
 from manualgrad.torch_api.linear import dot
 
 T = Tensor
-
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 
 _ELLIPSIS = "."  # ".3" names the fourth of the dimensions of "...", counted from the last

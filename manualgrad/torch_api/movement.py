@@ -24,9 +24,8 @@ from manualgrad.torch_api.catalogue import answers
 from manualgrad.torch_api.guard import functional
 from manualgrad.torch_api.indexing import places
 
-T = Tensor
-
 _NN: Any = torch._C._nn
+T = Tensor
 
 
 @answers(T.expand)

@@ -19,8 +19,6 @@ from manualgrad.functions.arithmetic.piecewise import (
 from manualgrad.torch_api.catalogue import answers
 
 T = Tensor
-
-
 _NUMBER = (int, float)
 
 

@@ -13,9 +13,6 @@ from manualgrad.functions.arithmetic.movement import ExpandFunction, IndexSelect
 from manualgrad.functions.pooling._channels_last import channels_are_last, with_channels_last
 from manualgrad.torch_api.catalogue import answers
 
-_NN: Any = torch._C._nn
-
-
 T = Tensor
 
 

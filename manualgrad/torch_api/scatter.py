@@ -24,7 +24,6 @@ from manualgrad.torch_api.catalogue import answers
 from manualgrad.torch_api.indexing import INDEX_DTYPES, is_mask, places
 
 T = Tensor
-
 _NUMBER = (int, float, complex)
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 

@@ -12,7 +12,6 @@ from manualgrad.functions.arithmetic.unfold import FoldFunction, UnfoldFunction,
 from manualgrad.torch_api.catalogue import answers
 
 _NN: Any = torch._C._nn
-
 T = Tensor
 
 
