@@ -1,4 +1,4 @@
-"""What a module that stands in the place of one of torch's answers for the names that it does not define."""
+"""Names that a module takes from the PyTorch module in whose place it stands."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ _functional: Any = F
 _NN: Any = torch._C._nn
 T = Tensor
 
-# What is said of every activation of single elements.
+# Parts of the docstrings of all elementwise activations.
 _SHAPES = "input and result alike, of any shape."
 _Z = ">>> z = torch.tensor([-2.0, 0.5, 8.0], requires_grad=True)\n"
 _NOT_A_TENSOR = "TypeError: when the input is not a Tensor: `nn.functional.{name}({bad})`.\n"

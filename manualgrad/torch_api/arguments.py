@@ -1,4 +1,4 @@
-"""What each argument of a layer means, said once; `of_class` in entry.py puts it into the layer's docstring."""
+"""The meaning of each argument of a layer; `of_layer` in reference.py puts it into the layer's docstring."""
 
 from __future__ import annotations
 

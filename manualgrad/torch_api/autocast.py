@@ -1,4 +1,4 @@
-"""What torch.autocast makes of a call as a whole, where that is another thing than what it makes of the Functions inside."""
+"""Apply torch.autocast to a call as a whole, where its rule differs from those of the Functions inside."""
 
 from __future__ import annotations
 

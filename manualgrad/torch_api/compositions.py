@@ -1,4 +1,4 @@
-"""What torch composes in C++ of functions that are differentiated by hand."""
+"""Functions that PyTorch composes in C++, composed here of calls that are differentiated by hand."""
 
 from __future__ import annotations
 

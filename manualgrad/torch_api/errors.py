@@ -1,4 +1,4 @@
-"""What is wrong with a call, in a sentence that names the argument.
+"""Say what is wrong with a call, in a sentence that names the argument.
 
 torch decides what is an error: these are asked only after it has raised, and what they cannot explain is raised as it was.
 """

@@ -1,4 +1,4 @@
-"""What stands between the brackets of `x[...]`, taken apart: the index of a view, and then tensors that index the view."""
+"""Parse the index of `x[...]` into the index of a view and the tensors that index the view."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What moves numbers: broadcasting, padding, flips, indices."""
+"""Functions that move numbers: broadcasting, padding, flips, indices."""
 
 from __future__ import annotations
 

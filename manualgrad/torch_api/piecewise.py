@@ -1,4 +1,4 @@
-"""What chooses: absolute values, bounds, the larger of two, conditions."""
+"""Functions with cases: absolute values, bounds, the larger of two, conditions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What repeats numbers, or puts them in another order."""
+"""Functions that repeat or reorder numbers."""
 
 from __future__ import annotations
 

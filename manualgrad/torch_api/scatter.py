@@ -1,4 +1,4 @@
-"""What writes numbers into a tensor, or adds them to it, at places that an index names."""
+"""Functions that write numbers into a tensor, or add them to it, at the places that an index names."""
 
 from __future__ import annotations
 

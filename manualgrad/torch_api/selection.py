@@ -1,4 +1,4 @@
-"""The largest and smallest, and what is sorted."""
+"""The largest and smallest numbers, and sorted ones."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""torch's signatures, by which a call in names that a hand-written function does not have is put in its own.
+"""Bind a call to PyTorch's signatures, and express it in the parameters of the hand-written function.
 
 torch's functions take NumPy's names (`axis`), those of aten's schemas (`mat2`), orders that are deprecated
-(`torch.add(input, alpha, other)`), and numbers of NumPy. A hand-written function has one signature. What it does not take as it
-stands is bound to the signatures that torch's parser has, which are aten's schemas, and is then said in the names of ours.
+(`torch.add(input, alpha, other)`), and numbers of NumPy. A hand-written function has one signature. A call that does not fit it is
+bound to the signatures of torch's parser, which are aten's schemas, and passed on in the names of ours.
 """
 
 from __future__ import annotations
