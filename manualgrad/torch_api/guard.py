@@ -60,7 +60,7 @@ def functional(
 
     def enter(call: _Call) -> _Call:
         answers(torchs, *names, **options)(call)
-        _export(name_of(torchs, call), page, call, otherwise or torchs)
+        _export(name_of(torchs, call), page, call, torchs, otherwise or torchs)
         return call
 
     return enter
@@ -76,7 +76,7 @@ def composed(torchs: Callable[..., Any], page: str, text: str) -> None:
 
     call = functools.wraps(torchs)(_in_steps(torchs))
     call.__doc__ = text
-    _export(torchs.__name__, page, call, torchs)
+    _export(torchs.__name__, page, call, torchs, torchs)
 
 
 def _in_steps(torchs: Callable[..., Any]) -> Callable[..., Any]:
@@ -104,23 +104,23 @@ def inside_by_hand(torchs: Callable[..., Any]) -> Callable[..., Any]:
     return forward
 
 
-def _export(name: str, page: str, call: Callable[..., Any], torchs: Callable[..., Any]) -> None:
-    function = _guarded(call, torchs)
+def _export(name: str, page: str, call: Callable[..., Any], torchs: Callable[..., Any], otherwise: Callable[..., Any]) -> None:
+    function = _guarded(call, torchs, otherwise)
     function.__name__ = function.__qualname__ = name
     function.__module__ = "manualgrad.nn.functional"
     function.__doc__ = of_function(name, call.__doc__ or "", page)
     FUNCTIONAL[name] = function
 
 
-def _guarded(call: Callable[..., Any], torchs: Callable[..., Any]) -> Any:
+def _guarded(call: Callable[..., Any], torchs: Callable[..., Any], otherwise: Callable[..., Any]) -> Any:
     first = next(iter(inspect.signature(call).parameters))
     known = signatures(torchs, call)
-    in_steps = _in_steps(torchs)
+    in_steps = _in_steps(otherwise)
 
     @functools.wraps(call)
     def function(*args: Any, **kwargs: Any) -> Any:
         if has_torch_function(args) or (kwargs and has_torch_function(tuple(kwargs.values()))):
-            return _overridden(function, torchs, args, kwargs)
+            return _overridden(function, otherwise, args, kwargs)
         error = None
         try:
             input = args[0] if args else kwargs.get(first)
@@ -129,7 +129,7 @@ def _guarded(call: Callable[..., Any], torchs: Callable[..., Any]) -> Any:
                 or _jit_trace() is not None
                 or (isinstance(input, Tensor) and (input.layout is not _strided or input.is_nested))
             ):
-                return torchs(*args, **kwargs)
+                return otherwise(*args, **kwargs)
             answer = call(*args, **kwargs) if isinstance(input, Tensor) else NotImplemented
         except CALL_ERRORS as found:
             if isinstance(found, torch.OutOfMemoryError):

@@ -22,9 +22,9 @@ from manualgrad.torch_api.guard import functional
 T = Tensor
 
 
-def _undifferentiated(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def _undifferentiated(*args: Any, **kwargs: Any) -> Tensor:
     """`torch.nn.functional.linear`, multiplied by the library that is quicker on this processor."""
-    return product.linear(input, weight, bias)
+    return product.linear(*args) if len(args) == 3 and not kwargs else F.linear(*args, **kwargs)
 
 
 @functional(F.linear, otherwise=_undifferentiated, explain=linear_problem, page="linear.linear")

@@ -1,8 +1,8 @@
 """Bind a call to PyTorch's signatures, and express it in the parameters of the hand-written function.
 
 torch's functions take NumPy's names (`axis`), those of aten's schemas (`mat2`), orders that are deprecated
-(`torch.add(input, alpha, other)`), and numbers of NumPy. A hand-written function has one signature. A call that does not fit it is
-bound to the signatures of torch's parser, which are aten's schemas, and passed on in the names of ours.
+(`torch.add(input, alpha, other)`), and numbers of NumPy. A hand-written function has one signature. A call that does not fit it
+is bound to the signatures of torch's parser, which are aten's schemas, and passed on in the names of ours.
 """
 
 from __future__ import annotations
