@@ -18,7 +18,10 @@ SETTINGS = (
     "ONEDNN_MAX_CPU_ISA=AVX2",
     "MKL_ENABLE_INSTRUCTIONS=AVX2",
 )
-FILES = ("tests/functions", "tests/nn", "tests/network", "tests/test_product.py", "tests/test_nestings.py")
+FILES = (
+    *("tests/functions", "tests/nn", "tests/network"),
+    *("tests/test_operators.py", "tests/test_product.py", "tests/test_nestings.py"),
+)
 ROUNDED = "float32 or float16 or complex64 or half or rounding or precision or large"  # in a test's name
 
 

@@ -161,7 +161,7 @@ def _overridden(function: Callable[..., Any], torchs: Callable[..., Any], args: 
     values = (*args, *kwargs.values())
     if torch.compiler.is_exporting():
         return torchs(*args, **kwargs)
-    for value in values:
+    for value in values:  # `overrides`, without a frame for each
         if type(value) is not Tensor and getattr(type(value), "__torch_function__", _disabled) is not _disabled:
             return torchs(*args, **kwargs)
     if not _dynamo_is_tracing() and _modes() == 1 and type(mode := _mode_at(0)) is by_hand and not mode._trace:

@@ -16,7 +16,8 @@ import pytest
 import sympy
 import torch
 import torch.nn.functional as F
-from function_samples import FUNCTIONS, PROOFS
+from function_samples import FUNCTIONS, PROOFS, SAMPLES
+from function_samples.table import as_symbols
 from torch.testing import assert_close
 
 from manualgrad.symbolic.arrays import Symbols, number
@@ -71,6 +72,11 @@ def test_each_input_by_itself(name, inputs):
 def test_each_output_by_itself(name, inputs, output):
     """As in a network, whose cost depends on the first one alone."""
     assert prove(FUNCTIONS[name], *inputs, outputs=[output]).holds
+
+
+def test_without_a_proof_of_its_own_a_function_is_proven_on_its_sample():
+    function, inputs, _ = SAMPLES["LayerNorm"]
+    assert prove(function, *(as_symbols(f"x{k}", value) for k, value in enumerate(inputs))).holds
 
 
 def test_every_function_is_proven():
