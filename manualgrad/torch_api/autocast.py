@@ -10,7 +10,7 @@ from torch import Tensor
 
 from manualgrad.function.base import _autocast_is_on_for, _cast, _device_type
 
-__all__ = ["autocast_is_on", "autocast_is_on_for", "cast", "cast_as", "in_its_dtype"]
+__all__ = ["autocast_is_on", "autocast_is_on_for", "cast", "cast_as", "in_float32_on_the_cpu", "in_its_dtype"]
 
 autocast_is_on = torch._C._is_any_autocast_enabled
 
@@ -36,6 +36,11 @@ def cast_as(policy: dict[str, Any], tensors: tuple[Any, ...], call: Callable[...
     tensors = cast(policy, tensors)
     with torch.autocast(device_type, enabled=False):
         return call(*tensors)
+
+
+def in_float32_on_the_cpu(x: Tensor, call: Callable[..., Any]) -> Any:
+    """`call(x)`, for what torch.autocast computes in float32 on the CPU alone (aten/src/ATen/autocast_mode.cpp)."""
+    return cast_as({"cpu": "float32"}, (x,), call) if autocast_is_on() else call(x)
 
 
 def in_its_dtype(Function: Any, x: Tensor, dtype: torch.dtype | None, *others: Any) -> Any:

@@ -192,7 +192,16 @@ def functional_tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Any:
 def tensordot(a: Tensor, b: Tensor, dims_a: Sequence[int], dims_b: Sequence[int]) -> Any:
     if a.dim() == b.dim() == len(dims_a) == 1:
         return dot(a, b)
-    return cast_as({"cuda": "widest"}, (a, b), lambda a, b: _tensordot(a, b, dims_a, dims_b))
+    policy: dict[str, Any] = {"cuda": "widest"}
+    if (
+        math.prod(_left_over(a, dims_a)) == math.prod(_left_over(b, dims_b)) == 1
+    ):  # torch adds up products, which it does not cast
+        policy["cpu"] = None
+    return cast_as(policy, (a, b), lambda a, b: _tensordot(a, b, dims_a, dims_b))
+
+
+def _left_over(t: Tensor, dims: Sequence[int]) -> list[int]:
+    return [side for d, side in enumerate(t.shape) if d not in dims and d - t.dim() not in dims]
 
 
 def _tensordot(a: Tensor, b: Tensor, dims_a: Sequence[int], dims_b: Sequence[int]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -108,8 +109,14 @@ def _of_dims(*dims: int) -> Callable[..., Any]:
 
 mm = answers(torch.mm, T.mm)(_of_dims(2, 2))
 bmm = answers(torch.bmm, T.bmm)(_of_dims(3, 3))
-mv = answers(torch.mv, T.mv)(_of_dims(2, 1))
+_mv = _of_dims(2, 1)
 _dot = _of_dims(1, 1)
+
+
+@answers(torch.mv, T.mv)
+def mv(input: Tensor, vec: Tensor) -> Any:
+    """On the CPU not in autocast's dtype, as other products are."""
+    return cast_as({"cuda": "lower", "cpu": None}, (input, vec), _mv)
 
 
 @answers(torch.dot, T.dot)
@@ -131,4 +138,11 @@ def _added(*dims: int) -> Callable[..., Any]:
 
 addmm = answers(torch.addmm, T.addmm)(_added(2, 2))
 baddbmm = answers(torch.baddbmm, T.baddbmm)(_added(3, 3))
-addmv = answers(torch.addmv, T.addmv)(_added(2, 1))
+_addmv = _added(2, 1)
+
+
+@answers(torch.addmv, T.addmv)
+def addmv(input: Tensor, A: Tensor, B: Tensor, /, *, beta: Any = 1, alpha: Any = 1) -> Any:
+    """On the CPU not in autocast's dtype, as other products are."""
+    call = functools.partial(_addmv, beta=beta, alpha=alpha)
+    return cast_as({"cuda": "lower", "cpu": None}, (input, A, B), call)

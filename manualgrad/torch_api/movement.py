@@ -20,6 +20,7 @@ from manualgrad.functions.arithmetic.movement import (
     PadFunction,
     RollFunction,
 )
+from manualgrad.torch_api.autocast import in_float32_on_the_cpu
 from manualgrad.torch_api.catalogue import answers
 from manualgrad.torch_api.guard import functional
 from manualgrad.torch_api.indexing import places
@@ -80,6 +81,12 @@ def _padded_by_itself(x: Tensor, pad: Sequence[int], mode: str) -> Any:
     """Longer by copies of its own numbers: in each dimension, an index that runs over the places that they come from."""
     if mode not in _PLACES or x.dim() not in (len(pad) // 2 + 1, len(pad) // 2 + 2) or not len(pad):
         return NotImplemented
+    if mode == "replicate" or (mode == "reflect" and len(pad) < 6):
+        return in_float32_on_the_cpu(x, lambda x: _indexed(x, pad, mode))
+    return _indexed(x, pad, mode)
+
+
+def _indexed(x: Tensor, pad: Sequence[int], mode: str) -> Any:
     for i in range(len(pad) // 2):
         dim, n, (before, after) = x.dim() - 1 - i, x.shape[-1 - i], pad[2 * i : 2 * i + 2]
         if mode == "circular" and min(before, after) < 0:  # it goes round what is left

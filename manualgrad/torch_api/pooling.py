@@ -12,6 +12,7 @@ from torch import Tensor
 from manualgrad.functions.pooling.adaptive_avg_pool import AdaptiveAvgPoolFunction
 from manualgrad.functions.pooling.avg_pool import AvgPoolFunction
 from manualgrad.functions.pooling.max_pool import MaxPoolFunction
+from manualgrad.torch_api.autocast import in_float32_on_the_cpu
 from manualgrad.torch_api.catalogue import answers
 from manualgrad.torch_api.guard import functional
 from manualgrad.torch_api.reference import in_dimensions
@@ -58,7 +59,7 @@ def _max_pool_with_indices(n: int) -> Callable[..., Any]:
     return max_pool_with_indices
 
 
-def _max_pool(with_indices: Callable[..., Any]) -> Callable[..., Any]:
+def _max_pool(with_indices: Callable[..., Any], n: int) -> Callable[..., Any]:
     def max_pool(
         input: Tensor,
         kernel_size: Any,
@@ -68,7 +69,10 @@ def _max_pool(with_indices: Callable[..., Any]) -> Callable[..., Any]:
         ceil_mode: bool = False,
         return_indices: bool = False,
     ) -> Any:
-        answer = with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+        def with_them(x: Tensor) -> Any:
+            return with_indices(x, kernel_size, stride, padding, dilation, ceil_mode)
+
+        answer = with_them(input) if return_indices or n < 3 else in_float32_on_the_cpu(input, with_them)
         return answer if return_indices or answer is NotImplemented else answer[0]
 
     return max_pool
@@ -121,6 +125,8 @@ def _adaptive_avg_pool(n: int) -> Callable[..., Any]:
         size = [u if t is None else t for t, u in zip(size, input.shape[-n:], strict=True)]
         if n == 1:
             return AdaptiveAvgPoolFunction.apply(input.unsqueeze(-2), [1, *size]).squeeze(-2)
+        if n == 3:
+            return in_float32_on_the_cpu(input, lambda x: AdaptiveAvgPoolFunction.apply(x, size))
         return AdaptiveAvgPoolFunction.apply(input, size)
 
     return adaptive_avg_pool
@@ -167,7 +173,7 @@ for _n, _in_torch, _mean in ((1, torch, avg_pool1d), (2, _NN, avg_pool2d), (3, _
     _name = f"max_pool{_n}d"
     _with_indices = _max_pool_with_indices(_n)
     answers(getattr(F, f"{_name}_with_indices"), getattr(_in_torch, f"{_name}_with_indices"))(_with_indices)
-    _largest = _max_pool(_with_indices)
+    _largest = _max_pool(_with_indices, _n)
     _largest.__doc__ = in_dimensions(_DOC, _n, name=_name, **_LARGEST)
     functional(getattr(F, _name), getattr(torch, _name), page="pooling.max_pool")(_largest)
     _name = f"avg_pool{_n}d"

@@ -31,7 +31,7 @@ __all__ = ["PReLUFunction"]
 class PReLUFunction(Function):
     """a; `PReLUFunction.apply(z, w)`, w of as many dimensions as z."""
 
-    autocast = {"cuda": "lower"}  # noqa: RUF012
+    autocast = "lower"
     constant_slope = True
 
     @staticmethod
