@@ -2,8 +2,12 @@
 
 import pytest
 import torch
+from operators import OPS as BY_HAND
+from operators import differentiable, has_a_gradient, run, tree_of
+from samples import copy_of, inside
 from torch.testing import assert_close
 from torch.testing._internal.common_methods_invocations import op_db
+from torch.utils._pytree import tree_leaves
 from torch_calls import outcome
 
 from manualgrad import by_hand
@@ -45,6 +49,36 @@ def assert_compiles_whole(op):
         found = outcome(compiled(op.op, place), *call, False)
         for ours, theirs in zip(found[:2], expected[:2], strict=True):
             assert_close(ours, theirs, equal_nan=True, rtol=1e-4, atol=1e-4, msg=lambda text, place=place: f"{place}: {text}")
+
+
+# Sixteen operators to a graph: to compile is slow, and slower for each graph than for each operator in it.
+BREAKS_TORCHS_OWN = ("nn.functional.scaled_dot_product_attention", "nn.functional.gaussian_nll_loss")
+TOGETHER = [op for name, op in BY_HAND.items() if name not in BREAKS_TORCHS_OWN and op.supports_dtype(torch.float32, "cpu")]
+GROUPS = [TOGETHER[i : i + 16] for i in range(0, len(TOGETHER), 16)]
+
+
+def first_sample(op):
+    samples = op.sample_inputs("cpu", torch.float32, requires_grad=True)
+    return next(sample for sample in samples if has_a_gradient(op, sample))
+
+
+@pytest.mark.parametrize("ops", GROUPS, ids=lambda ops: f"from {ops[0].name}")
+def test_every_operator_by_hand_compiles_whole_with_its_gradients(ops):
+    trees = [copy_of(tree_of(first_sample(op))) for op in ops]
+
+    def values(trees):
+        return [differentiable(run(op, tree)) for op, tree in zip(ops, trees, strict=True)]
+
+    torch._dynamo.reset()
+    found = torch.compile(inside(values), fullgraph=True, backend="aot_eager")(trees)
+    expected = values(trees)
+    inputs = [t for t in tree_leaves(trees) if isinstance(t, torch.Tensor) and t.requires_grad]
+    gradients = [
+        torch.autograd.grad([y.sin().sum() for y in outputs], inputs, allow_unused=True) for outputs in (found, expected)
+    ]
+    for ours, theirs in zip((*found, *gradients[0]), (*expected, *gradients[1]), strict=True):
+        if theirs is not None:
+            assert_close(ours, theirs, equal_nan=True, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("op", OF_PYTHON, ids=lambda op: op.name + op.variant_test_name)

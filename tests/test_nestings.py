@@ -40,6 +40,13 @@ def words(letters, longest):
 
 
 WORDS = [*words("frv", 3), *(word for word in words("jbv", 3) if set(word) != {"v"})]
+SHORT = [word for word in WORDS if len(word) < 3]
+LONG = [word for word in WORDS if len(word) == 3]
+
+
+def short_and_one_long(number):
+    """Every word of up to two transforms, and the long word that is this case's turn."""
+    return [*SHORT, LONG[number % len(LONG)]]
 
 
 def transformed(function, word):
@@ -159,8 +166,16 @@ def of_p(function, call):
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("word", WORDS)
-def test_a_nesting_is_right(word, case):
+def test_a_nesting_of_up_to_two_and_one_of_three_are_right(case):
+    (ours, theirs), shape, call = CASES[case]
+    for word in short_and_one_long(list(CASES).index(case)):
+        assert_right(of_p(ours, call), of_p(theirs, call), shape, word)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("word", LONG)
+def test_a_nesting_of_three_is_right(word, case):
     (ours, theirs), shape, call = CASES[case]
     assert_right(of_p(ours, call), of_p(theirs, call), shape, word)
 
@@ -168,8 +183,15 @@ def test_a_nesting_is_right(word, case):
 COMPILED = words("frv", 2)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("case", [case for case in CASES if "mse_loss" not in case or "mean of a weighted" in case])
+COMPILED_BY_DEFAULT = ("linear of all", "mse_loss mean of all weighted", "two outputs of both")
+ONCE_COMPILED = [
+    case if case in COMPILED_BY_DEFAULT else pytest.param(case, marks=pytest.mark.exhaustive)
+    for case in CASES
+    if "mse_loss" not in case or "mean of a weighted" in case or case in COMPILED_BY_DEFAULT
+]
+
+
+@pytest.mark.parametrize("case", ONCE_COMPILED)
 def test_a_nesting_of_two_inside_torch_compile_is_right(case):
     (ours, theirs), shape, call = CASES[case]
     inputs = [inputs_for(word, shape) for word in COMPILED]
@@ -208,10 +230,25 @@ def elementary_network(parameters, x):
     return x
 
 
-@pytest.mark.parametrize("by", ["input", "2.weight", "0.bias"])
+BY = ("input", "2.weight", "0.bias")
+
+
+@pytest.mark.parametrize("by", BY)
 @pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("word", words("frv", 3))
-def test_a_nesting_through_a_network_is_right(word, network, by):
+def test_nestings_of_two_and_one_of_three_through_a_network_are_right(network, by):
+    for word in (*words("frv", 2), ("ffr", "rvf", "frv")[BY.index(by)]):
+        assert_right_through_a_network(word, network, by)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("word", [word for word in words("frv", 3) if len(word) == 3])
+def test_a_nesting_of_three_through_a_network_is_right(word, network, by):
+    assert_right_through_a_network(word, network, by)
+
+
+def assert_right_through_a_network(word, network, by):
     """By the input, or by one of the parameters, which vmap then has stacked."""
     model = NETWORKS[network]()
     parameters = {name: p.detach() for name, p in model.named_parameters()}

@@ -6,7 +6,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from samples import inside
-from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 
 from manualgrad import audit
@@ -99,39 +98,7 @@ def test_what_is_wrong_is_said_by_torch(wrong):
     assert outcome(inside(wrong)) == outcome(wrong)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
-def test_autocast_leaves_dtypes_as_torch_does(mode, dtype):
-    x = torch.rand(1, 2, 4, 4, dtype=dtype, requires_grad=True)
-    with torch.autocast("cpu", torch.bfloat16):
-        y, expected = (f(x, scale_factor=2, mode=mode) for f in (inside(F.interpolate), F.interpolate))
-    assert y.dtype == expected.dtype
-    assert torch.autograd.grad(y.sum(), x)[0].dtype == dtype
-
-
-NESTED = {
-    "nearest": lambda p: F.interpolate((p * p).view(1, 2, 3), scale_factor=2) * p[0] * p,
-    "nearest, uneven": lambda p: F.interpolate((p * p).view(1, 1, 2, 3), size=(3, 5)) * p[:5],
-    "bilinear": lambda p: F.interpolate((p * p).view(1, 1, 2, 3), size=(3, 5), mode="bilinear") * p[:5],
-    "trilinear": lambda p: F.interpolate((p * p).view(1, 1, 1, 2, 3), size=(2, 3, 5), mode="trilinear") * p[:5],
-    "bicubic": lambda p: F.interpolate((p * p).view(1, 1, 2, 3), size=(3, 5), mode="bicubic", align_corners=True) * p[:5],
-    "antialiased": lambda p: F.interpolate((p * p).view(1, 1, 2, 3), size=(2, 2), mode="bilinear", antialias=True) * p[:2],
-}
 P = torch.linspace(0.3, 1.2, 6, dtype=DOUBLE)
-LETTERS = {"f": jacfwd, "r": jacrev, "v": lambda f: lambda x: vmap(f)(x.expand(2, *x.shape))}
-WORDS = ["".join(word) for n in (1, 2) for word in itertools.product("frv", repeat=n) if set(word) != {"v"}]
-
-
-@pytest.mark.parametrize("name", NESTED)
-def test_a_nesting_is_that_of_torchs_reverse_mode(name):
-    for word in WORDS:
-        ours, theirs = inside(NESTED[name]), NESTED[name]
-        for letter in reversed(word):
-            ours, theirs = LETTERS[letter](ours), LETTERS[letter.replace("f", "r")](theirs)
-        assert_close(ours(P), theirs(P), rtol=1e-9, atol=1e-9)
-    torch._dynamo.reset()
-    compiled = torch.compile(jacrev(inside(NESTED[name])), fullgraph=True, backend="aot_eager")
-    assert_close(compiled(P), jacrev(NESTED[name])(P), rtol=1e-9, atol=1e-9)
 
 
 def s(*shape):

@@ -1,13 +1,11 @@
 """The activations but sigmoid, ReLU and softmax."""
 
-import itertools
 from contextlib import nullcontext
 
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import HALF, inside, nested
-from torch.func import jacfwd, jacrev, vmap
+from samples import HALF, inside
 from torch.testing import assert_close
 
 from manualgrad import audit, by_hand
@@ -206,55 +204,6 @@ def test_what_is_wrong_is_said_by_torch(wrong):
 
 def elu(x, alpha, scale, c):
     return torch.where(x > 0, scale * x, scale * alpha * (torch.exp(c * x) - 1))
-
-
-COMPOSITIONS = {
-    "tanh": lambda x: (x.exp() - (-x).exp()) / (x.exp() + (-x).exp()),
-    "silu": lambda x: x / (1 + (-x).exp()),
-    "mish": lambda x: x * ((1 + x.exp()) ** 2 - 1) / ((1 + x.exp()) ** 2 + 1),
-    "gelu": lambda x: x * (1 + torch.erf(x / 2**0.5)) / 2,
-    "gelu, tanh": lambda x: x / 2 * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (x + 0.044715 * x**3))),
-    "leaky_relu": lambda x: torch.where(x > 0, x, 0.2 * x),
-    "elu, 2": lambda x: elu(x, 2, 1, 1),
-    "selu": lambda x: elu(x, 1.6732632423543772, 1.0507009873554805, 1),
-    "celu, 2": lambda x: elu(x, 2, 1, 0.5),
-    "hardtanh, wide": lambda x: torch.where(x < -2, -2, torch.where(x > 6, 6, x)),
-    "hardsigmoid": lambda x: torch.where(x < -3, 0, torch.where(x > 3, 1, x / 6 + 0.5)),
-    "hardswish": lambda x: torch.where(x < -3, 0, torch.where(x > 3, x, x * x / 6 + x / 2)),
-    "softplus, steep": lambda x: torch.where(3 * x > 2, x, torch.log(1 + torch.exp(3 * x)) / 3),
-    "logsigmoid": lambda x: -torch.log(1 + torch.exp(-x)),
-    "softsign": lambda x: x / (1 + torch.where(x > 0, x, -x)),
-}
-LETTERS = {"f": jacfwd, "r": jacrev, "v": lambda f: lambda x: vmap(f)(torch.stack([x, 2 * x]))}
-IN_REVERSE = {**LETTERS, "f": jacrev}
-WORDS = ["".join(word) for n in (1, 2) for word in itertools.product("frv", repeat=n)]
-
-
-@pytest.mark.parametrize("word", WORDS)
-@pytest.mark.parametrize("name", COMPOSITIONS)
-def test_every_nesting_has_the_derivatives_of_the_composition(name, word):
-    x = torch.tensor([-4.3, -1.3, 0.4, 3.7], dtype=DOUBLE)
-    found = nested(inside(CALLS[name]), word, LETTERS)(x)
-    assert_close(found, nested(COMPOSITIONS[name], word, IN_REVERSE)(x))
-
-
-@pytest.mark.parametrize("name", ["leaky_relu", "celu, 2", "hardtanh", "gelu, tanh"])
-def test_torch_compile_takes_the_whole_graph(name):
-    x = torch.randn(3, 4, requires_grad=True)
-    g = torch.randn(3, 4)
-    y = torch.compile(inside(CALLS[name]), fullgraph=True, backend="aot_eager")(x)
-    assert_close(torch.autograd.grad(y, x, g), torch.autograd.grad(CALLS[name](x), x, g))
-
-
-@each_call
-def test_under_autocast_the_dtypes_are_torchs(call, device):
-    x = torch.randn(3, 4, dtype=torch.bfloat16, device=device, requires_grad=True)
-    results = []
-    for block in (by_hand, nullcontext):
-        with torch.autocast(device.type, torch.bfloat16), block():
-            y = call(x)
-        results.append((y.dtype, torch.autograd.grad(y.float().square().sum(), x)[0].dtype))
-    assert results[0] == results[1]
 
 
 def test_the_slope_of_hardsigmoid_is_a_sixth_in_float64():

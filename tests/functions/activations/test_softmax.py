@@ -1,16 +1,12 @@
 """softmax and log_softmax."""
 
-import itertools
-from contextlib import nullcontext
-
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import inside, nested
-from torch.func import jacfwd, jacrev, vmap
+from samples import inside
 from torch.testing import assert_close
 
-from manualgrad import audit, by_hand
+from manualgrad import audit
 from manualgrad.functions import _chunked
 
 T = torch.Tensor
@@ -65,43 +61,6 @@ def test_large_arrays_in_parts_have_the_same_gradient(function, dim, layout, dty
     (expected,) = torch.autograd.grad(function(x, dim), x, g)
     assert_close(gradient, expected)
     assert written or layout is not LAYOUTS["contiguous"]
-
-
-LETTERS = {"f": jacfwd, "r": jacrev, "v": lambda f: lambda x: vmap(f)(torch.stack([x, 2 * x]))}
-IN_REVERSE = {**LETTERS, "f": jacrev}
-WORDS = ["".join(word) for n in (1, 2) for word in itertools.product("frv", repeat=n)]
-COMPOSITIONS = {
-    torch.softmax: lambda x, dim: x.exp() / x.exp().sum(dim, keepdim=True),
-    torch.log_softmax: lambda x, dim: x - x.exp().sum(dim, keepdim=True).log(),
-}
-
-
-@pytest.mark.parametrize("word", WORDS)
-@pytest.mark.parametrize("function", COMPOSITIONS)
-def test_every_nesting_has_the_derivatives_of_the_composition(function, word):
-    x = torch.randn(3, dtype=DOUBLE)
-    found = nested(inside(lambda t: function(t, 0)), word, LETTERS)(x)
-    assert_close(found, nested(lambda t: COMPOSITIONS[function](t, 0), word, IN_REVERSE)(x))
-
-
-@pytest.mark.parametrize("function", COMPOSITIONS)
-def test_torch_compile_takes_the_whole_graph(function):
-    x = torch.randn(3, 4, requires_grad=True)
-    g = torch.randn(3, 4)
-    y = torch.compile(inside(lambda t: function(t, 1)), fullgraph=True, backend="aot_eager")(x)
-    assert_close(torch.autograd.grad(y, x, g), torch.autograd.grad(function(x, 1), x, g))
-
-
-@pytest.mark.parametrize("dtype", [None, DOUBLE, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("function", [torch.softmax, torch.log_softmax])
-def test_under_autocast_the_dtypes_are_torchs(function, dtype, device):
-    x = torch.randn(3, 4, dtype=torch.bfloat16, device=device, requires_grad=True)
-    results = []
-    for block in (by_hand, nullcontext):
-        with torch.autocast(device.type, torch.bfloat16), block():
-            y = function(x, 1, dtype=dtype)
-        results.append((y.dtype, torch.autograd.grad(y.float().square().sum(), x)[0].dtype))
-    assert results[0] == results[1]
 
 
 @pytest.mark.parametrize("function", [torch.softmax, torch.log_softmax])

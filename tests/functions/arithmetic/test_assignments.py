@@ -1,4 +1,4 @@
-"""Scattering, repeating and windows: on PyTorch's samples, and by hand."""
+"""An assignment to elements, in place: by hand, also on a view."""
 
 import pytest
 import torch

@@ -1,11 +1,8 @@
 """Rounding, signs and remainders: where the derivative is 0, where it is 1, and where it is −⌊a/b⌋."""
 
-import itertools
-
 import pytest
 import torch
 from samples import inside
-from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 
 from manualgrad import audit
@@ -68,26 +65,3 @@ def test_floor_divide_has_a_derivative_of_0_where_torch_raises(call):
 def test_the_remainder_of_a_number_has_a_derivative_where_torch_raises():
     x = s(3, 4).requires_grad_()
     torch.autograd.gradcheck(inside(lambda x: 7.3 % x), x, check_forward_ad=True)
-
-
-NESTED = {
-    "rounding": lambda p: (3 * p).floor() * p + p.ceil() * p * p + torch.round(p * p, decimals=1) * p + p.trunc() * p,
-    "frac and sign": lambda p: (p * p).frac() * p + p.sign() * p,
-    "remainder": lambda p: (p * p) % p[0] * p + torch.fmod(p * p, p[1]) * p,
-    "div": lambda p: torch.div(p, p[0] * p, rounding_mode="floor") * p + torch.div(p, 0.3, rounding_mode="trunc") * p * p,
-}
-P = torch.linspace(0.31, 1.23, 6, dtype=DOUBLE)
-LETTERS = {"f": jacfwd, "r": jacrev, "v": lambda f: lambda x: vmap(f)(x.expand(2, *x.shape))}
-WORDS = ["".join(word) for n in (1, 2) for word in itertools.product("frv", repeat=n) if set(word) != {"v"}]
-
-
-@pytest.mark.parametrize("name", NESTED)
-def test_a_nesting_is_that_of_torchs_reverse_mode(name):
-    for word in WORDS:
-        ours, theirs = inside(NESTED[name]), NESTED[name]
-        for letter in reversed(word):
-            ours, theirs = LETTERS[letter](ours), LETTERS[letter.replace("f", "r")](theirs)
-        assert_close(ours(P), theirs(P), rtol=1e-9, atol=1e-9)
-    torch._dynamo.reset()
-    compiled = torch.compile(jacrev(inside(NESTED[name])), fullgraph=True, backend="aot_eager")
-    assert_close(compiled(P), jacrev(NESTED[name])(P), rtol=1e-9, atol=1e-9)

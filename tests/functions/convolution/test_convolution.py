@@ -345,15 +345,6 @@ def test_gradients_of_each_example():
     assert_close(of_each, expected)
 
 
-@pytest.mark.parametrize("name", ["all, with a rest", "depthwise", "one place", "transposed"])
-def test_compiled_it_is_one_graph(name):
-    function = CALLS[name][0]
-    compiled = torch.compile(inside(function), backend="aot_eager", fullgraph=True)
-    inputs = inputs_of(name)
-    g = random_like(function(*inputs).detach())
-    assert_close(derivatives_of(compiled, inputs, g), derivatives_of(function, inputs, g))
-
-
 def derivatives_of(function, inputs, g):
     return torch.autograd.grad(function(*inputs), inputs, g)
 
@@ -364,22 +355,6 @@ def test_compiled_with_changing_sizes_it_is_one_graph():
         inputs = random(*shape), random(4, 3, 3, 3)
         g = random_like(F.conv2d(*inputs, None, 2, 1).detach())
         assert_close(derivatives_of(compiled, inputs, g), derivatives_of(lambda x, K: F.conv2d(x, K, None, 2, 1), inputs, g))
-
-
-DTYPES = [(torch.float32, torch.float32), (torch.float32, torch.bfloat16), (torch.bfloat16, torch.bfloat16), (DOUBLE, DOUBLE)]
-
-
-@pytest.mark.parametrize("dtypes", DTYPES, ids=str)
-@pytest.mark.parametrize("name", ["stride", "transposed", "same, one more behind"])
-def test_under_autocast_the_dtypes_are_torchs(name, dtypes):
-    seen = []
-    for f in (inside(CALLS[name][0]), CALLS[name][0]):
-        x, K, b = inputs_of(name)
-        leaves = [t.detach().to(dtype).requires_grad_() for t, dtype in zip((x, K, b), (*dtypes, dtypes[1]), strict=True)]
-        with torch.autocast("cpu", torch.bfloat16):
-            y = f(*leaves)
-        seen.append([t.dtype for t in (y, *torch.autograd.grad(y.sum(), leaves))])
-    assert seen[0] == seen[1]
 
 
 def test_modules_are_by_hand():

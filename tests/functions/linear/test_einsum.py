@@ -1,12 +1,9 @@
 """einsum, tensordot and their like: equations of every kind against torch's own."""
 
-import itertools
-
 import pytest
 import torch
 from samples import inside
 from torch.backends import opt_einsum
-from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 
 from manualgrad import audit
@@ -107,30 +104,6 @@ def test_what_is_wrong_is_said_by_torch(wrong):
     expected = outcome(wrong)
     assert isinstance(expected, tuple)
     assert outcome(inside(wrong)) == expected
-
-
-NESTED = {
-    "einsum": lambda p: torch.einsum("ij,kj,l->ik", p.view(2, 3) ** 2, p.view(2, 3), p) * p[:2],
-    "a diagonal": lambda p: torch.einsum("...ii->...i", p[:4].view(2, 2)) * torch.einsum("i,i", p, p * p),
-    "tensordot": lambda p: (
-        torch.tensordot(p.view(2, 3) ** 2, p.view(3, 2), 1) * torch.inner(p, p**2) + torch.outer(p[:2] ** 2, p[:2])
-    ),
-}
-P = torch.linspace(0.3, 1.2, 6, dtype=DOUBLE)
-LETTERS = {"f": jacfwd, "r": jacrev, "v": lambda f: lambda x: vmap(f)(x.expand(2, *x.shape))}
-WORDS = ["".join(word) for n in (1, 2) for word in itertools.product("frv", repeat=n) if set(word) != {"v"}]
-
-
-@pytest.mark.parametrize("name", NESTED)
-def test_a_nesting_is_that_of_torchs_reverse_mode(name):
-    for word in WORDS:
-        ours, theirs = inside(NESTED[name]), NESTED[name]
-        for letter in reversed(word):
-            ours, theirs = LETTERS[letter](ours), LETTERS[letter.replace("f", "r")](theirs)
-        assert_close(ours(P), theirs(P), rtol=1e-9, atol=1e-9)
-    torch._dynamo.reset()
-    compiled = torch.compile(jacrev(inside(NESTED[name])), fullgraph=True, backend="aot_eager")
-    assert_close(compiled(P), jacrev(NESTED[name])(P), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("equation", ["ij,jk->ik", "ij,kl->ijkl", "ij,ij->ij"])

@@ -178,13 +178,6 @@ def test_classes_may_be_batched_alone(function):
     assert_close(found, torch.stack([jacrev(function)(x, y_i) for y_i in y]))
 
 
-@pytest.mark.parametrize("y", [Y, torch.rand(3, 4)], ids=["classes", "distributions"])
-def test_torch_compile_takes_the_whole_graph(y):
-    x = X.clone().requires_grad_()
-    C = torch.compile(inside(lambda t: F.cross_entropy(t, y)), fullgraph=True, backend="aot_eager")(x)
-    assert_close(torch.autograd.grad(C, x), torch.autograd.grad(F.cross_entropy(x, y), x))
-
-
 @pytest.mark.parametrize("function", [F.cross_entropy, F.nll_loss])
 @pytest.mark.parametrize("weight_dtype", [None, torch.float32, torch.bfloat16], ids=str)
 def test_under_autocast_the_dtypes_are_torchs(function, weight_dtype, device):

@@ -4,7 +4,6 @@ torch's own second derivatives of layer_norm in forward mode, and its third ones
 175754).
 """
 
-import itertools
 import math
 from contextlib import nullcontext
 
@@ -12,7 +11,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from samples import HALF, assert_as_close, inside
-from torch.func import jacfwd, jacrev, vmap
 from torch.testing import assert_close
 
 from manualgrad import audit, by_hand
@@ -163,40 +161,6 @@ def test_rms_norm_takes_any_two_dtypes(x_dtype, w_dtype):
         assert_close(found, expected, rtol=tolerance, atol=tolerance)
 
 
-NESTED = {
-    "layer": lambda f, x, w, b: f(x, (3,), w, b),
-    "rms": lambda f, x, w, b: f(x, (3,), w),
-    "layer without w and b": lambda f, x, w, b: f(x, (3,)),
-}
-LETTERS = {
-    "f": lambda f, i: jacfwd(f, i),
-    "r": lambda f, i: jacrev(f, i),
-    "v": lambda f, i: (
-        lambda *a: vmap(f, tuple(0 if j == i else None for j in range(3)))(
-            *(torch.stack([t, t * t + 1]) if j == i else t for j, t in enumerate(a))
-        )
-    ),
-}
-WORDS = ["".join(word) for n in (1, 2) for word in itertools.product("frv", repeat=n)]
-
-
-@pytest.mark.parametrize("argument", [0, 1])
-@pytest.mark.parametrize("word", [*WORDS, "rrr", "ffr", "frr", "rff", "fff", "vff", "fvf"])
-@pytest.mark.parametrize("case", NESTED)
-def test_nestings_are_those_of_the_elementary_composition(case, word, argument):
-    """The nestings ff, rf and rrr are among those that torch's layer_norm has wrong."""
-
-    def nested(f, word):
-        cost = lambda *a: (NESTED[case](f, *a) ** 3).sin().sum(-1)  # noqa: E731
-        for letter in reversed(word):
-            cost = LETTERS[letter](cost, argument)
-        return cost
-
-    norm, composition = PAIRS[case.split()[0]]
-    x, w, b = (t.detach() for t in (rand(2, 3), rand(3), rand(3)))
-    assert_close(nested(inside(norm), word)(x, w, b), nested(composition, word.replace("f", "r"))(x, w, b))
-
-
 @each_norm
 def test_second_and_third_derivatives_by_autograd(norm, composition):
     inputs = (rand(3, 2, 3), rand(2, 3), rand(2, 3))[: 2 if norm is rms else 3]
@@ -230,16 +194,6 @@ def test_what_comes_back_to_the_statistics_is_used():
         assert_close(value, other)
         g = torch.randn_like(other)
         assert_close(*(torch.autograd.grad(t, x, g, retain_graph=True) for t in (value, other)))
-
-
-@each_norm
-def test_torch_compile_takes_the_whole_graph(norm, composition):
-    torch._dynamo.reset()
-    x, w, b = rand(4, 3), rand(3), rand(3)
-    compiled = torch.compile(inside(lambda x: norm(x, (3,), w, b)), backend="aot_eager", fullgraph=True)
-    g = torch.randn_like(x)
-    assert_close(*(torch.autograd.grad(f(x), (x, w), g) for f in (compiled, lambda x: norm(x, (3,), w, b))))
-    torch._dynamo.reset()
 
 
 ERRORS = {

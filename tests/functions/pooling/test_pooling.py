@@ -1,21 +1,15 @@
 """Pooling under by_hand, held against torch's own and against compositions of elementary operations."""
 
-import itertools
-
 import pytest
 import torch
 import torch.nn.functional as F
 from samples import HALF, assert_same, copy_of, inside
-from torch.func import jacfwd, jacrev, vmap
+from torch.func import vmap
 from torch.testing import assert_close
-from torch.testing._internal.common_methods_invocations import op_db
 
 from manualgrad import audit, by_hand
 
 DOUBLE = torch.float64
-_nn = torch._C._nn
-NAMES = [f"nn.functional.{kind}_pool{n}d" for kind in ("max", "avg", "adaptive_avg") for n in (1, 2, 3)]
-OPS = [op for op in op_db if op.name in NAMES]
 
 
 def first(value):
@@ -33,32 +27,6 @@ def assert_agrees(function, tree):
     value = first(inside(function)(*copy_of(tree)[0], **tree[1]))
     assert not value.requires_grad or not audit(value).native
     assert_same(lambda t: first(inside(function)(*t[0], **t[1])), lambda t: first(function(*t[0], **t[1])), tree)
-
-
-@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32, *HALF], ids=str)
-@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
-def test_an_operator_agrees_on_torchs_samples(op, dtype, device):
-    if dtype not in op.supported_backward_dtypes(device.type):
-        pytest.skip(f"torch's own has no gradient of {dtype}")
-    many = "max" in op.name
-    step = (24 if dtype == DOUBLE else 96) if many else 1
-    for sample in itertools.islice(op.sample_inputs(device, dtype, requires_grad=True), 5 if many else 0, None, step):
-        assert_agrees(op, ((sample.input, *sample.args), sample.kwargs))
-
-
-@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
-def test_an_operator_raises_torchs_error_on_every_error_sample(op, device):
-    def outcome(call):
-        try:
-            return (type(call()),)
-        except Exception as error:
-            return type(error), str(error)
-
-    for sample in op.error_inputs(device.type):
-        arguments, kwargs = (sample.sample_input.input, *sample.sample_input.args), sample.sample_input.kwargs
-        arguments = [a.requires_grad_() if isinstance(a, torch.Tensor) and a.is_floating_point() else a for a in arguments]
-        found, expected = (outcome(lambda f=f: f(*arguments, **kwargs)) for f in (inside(op), op))  # noqa: B023
-        assert found == expected
 
 
 CALLS = {
@@ -213,31 +181,6 @@ def windows(x, kernel, stride):
     return x.unfold(-2, kernel, stride).unfold(-2, kernel, stride).flatten(-2)
 
 
-NESTED = {
-    "max": (lambda x: F.max_pool2d(x, 3, 2), lambda x: windows(x, 3, 2).max(-1).values),
-    "avg": (lambda x: F.avg_pool2d(x, 3, 2), lambda x: windows(x, 3, 2).sum(-1) / 9),
-    "avg side by side": (lambda x: F.avg_pool2d(x[..., :4, :4], 2), lambda x: windows(x[..., :4, :4], 2, 2).sum(-1) / 4),
-    "adaptive": (lambda x: F.adaptive_avg_pool2d(x, 2), lambda x: windows(x, 3, 2).sum(-1) / 9),
-}
-LETTERS = {"f": jacfwd, "r": jacrev, "v": lambda f: lambda x: vmap(f)(torch.stack([x, 2 * x]))}
-WORDS = ["".join(word) for n in (1, 2) for word in itertools.product("frv", repeat=n)]
-
-
-@pytest.mark.parametrize("word", WORDS)
-@pytest.mark.parametrize(("call", "composition"), NESTED.values(), ids=NESTED)
-def test_nestings_are_those_of_the_elementary_composition(call, composition, word):
-    def nested(f, word):
-        def cost(x):
-            return (f(x.sin()) ** 3).sum((-1, -2))
-
-        for letter in reversed(word):
-            cost = LETTERS[letter](cost)
-        return cost
-
-    x = spaced(1, 2, 5, 5).detach()
-    assert_close(nested(inside(call), word)(x), nested(composition, word.replace("f", "r"))(x))
-
-
 @pytest.mark.parametrize("name", ["max, overlapping", "avg, overlapping, without the padding"])
 def test_two_vmaps_and_batched_gradients(name):
     call, x = CALLS[name], spaced(2, 3, 2, 1, 6, 7).detach()
@@ -289,16 +232,6 @@ def test_compiled_with_changing_sizes_it_is_one_graph(name):
         y, expected = compiled(x), CALLS[name](x)
         g = torch.randn_like(y)
         assert_close(torch.autograd.grad(y, x, g), torch.autograd.grad(expected, x, g))
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("name", ["max, overlapping", "avg, overlapping, without the padding", "adaptive, overlapping"])
-def test_under_autocast_the_dtypes_are_torchs(name, dtype):
-    x = laid_out("contiguous", dtype)
-    with torch.autocast("cpu", torch.bfloat16):
-        values = [f(x) for f in (inside(CALLS[name]), CALLS[name])]
-    assert values[0].dtype == values[1].dtype
-    assert torch.autograd.grad(values[0].sum(), x)[0].dtype == dtype
 
 
 def test_of_a_class_and_with_odd_arguments():
