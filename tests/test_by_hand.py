@@ -576,3 +576,40 @@ def test_audit_says_that_a_compiled_region_is_one_node():
 )
 def test_a_view_that_repeats_is_arithmetic(view):
     assert audit(view(torch.rand(3, requires_grad=True))).native
+
+
+class Misspelled(Function):
+    """y = 2x, whose jvp asks the ctx for an attribute that nobody set."""
+
+    @staticmethod
+    def forward(x):
+        return 2 * x
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, g):
+        return 2 * g
+
+    @staticmethod
+    def jvp(ctx, dx):
+        return dx * ctx.factor
+
+
+class MisspelledAtOnce(Misspelled):
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.shape = ctx.missing
+
+
+def test_a_name_misspelled_in_a_functions_own_methods_raises(monkeypatch):
+    """PyTorch must not answer in its place without a word."""
+    x = torch.rand(3)
+    monkeypatch.setitem(_catalogue.CATALOGUE, torch.sin, Misspelled.apply)
+    with pytest.raises(AttributeError, match="factor"):
+        jvp(inside(torch.sin), (x,), (x,))
+    monkeypatch.setitem(_catalogue.CATALOGUE, torch.sin, MisspelledAtOnce.apply)
+    with pytest.raises(AttributeError, match="missing"):
+        inside(torch.sin)(x.requires_grad_())

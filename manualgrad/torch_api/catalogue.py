@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 from manualgrad.function.in_place import copy_into
 from manualgrad.torch_api.signatures import Signature, rebound, signatures
@@ -28,6 +29,7 @@ __all__ = [
     "answers",
     "aten_signature",
     "explained",
+    "is_not_about_the_call",
 ]
 
 _Call = TypeVar("_Call", bound=Callable[..., Any])
@@ -43,6 +45,9 @@ METHODS_IN_PYTHON: dict[str, Callable[..., Any]] = {}
 
 HAS_OWN_ERRORS: dict[Callable[..., Any], Callable[..., str | None]] = {}
 """Calls whose errors name the argument, each with the function that says what is wrong."""
+
+_OWN_OBJECTS = (FunctionCtx, types.ModuleType)
+_dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 
 CALL_ERRORS = (RuntimeError, TypeError, AttributeError, ValueError, IndexError)
 
@@ -114,7 +119,7 @@ def answered(call: Callable[..., Any], torchs: Any, args: Any, kwargs: Any) -> A
     try:
         answer = call(*args, **kwargs)
     except CALL_ERRORS as found:
-        if isinstance(found, torch.OutOfMemoryError):
+        if is_not_about_the_call(found):
             raise
         answer, error = NotImplemented, found
     if answer is not NotImplemented:
@@ -125,6 +130,13 @@ def answered(call: Callable[..., Any], torchs: Any, args: Any, kwargs: Any) -> A
     if error is not None and call in HAS_OWN_ERRORS:
         raise explained(error, call, args, kwargs)
     return NotImplemented
+
+
+def is_not_about_the_call(error: Exception) -> bool:
+    """Return whether an error must not make PyTorch answer: out of memory, or a name misspelled in a Function's own methods."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, AttributeError) and not _dynamo_is_tracing() and isinstance(error.obj, _OWN_OBJECTS)
 
 
 def explained(error: Exception, call: Callable[..., Any], args: Any, kwargs: Any) -> Exception:

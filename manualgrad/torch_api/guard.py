@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.overrides import handle_torch_function, has_torch_function
 
-from manualgrad.torch_api.catalogue import CALL_ERRORS, HAS_OWN_ERRORS, answers, explained
+from manualgrad.torch_api.catalogue import CALL_ERRORS, HAS_OWN_ERRORS, answers, explained, is_not_about_the_call
 from manualgrad.torch_api.mode import by_hand
 from manualgrad.torch_api.python_functions import COPIES
 from manualgrad.torch_api.reference import of_function
@@ -132,7 +132,7 @@ def _guarded(call: Callable[..., Any], torchs: Callable[..., Any], otherwise: Ca
                 return otherwise(*args, **kwargs)
             answer = call(*args, **kwargs) if isinstance(input, Tensor) else NotImplemented
         except CALL_ERRORS as found:
-            if isinstance(found, torch.OutOfMemoryError):
+            if is_not_about_the_call(found):
                 raise
             answer, error = NotImplemented, found
         if answer is not NotImplemented:
