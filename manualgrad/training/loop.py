@@ -154,7 +154,7 @@ class Training:
         self.cost = torch.zeros((), device=device)
         self._cost_sum = torch.zeros((), device=device)
         self.graphed, self.warn = graphed and device.type == "cuda" and processes.size == 1, warn
-        self._step = self._as_graph()
+        self._current_step = self._as_graph()
         self._start = time.perf_counter()
         self._random_before_shuffle = generator.get_state()
 
@@ -179,7 +179,7 @@ class Training:
                 self._shuffle()
             rate = self.lr * SCHEDULES[self.schedule](self.epoch - 1, self.epochs)
             for batch in self._order.split(self.batch_size)[self.step :]:
-                self.cost = self._step(batch, rate)
+                self.cost = self._current_step(batch, rate)
                 self.step += 1
                 after_step()
             test_cost, right = _evaluate(self.model, self.test, self.processes, self.cost_name)
@@ -208,12 +208,12 @@ class Training:
         self._order = torch.randperm(len(self.training), generator=self.generator, device=self.training.x.device)
 
     def _as_graph(self) -> Callable[[Tensor, float], Tensor]:
-        """`_take`, on a GPU as a CUDA graph that is not recorded yet."""
+        """`_eager_step`, on a GPU as a CUDA graph that is not recorded yet."""
         if not self.graphed:
-            return self._take
-        return GraphedStep(self._take, min(self.batch_size, len(self.training)), self.generator, self.warn)
+            return self._eager_step
+        return GraphedStep(self._eager_step, min(self.batch_size, len(self.training)), self.generator, self.warn)
 
-    def _take(self, batch: Tensor, rate: float) -> Tensor:
+    def _eager_step(self, batch: Tensor, rate: float) -> Tensor:
         """The step of the mini-batch of these rows, and its cost before."""
         cost = self.processes.add_up(self.take_step(*self._examples(batch), rate, len(batch)))
         # Added up in each step, as any may be the last before a checkpoint, which one process writes for all.
@@ -245,7 +245,7 @@ class Training:
         """Be where the Training was whose state this is."""
         self.model.load_state_dict(state["model"])
         self.take_step.load_state_dict(state["take_step"])
-        self._step = self._as_graph()  # the optimizer's state is in other tensors now
+        self._current_step = self._as_graph()  # the optimizer's state is in other tensors now
         self.results = [EpochResult(**result) for result in state["results"]]
         self.step = state["step"]
         self._cost_sum.copy_(state["cost_sum"])

@@ -90,7 +90,7 @@ class AutogradStep:
 
     def __call__(self, x: Tensor, y: Tensor, rate: float, n: int) -> Tensor:
         try:
-            return self._step(x, y, rate, n)
+            return self._update(x, y, rate, n)
         except RuntimeError:
             # What the scaler knows of the step that failed would be taken for the next one's.
             self.scaler._per_optimizer_states.clear()
@@ -98,7 +98,7 @@ class AutogradStep:
             vars(self.optimizer).pop("found_inf", None)
             raise
 
-    def _step(self, x: Tensor, y: Tensor, rate: float, n: int) -> Tensor:
+    def _update(self, x: Tensor, y: Tensor, rate: float, n: int) -> Tensor:
         self.optimizer.param_groups[0]["lr"] = rate
         with self.autocast:
             C = costs.total(self.cost, self.model(x), y, self.F) / n

@@ -155,7 +155,7 @@ def test_a_training_whose_steps_are_graphs_ends_bit_for_bit_as_without(how, dist
             training.model.compile()
         list(training.run())
         assert training.graphed == as_graphs
-        assert not as_graphs or training._step.rate == training.results[-1].lr
+        assert not as_graphs or training._current_step.rate == training.results[-1].lr
         found.append(outcome(training))
     (results, parameters), (expected_results, expected) = found
     assert results == expected_results
