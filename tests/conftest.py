@@ -8,6 +8,7 @@ import torch
 from browsers import chromium
 from datasets import write_dataset
 from paths import TRAIN
+from slowest import Slowest
 from torch.testing._internal.opinfo.core import OpInfo
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # there is one of them for each core
@@ -27,12 +28,37 @@ def pytest_xdist_make_scheduler(config, log):
 
 def pytest_addoption(parser):
     parser.addoption("--seed", type=int, default=0, help="the seed of what the tests draw (default 0)")
+    parser.addini("slowest_tests_budget", "seconds that the slowest 20 tests of the default run may take together")
 
 
 def pytest_configure(config):
     """PyTorch draws its samples from a seed of its own; from another seed of ours they are others."""
     if config.getoption("seed"):
         OpInfo.sample_inputs = partialmethod(OpInfo.sample_inputs, set_seed=False)
+    if is_the_default_run(config) and "PYTEST_XDIST_WORKER" not in os.environ:
+        config.pluginmanager.register(Budget(config))
+
+
+def is_the_default_run(config):
+    return config.args_source is config.ArgsSource.TESTPATHS and not config.option.keyword and "not" in config.option.markexpr
+
+
+class Budget:
+    """Fails the default run if its slowest tests exceed their budget."""
+
+    def __init__(self, config):
+        self.slowest = Slowest(float(config.getini("slowest_tests_budget")))
+
+    def pytest_runtest_logreport(self, report):
+        self.slowest.add(report.nodeid, report.duration)
+
+    def pytest_sessionfinish(self, session):
+        if self.slowest.report() and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter):
+        for line in self.slowest.report() or ():
+            terminalreporter.write_line(line, red=True)
 
 
 def pytest_pycollect_makemodule(parent):

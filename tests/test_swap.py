@@ -200,11 +200,11 @@ ALONE = {
         r"parametrized torch\.nn\.Linear: swap the model before",
     ),
     "sharded": (sharded, r"torch\.nn\.Linear sharded by fully_shard: swap the model before"),
-    "lazy": (lazy, "LazyLinear before its first call"),
+    "lazy": (lazy, "uninitialized LazyLinear: swap the model after"),
     "quantized": (lambda: torch.ao.nn.quantized.Linear(2, 3), "quantized Linear: it has no gradient"),
     "dynamically quantized": (lambda: torch.ao.nn.quantized.dynamic.Linear(2, 3), "quantized Linear"),
     "scripted": (scripted, "Linear in TorchScript: swap the model before"),
-    "forward": (with_a_forward_of_its_own, "Linear with a forward of its own"),
+    "forward": (with_a_forward_of_its_own, "Linear with a forward set on the instance"),
 }
 
 
@@ -232,7 +232,7 @@ def test_a_lazy_layer_is_swapped_after_its_first_call():
 def test_unswap_leaves_a_cost_that_torch_has_not():
     cost = nn.MSELoss(reduction="batchmean")
     assert type(unswap(cost)) is nn.MSELoss
-    assert "unswap leaves it, as torch.nn has no reduction 'batchmean'" in str(swap_report(cost))
+    assert "unswap leaves it alone: torch.nn does not have the reduction 'batchmean'" in str(swap_report(cost))
 
 
 def test_the_report_changes_nothing_and_prints_as_a_table():
@@ -250,17 +250,17 @@ def test_the_report_changes_nothing_and_prints_as_a_table():
         "    1",
         "swap would make hand-written: 1 Linear",
         "    2",
-        f"left alone: 1 {__name__}.Subclass, a subclass of torch.nn.Linear: its forward may be another",
+        f"left alone: 1 {__name__}.Subclass, a subclass of torch.nn.Linear: its forward may differ",
         "    3",
         "",
-        "Functions and operators that a forward calls (F.relu, x + y) are no modules: audit(output) counts them, "
+        "Functions and operators that a forward calls (F.relu, x + y) are not modules: audit(output) counts them, "
         "and `with manualgrad.by_hand():` differentiates them by hand.",
     ]
 
 
 def test_a_report_of_nothing_says_so():
     first, _, last = str(swap_report(torch.nn.Flatten())).splitlines()
-    assert first == "none of the layers in this model is one that manualgrad.nn has"
+    assert first == "manualgrad.nn does not have any of this model's layers"
     assert last.endswith("`with manualgrad.by_hand():` differentiates them by hand.")
 
 
@@ -269,7 +269,7 @@ def test_a_layer_that_has_no_hand_written_one_is_reported_and_a_container_is_not
     model = torch.nn.Sequential(*layers, torch.nn.Sequential(torch.nn.Linear(2, 2)), torch.nn.ModuleList())
     report = swap_report(model)
     assert report.left_alone == {
-        str(i): f"{name}: torch's own, as manualgrad.nn has none" for i, name in enumerate(("LSTM", "Bilinear", "CTCLoss"))
+        str(i): f"{name}: manualgrad.nn does not have this layer" for i, name in enumerate(("LSTM", "Bilinear", "CTCLoss"))
     }
     assert list(report.to_swap) == ["5.0"]
     assert swap_report(swap(model)).left_alone == report.left_alone
@@ -277,10 +277,11 @@ def test_a_layer_that_has_no_hand_written_one_is_reported_and_a_container_is_not
 
 @pytest.mark.parametrize("function", [swap, unswap, swap_report])
 @pytest.mark.parametrize(
-    ("model", "what"), [(None, "a NoneType"), ([torch.nn.ReLU()], "a list"), (torch.nn.Linear, "the class Linear")]
+    ("model", "what"),
+    [(None, "a NoneType"), ([torch.nn.ReLU()], "a list"), (torch.nn.Linear, "the class Linear: pass an instance")],
 )
 def test_what_is_no_module_is_refused(function, model, what):
-    with pytest.raises(TypeError, match=rf"^{function.__name__}: model must be a torch\.nn\.Module, and is {what}$"):
+    with pytest.raises(TypeError, match=rf"^{function.__name__}: model must be a torch\.nn\.Module, got {what}$"):
         function(model)
 
 
@@ -288,7 +289,7 @@ def test_a_sync_batch_norm_made_of_ours_is_torchs_and_is_reported():
     net = torch.nn.SyncBatchNorm.convert_sync_batchnorm(swap(torch.nn.Sequential(torch.nn.BatchNorm2d(3), torch.nn.ReLU())))
     assert type(net[0]) is torch.nn.SyncBatchNorm
     assert type(swap(net)[0]) is torch.nn.SyncBatchNorm
-    assert "its statistics are those of all processes" in swap_report(net).left_alone["0"]
+    assert "its statistics span all processes" in swap_report(net).left_alone["0"]
 
 
 def test_a_subclass_is_reported_under_the_layer_that_it_is_nearest_to():

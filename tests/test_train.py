@@ -94,52 +94,52 @@ def test_ctrl_c_saves_what_was_trained_so_far(tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert "the network is saved as it was then" in out
+    assert "the network was saved" in out
     make_network([784, 16, 16, 10]).load_state_dict(torch.load(tmp_path / "out" / "model.pt", weights_only=True))
     assert (tmp_path / "out" / "curve.png").is_file()
 
 
 BAD_OPTIONS = {
-    "--hidden -3": "'-3' is not a whole number above 0",
-    "--hidden 16 0": "'0' is not a whole number above 0",
-    "--epochs 0": "'0' is not a whole number above 0",
-    "--epochs many": "'many' is not a whole number above 0",
-    "--batch-size -1": "'-1' is not a whole number above 0",
-    "--lr 0": "'0' is not a number above 0",
-    "--lr nan": "'nan' is not a number above 0",
-    "--lr inf": "'inf' is not a number above 0",
-    "--lr fast": "'fast' is not a number above 0",
-    "--seed -1": "'-1' is not a whole number from 0 to 2^63 - 1",
-    "--seed 9223372036854775808": "is not a whole number from 0 to 2^63 - 1",
+    "--hidden -3": "must be a positive integer, got '-3'",
+    "--hidden 16 0": "must be a positive integer, got '0'",
+    "--epochs 0": "must be a positive integer, got '0'",
+    "--epochs many": "must be a positive integer, got 'many'",
+    "--batch-size -1": "must be a positive integer, got '-1'",
+    "--lr 0": "must be a positive finite number, got '0'",
+    "--lr nan": "must be a positive finite number, got 'nan'",
+    "--lr inf": "must be a positive finite number, got 'inf'",
+    "--lr fast": "must be a positive finite number, got 'fast'",
+    "--seed -1": "must be an integer from 0 to 2^63 - 1, got '-1'",
+    "--seed 9223372036854775808": "must be an integer from 0 to 2^63 - 1",
     "--activation gelu": "invalid choice: 'gelu'",
     "--cost entropy": "invalid choice: 'entropy'",
-    "--engine backprop --optimizer adam": "--optimizer adam is for --engine autograd",
+    "--engine backprop --optimizer adam": "--optimizer adam requires --engine autograd",
     "--dataset cifar": "invalid choice: 'cifar'",
-    "--device tpu": "'tpu' is none of auto, cpu, cuda, cuda:N",
-    "--device cuda:x": "'cuda:x' is none of auto, cpu, cuda, cuda:N",
-    "--device cpu:1": "'cpu:1' is none of auto, cpu, cuda, cuda:N",
-    "--device cuda:99": "'cuda:99' is not on this machine",
+    "--device tpu": "must be auto, cpu, cuda, cuda:N (such as cuda:0) or mps, got 'tpu'",
+    "--device cuda:x": "must be auto, cpu, cuda, cuda:N (such as cuda:0) or mps, got 'cuda:x'",
+    "--device cpu:1": "must be auto, cpu, cuda, cuda:N (such as cuda:0) or mps, got 'cpu:1'",
+    "--device cuda:99": "'cuda:99' is not available: this machine has ",
     "--engine hand": "invalid choice: 'hand'",
-    "--engine backprop --compile": "--compile is for --engine autograd: backprop takes plain steps in float32",
-    "--engine backprop --amp bf16": "--amp is for --engine autograd",
-    "--engine backprop --optimizer adamw": "--optimizer adamw is for --engine autograd",
-    "--engine backprop --layers torch": "--layers torch is for --engine autograd",
-    "--engine backprop --compare": "--compare is for --engine autograd",
-    "--compare --layers torch": "--layers torch does not go with --compare",
-    "--save-every 0": "'0' is neither a number of epochs, such as 1, nor one of seconds, such as 30s",
-    "--save-every 5m": "'5m' is neither a number of epochs",
-    "--save-every infs": "'infs' is neither a number of epochs",
+    "--engine backprop --compile": "--compile requires --engine autograd: backprop takes plain SGD steps in float32",
+    "--engine backprop --amp bf16": "--amp requires --engine autograd",
+    "--engine backprop --optimizer adamw": "--optimizer adamw requires --engine autograd",
+    "--engine backprop --layers torch": "--layers torch requires --engine autograd",
+    "--engine backprop --compare": "--compare requires --engine autograd",
+    "--compare --layers torch": "--layers torch cannot be combined with --compare",
+    "--save-every 0": "must be a number of epochs, such as 1, or of seconds, such as 30s, got '0'",
+    "--save-every 5m": "such as 30s, got '5m'",
+    "--save-every infs": "such as 30s, got 'infs'",
     "--amp int8": "invalid choice: 'int8'",
-    "--weight-decay -1": "'-1' is not a number of 0 or more",
-    "--distort nan": "'nan' is not a number of 0 or more",
-    "--clip-grad-norm 0": "'0' is not a number above 0",
-    "--threads 0": "'0' is not a whole number above 0",
-    "--validation 0": "'0' is not a whole number above 0",
+    "--weight-decay -1": "must be a non-negative finite number, got '-1'",
+    "--distort nan": "must be a non-negative finite number, got 'nan'",
+    "--clip-grad-norm 0": "must be a positive finite number, got '0'",
+    "--threads 0": "must be a positive integer, got '0'",
+    "--validation 0": "must be a positive integer, got '0'",
     "--recipe cake": "invalid choice: 'cake'",
-    "--resume ''": "argument --resume: a folder is wanted, and this is no name of one: ''",
-    "--out ''": "argument --out: a folder is wanted, and this is no name of one: ''",
-    "--data-dir ''": "argument --data-dir: a folder is wanted, and this is no name of one: ''",
-    "--data-dir nowhere": "--data-dir: nowhere/MNIST/raw has no train-images-idx3-ubyte, gzip-compressed or not",
+    "--resume ''": "argument --resume: must be a folder, such as runs/mine, got ''",
+    "--out ''": "argument --out: must be a folder, such as runs/mine, got ''",
+    "--data-dir ''": "argument --data-dir: must be a folder, such as runs/mine, got ''",
+    "--data-dir nowhere": "--data-dir: nowhere/MNIST/raw does not contain train-images-idx3-ubyte or its .gz",
     "--resume runs/nowhere": "cannot be read (No such file or directory)",
     "--momentum 0.9": "unrecognized arguments: --momentum",
 }
@@ -159,13 +159,13 @@ def test_a_bad_option_ends_in_one_sentence_and_exit_code_2(options, sentence, tr
 def test_cuda_on_a_machine_without_one_is_a_bad_option(train_py):
     code, _, err = train_py("--device", "cuda")
     assert code == 2
-    assert "'cuda' is not on this machine, which has no cuda device" in err
+    assert "'cuda' is not available: this machine has no cuda device(s)" in err
 
 
 def test_the_command_exits_with_2_too(tmp_path):
     done = command("--epochs", "-1", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr == "train.py: argument --epochs: '-1' is not a whole number above 0\n"
+    assert done.stderr == "train.py: argument --epochs: must be a positive integer, got '-1'\n"
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused_before_training(train_py, small, tmp_path):
@@ -173,7 +173,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_training(train_py,
     code, out, err = train_py(*small, "--out", tmp_path / "file" / "out")
     assert code == 2
     assert out == ""
-    assert "cannot be written to" in err
+    assert "--out: cannot write to " in err
 
 
 def test_an_earlier_run_is_not_overwritten(train_py, small, tmp_path):
@@ -235,13 +235,13 @@ def test_a_machine_that_cannot_compile_is_told_so_before_anything_is_written(tra
     monkeypatch.setattr(torch.nn.Module, "compile", fails)
     code, out, err = train_py(*small, "--compile", "--out", tmp_path / "out")
     assert (code, out) == (2, "")
-    assert err == "train.py: --compile: torch.compile fails on this machine (no compiler here).\n"
+    assert err == "train.py: --compile: torch.compile failed on this machine (no compiler here).\n"
     assert not (tmp_path / "out").exists()
 
 
 def test_a_learning_rate_that_was_chosen_is_printed_with_the_reason(train_py, small, tmp_path):
     _, out, _ = train_py(*small, "--hidden", 500, "--out", tmp_path / "out")
-    reason = "chosen for sigmoid layers of up to 500 neurons and mini-batches of 10; --lr sets it"
+    reason = "chosen for sigmoid layers of up to 500 neurons and mini-batches of 10; --lr overrides it"
     assert f"learning rate 0.16, {reason}\n" in out
     assert json.loads((tmp_path / "out" / "config.json").read_text())["lr"] == pytest.approx(0.16)
     assert "learning rate 3\n" in train_py(*small, "--lr", 3, "--out", tmp_path / "given")[1]
@@ -250,7 +250,7 @@ def test_a_learning_rate_that_was_chosen_is_printed_with_the_reason(train_py, sm
 WORSE = {
     "relu in large steps": (
         ("--activation", "relu", "--lr", 1000),
-        "no better than a guess: try --lr 0.1, which is the default",
+        "no better than guessing: try --lr 0.1, the default here",
     ),
     "a deep network of sigmoids": (("--hidden", *[16] * 9, "--lr", 1e-9), "or --optimizer adamw, or --activation relu"),
 }
@@ -263,7 +263,7 @@ def test_a_training_that_does_not_train_says_so_once_and_in_the_last_lines(optio
     assert err.startswith("train.py: after epoch 1 the accuracy is ")
     assert said in err
     assert err.count("\n") == 1
-    assert "It has not learned what it could: after epoch 4 the accuracy is " in out
+    assert "Training problem: after epoch 4 the accuracy is " in out
 
 
 @pytest.fixture
@@ -276,8 +276,8 @@ def test_a_cost_that_is_no_number_ends_the_training_and_leaves_the_checkpoint_be
     lost = ("--activation", "relu", "--lr", 1e30, "--epochs", 9, "--out", tmp_path / "out", "--save-every", "1e-9s")
     code, out, err = train_py(*small, *lost)
     assert code == 1
-    assert "after epoch 1 the cost is no longer a number: try --lr 0.1, which is the default here" in err
-    assert "The network is not written; checkpoint.pt is of before that." in out
+    assert "after epoch 1 the cost is no longer finite: try --lr 0.1, the default here" in err
+    assert "The network was not saved; checkpoint.pt holds the last finite one." in out
     assert not (tmp_path / "out" / "model.pt").exists()
     assert len((tmp_path / "out" / "metrics.jsonl").read_text().splitlines()) == 1
     network = load_checkpoint(tmp_path / "out").training["model"]

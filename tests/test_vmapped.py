@@ -329,7 +329,7 @@ class InAList(Transposed):
 
 @pytest.mark.parametrize("transform", [lambda f: f, vmap, jacrev, jacfwd])
 def test_a_forward_that_returns_a_list_is_refused(transform):
-    with pytest.raises(TypeError, match="must return a Tensor or a tuple of them, and returns a list"):
+    with pytest.raises(TypeError, match="must return a Tensor or a tuple of Tensors, got a list"):
         transform(lambda x: InAList.apply(x, 2))(torch.rand(2, 2, requires_grad=True))
 
 

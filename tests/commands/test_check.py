@@ -103,7 +103,7 @@ BAD = {
     "no colon": ({"function": "layers_of_mine"}, "'layers_of_mine' must be written package.module:name"),
     "no module": ({"function": "nowhere:F"}, "nowhere cannot be imported: No module named 'nowhere'"),
     "no name": ({"function": "layers_of_mine:F"}, "layers_of_mine has no F"),
-    "no function": ({"function": "layers_of_mine:number"}, "fn must be a Function or a callable, and is a int"),
+    "no function": ({"function": "layers_of_mine:number"}, "fn must be a Function or a callable, got int"),
     "trouble": (
         {"inputs": "layers_of_mine:make_trouble"},
         "layers_of_mine:make_trouble raises RuntimeError: inconsistent tensor size",
@@ -145,4 +145,4 @@ def test_checks_named_are_run_alone(capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "2 checks: 1 skipped"
     assert main([*arguments, "--checks", "backward"]) == 1
     assert main([*arguments, "--checks", "backwards"]) == 2
-    assert "checks must be out of forward_is_pure, " in capsys.readouterr().err
+    assert "checks must be names from forward_is_pure, " in capsys.readouterr().err

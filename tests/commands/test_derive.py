@@ -9,7 +9,7 @@ def test_the_derivation_is_text_for_the_terminal(capsys):
     assert "∂C₀/∂w⁽³⁾ = ∂z⁽³⁾/∂w⁽³⁾ · ∂a⁽³⁾/∂z⁽³⁾ · ∂C₀/∂a⁽³⁾\n    = a⁽²⁾ · σ′(z⁽³⁾) · 2 (a⁽³⁾ − y)" in out
     assert "Layer 1: 7 factors" in out
     assert "w⁽²⁾₀₁ · σ′(z⁽²⁾₀) · 2 (a⁽²⁾₀ − y₀) + w⁽²⁾₁₁ · σ′(z⁽²⁾₁) · 2 (a⁽²⁾₁ − y₁)" in out
-    assert "the chain: 6 derivatives, less those of sympy.diff on the whole cost: 0" in out
+    assert "the chain: 6 derivatives minus those by sympy.diff of the whole cost: 0" in out
 
 
 def test_the_derivation_is_latex_for_a_document(capsys):

@@ -59,7 +59,7 @@ def test_a_checkpoint_needs_no_config_beside_it(run, tmp_path):
 def test_another_file_of_a_run_is_answered_with_its_folder(run, capsys):
     code, _, err = manualgrad(capsys, "explain", "--checkpoint", run / "config.json")
     assert code == 2
-    assert err.endswith(f"; the network of its run is had by the folder: --checkpoint {run}.\n")
+    assert err.endswith(f"; to load the network of its run, pass the folder: --checkpoint {run}.\n")
 
 
 def test_a_folder_of_runs_is_answered_with_the_last_of_them(run, capsys, tmp_path):
@@ -68,8 +68,8 @@ def test_a_folder_of_runs_is_answered_with_the_last_of_them(run, capsys, tmp_pat
         run = write_run(tmp_path / "runs" / name)
     code, _, err = manualgrad(capsys, "explain", "--checkpoint", tmp_path / "runs")
     assert code == 2
-    last = f"the last of the runs in it is {run}"
-    assert err == f"manualgrad: {tmp_path / 'runs'} is not a run's folder: it has no model.pt; {last}.\n"
+    last = f"the latest run in it is {run}"
+    assert err == f"manualgrad: {tmp_path / 'runs'} is not a run's folder: it does not contain model.pt; {last}.\n"
 
 
 def test_the_network_of_a_run_is_the_one_explained(run, capsys):
@@ -133,19 +133,19 @@ DAMAGE = {
         lambda run: damaged(run, "model.pt", (run / "model.pt").read_bytes()[:5000]),
         "model.pt is damaged, or was not written by torch.save.",
     ),
-    "no state_dict": (lambda run: torch.save([1, 2], run / "model.pt"), "does not hold the parameters of a network 784-12-11"),
+    "no state_dict": (lambda run: torch.save([1, 2], run / "model.pt"), "does not contain the parameters of 784-12-11-10"),
     "another shape": (
         of_another_shape,
-        "does not hold the parameters of a network 784-12-11-10, as config.json beside it says.",
+        "does not contain the parameters of 784-12-11-10, the network in config.json.",
     ),
-    "no JSON": (lambda run: damaged(run, "config.json"), "config.json is damaged: it is no JSON"),
-    "bytes": (lambda run: damaged(run, "config.json", b"\xff\xfe\x00"), "config.json is damaged: it is no JSON"),
-    "no object": (lambda run: damaged(run, "config.json", b"[]"), "config.json is damaged: its sizes are None."),
-    "no sizes": (with_config(sizes=[784]), "config.json is damaged: its sizes are [784]."),
-    "huge sizes": (with_config(sizes=[784, 10**12, 10]), "does not hold the parameters of a network 784-1000000000000-10"),
-    "no activation": (with_config(activation="gelu"), "config.json is damaged: its activation is 'gelu'."),
-    "no cost": (with_config(activation="relu", cost="hinge"), "config.json is damaged: its cost is 'hinge'."),
-    "no data set": (with_config(activation="sigmoid", dataset="letters"), "config.json is damaged: its dataset is 'letters'."),
+    "no JSON": (lambda run: damaged(run, "config.json"), "config.json is damaged: invalid JSON"),
+    "bytes": (lambda run: damaged(run, "config.json", b"\xff\xfe\x00"), "config.json is damaged: invalid JSON"),
+    "no object": (lambda run: damaged(run, "config.json", b"[]"), "sizes must be two or more positive integers, got None."),
+    "no sizes": (with_config(sizes=[784]), "config.json is damaged: sizes must be two or more positive integers, got [784]."),
+    "huge sizes": (with_config(sizes=[784, 10**12, 10]), "does not contain the parameters of 784-1000000000000-10"),
+    "no activation": (with_config(activation="gelu"), "config.json is damaged: unknown activation 'gelu'."),
+    "no cost": (with_config(activation="relu", cost="hinge"), "config.json is damaged: unknown cost 'hinge'."),
+    "no data set": (with_config(activation="sigmoid", dataset="letters"), "config.json is damaged: unknown dataset 'letters'."),
     "another data set": (of_another_data_set, "does not fit fashion-mnist, which has 784 inputs and 10 outputs"),
 }
 

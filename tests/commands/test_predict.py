@@ -46,7 +46,7 @@ def test_the_command_prints_the_ten_activations_and_what_was_done(tmp_path, caps
     (row,) = (line.split() for line in out.splitlines() if line.startswith("two.png  "))
     assert row[-10:] == [f"{value:.2f}" for value in a.tolist()]
     assert "two.png, 28×28: taken as it is\n" in out
-    assert "[photo].jpg, 900×700: turned grey, inverted, the drawing scaled to 14×20, its" in out
+    assert "[photo].jpg, 900×700: converted to grey, inverted, the drawing scaled to 14×20, its" in out
     assert (tmp_path / "runs" / "predict.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -85,7 +85,7 @@ def test_the_screen_is_80_columns_wide_and_names_are_whole(tmp_path, capsys):
     activations = " 0.01 0.30 0.20" + 7 * " 0.01"
     rows = [f"two.png unsure: 1 or 2{activations}", long, f"        unsure: 1 or 2{activations}"]
     assert lines[2 : lines.index(UNSURE)] == rows
-    assert f"{long}, 900×700: turned" in out
+    assert f"{long}, 900×700: converted" in out
 
 
 @pytest.mark.parametrize("words", ["a_name_without_spaces_", "a name with spaces, and with hyphens - "])
@@ -163,7 +163,7 @@ BAD = {
     "nothing.png": "nothing.png cannot be read (No such file or directory)",
     ".": ". cannot be read (Is a directory)",
     "grey.png": "grey.png shows nothing that stands out from its background",
-    "empty.png": "empty.png is empty, and so not an image",
+    "empty.png": "empty.png is empty, not an image",
     "large.png": "large.png is too large: an image may have at most 178,956,970 pixels, such as 13,377×13,377; scale it down",
     "nan.tiff": "nan.tiff has pixels that are not finite numbers: 2 of 120, the first, nan, in row 3, column 4, counted from 0",
 }

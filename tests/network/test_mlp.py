@@ -421,10 +421,10 @@ def test_the_meta_device_gives_shapes():
 
 
 WRONG = {
-    "too wide": (torch.rand(7, 5).double(), RuntimeError, "linear: input of shape [7, 5] does not fit weight of shape [5, 6]"),
-    "another dtype": (torch.rand(7, 6), RuntimeError, "linear: weight is torch.float64 and input torch.float32"),
+    "too wide": (torch.rand(7, 5).double(), RuntimeError, "linear: got input of shape [7, 5] for weight of shape [5, 6]"),
+    "another dtype": (torch.rand(7, 6), RuntimeError, "linear: got weight torch.float64 and input torch.float32"),
     "integers": (torch.ones(7, 6, dtype=torch.int64), RuntimeError, "float64"),
-    "no tensor": ([1.0], TypeError, "linear: input must be a Tensor, and is a list"),
+    "no tensor": ([1.0], TypeError, "linear: expected input to be a Tensor, got a list"),
 }
 
 

@@ -86,9 +86,9 @@ def test_the_cost_may_be_an_expression_in_a_few_of_the_parameters():
 
 
 BAD = {
-    "one size": (((1,),), "sizes must be two or more whole numbers above 0, and is (1,)"),
-    "activation": (((1, 1), "gelu"), "activation must be one of sigma, sigmoid, relu, tanh, and is 'gelu'"),
-    "no example": (((1, 1), "relu", 0), "examples must be 1 or more, and is 0"),
+    "one size": (((1,),), "sizes must be two or more positive integers, got (1,)"),
+    "activation": (((1, 1), "gelu"), "activation must be one of sigma, sigmoid, relu, tanh, got 'gelu'"),
+    "no example": (((1, 1), "relu", 0), "examples must be at least 1, got 0"),
 }
 
 

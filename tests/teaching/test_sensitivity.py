@@ -71,11 +71,11 @@ def test_a_weight_is_named_by_layer_neuron_and_neuron_before(model):
 
 
 BAD = {
-    "W3": "'W3' is not written like W3[2,5]",
-    "W4[0,0]": "the network has the layers 1 to 3, and no W4[0,0]",
-    "W0[0,0]": "the network has the layers 1 to 3, and no W0[0,0]",
-    "W3[3,0]": "layer 3 has the weights W3[0,0] to W3[2,3], and no W3[3,0]",
-    "W3[0,4]": "layer 3 has the weights W3[0,0] to W3[2,3], and no W3[0,4]",
+    "W3": "expected a weight such as W3[2,5] (layer 3, to neuron 2, from neuron 5), got 'W3'",
+    "W4[0,0]": "expected a layer from 1 to 3, got W4[0,0]",
+    "W0[0,0]": "expected a layer from 1 to 3, got W0[0,0]",
+    "W3[3,0]": "expected a weight of layer 3 from W3[0,0] to W3[2,3], got W3[3,0]",
+    "W3[0,4]": "expected a weight of layer 3 from W3[0,0] to W3[2,3], got W3[0,4]",
 }
 
 

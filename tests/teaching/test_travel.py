@@ -41,5 +41,5 @@ def test_the_input_enters_by_the_first_weight(model):
 
 
 def test_a_quantity_that_is_none_is_an_error(model):
-    with pytest.raises(ValueError, match="w⁽³⁾ is none of a⁽⁰⁾, z⁽¹⁾"):
+    with pytest.raises(ValueError, match="unknown quantity w⁽³⁾: expected one of a⁽⁰⁾, z⁽¹⁾"):
         travel(model, chain(model, 0.7, 1.0), "w⁽³⁾", 1.0)

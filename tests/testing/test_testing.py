@@ -77,7 +77,7 @@ def test_what_finite_differences_cannot_tell_is_said():
     report = check_function(functions.ReLUFunction, (torch.tensor([1.0, 0.0, 2.0]) - 1e-9,), checks="backward")
     assert report["backward"] == "SUCCESS"  # an entry of 0 is told apart
     report = check_function(lambda x: (x + 1e8) - 1e8, (torch.tensor([1e-9]),), checks=["backward"])
-    assert report["backward"].startswith("SUCCESS, but for x[0], by which finite differences cannot tell a millionth here")
+    assert report["backward"].startswith("SUCCESS, except for x[0], where finite differences are not accurate to 1e-6")
 
 
 DERIVATIVES = ["backward", "double_backward", "third_derivative", "forward_ad", "forward_over_forward"]
@@ -91,7 +91,7 @@ def test_a_derivative_that_rounding_hides_is_not_accused(function, inputs):
 @pytest.mark.parametrize(("function", "inputs", "check", "words"), LET_PASS.values(), ids=LET_PASS)
 def test_what_is_let_pass_is_said(function, inputs, check, words):
     report = check_function(function, inputs, checks=check)
-    assert report[check].startswith("SUCCESS, but for ")
+    assert report[check].startswith("SUCCESS, except for ")
     assert words in report[check]
 
 
@@ -132,13 +132,13 @@ def test_a_factor_of_1_and_a_millionth_in_any_entry_is_found(entry, scale, facto
 def test_a_plain_function_with_a_right_jvp_fails_by_pytorchs_fault_alone():
     report = check_function(PlainCube, X, checks=ALL_BUT_COMPILE, raise_exception=False)
     assert report.failures == ["forward_over_forward"]
-    assert "PyTorch's own fault" in report["forward_over_forward"]
+    assert "a bug in PyTorch" in report["forward_over_forward"]
     assert "issues/197867" in report["forward_over_forward"]
 
 
 def test_an_extreme_value_is_told_with_input_got_and_wanted():
     report = check_function(SoftplusByLog, (torch.tensor([1.0]),), checks="extreme_values", raise_exception=False)
-    assert "for x = 100 output 0[0] is inf in float32, where 100 is right" in report["extreme_values"]
+    assert "for x = 100, output 0[0] is inf in float32, expected 100" in report["extreme_values"]
 
 
 def test_a_module_is_checked_with_its_parameters():
@@ -163,7 +163,7 @@ def test_a_module_is_checked_with_its_parameters():
 def test_arguments_are_named_as_the_functions_parameters_are():
     report = check_function(WrongFactor, (numbers(2),), checks="backward", raise_exception=False)
     assert report["backward"].startswith("the gradient of x[0] is ")
-    assert re.search(r"by finite differences -?[\d.]+: off by [\d.]+", report["backward"])
+    assert re.search(r"expected -?[\d.]+ from finite differences \(off by [\d.]+\)", report["backward"])
 
 
 def test_one_fault_that_shows_everywhere_is_one_report():
@@ -211,7 +211,7 @@ def test_the_report_prints_as_a_table():
     lines = str(report).splitlines()
     assert isinstance(report, dict)
     assert lines[0] == "backward         SUCCESS"
-    assert lines[1].startswith("double_backward  FAILED: the derivative of the backward by x[0, 0] is silently zero")
+    assert lines[1].startswith("double_backward  FAILED: the derivative of the backward with respect to x[0, 0] is silently")
     assert all(line.startswith(" " * 17) for line in lines[2:-2])
     assert lines[-2:] == ["", "2 checks: 1 failed (double_backward)"]
     assert max(map(len, lines)) <= 120
@@ -276,13 +276,13 @@ WRONG_CALLS = {
         (torch.nn.GELU, X),
         {},
         TypeError,
-        r"fn must be .* and is the class GELU: give an instance of it, GELU\(\.\.\.\)",
+        r"fn must be .* got the class GELU: pass an instance, GELU\(\.\.\.\)",
     ),
-    "fn": ((3, X), {}, TypeError, "fn must be a Function or a callable, and is a int"),
-    "inputs": ((Square, numbers(3)), {}, TypeError, "inputs must be a tuple of arguments or a list .* and is a Tensor"),
-    "integers": ((Square, (torch.arange(3),)), {}, ValueError, "sample 0 of inputs must hold a floating-point .* tensor"),
-    "checks": ((Square, X), {"checks": ["backwards"]}, ValueError, "checks must be out of forward_is_pure, .* holds backwards"),
-    "no checks": ((Square, X), {"checks": []}, ValueError, "checks must be out of .* holds nothing"),
+    "fn": ((3, X), {}, TypeError, "fn must be a Function or a callable, got int"),
+    "inputs": ((Square, numbers(3)), {}, TypeError, "inputs must be a tuple of arguments or a list .* got Tensor"),
+    "integers": ((Square, (torch.arange(3),)), {}, ValueError, "sample 0 of inputs must contain a floating-point .* tensor"),
+    "checks": ((Square, X), {"checks": ["backwards"]}, ValueError, "checks must be names from .* got backwards"),
+    "no checks": ((Square, X), {"checks": []}, ValueError, "checks must be names from .* got none"),
 }
 
 
@@ -312,7 +312,7 @@ class WrongAndSaves(SavesAnIntermediate):
 def test_what_follows_from_a_fault_is_said_to_follow_and_another_fault_is_found():
     report = check_function(WrongAndSaves, X, checks=["backward", "double_backward", "meta_device"], raise_exception=False)
     assert report.failures == ["backward", "meta_device"]
-    assert report["double_backward"] == "SKIPPED: follows from `backward`, which finds a fault"
+    assert report["double_backward"] == "SKIPPED: follows from the failure of `backward`"
     alone = check_function(WrongAndSaves, X, checks="double_backward", raise_exception=False)
     assert alone.failures == ["double_backward"]
 
@@ -323,7 +323,7 @@ def test_the_same_error_is_reported_once():
 
     report = check_function(Recomputes, X, checks=["vmap", "func_transforms"], raise_exception=False)
     assert report.failures == ["vmap"]
-    assert report["func_transforms"] == "SKIPPED: follows from `vmap`, which finds a fault"
+    assert report["func_transforms"] == "SKIPPED: follows from the failure of `vmap`"
 
 
 def test_a_backward_that_ignores_grad_output_fails_once():

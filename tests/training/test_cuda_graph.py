@@ -119,8 +119,8 @@ def test_where_it_cannot_be_recorded_that_is_said_once_and_the_training_goes_on(
     assert [what for what, *_ in gpu.log] == ["taken"] * 5
     assert costs == [1, 3, 5, 7, 9]
     assert said == [
-        "a step cannot be recorded as a CUDA graph (operation not permitted when stream is capturing): "
-        "each of its kernels is launched by itself"
+        "the training step cannot be captured as a CUDA graph (operation not permitted when stream is capturing); "
+        "it runs kernel by kernel instead"
     ]
     assert gpu.current == "default"
     assert random.state == "as it was"

@@ -96,5 +96,5 @@ def test_the_same_generator_gives_the_same_distortions():
 
 
 def test_images_that_are_not_square_are_refused():
-    with pytest.raises(ValueError, match="images of 6 pixels are not square"):
+    with pytest.raises(ValueError, match="pixels must be a square number, got 6"):
         Distortion(6, 1.0, torch.device("cpu"))

@@ -132,12 +132,12 @@ def paper(image, light, dark):
     return image.point(lambda v: round(light + (dark - light) * v / 255))
 
 
-WHITE, BLACK, ALPHA = (255, 255, 255), (0, 0, 0), "read from its transparency"
+WHITE, BLACK, ALPHA = (255, 255, 255), (0, 0, 0), "read from its alpha channel"
 KINDS = {
     "large": (large, "png", []),
     "dark on light": (lambda image: ImageOps.invert(large(image)), "png", ["inverted"]),
-    "colour": (lambda image: on_paper(large(image)), "png", ["turned grey", "inverted"]),
-    "JPEG": (lambda image: on_paper(large(image)), "jpg", ["turned grey", "inverted"]),
+    "colour": (lambda image: on_paper(large(image)), "png", ["converted to grey", "inverted"]),
+    "JPEG": (lambda image: on_paper(large(image)), "jpg", ["converted to grey", "inverted"]),
     "red on transparent": (lambda image: transparent(large(image)), "png", [ALPHA]),
     "white on transparent": (lambda image: transparent(large(image), WHITE, WHITE), "png", [ALPHA]),
     "white on transparent over black": (lambda image: transparent(large(image), WHITE, BLACK), "png", [ALPHA]),
@@ -147,15 +147,15 @@ KINDS = {
     "two colours on transparent": (lambda image: in_two_colours(large(image)), "png", [ALPHA]),
     "erased": (lambda image: erased(large(image)), "png", [ALPHA, "inverted"]),
     "palette with transparency": (lambda image: with_transparency(large(image)), "png", [ALPHA]),
-    "yellow on white": (lambda image: in_colour(large(image), (255, 255, 0), WHITE), "png", ["its blue taken", "inverted"]),
-    "red on as bright a grey": (lambda image: in_colour(large(image), (255, 0, 0), (76, 76, 76)), "png", ["its red taken"]),
+    "yellow on white": (lambda image: in_colour(large(image), (255, 255, 0), WHITE), "png", ["blue channel used", "inverted"]),
+    "red on as bright a grey": (lambda image: in_colour(large(image), (255, 0, 0), (76, 76, 76)), "png", ["red channel used"]),
     "opaque RGBA": (lambda image: ImageOps.invert(large(image)).convert("RGBA"), "png", ["inverted"]),
     "CMYK": (lambda image: ImageOps.invert(large(image)).convert("CMYK"), "jpg", ["inverted"]),
     "own size, grey paper": (lambda image: paper(image, 90, 230), "png", []),
     "own size, light paper": (lambda image: paper(image, 200, 20), "png", ["inverted"]),
     "own size, not in the middle": (lambda image: ImageChops.offset(image, 3, -3), "png", []),
     "own size, transparent": (lambda image: ImageChops.offset(transparent(image), 2, -2), "png", [ALPHA]),
-    "palette": (lambda image: on_paper(large(image)).quantize(16), "png", ["turned grey", "inverted"]),
+    "palette": (lambda image: on_paper(large(image)).quantize(16), "png", ["converted to grey", "inverted"]),
     "black and white": (lambda image: large(image).point(lambda v: 255 * (v > 127)).convert("1"), "png", []),
     "16 bits": (lambda image: sixteen_bits(large(image)), "png", []),
     "with a margin": (lambda image: ImageOps.expand(large(image), 400, fill=0), "png", []),
@@ -185,7 +185,7 @@ def test_a_drawing_of_any_kind_comes_nearer_to_the_image_it_was_made_of_than_a_p
     for number, image in enumerate(sevens[:5]):
         picture = seen(change(Image.fromarray(image.numpy())), tmp_path, f"{number}.{ending}")
         assert picture.done[: len(done)] == done
-        assert picture.done[-1] == "its centre of mass put in the middle"
+        assert picture.done[-1] == "its centre of mass moved to the middle"
         assert "uneven background removed" not in picture.done
         assert picture.x.min() == 0
         assert nearer_than_a_shift(picture, image), f"image {number}"
@@ -195,7 +195,7 @@ def test_a_drawing_of_any_kind_comes_nearer_to_the_image_it_was_made_of_than_a_p
 def test_on_a_sheet_that_is_cut_out_the_drawing_is_in_the_colours(light, ink, sevens, tmp_path):
     for number, image in enumerate(sevens[:5]):
         picture = seen(cut_out(large(Image.fromarray(image.numpy())), light, ink), tmp_path, f"{number}.png")
-        assert picture.done[0] == "laid on paper of its own grey"
+        assert picture.done[0] == "placed on the grey of its paper"
         assert near_within_a_pixel(picture, image), f"image {number}"
 
 
@@ -292,7 +292,7 @@ def test_two_digits_side_by_side_are_noticed(sevens, tmp_path):
         two = Image.new("L", (1200, 560), 0)
         two.paste(one, (0, 0))
         two.paste(one, (600, 0))
-        assert seen(two, tmp_path).done[-1] == "it shows 2 parts side by side where one digit is expected"
+        assert seen(two, tmp_path).done[-1] == "it shows 2 parts side by side, but one digit is expected"
         assert "side by side" not in seen(one, tmp_path).done[-1]
 
 

@@ -69,7 +69,7 @@ def stopped(train_py, small, tmp_path, monkeypatch):
         patch.setattr(Keeper, "after_step", after_step)
         code, out, err = train_py(*small, "--out", tmp_path / "out")
     assert (code, err) == (130, "")
-    assert "Interrupted in epoch 2: the network is saved as it was then." in out
+    assert "Interrupted in epoch 2; the network was saved." in out
     assert f"To resume: python train.py --resume {tmp_path / 'out'}" in out
     return tmp_path / "out"
 
@@ -97,7 +97,7 @@ def test_a_run_from_before_there_was_a_choice_of_costs_has_the_quadratic_one(tra
     assert state["config"].pop("cost") == "quadratic"
     files.save(stopped / "checkpoint.pt", state)
     code, _, err = train_py("--resume", stopped, "--cost", "cross-entropy")
-    assert (code, err) == (2, f"train.py: --cost: the run in {stopped} has quadratic, and is resumed as it began\n")
+    assert (code, err) == (2, f"train.py: --cost cannot change on resume: the run in {stopped} has quadratic\n")
     assert train_py("--resume", stopped)[0] == 0
     assert_same(stopped, tmp_path / "whole")
     config = json.loads((stopped / "config.json").read_text())
@@ -129,11 +129,11 @@ def test_the_settings_are_the_runs_and_may_be_repeated_but_not_changed(train_py,
     for options in (("--batch-size", 9), ("--lr", 1), ("--hidden", 3), ("--compile",), ("--seed", 5)):
         code, out, err = train_py("--resume", stopped, *options)
         assert (code, out) == (2, "")
-        assert f"train.py: {options[0]}: the run in {stopped} has " in err
-        assert err.endswith("and is resumed as it began\n")
+        assert f"train.py: {options[0]} cannot change on resume: the run in {stopped} has " in err
+        assert err.count("\n") == 1
     code, _, err = train_py("--resume", stopped, "--out", tmp_path / "other")
     assert code == 2
-    assert "--out is for a new run" in err
+    assert "--out cannot be combined with --resume" in err
     assert train_py("--resume", stopped, *small, "--save-every", 1)[0] == 0
     assert_same(stopped, tmp_path / "whole")
 
@@ -146,15 +146,15 @@ def test_a_finished_run_is_trained_further(schedule, train_py, small, tmp_path):
     assert train_py(*settings, "--out", tmp_path / "out")[0] == 0
     code, out, _ = train_py("--resume", tmp_path / "out", "--epochs", 4)
     assert code == 0
-    assert f"Resuming {tmp_path / 'out'} at the start of epoch 3. The run of 2 epochs becomes one of 4" in out
+    assert f"Resuming {tmp_path / 'out'} at the start of epoch 3. Its length changes from 2 epochs to 4" in out
     (_, metrics), (_, expected) = outcome(tmp_path / "out"), outcome(tmp_path / "whole")
     assert [m[3] for m in metrics[2:]] == [m[3] for m in expected[2:]], "the learning rates of the new length"
     assert json.loads((tmp_path / "out" / "config.json").read_text())["epochs"] == 4
     if schedule == "constant":
-        assert "with the result, bit for bit, of one that began so" in out
+        assert "the result is bit-identical to a run started with that length" in out
         assert_same(tmp_path / "out", tmp_path / "whole")
     else:
-        assert "the learning rates are the cosine schedule's for 4 epochs, so that the result is not that of a run" in out
+        assert "the learning rate follows the cosine schedule for 4 epochs, so the result differs from a run" in out
         assert metrics != expected
 
 
@@ -162,17 +162,17 @@ def test_a_run_trained_further_is_resumed_in_its_new_length(train_py, small, sto
     assert train_py("--resume", stopped, "--epochs", 5)[0] == 0
     before = outcome(stopped)[1]
     code, out, _ = train_py("--resume", stopped)
-    assert f"{stopped} is finished, after 5 epochs; to train it further, say --epochs N with a larger N." in out
+    assert f"{stopped} is finished after 5 epochs; to train it further, pass a larger --epochs." in out
     assert (code, outcome(stopped)[1]) == (0, before)
 
 
 def test_a_run_cannot_be_made_shorter_than_it_is(train_py, stopped):
     code, _, err = train_py("--resume", stopped, "--epochs", 1)
-    assert (code, err) == (2, f"train.py: --epochs: the run in {stopped} is in epoch 2 already, and 1 are too few\n")
+    assert (code, err) == (2, f"train.py: --epochs is too small: the run in {stopped} is already in epoch 2, got 1\n")
 
 
 def test_one_epoch_is_one_epoch(train_py, small, tmp_path):
-    assert "are classified right after 1 epoch and " in train_py(*small, "--epochs", 1, "--out", tmp_path / "out")[1]
+    assert "are classified correctly after 1 epoch and " in train_py(*small, "--epochs", 1, "--out", tmp_path / "out")[1]
 
 
 def test_the_data_may_have_moved(train_py, stopped, tmp_path):
@@ -197,7 +197,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_offered(train_py, s
     previous = tmp_path / "out" / "checkpoint.previous.pt"
     assert err == (
         f"train.py: --resume: {checkpoint} is damaged, or was not written by torch.save; "
-        f"the one before it is whole, from epoch 3, step 0: --resume {previous}.\n"
+        f"the previous checkpoint, from epoch 3, step 0, is intact: --resume {previous}.\n"
     )
     assert train_py("--resume", previous)[0] == 0
     assert_same(tmp_path / "out", tmp_path / "whole")
@@ -213,7 +213,7 @@ def test_without_a_whole_one_before_it_none_is_offered(train_py, stopped):
 
 
 FOREIGN = {
-    "model.pt": "is not a checkpoint that this version of train.py wrote; its run is resumed by the folder: --resume ",
+    "model.pt": "is not a checkpoint that this version can read; to resume its run, pass the folder: --resume ",
     "config.json": "is damaged, or was not written by torch.save",
     "nothing.pt": "cannot be read (No such file or directory)",
 }
@@ -239,14 +239,14 @@ def test_a_run_of_another_torch_is_resumed_and_said_to_be_one(train_py, stopped)
     files.save(stopped / "checkpoint.pt", state)
     code, _, err = train_py("--resume", stopped)
     assert code == 0
-    assert f"train.py: the run began with torch 1.0, this is {torch.__version__}: the last bits may differ\n" == err
+    assert err.startswith(f"train.py: the run began with torch 1.0, this is {torch.__version__}: the last bits of the results")
 
 
 def test_an_unwritable_folder_is_said_before_anything_is_done(train_py, stopped, monkeypatch):
     monkeypatch.setattr(files.os, "replace", no_space)
     code, _, err = train_py("--resume", stopped)
     assert code == 2
-    assert err == f"train.py: --resume: {stopped} cannot be written to (No space left on device).\n"
+    assert err == f"train.py: --resume: cannot write to {stopped} (No space left on device).\n"
 
 
 def no_space(*_, **__):
@@ -277,9 +277,9 @@ def test_a_disk_that_fills_during_the_training_does_not_lose_it(train_py, small,
     names = ("metrics.jsonl", "checkpoint.pt", "model.pt")
     why = "could not be written (No space left on device)"
     assert warnings == [f"train.py: {tmp_path / 'out' / name} {why}" for name in names], "each is said once"
-    assert "are classified right after 2 epochs" in out
+    assert "are classified correctly after 2 epochs" in out
     (elsewhere,) = tmp_path.glob("manualgrad-*")
-    assert last == f"train.py: the network and its checkpoint are in {elsewhere} instead: move them to where they can stay"
+    assert last == f"train.py: the network and its checkpoint are in {elsewhere} instead; move them to a permanent folder"
 
     monkeypatch.undo()
     assert len(load_checkpoint(tmp_path / "out").training["results"]) == 0, "the first checkpoint is still there"
@@ -291,8 +291,8 @@ def test_when_nothing_can_be_written_anywhere_the_results_are_at_least_shown(tra
     monkeypatch.setattr("tempfile.mkdtemp", no_space)
     code, out, err = train_py(*small, "--out", tmp_path / "out")
     assert code == 1
-    assert "are classified right after 2 epochs" in out
-    assert "nor could the network be written to a folder for temporary files (No space left on device)" in err
+    assert "are classified correctly after 2 epochs" in out
+    assert "the network could not be written to a temporary folder either (No space left on device)" in err
 
 
 def test_a_folder_deleted_during_the_training_is_made_again(train_py, small, tmp_path, monkeypatch):
@@ -331,4 +331,4 @@ def test_another_file_of_a_run_is_answered_with_its_folder(name, train_py, small
     assert train_py(*small, "--epochs", 1, "--out", tmp_path / "out")[0] == 0
     code, _, err = train_py("--resume", tmp_path / "out" / name)
     assert code == 2
-    assert err.endswith(f"; its run is resumed by the folder: --resume {tmp_path / 'out'}.\n")
+    assert err.endswith(f"; to resume its run, pass the folder: --resume {tmp_path / 'out'}.\n")

@@ -26,7 +26,7 @@ def test_the_servers_own_names_are_let_in(host, server):
 def test_a_foreign_host_is_refused(host, server):
     answer = server.get("/api/about", headers={"Host": host})
     assert answer.status_code == 400
-    assert answer.json()["error"].startswith("Host should be this server's own")
+    assert answer.json()["error"].startswith("Host must be this server's own")
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "https://127.0.0.1:8765", "http://127.0.0.1:3000", "null", ""])

@@ -145,4 +145,4 @@ def test_what_is_inflated_is_bounded(tab):
     bomb = {"drawing": base64.b64encode(zlib.compress(bytes(40_000_000))).decode()}
     answer = tab.post("/api/look", json={"image": bomb})
     assert answer.status_code == 422
-    assert answer.json()["error"] == "image.drawing should be 112×112 = 12544 bytes, and is 12545 or more."
+    assert answer.json()["error"] == "image.drawing must have 112×112 = 12544 bytes, got 12545 or more."

@@ -132,4 +132,4 @@ def test_what_is_no_json_object_is_a_sentence(body, tab):
 
 def test_a_field_that_there_is_not_is_named(tab):
     answer = tab.post("/api/look", json={"image": IMAGE, "other": 1})
-    assert (answer.status_code, answer.json()["error"]) == (422, "other came, and there is no such field.")
+    assert (answer.status_code, answer.json()["error"]) == (422, "other is not a known field.")

@@ -70,7 +70,7 @@ def test_of_a_large_layer_16_neurons_are_shown_by_their_numbers_and_the_picture_
     shown = "\n".join(texts(figure))
     assert "the 16 of 500 with the strongest wishes" in shown
     assert "the 16 of 300 with the strongest wishes" in shown
-    panel = next(panel for panel in figure.subfigs if "of the activations of layer 1" in panel.get_suptitle())
+    panel = next(panel for panel in figure.subfigs if "from the activations of layer 1" in panel.get_suptitle())
     table, below = panel.axes[0], panel.axes[2]
     js, ks = e.shown(1), e.shown(0)
     assert table.images[0].get_array().shape == (16, 16)

@@ -71,7 +71,7 @@ def test_measured_changes_are_drawn_over_predicted_ones():
 def test_a_selection_of_the_first_layers_neurons_is_said_to_be_one():
     gradients, _, figure = drawn([784, 30, 10])
     shown = texts(figure)
-    assert "(the 16 of 30 neurons whose weights it is most sensitive to in all)" in "\n".join(shown)
+    assert "(the 16 of 30 neurons whose weights have the largest derivatives in total)" in "\n".join(shown)
     strongest = gradients[0].abs().sum(1).topk(16).indices.tolist()
     assert {f"neuron {j}" for j in strongest} == {text for text in shown if text.startswith("neuron ")}
     assert " of " not in "\n".join(texts(drawn([784, 16, 10])[2])).split("pixel\n")[1].splitlines()[0]

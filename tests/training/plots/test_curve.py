@@ -59,7 +59,7 @@ def test_cost_and_accuracy_are_drawn_of_training_and_of_test_images():
         assert [to_hex(line.get_color()) for line in axes.lines] == list(SERIES[:2])
         assert axes.get_xlabel() == "epoch"
     assert [[*lines(axes)] for axes in figure.axes] == [
-        ["training images, as each came up: 0.1000", "test images, after the epoch: 0.1200"],
+        ["training images, during the epoch: 0.1000", "test images, after the epoch: 0.1200"],
         ["training images, after the epoch: 98.00%", "test images, after the epoch: 96.00%"],
     ]
     assert set(texts(figure)) >= {label for axes in figure.axes for label in lines(axes)}

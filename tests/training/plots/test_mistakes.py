@@ -41,7 +41,7 @@ def test_fewer_examples_than_places_are_all_shown(tmp_path):
     plot_confusion(data, a, "three", tmp_path / "confusion.png")
     assert {path.read_bytes()[:4] for path in tmp_path.iterdir()} == {b"\x89PNG"}
     assert worst(costs) == [2, 0, 1]
-    assert "3, taken for 4\ncost 1.50" in texts(figure)
+    assert "3, predicted 4\ncost 1.50" in texts(figure)
 
 
 TITLE = "784-1000-500-10 (sigmoid) on fashion-mnist"
@@ -54,7 +54,7 @@ def test_pictures_fit_a_page_and_can_be_read(n):
     count = f"{n:,} held-out images"
     for figure in (
         plot_confusion(data, a, f"{TITLE}: {count}"),
-        plot_worst(data, a, torch.rand(n), f"{TITLE}: of {count}, those whose cost is highest"),
+        plot_worst(data, a, torch.rand(n), f"{TITLE}: the highest costs among {count}"),
     ):
         assert figure.get_figwidth() <= WIDTH
         assert unreadable(figure) == []
@@ -65,4 +65,4 @@ def test_mistakes_are_neither_blue_nor_orange_which_mean_up_and_down():
     (image,) = figure.axes[0].images
     hues = [colorsys.rgb_to_hsv(*image.to_rgba(image.get_array())[row, column, :3])[0] for row, column in ((3, 5), (4, 9))]
     assert all(300 / 360 < hue < 340 / 360 for hue in hues)
-    assert "Mistakes: the more, the darker. On the diagonal: those classified right." in "\n".join(texts(figure))
+    assert "Darker means more mistakes. The diagonal counts correct predictions." in "\n".join(texts(figure))

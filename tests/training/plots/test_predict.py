@@ -27,7 +27,7 @@ def test_any_number_of_them_fits_a_page_and_can_be_read(n):
 
 def test_bars_are_the_activations_and_the_brightest_is_green():
     a, figure = predictions(3)
-    assert "Bars: the activations of its outputs, the brightest in green." in figure.get_suptitle()
+    assert "Bars: the activations of the outputs, the largest in green." in figure.get_suptitle()
     for row, axes in zip(a, figure.axes[2::3], strict=True):
         assert [bar.get_height() for bar in axes.patches] == row.tolist()
         colors = [to_hex(bar.get_facecolor()) for bar in axes.patches]
