@@ -1,4 +1,4 @@
-"""Which of the gradients behind a tensor are hand-written."""
+"""Audit of an autograd graph: which of its derivatives are hand-written."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["Audit", "audit"]
 
 
 def audit(tensor: Tensor) -> Audit:
-    """Walk the autograd graph behind `tensor`, an output or a loss, and count its nodes by who wrote their derivative.
+    """Count the nodes of the autograd graph of `tensor`, an output or a loss, by who wrote their derivative.
 
     Raises:
-        TypeError: when `tensor` is no tensor: `audit([1.0])`.
-        RuntimeError: when it has no graph behind it: `audit(torch.rand(3))`.
+        TypeError: when `tensor` is not a tensor: `audit([1.0])`.
+        RuntimeError: when `tensor` does not have a grad_fn: `audit(torch.rand(3))`.
 
     Example:
         >>> model = nn.Sequential(*(layer for _ in range(3) for layer in (nn.Linear(4, 4), nn.Sigmoid())))
@@ -32,9 +32,9 @@ def audit(tensor: Tensor) -> Audit:
         7 of 7 arithmetic nodes are hand-written: 100.0%
     """
     if not isinstance(tensor, Tensor):
-        raise TypeError(f"audit: tensor must be a Tensor, and is a {type(tensor).__name__}")
+        raise TypeError(f"audit: tensor must be a Tensor (an output or a loss), got a {type(tensor).__name__}")
     if tensor.grad_fn is None:
-        raise RuntimeError("audit: tensor has no grad_fn: give the output of a computation on tensors that require grad")
+        raise RuntimeError("audit: tensor has no grad_fn: pass the output of a computation on tensors that require grad")
     result = Audit()
     for node in _nodes(tensor.grad_fn):
         name = node.name().rpartition("::")[2]
@@ -51,13 +51,13 @@ def audit(tensor: Tensor) -> Audit:
 
 @dataclass
 class Audit:
-    """The nodes of an autograd graph, counted by name; `str()` is a table.
+    """The nodes of an autograd graph, counted by name; `str()` formats them as a table.
 
     Attributes:
-        manual: arithmetic whose derivative is hand-written: Functions, manualgrad's or another's.
-        native: arithmetic whose derivative is PyTorch's own.
-        other: no arithmetic: views whose backward adds nothing up, copies and casts, and the accumulation into `.grad`.
-        where: of the names in `native`, the places in the program, for what was called inside `by_hand(trace=True)`.
+        manual: arithmetic with a hand-written derivative, from manualgrad or any other `torch.autograd.Function`.
+        native: arithmetic with PyTorch's own derivative.
+        other: no arithmetic: views whose backward does not sum, copies and casts, and the accumulation into `.grad`.
+        where: name in `native` -> its call sites, for calls made inside `by_hand(trace=True)`.
     """
 
     manual: Counter[str] = field(default_factory=Counter)
@@ -67,7 +67,7 @@ class Audit:
 
     @property
     def coverage(self) -> float:
-        """The share of the arithmetic nodes that are hand-written, 0 to 1; 1 where there is no arithmetic."""
+        """The fraction of the arithmetic nodes that are hand-written, 0 to 1; 1 if there are none."""
         arithmetic = self.manual.total() + self.native.total()
         return self.manual.total() / arithmetic if arithmetic else 1.0
 
@@ -84,7 +84,7 @@ class Audit:
         manual, arithmetic = self.manual.total(), self.manual.total() + self.native.total()
         lines.append(f"{manual} of {arithmetic} arithmetic nodes are hand-written: {self.coverage:.1%}")
         if self.native["CompiledFunctionBackward"]:
-            lines.append("A compiled region is one node, whoever wrote its derivatives: audit the model uncompiled.")
+            lines.append("A compiled region is a single node, which hides the nodes inside: audit the uncompiled model.")
         return "\n".join(lines)
 
 
@@ -100,27 +100,27 @@ def _nodes(root: Any) -> Iterator[Any]:
 
 
 def _is_hand_written(node: Any) -> bool:
-    """Whether the node is of a Function of a user's; PyTorch has some of its own (torch.compile's, checkpoint's)."""
+    """Return whether the node belongs to a user's Function, not to one of PyTorch's (torch.compile's, checkpoint's)."""
     function = getattr(node, "_forward_cls", None)
     if function is None:
         return False
-    # Under vmap, torch._functorch makes a Function "VmappedX" of a Function X.
+    # Under vmap, torch._functorch wraps a Function X in a Function "VmappedX".
     return not function.__module__.startswith("torch.") or function.__module__ == "torch._functorch.autograd_function"
 
 
 def _is_made_by_hand(node: Any, name: str) -> bool:
-    """Whether an in-place operation on a view was by_hand's: a copy into it, which PyTorch records as CopySlices and a view."""
+    """Return whether by_hand performed this in-place operation on a view, which PyTorch records as CopySlices and a view."""
     return name in ("CopySlices", "AsStridedBackward0") and "by_hand" in node.metadata
 
 
-_REPEATING_VIEWS = ("expand", "unfold", "as_strided")  # an element may stand in several places: their gradients are added up
+_REPEATING_VIEWS = ("expand", "unfold", "as_strided")  # they may repeat an element, and then their backward sums
 
 
 @cache
 def _is_no_arithmetic(name: str) -> bool:
     if name in ("AccumulateGrad", "CloneBackward0", "CopyBackwards", "ToCopyBackward0", "UnsafeViewBackward0"):
         return True
-    # A view is what the operator's schema says is one: TransposeBackward0 is the node of aten::transpose.
+    # The operator's schema says whether it is a view: TransposeBackward0 is the node of aten::transpose.
     operator = re.sub(r"(?<!^)(?=[A-Z])", "_", re.sub(r"Backward.*$", "", name)).lower()
     if operator in _REPEATING_VIEWS:
         return False

@@ -1,4 +1,4 @@
-"""Put the hand-written layers into a model that is already there, and take them out again."""
+"""Swap the layers of an existing model for hand-written ones, and back."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _ModuleT = TypeVar("_ModuleT", bound=Module)
 
 
 def swap(model: _ModuleT) -> _ModuleT:
-    """Make the layers of torch.nn inside `model` hand-written, in place, all that `manualgrad.nn` has; returns the model.
+    """Replace the torch.nn layers in `model` with the layers of `manualgrad.nn`, in place, and return the model.
 
-    Only the class of each layer changes. Parameters, buffers, hooks, flags and names are the same objects as before, so
-    that an optimizer built for the model goes on working. A layer already swapped stays as it is. What is left alone, and
-    why, is in `swap_report(model)`: layers that manualgrad.nn does not have, subclasses of those that it has (a parametrized or
-    sharded layer is one), lazy, quantized and scripted layers, and layers with a `forward` of their own.
+    Only the class of each layer changes. Parameters, buffers, hooks, flags and names stay the same objects, so an optimizer
+    built for the model keeps working. Calling `swap` again changes nothing. `swap_report(model)` lists the layers that are left
+    alone, and why: layers that manualgrad.nn does not have, subclasses (parametrized and sharded layers among them), lazy,
+    quantized and scripted layers, and layers whose `forward` was set on the instance.
 
     Raises:
-        TypeError: when `model` is no `torch.nn.Module`: `swap(torch.nn.Linear)`.
+        TypeError: when `model` is not a `torch.nn.Module`: `swap(torch.nn.Linear)`.
 
     Example:
         >>> model = torch.nn.Sequential(torch.nn.Linear(784, 10), torch.nn.Sigmoid())
@@ -42,13 +42,13 @@ def swap(model: _ModuleT) -> _ModuleT:
 
 
 def unswap(model: _ModuleT) -> _ModuleT:
-    """Give the layers that `swap` changed torch.nn's classes again, in place; returns the model.
+    """Replace the layers of `manualgrad.nn` in `model` with torch.nn's, in place, and return the model.
 
-    Layers that were made as manualgrad's become torch.nn's too. An MSELoss with the reduction "batchmean" stays, as
-    torch.nn has no such reduction.
+    This includes layers that were built from manualgrad.nn and never swapped. An MSELoss with the reduction "batchmean" stays,
+    because torch.nn does not have that reduction.
 
     Raises:
-        TypeError: when `model` is no `torch.nn.Module`: `unswap(torch.nn.Linear)`.
+        TypeError: when `model` is not a `torch.nn.Module`: `unswap(torch.nn.Linear)`.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(784, 10), nn.Sigmoid())
@@ -62,17 +62,17 @@ def unswap(model: _ModuleT) -> _ModuleT:
 
 
 def swap_report(model: Module) -> SwapReport:
-    """What `swap(model)` changes or has changed, what it leaves alone, and why; the model stays as it is.
+    """Report which layers `swap(model)` has changed or would change, and which it leaves alone and why; change nothing.
 
     Raises:
-        TypeError: when `model` is no `torch.nn.Module`: `swap_report(torch.nn.Linear)`.
+        TypeError: when `model` is not a `torch.nn.Module`: `swap_report(torch.nn.Linear)`.
 
     Example:
         >>> report = swap_report(torch.nn.Sequential(torch.nn.Linear(784, 10), torch.nn.LazyLinear(10)))
         >>> report.to_swap
         {'0': 'Linear'}
         >>> report.left_alone
-        {'1': 'LazyLinear before its first call: swap the model after it'}
+        {'1': 'uninitialized LazyLinear: swap the model after its first call'}
     """
     report = SwapReport()
     for name, layer in _layers("swap_report", model):
@@ -86,19 +86,19 @@ def swap_report(model: Module) -> SwapReport:
 
 
 _FUNCTIONS = (
-    "Functions and operators that a forward calls (F.relu, x + y) are no modules: audit(output) counts them, "
+    "Functions and operators that a forward calls (F.relu, x + y) are not modules: audit(output) counts them, "
     "and `with manualgrad.by_hand():` differentiates them by hand."
 )
 
 
 @dataclass
 class SwapReport:
-    """The layers of a model by what `swap` does with them; `str()` is a table.
+    """The layers of a model, grouped by what `swap` does with them; `str()` formats them as a table.
 
     Attributes:
-        swapped: name in the model -> class, of the layers that are hand-written now.
-        to_swap: name -> class, of the layers that `swap` would make hand-written.
-        left_alone: name -> why `swap` leaves the layer as it is.
+        swapped: name in the model -> class, for the layers that are hand-written now.
+        to_swap: name -> class, for the layers that `swap` would make hand-written.
+        left_alone: name -> why `swap` leaves the layer alone.
     """
 
     swapped: dict[str, str] = field(default_factory=dict)
@@ -112,44 +112,44 @@ class SwapReport:
             for text in dict.fromkeys(group.values()):
                 names = [name or "(the model itself)" for name in group if group[name] == text]
                 lines += [f"{title}: {len(names)} {text}", *(f"    {name}" for name in names)]
-        lines = lines or ["none of the layers in this model is one that manualgrad.nn has"]
+        lines = lines or ["manualgrad.nn does not have any of this model's layers"]
         return "\n".join([*lines, "", _FUNCTIONS])
 
 
 def _layers(function: str, model: Any) -> Iterator[tuple[str, Module]]:
     if not isinstance(model, Module):
-        what = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
-        raise TypeError(f"{function}: model must be a torch.nn.Module, and is {what}")
+        what = f"the class {model.__name__}: pass an instance" if isinstance(model, type) else f"a {type(model).__name__}"
+        raise TypeError(f"{function}: model must be a torch.nn.Module, got {what}")
     return model.named_modules()
 
 
 def _why_not_swapped(layer: Module) -> str | None:
-    """The reason that a layer akin to one of ours is left alone; None where there is none, or it is not akin."""
+    """Return why `swap` leaves a layer alone; None if `swap` replaces it, or if it is not worth reporting."""
     cls, name = type(layer), type(layer).__name__
     if cls in _OURS:
-        return f"{name} with a forward of its own, set on the object" if "forward" in vars(layer) else None
+        return f"{name} with a forward set on the instance" if "forward" in vars(layer) else None
     if isinstance(layer, torch.jit.ScriptModule):
         is_one = getattr(layer, "original_name", None) in _NAMES
         return f"{layer.original_name} in TorchScript: swap the model before it is scripted or traced" if is_one else None
     if cls.__module__.startswith("torch.ao.nn.quantized") and name in _NAMES:
         return f"quantized {name}: it has no gradient"
     if cls is torch.nn.SyncBatchNorm:
-        return "SyncBatchNorm: its statistics are those of all processes, and its gradients torch's own"
+        return "SyncBatchNorm: its statistics span all processes, so it keeps PyTorch's gradients"
     nearest = next((base for base in cls.__mro__ if base in _OURS or base in _TORCHS), None)
     if nearest is None:
-        return f"{name}: torch's own, as manualgrad.nn has none" if _is_torchs_own(layer) else None
+        return f"{name}: manualgrad.nn does not have this layer" if _is_torchs_own(layer) else None
     base = f"{nearest.__module__.split('.')[0]}.nn.{nearest.__name__}"
     if torch.nn.utils.parametrize.is_parametrized(layer):
         return f"parametrized {base}: swap the model before it is parametrized"
     if any(c.__name__ == "FSDPModule" for c in cls.__mro__):
         return f"{base} sharded by fully_shard: swap the model before it is sharded"
     if isinstance(layer, torch.nn.modules.lazy.LazyModuleMixin):
-        return f"{name} before its first call: swap the model after it"
-    return f"{cls.__module__}.{name}, a subclass of {base}: its forward may be another"
+        return f"uninitialized {name}: swap the model after its first call"
+    return f"{cls.__module__}.{name}, a subclass of {base}: its forward may differ"
 
 
 def _is_torchs_own(layer: Module) -> bool:
-    """Whether it is a layer of torch.nn that computes something: neither a container nor one that moves numbers alone."""
+    """Return whether it is a layer of torch.nn that computes something, unlike a container, Flatten or Identity."""
     cls = type(layer)
     computes = cls.__name__ not in ("Flatten", "Unflatten", "Identity") and next(layer.children(), None) is None
     return computes and cls.__module__.startswith("torch.nn.modules.") and cls.__module__ != "torch.nn.modules.container"
@@ -160,7 +160,7 @@ _NAMES = {cls.__name__ for cls in _OURS}
 
 def _why_not_unswapped(layer: Module) -> str | None:
     if isinstance(layer, torch.nn.MSELoss) and layer.reduction == "batchmean":
-        return "unswap leaves it, as torch.nn has no reduction 'batchmean'"
+        return "unswap leaves it alone: torch.nn does not have the reduction 'batchmean'"
     return None
 
 

@@ -1,4 +1,4 @@
-"""`manualgrad`, or `python -m manualgrad`, on the command line."""
+"""The command line: `manualgrad`, or `python -m manualgrad`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["main"]
 _EXTRAS = {
     **dict.fromkeys(("rich", "matplotlib", "torchvision", "platformdirs", "numpy", "PIL"), "train"),
     **dict.fromkeys(("fastapi", "uvicorn", "starlette", "pydantic", "anyio"), "play"),
-}  # of which extra a package is
+}  # package -> the extra that installs it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code is 0, 1 where a check found a fault, 2 on bad input, 3 where the tool itself failed."""
+    """Run a command and return its exit code: 0, 1 if a check found a fault, 2 on bad input, 3 if the tool itself failed."""
     parser = argparse.ArgumentParser(prog="manualgrad", description="Neural-network gradients derived by hand.")
     parser.add_argument("--version", action="version", version=f"manualgrad {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")

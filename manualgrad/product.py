@@ -1,17 +1,17 @@
-"""The matrix products of float32 arrays on a CPU: by PyTorch's default, or by oneDNN where that is quicker.
+"""Matrix products of float32 tensors on a CPU: with PyTorch's default, or with oneDNN where that is faster.
 
-PyTorch's default on x86 is Intel's MKL, which looks at the vendor of the CPU and gives AMD's a slower kernel (pytorch/builder
-issue 504). oneDNN looks at the instructions that the CPU has, and is the quicker there; on an Intel CPU the two are alike.
-It lies within PyTorch, and computes in float32 throughout.
+PyTorch's default on x86 is Intel's MKL, which looks at the vendor of the CPU and runs a slower kernel on AMD's (pytorch/builder
+issue 504). oneDNN looks at the CPU's instruction set and is faster there; on an Intel CPU the two are equally fast. oneDNN
+ships with PyTorch and computes in float32 throughout.
 
-So the vendor decides, once a process, and oneDNN has the products on AMD from `MIN_FLOP` on. A measurement would find the same,
-but not each time: a slow moment of the machine would change which library multiplies, and so the last bits of every result.
+So the vendor decides, once per process: on AMD, oneDNN computes the products from `MIN_FLOP` on. A measurement would usually
+decide the same, but a slow moment of the machine would change the library, and with it the last bits of every result.
 
-oneDNN's operator, `torch.ops.mkldnn._linear_pointwise`, is not public, differentiates nothing, and is wrong for a bias with
-gaps. So it is called on plain CPU float32 matrices of fitting shapes alone, in eager mode, where no gradient is recorded; all
-else is PyTorch's default, which raises PyTorch's errors. Threads are left as they are.
+oneDNN's operator, `torch.ops.mkldnn._linear_pointwise`, is not public, is not differentiable, and is wrong for a bias with
+gaps. So it is called only on plain CPU float32 matrices of matching shapes, in eager mode, without a recorded gradient. All
+other products use PyTorch's default, which raises PyTorch's errors. The number of threads does not change.
 
-To force either library: the environment variable MANUALGRAD_PRODUCT=torch or MANUALGRAD_PRODUCT=onednn, or `using`.
+To force one library, set the environment variable MANUALGRAD_PRODUCT=torch or MANUALGRAD_PRODUCT=onednn, or call `using`.
 """
 
 from __future__ import annotations
@@ -31,33 +31,33 @@ from torch.autograd import forward_ad
 
 __all__ = ["MIN_FLOP", "addmm_", "linear", "matmul", "mm", "onednn_has", "sum_of_products", "using"]
 
-_SMALL = 50_000  # numbers of a product: larger ones MKL has sooner one after another, by all threads, than one by each
-MIN_FLOP = 4e6  # multiplications and additions of a product; at 2e6, on a Zen 5, oneDNN's preparations cost what it gains
+_SMALL = 50_000  # elements of a product; MKL computes larger ones faster one by one on all threads than one per thread
+MIN_FLOP = 4e6  # multiplications and additions of a product; at 2e6, on a Zen 5, oneDNN's setup costs as much as it saves
 
 Library = Literal["torch", "onednn"]
 
 _VARIABLE = "MANUALGRAD_PRODUCT"
 _ONEDNN: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
 
-_ARRAYS = (Tensor, torch.nn.Parameter)  # others may compute otherwise
+_ARRAYS = (Tensor, torch.nn.Parameter)  # other subclasses may override the product
 
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 _transforms_are_active = torch._C._are_functorch_transforms_active
 _jit_trace = torch._C._get_tracing_state
 _dispatch_modes = torch._C._len_torch_dispatch_stack
 _function_modes = torch._C._len_torch_function_stack
-_is_batched = torch._C._functorch.is_legacy_batchedtensor  # as under autograd.grad(is_grads_batched=True)
+_is_batched = torch._C._functorch.is_legacy_batchedtensor  # under autograd.grad(is_grads_batched=True)
 
 
 @contextlib.contextmanager
 def using(library: Library) -> Iterator[None]:
-    """Have `library` multiply inside the `with` block, in this thread, whatever the CPU and the size of the product.
+    """Use `library` for the products in the `with` block, in this thread, whatever the CPU and the size of the product.
 
     Args:
-        library: "torch", PyTorch's default, or "onednn", which is the default too where PyTorch was built without oneDNN.
+        library: "torch", PyTorch's default, or "onednn"; if PyTorch was built without oneDNN, both are the default.
 
     Raises:
-        ValueError: when it is neither.
+        ValueError: when `library` is neither.
 
     Example:
         >>> with using("onednn"):
@@ -73,7 +73,7 @@ def using(library: Library) -> Iterator[None]:
 
 
 def linear(x: Tensor, W: Tensor, b: Tensor | None = None, out: Tensor | None = None) -> Tensor:
-    """x Wᵀ + b, as torch.nn.functional.linear; of a matrix x, written to `out`, or by oneDNN to an array of its own."""
+    """Return x Wᵀ + b, like torch.nn.functional.linear. A matrix x allows `out`, which oneDNN ignores: it allocates."""
     if _onednn_may_multiply and _suits(x, W, b):
         return _by_onednn(x, W, b)
     if out is None:
@@ -82,28 +82,28 @@ def linear(x: Tensor, W: Tensor, b: Tensor | None = None, out: Tensor | None = N
 
 
 def matmul(A: Tensor, B: Tensor) -> Tensor:
-    """A B, as torch.matmul."""
+    """Return A B, like torch.matmul."""
     if _onednn_may_multiply and _suits(A, B, transposed=True):
         return _by_onednn(A, B.t())
     return A @ B
 
 
 def mm(A: Tensor, B: Tensor, out: Tensor | None = None) -> Tensor:
-    """A B of two matrices, as torch.mm; written to `out`, or by oneDNN to an array of its own."""
+    """Return A B of two matrices, like torch.mm. oneDNN ignores `out` and allocates."""
     if _onednn_may_multiply and _suits(A, B, transposed=True):
         return _by_onednn(A, B.t())
     return torch.mm(A, B, out=out)
 
 
 def addmm_(C: Tensor, A: Tensor, B: Tensor, alpha: float) -> Tensor:
-    """C ← C + alpha A B, in place, as Tensor.addmm_."""
+    """Compute C ← C + alpha A B in place, like Tensor.addmm_."""
     if _onednn_may_multiply and _suits(A, B, transposed=True):
         return C.add_(_by_onednn(A, B.t()), alpha=alpha)
     return C.addmm_(A, B, alpha=alpha)
 
 
 def sum_of_products(A: Tensor, B: Tensor) -> Tensor:
-    """Σ_n A_n B_n, of [N, n, m] and [N, m, k]."""
+    """Return Σ_n A_n B_n for A [N, n, m] and B [N, m, k]."""
     if _dynamo_is_tracing():
         return torch.bmm(A, B).sum(0)
     if A.is_cpu and (A.shape[1] * B.shape[2] > _SMALL or _suits(A[0], B[0], transposed=True)):
@@ -116,7 +116,7 @@ def sum_of_products(A: Tensor, B: Tensor) -> Tensor:
 
 
 def onednn_has(x: Tensor, inputs: int, outputs: int) -> bool:
-    """Whether oneDNN is to multiply a matrix [n, inputs], of x's kind and number of rows n, and one [inputs, outputs]."""
+    """Return whether oneDNN multiplies a matrix [n, inputs], with the type and the n rows of x, by one [inputs, outputs]."""
     return not _dynamo_is_tracing() and type(x) in _ARRAYS and _is_large_enough(2 * len(x) * inputs * outputs) and _is_plain(x)
 
 
@@ -125,11 +125,11 @@ def _by_onednn(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
 
 
 def _suits(x: Tensor, W: Tensor, b: Tensor | None = None, transposed: bool = False) -> bool:
-    """Whether oneDNN is to compute x Wᵀ + b here; with `transposed`, x W.
+    """Return whether oneDNN computes x Wᵀ + b here; with `transposed`, x W.
 
-    First whether oneDNN has any products here, then the size: a small product, which takes a few microseconds, waits for the
-    answer; where oneDNN has none in this process, nothing is asked. The size is asked of arrays alone, as a tracer writes down
-    what the sizes of its tensors are asked.
+    The cheapest checks come first, because a small product takes only a few microseconds: whether oneDNN is in use at all, then
+    the size. Callers skip this function if oneDNN is not in use in this process. The size is read only from plain tensors,
+    because a tracer records the sizes that it is asked for.
     """
     return (
         not _dynamo_is_tracing()
@@ -166,15 +166,15 @@ def _is_large_enough(flop: int) -> bool:
 
 
 def _is_dense(t: Tensor) -> bool:
-    """Whether t, or its transpose, lies in memory row by row without gaps."""
+    """Return whether t or its transpose is contiguous."""
     return t.is_contiguous() or (t.dim() == 2 and t.t().is_contiguous())
 
 
-# Which library.
+# The choice of the library.
 
 
 def _least_flop(library: str | None) -> float | None:
-    """From what size on oneDNN multiplies; None for never."""
+    """Return the size from which oneDNN multiplies; None for never."""
     if _ONEDNN is None or library == "torch":
         return None
     if library == "onednn":
@@ -187,7 +187,7 @@ def _mkl_is_slow() -> bool:
 
 
 def _vendor() -> str:
-    """What the CPU calls its maker, "GenuineIntel" or "AuthenticAMD"; empty where that cannot be told."""
+    """Return the vendor of the CPU, "GenuineIntel" or "AuthenticAMD"; empty if unknown."""
     text = platform.processor() if os.name == "nt" else ""
     with contextlib.suppress(OSError):
         text += Path("/proc/cpuinfo").read_text()  # on Linux
@@ -196,11 +196,11 @@ def _vendor() -> str:
 
 def _checked(name: str, library: str) -> str:
     if library not in ("torch", "onednn"):
-        raise ValueError(f"{name} must be 'torch' or 'onednn', and is {library!r}")
+        raise ValueError(f"{name} must be 'torch' or 'onednn', got {library!r}")
     return library
 
 
 _asked_for = os.environ.get(_VARIABLE)
 _at_first = _least_flop(_checked(_VARIABLE, _asked_for) if _asked_for else None)
 _min_flop: ContextVar[float | None] = ContextVar("_min_flop", default=_at_first)
-_onednn_may_multiply = _at_first is not None  # anywhere in this process, from now on
+_onednn_may_multiply = _at_first is not None  # in any thread of this process; never reset

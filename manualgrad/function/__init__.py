@@ -1,4 +1,4 @@
-"""`Function`, the base class: write a derivative once, by hand, and have it run in every mode of PyTorch."""
+"""`Function`, the base class: write a derivative by hand once, and it runs in every mode of PyTorch."""
 
 from manualgrad.function.base import Function
 

@@ -1,24 +1,27 @@
-"""`Function`: write a derivative once, by hand, and have it run in every mode of PyTorch.
+"""`Function`: write a derivative by hand once, and it runs in every mode of PyTorch.
 
-A plain `torch.autograd.Function` has to choose. Written as `forward(ctx, ...)` it is fast, but torch.func refuses it;
-written as `forward(...)` with `setup_context` it works under torch.func, but each call costs several times as much
-(pytorch issue 189573); with a `jvp` it has forward mode, but torch.compile refuses it (180284); under torch.compile,
-torch.func drops its rules without a word (192985, 193279), and forward over forward is 0 (197867); under autocast its backward
-meets two dtypes and raises.
+No single `torch.autograd.Function` works in every mode:
 
-So one class is written, and three are run. When `Function` is subclassed, it makes three plain
-`torch.autograd.Function`s, the *variants*, that call back into the subclass and differ only in what they show PyTorch:
+- With `forward(ctx, ...)` it is fast, but torch.func rejects it.
+- With `setup_context` it works under torch.func, but each call costs several times as much (pytorch issue 189573).
+- With a `jvp` it has forward mode, but torch.compile rejects it (180284).
+- Forward over forward is silently 0 (197867).
+- Under torch.compile, torch.func silently ignores its rules (192985, 193279).
+- Under autocast its backward gets two dtypes and raises.
+
+`Function` therefore gives each subclass three plain `torch.autograd.Function`s, its *variants*. They call back into the
+subclass and differ only in what they show PyTorch:
 
 ============== ===================================== =========================================================
-variant        runs                                  what it shows
+variant        runs                                  shows PyTorch
 ============== ===================================== =========================================================
 `_eager`       by default                            `forward(ctx, ...)` and `backward`: the fast style
 `_transformed` under torch.func and forward-mode AD  everything: `setup_context`, `jvp`, a vmap rule
-`_compiled`    while torch.compile traces            `forward(ctx, ...)` and `backward`, with a context of its own
+`_compiled`    while torch.compile traces            `forward(ctx, ...)` and `backward`, with a traceable ctx
 ============== ===================================== =========================================================
 
-`Function.apply` picks the variant, and applies the class's autocast policy. Each variant has the subclass's name, and the
-subclass itself as its attribute `wraps`.
+`Function.apply` picks the variant and applies the class's autocast policy. Each variant has the name of the subclass, and
+refers to it by the attribute `wraps`.
 """
 
 from __future__ import annotations
@@ -49,40 +52,40 @@ _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 
 
 class _FunctionMeta(FunctionMeta):
-    """A metaclass only for its type: where `type(cls) is FunctionMeta`, Dynamo ignores an overridden `apply`."""
+    """An empty metaclass, because Dynamo ignores an overridden `apply` if `type(cls) is FunctionMeta`."""
 
 
 _Policy = Literal["lower", "float32", "widest"] | None
 
 
 class Function(_PlainFunction, metaclass=_FunctionMeta):
-    """Base class of layers with a hand-written derivative; a `torch.autograd.Function` that works in every mode.
+    """Base class for layers with a hand-written derivative; a `torch.autograd.Function` that works in every mode.
 
-    A subclass writes these static methods, and its users call `apply` with positional arguments:
+    A subclass defines these static methods, and users call `apply` with positional arguments:
 
-    - `forward(*inputs)`: the value, without a ctx.
-    - `setup_context(ctx, inputs, output)`: `ctx.save_for_backward(...)` what `backward` needs, `ctx.save_for_forward(...)`
-      what `jvp` needs. **Save only inputs and outputs**: a tensor that is neither makes second derivatives silently wrong
+    - `forward(*inputs)`: compute the output, without a ctx.
+    - `setup_context(ctx, inputs, output)`: save what `backward` needs by `ctx.save_for_backward(...)`, and what `jvp` needs by
+      `ctx.save_for_forward(...)`. **Save only inputs and outputs**: any other tensor makes second derivatives silently wrong
       (pytorch issues 76185, 104040).
-    - `backward(ctx, *grad_outputs)`: one gradient for each input, None where there is none.
-    - `jvp(ctx, *tangents)`, for forward mode: one tangent for each output.
+    - `backward(ctx, *grad_outputs)`: return one gradient for each input, or None for an input without a gradient.
+    - `jvp(ctx, *tangents)`, for forward mode: return one tangent for each output.
 
-    All are made of PyTorch operations, so that they can be vmapped, compiled and differentiated again; a Function that
-    is not may set `generate_vmap_rule = False`, or define `vmap` itself, as with `torch.autograd.Function`.
+    Write them with PyTorch operations, so that they can be vmapped, compiled and differentiated again. Otherwise set
+    `generate_vmap_rule = False` or define `vmap`, as with `torch.autograd.Function`.
 
     Class attributes:
-        autocast: what happens to the floating-point inputs under `torch.autocast` (float64 is never cast):
-            `"lower"` casts them to autocast's dtype, as PyTorch does for matrix products; `"float32"` to float32, as it
-            does for losses; `"widest"` to float32 where one of them is, and else to autocast's dtype, as for `torch.cat`; None
-            leaves them as they come. A dict has one of these for each type of device, as PyTorch's own lists differ:
-            `{"cuda": "float32"}` leaves them as they come elsewhere. `forward`, `backward` and `jvp` run with autocast off.
-        constant_slope: set it for a piecewise linear function, whose `backward` is linear in `grad_outputs` and does not change
-            with what was saved between the kinks. With `create_graph=True`, the derivative of a gradient by a saved tensor is
-            then 0, as of PyTorch's own operators, and not missing.
-        generate_vmap_rule: as with `torch.autograd.Function`, but True by default.
+        autocast: how floating-point inputs are cast under `torch.autocast`. `"lower"` casts to the autocast dtype, as PyTorch
+            does for matrix products; `"float32"` casts to float32, as PyTorch does for losses; `"widest"` casts to float32 if
+            any input is float32, and otherwise to the autocast dtype, as `torch.cat` does; None does not cast. float64 is never
+            cast. A dict maps device types to policies, because PyTorch's own lists differ by device: `{"cuda": "float32"}` does
+            not cast on other devices. `forward`, `backward` and `jvp` run with autocast disabled.
+        constant_slope: True for a piecewise linear function: its `backward` is linear in `grad_outputs` and, between the kinks,
+            does not depend on the saved values. With `create_graph=True`, the derivative of a gradient with respect to a saved
+            tensor is then 0, as for PyTorch's own operators, instead of missing.
+        generate_vmap_rule: as in `torch.autograd.Function`, but True by default.
 
     Raises:
-        TypeError: when a subclass is defined in the old style, `forward(ctx, ...)`; when `apply` gets keyword arguments.
+        TypeError: when a subclass is written in the old style, `forward(ctx, ...)`; when `apply` gets keyword arguments.
 
     Example:
         >>> class Square(Function):
@@ -117,7 +120,7 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
     _transformed: ClassVar[type[_PlainFunction]] = _PlainFunction
     _compiled: ClassVar[type[_PlainFunction]] = _PlainFunction
 
-    if TYPE_CHECKING:  # Any signature fits; at run time torch's own definitions stand.
+    if TYPE_CHECKING:  # Any signature is allowed; at run time torch's own definitions apply.
 
         @staticmethod
         def forward(*args: Any, **kwargs: Any) -> Any: ...
@@ -131,7 +134,7 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.forward is _PlainFunction.forward:
-            return  # a base class for others
+            return  # an abstract base class
         _refuse_old_style(cls)
         cls._eager = _eager_variant(cls)
         cls._transformed = _transformed_variant(cls)
@@ -147,14 +150,14 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
 
     @classmethod
     def apply_in_place(cls, x: torch.Tensor, *others: Any) -> torch.Tensor:
-        """Apply the Function and write its output into `x`, which is returned: where that can be had, without a second array.
+        """Apply the Function, write its output into `x` and return `x`; where possible, without a second array.
 
-        For a Function whose backward needs its output, or finds the same with the output in the place of x, and whose output
-        has the shape and dtype of x. It may have a static method `forward_in_place`, of forward's arguments, which changes x;
-        else x gets a copy of the output.
+        The output must have the shape and dtype of x. The backward must need only the output, or give the same result with the
+        output in place of x. A static method `forward_in_place`, with the arguments of `forward`, may change x itself;
+        otherwise the output is copied into x.
 
         Raises:
-            RuntimeError: as torch's operators in place do, for a leaf that requires grad and the like.
+            RuntimeError: as torch's in-place operators do, for example for a leaf that requires grad.
         """
         if (
             _autocast_is_on()
@@ -164,9 +167,9 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
             or x.is_leaf
             or x._is_view()
         ):
-            # Neither vmap nor torch.compile gets a Function right that marks its input dirty; a leaf must not be written into
-            # before the error; and CopySlices, which autograd makes for a view, would hide the Function. The copy is for a
-            # Function that saves x.
+            # vmap and torch.compile mishandle a Function that marks its input dirty; a leaf must not change before the error;
+            # and CopySlices, which autograd records for a view, would hide the Function. x is cloned for a Function that
+            # saves it.
             return copy_into(cls.apply(x.clone(), *others), x)
         return _in_place_variant(cls).apply(x, *others)
 
@@ -174,7 +177,7 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
     def _apply_in_a_mode(cls, *args: Any, **kwargs: Any) -> Any:
         if kwargs:
             raise TypeError(
-                f"{cls.__name__}.apply takes positional arguments only, and got {', '.join(f'{k}=' for k in kwargs)}: "
+                f"{cls.__name__}.apply takes only positional arguments, got {', '.join(f'{k}=' for k in kwargs)}: "
                 f"write {cls.__name__}.apply({', '.join(inspect.signature(cls.forward).parameters)})"
             )
         if _autocast_is_on():
@@ -191,7 +194,7 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
             return cls._transformed.apply(*args)
         if _dynamo_is_tracing():
             args = _each_once(args)
-            with torch._C.DisableTorchFunction():  # Dynamo traces the backward now: it is not a matter for by_hand
+            with torch._C.DisableTorchFunction():  # Dynamo traces the backward here: by_hand must not see it
                 return cls._compiled.apply(*args)
         return cls._eager.apply(*args)
 
@@ -203,12 +206,12 @@ def _refuse_old_style(cls: type[Function]) -> None:
         inputs = ", ".join(parameters[1:] if parameters[:1] == ["ctx"] else parameters)
         raise TypeError(
             f"{cls.__name__} is written in the old style, forward(ctx, ...): write `def forward({inputs})` without ctx, "
-            "and what it did with ctx in `def setup_context(ctx, inputs, output)` (both static methods)"
+            "and move the use of ctx to `def setup_context(ctx, inputs, output)` (both static methods)"
         )
 
 
 def _defaults_of(forward: Callable[..., Any]) -> dict[int, tuple[Any, ...]]:
-    """For each number of arguments that leaves only defaults to fill: the defaults that fill them."""
+    """Map each number of positional arguments that defaults can complete to those defaults."""
     parameters = list(inspect.signature(forward).parameters.values())
     missing: tuple[Any, ...] = ()
     found = {}
@@ -220,11 +223,11 @@ def _defaults_of(forward: Callable[..., Any]) -> dict[int, tuple[Any, ...]]:
     return found
 
 
-# The variants.
+# Variants.
 
 
 def _variant(cls: type[Function], **methods: Callable[..., Any]) -> type[_PlainFunction]:
-    """A plain torch.autograd.Function that runs `cls` under its name."""
+    """Return a plain torch.autograd.Function that runs `cls` under its name."""
     methods = {"backward": _backward_of(cls), **methods}
     attributes: dict[str, Any] = {name: staticmethod(method) for name, method in methods.items()}
     attributes |= {"wraps": cls, "__module__": cls.__module__, "__doc__": cls.__doc__}
@@ -246,8 +249,8 @@ def _eager_variant(cls: type[Function]) -> type[_PlainFunction]:
         return output
 
     variant = _variant(cls, forward=forward)
-    # Two shortcuts past PyTorch's Python, which is most of what a small layer costs (pytorch issue 189573): a backward
-    # node looks its Function up at each call, and forward mode, whose tensors would be checked, is another variant's work.
+    # Two shortcuts past PyTorch's Python code, which dominates the cost of a small layer (pytorch issue 189573): a backward
+    # node looks up its Function at each call, and save_for_forward checks tensors, though this variant has no forward mode.
     node: Any = variant._backward_cls
     node.apply = variant.backward
     node.save_for_forward = _save_nothing
@@ -256,10 +259,10 @@ def _eager_variant(cls: type[Function]) -> type[_PlainFunction]:
 
 @functools.cache
 def _in_place_variant(cls: type[Function]) -> Any:
-    """Made when it is wanted: few Functions have one."""
+    """Return the variant for `apply_in_place`; built on demand, since few Functions need it."""
 
     def forward(ctx: Any, x: torch.Tensor, *others: Any) -> torch.Tensor:
-        data = x.data  # as mark_dirty counts the new version
+        data = x.data  # mark_dirty increments x's version
         if cls.forward_in_place is None:
             data.copy_(cls.forward(x, *others))
         else:
@@ -275,15 +278,15 @@ def _in_place_variant(cls: type[Function]) -> Any:
 
 
 def _detach_views(output: Any, inputs: tuple[Any, ...]) -> Any:
-    """The output, or each of them, but not as a view of what the forward computed, which autograd forbids to change in place.
+    """Detach outputs that are views of intermediate results: autograd forbids changing such views in place.
 
-    What is a view of an input stays one.
+    Views of an input stay views.
     """
     if isinstance(output, tuple):
         return tuple(_detach_views(o, inputs) for o in output)
     if isinstance(output, list):
         raise TypeError(
-            "the forward of a Function must return a Tensor or a tuple of them, and returns a list, without gradient"
+            "forward of a Function must return a Tensor or a tuple of Tensors, got a list, which would have no gradient"
         )
     if not isinstance(output, torch.Tensor) or not output._is_view():
         return output
@@ -291,11 +294,11 @@ def _detach_views(output: Any, inputs: tuple[Any, ...]) -> Any:
     return output if any(output._base is base for base in bases) else output.detach()
 
 
-_save_nothing = itertools.chain  # takes any arguments and looks at none, without a frame of Python
+_save_nothing = itertools.chain  # ignores any arguments, without a Python frame
 
 
 def _transformed_variant(cls: type[Function]) -> type[_PlainFunction]:
-    @functools.wraps(cls.forward)  # PyTorch reads its defaults
+    @functools.wraps(cls.forward)  # PyTorch reads the defaults
     def forward(*inputs: Any) -> Any:
         return _detach_views(cls.forward(*inputs), inputs)
 
@@ -329,7 +332,7 @@ def _compiled_variant(cls: type[Function]) -> type[_PlainFunction]:
         setup_context(TracedContext(ctx), args, output)
         return output
 
-    # Where no gradient is wanted, Dynamo counts the parameters to tell whether the first of them is a ctx.
+    # Without gradients, Dynamo decides by the number of parameters whether the first one is a ctx.
     parameters = [inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_ONLY)]
     parameters += [p.replace(kind=p.POSITIONAL_ONLY) for p in inspect.signature(compute).parameters.values()]
     forward.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -342,7 +345,7 @@ def _backward_of(cls: type[Function]) -> Callable[..., Any]:
         back = _with_zero_derivatives(back)
 
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
-        # `loss.backward()` may stand inside an autocast region, and torch.func.grad runs the backward there too.
+        # `loss.backward()` may be inside an autocast region, and torch.func.grad runs the backward in it, too.
         if _autocast_is_on():
             device_type = _device_type(grad_outputs)
             if _autocast_is_on_for(device_type):
@@ -350,7 +353,7 @@ def _backward_of(cls: type[Function]) -> Callable[..., Any]:
                     return back(ctx, *grad_outputs)
         return back(ctx, *grad_outputs)
 
-    def backward_of_one(ctx: Any, grad_output: Any) -> Any:  # most have one, and Python is quicker without the tuple
+    def backward_of_one(ctx: Any, grad_output: Any) -> Any:  # the usual case; faster without a tuple
         return backward(ctx, grad_output) if _autocast_is_on() else back(ctx, grad_output)
 
     parameters = inspect.signature(back).parameters.values()
@@ -358,13 +361,13 @@ def _backward_of(cls: type[Function]) -> Callable[..., Any]:
 
 
 def _with_zero_derivatives(back: Callable[..., Any]) -> Callable[..., Any]:
-    """A backward whose gradients, where they are recorded, have derivatives of 0 by the saved tensors."""
+    """Wrap a backward so that recorded gradients have derivative 0 with respect to the saved tensors."""
 
     @functools.wraps(back)
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         if not torch.is_grad_enabled() or _dynamo_is_tracing() or _transforms_are_active():
-            return back(ctx, *grad_outputs)  # torch.func gives zeros itself
-        saved = ctx.saved_tensors  # once, as torch.utils.checkpoint demands
+            return back(ctx, *grad_outputs)  # torch.func fills in zeros itself
+        saved = ctx.saved_tensors  # read once, as torch.utils.checkpoint requires
         found = back(SavedContext(ctx, saved), *grad_outputs)
         recorded = [t for t in saved if t is not None and t.requires_grad]
         gradients = found if isinstance(found, tuple) else (found,)
@@ -375,7 +378,7 @@ def _with_zero_derivatives(back: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _each_once(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A tensor that is given twice, as in x * x, as a view the second time: Dynamo refuses a "duplicate tensor input"."""
+    """Replace a repeated tensor, as in x * x, with a view: Dynamo rejects a "duplicate tensor input"."""
     found: list[Any] = []
     for value in args:
         is_there = isinstance(value, torch.Tensor) and any(value is other for other in found)
@@ -383,10 +386,9 @@ def _each_once(args: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(found)
 
 
-# torch.compile and torch.func together. Where a transform is active, Dynamo traces into a Function's `forward` and
-# differentiates that, and the hand-written rules are dropped without a word (pytorch issues 192985, 193279). A class
-# that is allowed in the graph is not traced into; but saying so imports torch._dynamo, about 2 s, hence only while
-# Dynamo itself is tracing.
+# torch.compile with torch.func. Under a transform, Dynamo traces into a Function's `forward`, differentiates that, and
+# silently ignores the hand-written rules (pytorch issues 192985, 193279). It does not trace into a class that is allowed
+# in the graph. allow_in_graph imports torch._dynamo (about 2 s), so it is called only while Dynamo is tracing.
 
 _not_yet_allowed_in_graph: list[weakref.ref[type[_PlainFunction]]] = []
 
@@ -398,7 +400,7 @@ def _allow_transformed_variants_in_graph() -> None:
             torch.compiler.allow_in_graph(variant)
 
 
-# As torch.compiler.assume_constant_result marks it, without its import: Dynamo calls it for real while it traces.
+# The mark of torch.compiler.assume_constant_result, without its import: Dynamo calls the function while tracing.
 _allow_transformed_variants_in_graph._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
@@ -410,7 +412,7 @@ def _device_type(args: tuple[Any, ...]) -> str:
 
 
 def _autocast_is_on_for(device_type: str) -> bool:
-    # Not every device has autocast, and torch.is_autocast_enabled raises for one that has not ("meta").
+    # torch.is_autocast_enabled raises for a device without autocast, such as "meta".
     return torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type)
 
 
@@ -429,11 +431,11 @@ def _cast(args: tuple[Any, ...], policy: _Policy | dict[str, _Policy], device_ty
 
 
 class _ConstantInFunction(Function):
-    """The first of some tensors, as a function of the others, too, by which its derivative is 0."""
+    """Copy of the first tensor, whose derivative with respect to the others is 0."""
 
     @staticmethod
     def forward(gradient: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
-        return gradient.clone()  # not a view, which could not be changed in place
+        return gradient.clone()  # a view could not be changed in place
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:

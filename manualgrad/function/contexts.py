@@ -1,4 +1,4 @@
-"""The ctx of a Function, as its methods see it where it is not PyTorch's own: each view passes on what it does not change."""
+"""Wrappers of a Function's ctx: each passes on to the real ctx what it does not override."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["SavedContext", "SavingContext", "TracedContext"]
 
 
 class ContextView:
-    """A ctx as a subclass of Function sees it: it reads and writes the attributes of the real one."""
+    """Wrapper that reads and writes the attributes of the real ctx."""
 
     def __init__(self, ctx: Any, **attributes: Any) -> None:
         vars(self).update(attributes, ctx=ctx)
@@ -21,20 +21,20 @@ class ContextView:
 
 
 class SavedContext(ContextView):
-    """With other saved tensors than the real one's."""
+    """Wrapper with saved tensors other than those of the real ctx."""
 
     def __init__(self, ctx: Any, saved_tensors: tuple[Any, ...]) -> None:
         super().__init__(ctx, saved_tensors=saved_tensors)
 
 
 class SavingContext(ContextView):
-    """Notes what is saved and marked, for somebody else to do it."""
+    """Wrapper that records what is saved and marked, for the caller to apply."""
 
     def __init__(self, ctx: Any) -> None:
         super().__init__(ctx, for_backward=(), for_forward=(), marks=[])
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name != "_is_pure_view":  # autograd allows it of one input and one output alone, and somebody else has more
+        if name != "_is_pure_view":  # autograd allows it only with one input and one output; the real ctx has more
             super().__setattr__(name, value)
 
     def save_for_backward(self, *tensors: Any) -> None:
@@ -51,9 +51,9 @@ class SavingContext(ContextView):
 
 
 class TracedContext:
-    """A ctx as Dynamo can trace it: of its methods it knows the marks and `save_for_backward`, and refuses the others.
+    """Wrapper that Dynamo can trace: it supports only the marks and `save_for_backward`.
 
-    They can be left out: torch.compile has no forward mode, and always gives `backward` tensors, never None.
+    The other methods do nothing: torch.compile has no forward mode, and passes `backward` tensors, never None.
     """
 
     ctx: Any

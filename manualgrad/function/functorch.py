@@ -1,7 +1,7 @@
-"""The private names of PyTorch's by which a hand-written rule runs at its level of torch.func's transforms.
+"""PyTorch's private functions for running a hand-written rule at its level of torch.func's transforms.
 
-They stand here alone. `function.py` is written against PyTorch 2.9.1 to 2.14; where another version lacks one of them, the
-first call that needs it raises, so that no derivative is silently left out.
+Only this module imports them. They exist in PyTorch 2.9.1 to 2.14; if another version lacks one, the first call that needs it
+raises, so that no derivative is silently left out.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ except ImportError as error:
 
 
 def at_the_level_below(rule: Callable[..., Any], tensors: Any) -> Any:
-    """rule(tensors), run where the transform on top is jvp one level below it, and there differentiable.
+    """Return rule(tensors); if the innermost transform is jvp, run it one level below, where it is differentiable.
 
-    PyTorch calls a Function's `jvp` at the level of the transform that it computes the tangent for, with forward mode switched
-    off, so that the transforms around that one would take its result for a constant, and forward over forward be 0 (pytorch
-    issue 197867). Here it runs as an operator's formula does: on what the tensors are at the level below, in every mode.
+    PyTorch calls a Function's `jvp` at the level of the transform whose tangent it computes, with forward mode disabled. Outer
+    transforms then treat the result as a constant, and forward over forward is 0 (pytorch issue 197867). Here the rule runs as
+    an operator's formula does: on the tensors of the level below, in every mode.
 
     Args:
         rule: takes the tensors, and returns a tensor, None, or a tuple of these.
-        tensors: any nest of tuples of tensors and other values.
+        tensors: nested tuples of tensors and other values.
     """
     if not transforms_are_active():
-        return rule(tensors)  # forward_ad.dual_level, which PyTorch refuses to nest
+        return rule(tensors)  # forward_ad.dual_level, which cannot be nested
     interpreter = retrieve_current_functorch_interpreter()
     if interpreter.key() != TransformType.Jvp:
         return rule(tensors)
@@ -64,11 +64,11 @@ def at_the_level_below(rule: Callable[..., Any], tensors: Any) -> Any:
 
 
 def batched_if_random(forward: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The inputs, but with examples where a vmap is on top of which they have none, and the forward draws random numbers.
+    """Batch the first tensor if the innermost transform is vmap, no input is batched, and the forward draws random numbers.
 
-    PyTorch asks no vmap rule there, so that all examples would share the numbers that they should not, or may not, draw.
-    Whether the forward draws any, another run of it tells, under that vmap: then it is batched after all, or raises. That run
-    leaves the generators as they were.
+    PyTorch does not call a vmap rule without batched inputs, so all examples would share random numbers that must differ, or
+    that vmap forbids. A trial run of the forward under that vmap detects them: its outputs are batched, or it raises. The trial
+    run leaves the generators unchanged.
     """
     interpreter: Any = retrieve_current_functorch_interpreter()
     if interpreter.key() != TransformType.Vmap or interpreter.randomness() == "same":

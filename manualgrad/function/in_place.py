@@ -1,4 +1,4 @@
-"""Values written into the place of an input, as torch's operations in place do; and inputs that may be written into later."""
+"""Results written into an input, as torch's in-place operations do, and copies of inputs that may be changed later."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 
 
 def copy_into(value: Tensor, into: Tensor) -> Tensor:
-    """`into`, with `value` in it: its versions and views are as torch's operation leaves them."""
+    """Copy `value` into `into` and return `into`, with the versions and views that torch's in-place operation leaves."""
     into.copy_(value)
     if not _dynamo_is_tracing() and into._base is not None:
         _remember_as_a_copy(into)
@@ -23,30 +23,30 @@ def copy_into(value: Tensor, into: Tensor) -> Tensor:
 
 
 def kept(x: Tensor) -> Tensor:
-    """Return a copy of x for a Function to save, where torch saves a result of x: x may then be changed before the backward."""
+    """Return a copy of x to save where torch saves a result instead, so that x may be changed before the backward."""
     return x if _dynamo_is_tracing() else x.clone()
 
 
 def kept_beside(x: Tensor, other: Tensor) -> Tensor:
-    """kept(x) where the other tensor needs a gradient and x does not, and x itself elsewhere."""
+    """Return kept(x) if the other tensor needs a gradient and x does not; otherwise return x."""
     return kept(x) if other.requires_grad and not x.requires_grad else x
 
 
 def kept_as_rows(x: Tensor) -> Tensor:
-    """Return x, or a copy where its rows [..., m] are not one matrix in memory: torch's products save such a copy, too."""
+    """Return x, or a contiguous copy if its rows [..., m] are not one matrix in memory, as torch's products save it."""
     if x.dim() <= 2 or _dynamo_is_tracing() or are_one(x.shape[:-1], x.stride()[:-1]):
         return x
     return x.clone(memory_format=torch.contiguous_format)
 
 
 def are_one(sizes: Sequence[int], strides: Sequence[int]) -> bool:
-    """Whether a view can make one dimension of these."""
+    """Return whether a view can merge these dimensions into one."""
     dims = [(n, stride) for n, stride in zip(sizes, strides, strict=True) if n != 1]
     return all(outer[1] == inner[0] * inner[1] for outer, inner in itertools.pairwise(dims))
 
 
 def _remember_as_a_copy(view: Any) -> None:
-    """For audit: what autograd records of a changed view, CopySlices of its base and the view anew, is a copy and no more."""
+    """Mark the nodes that autograd records for a changed view, CopySlices and the new view, as copies for audit."""
     for node in (view._base.grad_fn, view.grad_fn):
         if node is not None:
             node.metadata["by_hand"] = True

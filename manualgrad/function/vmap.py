@@ -1,12 +1,11 @@
-"""The vmap rule of a Function: the same Function of a whole batch, with every method run under vmap.
+"""The vmap rule of a Function: a Function of the whole batch that runs every method under vmap.
 
-PyTorch can generate such a rule (torch/_functorch/autograd_function.py), which is wrong in two places that this one is not:
-what comes back to an output that is not batched, beside others that are, is counted once for each example; and its `jvp` runs
-with forward mode switched off (pytorch issue 197867). Here a vmapped Function is a Function, of which function.py makes
-all that a further transform needs.
+PyTorch can generate such a rule (torch/_functorch/autograd_function.py), but with two faults. If only some outputs are batched,
+it counts the gradient of an unbatched output once for each example; and it runs `jvp` with forward mode disabled (pytorch issue
+197867). Here the vmapped Function is again a `Function`, and so supports further transforms.
 
-An output that depends on no batched input is one for all examples, and so is what comes back to it. The backward, which is
-linear in what comes back, is run for each example: example 0 hears all of it, and the others hear 0.
+An output that depends on no batched input is shared by all examples, and so is its gradient. The backward is linear in this
+gradient and runs for each example: the whole gradient goes to example 0, and zeros go to the rest.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ _PlainFunction = torch.autograd.Function
 
 
 def vmap_rule(cls: Any, Function: Any) -> Any:
-    """The static method `vmap` of a Function `cls`, as PyTorch calls it (docs/stable/notes/extending.func.html).
+    """Return the static method `vmap` of a Function `cls`, as PyTorch calls it (docs/stable/notes/extending.func.html).
 
     Args:
-        Function: the base class of the vmapped ones, manualgrad.Function.
+        Function: manualgrad.Function, the base class of the vmapped Functions.
     """
     by_in_dims: dict[str, Any] = {}
 
@@ -44,15 +43,15 @@ def vmap_rule(cls: Any, Function: Any) -> Any:
 
 
 class _Batch:
-    """What there is to know of a call: the number of examples, and in which dimension each output has them, or None."""
+    """Batch size of a call, and the batch dimension of each output, or None."""
 
     def __init__(self, size: int, dims: tuple[int | None, ...], is_tuple: bool) -> None:
         self.size, self.dims, self.is_tuple = size, dims, is_tuple
 
 
 def _vmapped(cls: Any, Function: Any, in_dims: tuple[Any, ...], randomness: str) -> Any:
-    """`cls` for batches that lie in the inputs' dimensions `in_dims`; its last output is the _Batch, which is no tensor."""
-    attribute = f"_{cls.__name__}_in_a_batch"  # of ctx, which a Function that is vmapped twice shares with the inner one
+    """Return `cls` for inputs with batch dimensions `in_dims`; its last output is a _Batch, not a tensor."""
+    attribute = f"_{cls.__name__}_in_a_batch"  # of ctx, which a Function vmapped twice shares with the inner one
 
     def forward(*inputs: Any) -> tuple[Any, ...]:
         size = next(t.shape[d] for t, d in zip(inputs, in_dims, strict=True) if isinstance(t, Tensor) and d is not None)
@@ -73,7 +72,7 @@ def _vmapped(cls: Any, Function: Any, in_dims: tuple[Any, ...], randomness: str)
             pairs = [*zip(its_inputs, inputs, strict=True), *zip(its_outputs, outputs, strict=True)]
             for method, tensors in saving.marks:
                 marks.append((method, [whole for t in tensors for one, whole in pairs if one is t]))
-            return saving.for_backward, saving.for_forward, None  # of nothing at all, restore_vmap gives no dims
+            return saving.for_backward, saving.for_forward, None  # restore_vmap gives no dims for an empty result
 
         saved, saved_dims = restore_vmap(of_one, (in_dims, batch.dims), batch.size, randomness)(inputs, tuple(outputs))
         for_backward, for_forward, _ = saved
@@ -90,7 +89,7 @@ def _vmapped(cls: Any, Function: Any, in_dims: tuple[Any, ...], randomness: str)
 
         def of_one(saved: tuple[Any, ...], grads: tuple[Any, ...]) -> tuple[Any, ...]:
             found = back(SavedContext(ctx, saved), *grads)
-            found = found[: len(shapes)] if isinstance(found, tuple) else (found,)  # PyTorch takes more Nones at the end
+            found = found[: len(shapes)] if isinstance(found, tuple) else (found,)  # PyTorch accepts extra Nones at the end
             return tuple(g if g is None or g.shape == s else g.sum_to_size(s) for g, s in zip(found, shapes, strict=True))
 
         grads = tuple(_to_example_0(g, d, batch.size) for g, d in zip(grad_outputs[:-1], batch.dims, strict=True))
@@ -118,21 +117,21 @@ def _vmapped(cls: Any, Function: Any, in_dims: tuple[Any, ...], randomness: str)
 
 
 def _to_example_0(grad: Tensor | None, dim: int | None, size: int) -> Tensor | None:
-    """What comes back to an output that is one for all examples: all of it for the first, nothing for the others."""
+    """Batch the gradient of an output that all examples share: all of it for example 0, and zeros for the rest."""
     if grad is None or dim is not None:
         return grad
     return torch.cat([grad.unsqueeze(0), grad.new_zeros(size - 1, *grad.shape)])
 
 
 def _as_the_input(gradient: Tensor | None, dim: int | None, wanted: int | None, size: int) -> Tensor | None:
-    """A gradient with the examples where the input has them; where it has none, all of them hear of it: their sum is its."""
+    """Move a gradient's batch dimension to that of its input; sum over the batch if the input is not batched."""
     if gradient is not None and wanted is None and dim is not None:
         return gradient.sum(dim)
     return _as_the_output(gradient, dim, wanted, size)
 
 
 def _as_the_output(t: Tensor | None, dim: int | None, wanted: int | None, size: int) -> Tensor | None:
-    """t, with its examples in `dim`, with them where they are wanted; or, where none are, the first, as all are alike."""
+    """Move the batch dimension of t from `dim` to `wanted`; if `wanted` is None, take example 0, as all are equal."""
     if t is None or dim == wanted:
         return t
     if dim is None:

@@ -1,4 +1,4 @@
-"""The calculus: one file a layer, each with its equations, their derivatives, and the code that is those formulas."""
+"""The derivations: one file per layer, with its equations, their derivatives, and the code that computes them."""
 
 from manualgrad.functions.activations.relu import ReLUFunction
 from manualgrad.functions.activations.sigmoid import SigmoidFunction

@@ -1,7 +1,7 @@
-"""The formulas of attention, whole or a few heads or queries at a time, so that no array of all queries by all keys is made.
+"""Attention's formulas, computed in blocks of heads or queries, without an array of all queries by all keys.
 
-A formula is given some queries with the keys that they may see; what it says of a query is written, what it says of a key added
-up over the blocks of queries.
+A formula gets a block of queries and the keys that they may see. Its results per query are stored; its results per key are
+summed over the blocks of queries.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch import Tensor
 
 __all__ = ["PAIRS", "by_query", "by_query_and_key"]
 
-PAIRS = 1 << 18  # of a query and a key in a block: larger arrays are fetched from the system anew at each operator
+PAIRS = 1 << 18  # pairs of a query and a key in a block; larger arrays are allocated anew by each operator
 
 Formula = Callable[..., tuple[Tensor, ...]]
 
 
 def by_query(formula: Formula, of_queries: list[Tensor], of_keys: list[Tensor], M: Tensor | None, causal: bool) -> list[Tensor]:
-    """formula(*of_queries, *of_keys, M, causal, first), each of whose results has a row for each query."""
+    """Compute formula(*of_queries, *of_keys, M, causal, first) in blocks; each result has one row per query."""
     heads, n, m, of_queries, of_keys, part = _flat(of_queries, of_keys, M)
     found: list[Tensor] = []
     for H, R, J in _blocks(math.prod(heads), n, m, causal):
@@ -35,7 +35,7 @@ def by_query(formula: Formula, of_queries: list[Tensor], of_keys: list[Tensor], 
 def by_query_and_key(
     formula: Formula, of_queries: list[Tensor], of_keys: list[Tensor], M: Tensor | None, causal: bool
 ) -> list[Tensor]:
-    """Likewise, for a formula whose first result is of the queries, and whose others are of the keys."""
+    """Compute formula(...) in blocks; its first result has one row per query, the others have one row per key."""
     heads, n, m, of_queries, of_keys, part = _flat(of_queries, of_keys, M)
     found: list[Tensor] = []
     for H, R, J in _blocks(math.prod(heads), n, m, causal):
@@ -50,7 +50,7 @@ def by_query_and_key(
 
 
 def _flat(of_queries: list[Tensor], of_keys: list[Tensor], M: Tensor | None) -> Any:
-    """All leading dimensions as one, in which they agree; a mask, which may have far fewer numbers, by its part for a block."""
+    """Broadcast and flatten the leading dimensions; return the mask, which may be much smaller, as a function of a block."""
     heads = torch.broadcast_shapes(*(t.shape[:-2] for t in (*of_queries, *of_keys)), () if M is None else M.shape[:-2])
     n, m = of_queries[0].shape[-2], of_keys[0].shape[-2]
 
@@ -62,7 +62,7 @@ def _flat(of_queries: list[Tensor], of_keys: list[Tensor], M: Tensor | None) -> 
 
 
 def _blocks(heads: int, n: int, m: int, causal: bool) -> Iterator[tuple[slice, slice, slice]]:
-    """Slices of heads, queries and keys."""
+    """Yield slices of heads, queries and keys."""
     at_once = max(1, PAIRS // (n * m))
     rows = n if n * m <= PAIRS else max(1, PAIRS // m)
     for h in range(0, heads, at_once):
@@ -72,14 +72,14 @@ def _blocks(heads: int, n: int, m: int, causal: bool) -> Iterator[tuple[slice, s
 
 
 def _parts_of(M: Tensor | None, heads: tuple[int, ...]) -> Callable[[slice, slice, slice], Tensor | None]:
-    """What some heads, queries and keys have of it. Where it says the same of many, it is not written out for them."""
+    """Return a function that selects a block of the mask, which stays unexpanded along broadcast dimensions."""
     if M is None:
         return lambda H, R, J: None
     for dim in range(M.dim()):
         if M.stride(dim) == 0:
             M = M.narrow(dim, 0, 1)
     own = M.shape[:-2]
-    which = torch.arange(math.prod(own)).view(own).expand(heads).reshape(-1)  # of its own leading dimensions, for each head
+    which = torch.arange(math.prod(own)).view(own).expand(heads).reshape(-1)  # the mask's leading index of each head
     mask = M.reshape(-1, *M.shape[-2:])
 
     def part(H: slice, R: slice, J: slice) -> Tensor:

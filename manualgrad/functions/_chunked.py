@@ -1,8 +1,8 @@
-"""A formula on large arrays, a part of them at a time that stays in the cache.
+"""Formulas on large arrays, computed in chunks that stay in the cache.
 
-A formula of k operators goes through memory k times, and each of its arrays is fetched from the system anew; of a part that
-stays in the cache, memory is read and written once. It is the same formula, and where something records or transforms what is
-done, or on another device, it is given the whole arrays.
+A formula of k operators passes over memory k times and allocates each intermediate array anew; with chunks that stay in the
+cache, memory is read and written once. If the operations are recorded or transformed, or run on another device than the CPU,
+the formula gets the whole arrays.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _is_batched = torch._C._functorch.is_legacy_batchedtensor
 
 
 def elementwise(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], *others: Any) -> Tensor:
-    """formula(*arrays, *others, out), of arrays that are alike in shape, element by element.
+    """Compute the elementwise formula(*arrays, *others, out) of arrays of the same shape.
 
-    A formula writes its result into `out`, of the form of the first array, or makes a tensor for it where `out` is None.
+    The formula writes its result into `out`, which is like the first array, or returns a new tensor if `out` is None.
     """
     if not in_parts(arrays):
         return formula(*arrays, *others, out=None)
@@ -40,7 +40,7 @@ def elementwise(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], *oth
 
 
 def along(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], dim: int) -> Tensor:
-    """formula(*arrays, dim, out), of arrays alike in shape; what differs in its place in `dim` alone stays together."""
+    """Compute formula(*arrays, dim, out) of arrays of the same shape; no chunk is split along `dim`."""
     if not in_parts(arrays) or not all(t.is_contiguous() for t in arrays):
         return formula(*arrays, dim, out=None)
     out = torch.empty_like(arrays[0])
@@ -50,7 +50,7 @@ def along(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], dim: int) 
 
 
 def rows(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], *others: Any) -> Tensor:
-    """formula(*arrays, *others, out), some places of the first dimension at a time: all arrays have it."""
+    """Compute formula(*arrays, *others, out) in chunks along the first dimension, which all arrays share."""
     if not all(plain(t) for t in arrays):
         return formula(*arrays, *others, out=None)
     out = torch.empty_like(arrays[0])
@@ -61,7 +61,7 @@ def rows(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], *others: An
 
 
 def to_rows(formula: Callable[..., tuple[Tensor, ...]], arrays: tuple[Tensor, ...], *others: Any) -> tuple[Tensor, ...]:
-    """formula(*arrays, *others), likewise, for a formula that gives a few numbers for each place: they are joined."""
+    """Compute formula(*arrays, *others), with a few numbers per row, in chunks of rows, and concatenate the results."""
     if not in_parts(arrays):
         return formula(*arrays, *others)
     step = _step(arrays[0])
@@ -70,19 +70,19 @@ def to_rows(formula: Callable[..., tuple[Tensor, ...]], arrays: tuple[Tensor, ..
 
 
 def _write(formula: Callable[..., Tensor], tensors: list[Tensor], *others: Any) -> None:
-    """Into the last of the tensors, which all have the first dimension."""
+    """Compute the formula in chunks along the first dimension, and write the result into the last tensor."""
     step = _step(tensors[0])
     for *part, out in zip(*(t.split(step) for t in tensors), strict=True):
         formula(*part, *others, out=out)
 
 
 def plain(t: Tensor) -> bool:
-    """Whether t is a plain array on the CPU, and nothing records or transforms what is done with it."""
+    """Return whether t is a plain tensor on the CPU whose operations are not recorded or transformed."""
     return t.device.type == "cpu" and unrecorded(t)
 
 
 def unrecorded(t: Tensor) -> bool:
-    """Whether t is a plain array, on whatever device, and nothing records or transforms what is done with it."""
+    """Return whether t is a plain tensor, on any device, whose operations are not recorded or transformed."""
     return (
         not _dynamo_is_tracing()
         and (type(t) is Tensor or type(t) is torch.nn.Parameter)
@@ -100,17 +100,17 @@ def _part() -> int:
 
 
 def _step(a: Tensor) -> int:
-    """How many places of the first dimension are a part."""
+    """Return the chunk size along the first dimension."""
     return max(1, _part() * a.shape[0] // a.numel())
 
 
 def in_parts(arrays: tuple[Tensor, ...]) -> bool:
-    """Whether a formula is given these arrays in parts."""
+    """Return whether these arrays are processed in chunks."""
     return not _dynamo_is_tracing() and arrays[0].numel() >= 2 * _part() and all(plain(t) for t in arrays)
 
 
 def _as_lines(arrays: tuple[Tensor, ...]) -> list[Tensor] | None:
-    """Of one dimension, in the order in which all of them lie in memory; None where they have no order in common."""
+    """Flatten the arrays in their common memory order; return None if they do not share one."""
     a = arrays[0]
     if all(t.is_contiguous() and t.shape == a.shape for t in arrays):
         return [t.view(-1) for t in arrays]

@@ -1,10 +1,11 @@
-"""Functions of one tensor, element by element: y = f(x), of which f and f′ say all.
+"""Functions of one tensor, element by element: y = f(x), defined by f and f′.
 
 With g = ∂C/∂y,
 
     ∂C/∂x = ∂y/∂x · g = f′(x) g        dy = f′(x) dx
 
-Complex numbers: f′ enters the backward conjugated (see linear/linear.py). Shapes: x, y and g are alike, any shape.
+Complex numbers: f′ enters the backward conjugated (see linear/linear.py). Shapes: x, y and g have the same
+shape, which is arbitrary.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ __all__ = ["Elementwise"]
 
 
 class Elementwise(Function):
-    """A subclass writes `forward(x)`, and one of these, of x, or of y where the output says it in fewer words:
+    """Base class of elementwise functions. A subclass defines `forward(x)` and one of these, of x or, if that is simpler, of y:
 
     - `dy_dx`, the derivative;
-    - `dx_dy`, that of the inverse function, 1/f′, where the derivative is a quotient: it is then divided by, and rounded once;
-    - `times_dy_dx(t, x)`, t f′(x) of real numbers, where it chooses between t and 0. x comes in its own dtype, in which PyTorch
-      compares it with a bound; t is in float32 where x has half precision. If f′ is not constant between the kinks, set
+    - `dx_dy`, the derivative of the inverse function, 1/f′, if f′ is a quotient: the backward divides by it and rounds once;
+    - `times_dy_dx(t, x)`, t f′(x) for real numbers, if it selects t or 0. x has its own dtype, in which PyTorch compares it
+      with a bound; t is in float32 if x has half precision. If f′ is not constant between the kinks, set
       `constant_slope = False`.
 
-    What it is a function of is all that is saved. Numbers that f depends on follow x, in `forward` and in the derivative.
+    Only the argument of this derivative is saved. Numbers that f depends on follow x, in `forward` and in the derivative.
 
     Class attributes:
-        is_flat: says of x where f is constant: the gradient is 0 there, whatever comes back, where a product makes nan of ∞. (A
-            dy_dx of 0 alone does not say so: next to the place it may be another, and there is a second derivative.)
+        is_flat: a function of x, True where f is constant: the gradient is 0 there, even if the incoming gradient is ∞, for
+            which a product would be nan. (A dy_dx of 0 is not enough: it may not be 0 nearby, and then has a derivative.)
     """
 
     is_flat: ClassVar[Any] = None
@@ -51,7 +52,7 @@ class Elementwise(Function):
         by: Callable[..., Tensor] = torch.div if way == "dx_dy" else torch.mul
 
         def product(t: Tensor, x_or_y: Tensor, *numbers: Any, out: Tensor | None) -> Tensor:
-            """t f′, of half precision in float32, and rounded once."""
+            """Compute t f′; half precision is computed in float32 and rounded once."""
             if way == "times_dy_dx":
                 dC_dx = derivative(upcast_half(t), x_or_y, *numbers)
                 return dC_dx.to(x_or_y.dtype) if out is None else out.copy_(dC_dx)
@@ -82,7 +83,7 @@ class Elementwise(Function):
 
 
 def _with_0(product: Tensor, is_flat: Callable[[Tensor], Tensor], x: Tensor, *, out: Tensor | None) -> Tensor:
-    """The product, but 0 where f is flat, which it is already where no nan has come up."""
+    """Set the product to 0 where f is flat; it is 0 there already unless it is nan."""
     if out is None:
         return torch.where(is_flat(x), 0, product)
     return out.masked_fill_(is_flat(x), 0) if math.isnan(out.sum()) else out

@@ -1,4 +1,4 @@
-"""Shapes and dtypes: reduce a gradient to those of its input, and tell tensors from numbers among operands."""
+"""Shapes and dtypes: reduce a gradient to those of its input, and separate tensors from numbers among operands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 
 class TensorMeta(NamedTuple):
-    """Shape and dtype of a tensor, which need not be saved for them."""
+    """Shape and dtype of a tensor, so that the tensor itself need not be saved."""
 
     shape: torch.Size
     dtype: torch.dtype
@@ -39,29 +39,29 @@ def unbroadcast_to(gradient: Tensor, to: Any) -> Tensor:
     if gradient.shape != to.shape:
         gradient = gradient.sum_to_size(to.shape)
     if gradient.dtype.is_complex and not to.dtype.is_complex:
-        gradient = gradient.real  # a real number moves along the real axis alone
+        gradient = gradient.real  # a real input changes only along the real axis
     return gradient if gradient.dtype == to.dtype else gradient.to(to.dtype)
 
 
 def conj(value: Any) -> Any:
-    """Of a tensor or a number."""
+    """Return the conjugate of a tensor or a number."""
     return value.conj() if isinstance(value, Tensor) else value.conjugate()
 
 
 def as_rows(t: Tensor) -> Tensor:
-    """[..., m] as a matrix [n, m], a row for each example."""
-    # Not flatten, which fails under is_grads_batched=True; not -1, which is ambiguous where m is 0.
+    """Reshape [..., m] to a matrix [n, m], one row per example."""
+    # flatten fails under is_grads_batched=True, and -1 is ambiguous if m is 0.
     return t if t.dim() == 2 else t.reshape(math.prod(t.shape[:-1]), t.shape[-1])
 
 
 def with_dims(t: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
-    """What was reduced over these dimensions, with 1 in their place, unless they were kept."""
+    """Restore the reduced dimensions with size 1, unless they were kept."""
     for d in () if keepdim else sorted(dims):
         t = t.unsqueeze(d)
     return t
 
 
-# Of operands that are tensors or numbers, the tensors are saved, and the numbers stay in ctx.
+# Operands may be tensors or numbers: the tensors are saved, and the numbers are stored in ctx.
 
 
 def numbers(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -73,5 +73,5 @@ def without_numbers(values: tuple[Any, ...]) -> tuple[Tensor | None, ...]:
 
 
 def operands(tensors: Sequence[Tensor | None], values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The saved tensors, and in the places of numbers these."""
+    """Return the saved tensors, with the numbers of `values` in between."""
     return tuple(value if t is None else t for t, value in zip(tensors, values, strict=True))

@@ -1,4 +1,4 @@
-"""Half precision, which PyTorch computes in float32 and rounds once."""
+"""Half precision: PyTorch computes it in float32 and rounds once."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ __all__ = ["upcast_half"]
 
 
 def upcast_half(t: Tensor) -> Tensor:
-    """t in float32 where it is in half precision: sums of it, and what is computed of it, would lose digits."""
+    """Cast t to float32 if it has half precision, in which sums and further operations would lose digits."""
     return t.float() if t.dtype in (torch.float16, torch.bfloat16) else t

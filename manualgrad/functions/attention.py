@@ -1,22 +1,22 @@
-"""Scaled dot-product attention: each query q_i takes the mean of the values v_j, weighted by how well it fits their keys k_j.
+"""Scaled dot-product attention: each query q_i takes the mean of the values v_j, weighted by how well it matches the keys k_j.
 
-Forward, of n queries and m keys, with a number c and a mask M that is added, −∞ for a key that a query must not see:
+Forward, for n queries and m keys, with a number c and an additive mask M, which is −∞ for a key that a query must not see:
 
     S = c Q Kᵀ + M        P_ij = e^(S_ij) / Σ_k e^(S_ik)        O = P V
 
-so that P is the softmax of S along the keys. For a query that sees nothing P is 0, and so is O.
+P is the softmax of S along the keys. For a query that sees no key, P is 0, and so is O.
 
-Backward, with G = ∂C/∂O. O = P V is a product of matrices (see matmul.py):
+Backward, with G = ∂C/∂O. O = P V is a matrix product (see matmul.py):
 
     ∂C/∂V = Pᵀ G                ∂C/∂P = G Vᵀ
 
-and of the softmax (see softmax.py),
+and P is a softmax (see softmax.py):
 
     ∂C/∂S_ij = P_ij (∂C/∂P_ij − Σ_k P_ik ∂C/∂P_ik)
 
-All of this is said row by row: so P is made again from Q and K, a few rows at a time, and is never kept. (Dao et al., 2022, who
-make it in blocks of columns too. There O, which is kept, and log Σ_j e^(S_ij) stand for the sums over a row; here a block has
-whole rows, and sums the very numbers that it has.)
+These formulas work row by row, so P is recomputed from Q and K, a few rows at a time, and is never saved. (Dao et al., 2022,
+also use blocks of columns; they replace the sums over a row by the saved O and log Σ_j e^(S_ij). Here a block has whole rows,
+and sums them directly.)
 
     ∂C/∂M = ∂C/∂S        ∂C/∂Q = c ∂C/∂S K        ∂C/∂K = c (∂C/∂S)ᵀ Q
 
@@ -24,7 +24,7 @@ Forward mode:
 
     dS = c (dQ Kᵀ + Q dKᵀ) + dM        dP_ij = P_ij (dS_ij − Σ_k P_ik dS_ik)        dO = dP V + P dV
 
-Shapes: Q [..., n, e]; K [..., m, e]; V [..., m, f]; M broadcasts to [..., n, m], and may be boolean: what may be seen;
+Shapes: Q [..., n, e]; K [..., m, e]; V [..., m, f]; M broadcasts to [..., n, m], and may be boolean, True for what may be seen;
 O [..., n, f]. The leading dimensions broadcast; each gradient has its input's shape.
 """
 
@@ -48,7 +48,10 @@ _fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 
 
 class AttentionFunction(Function):
-    """O; `AttentionFunction.apply(Q, K, V, M, causal, c)`, with M a Tensor or None; causal: query i sees keys 0 to i."""
+    """Attention output O; `AttentionFunction.apply(Q, K, V, M, causal, c)`, with M a Tensor or None.
+
+    If causal, query i sees keys 0 to i.
+    """
 
     autocast = "lower"
 
@@ -108,7 +111,7 @@ class AttentionFunction(Function):
 def _gradients(
     Q: Tensor, G: Tensor, K: Tensor, V: Tensor, M: Tensor | None, causal: bool, first: int, *, c: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """∂C/∂Q, ∂C/∂K, ∂C/∂V and ∂C/∂S."""
+    """Return ∂C/∂Q, ∂C/∂K, ∂C/∂V and ∂C/∂S."""
     P, sees = _weights(Q, K, M, causal, first, c=c)
     Q, K, V, G = (upcast_half(t) for t in (Q, K, V, G))
     G = _of(sees, G)
@@ -119,9 +122,9 @@ def _gradients(
 
 
 def _weights(Q: Tensor, K: Tensor, M: Tensor | None, causal: bool, first: int, *, c: float) -> tuple[Tensor, Tensor | None]:
-    """P, of queries of which the first is that of this number; and which of them see a key, where there is a mask.
+    """Return P for the queries from number `first` on and, if there is a mask, which of them see a key.
 
-    For one that sees none, the softmax of −∞ alone would be 0/0: its P is made as if there were no mask, and does not count.
+    For a query that sees no key, the softmax of −∞ would be 0/0: its P is computed without the mask, and `_of` drops it.
     """
     S = (c * upcast_half(Q)) @ upcast_half(K).mT
     later = S.new_full(S.shape[-2:], -math.inf).triu(1 + first) if causal else None  # added: masked_fill is slow on the CPU
@@ -133,24 +136,24 @@ def _weights(Q: Tensor, K: Tensor, M: Tensor | None, causal: bool, first: int, *
 
 
 def _of(sees: Tensor | None, rows: Tensor) -> Tensor:
-    """The rows of queries that see a key, and 0 for the others."""
+    """Return the rows, with 0 for the queries that see no key."""
     return rows if sees is None else rows * sees
 
 
 def _added(M: Tensor, like: Tensor) -> Tensor:
-    """A boolean mask as what is added: −∞ for what must not be seen."""
+    """Convert a boolean mask to an additive one, −∞ for what must not be seen."""
     return torch.where(M, like.new_zeros(()), like.new_full((), -math.inf)) if M.dtype == torch.bool else M
 
 
 def _is_large_and_plain(Q: Tensor, K: Tensor, V: Tensor, M: Tensor | None) -> bool:
-    """Whether it is computed in blocks: nothing records or transforms what is done."""
+    """Return whether to compute in blocks: the operands are large, and nothing is recorded or transformed."""
     if not all(plain(t) for t in (Q, K, V)) or (M is not None and not plain(M)):
         return False
     return math.prod(torch.broadcast_shapes(Q.shape[:-2], K.shape[:-2])) * Q.shape[-2] * K.shape[-2] > PAIRS
 
 
 def _has_a_fused_forward(Q: Tensor, K: Tensor, V: Tensor, M: Tensor | None) -> bool:
-    """What torch.nn.functional would take on the CPU, in one pass, with L beside O."""
+    """Return whether torch.nn.functional would use its fused CPU kernel, which computes O in one pass."""
     return (
         Q.device.type == "cpu"
         and Q.dim() == 4
@@ -163,7 +166,7 @@ def _has_a_fused_forward(Q: Tensor, K: Tensor, V: Tensor, M: Tensor | None) -> b
 
 
 def _is_a_mask_of(M: Tensor, Q: Tensor, K: Tensor) -> bool:
-    """Whether it fits as it is; the fused forward would read beyond the end of one that does not."""
+    """Return whether the fused kernel can use the mask unchanged; it would read out of bounds of any other."""
     pairs = (*Q.shape[:-1], K.shape[-2])
     fits = M.dim() in (2, 4) and all(size in (1, of_pairs) for size, of_pairs in zip(M.shape, pairs[-M.dim() :], strict=True))
     return fits and M.dtype in (torch.bool, Q.dtype) and M.device == Q.device

@@ -1,26 +1,26 @@
-"""Rows of a table: one for each number, or a sum, a mean or the largest of some of them, a bag.
+"""Rows of a table: one for each index, or the sum, mean or maximum over a bag of indices.
 
-The table has rows r, and the numbers i_k each name one of them. Forward:
+The table has rows r, and the indices i_k each select one of them. Forward:
 
     y_k = W_(i_k)                                        embedding
     y_b = Σ_(k in bag b) a_k W_(i_k)                     embedding_bag
-    y_be = max over k in bag b of W_(i_k)e = W_(r_be)e   of each place e for itself, r_be being the first row that has it
+    y_be = max over k in bag b of W_(i_k)e = W_(r_be)e   for each column e, r_be being the first row that has it
 
-For a sum, a_k = w_k, or 1 if no weights w are given; for a mean, a_k = 1/n_b, n_b being the number of rows in the bag.
+For a sum, a_k = w_k, or 1 if no weights w are given; for a mean, a_k = 1/n_b, where n_b is the number of rows in the bag.
 
-Backward. A row is there once for each k that names it, and these paths are summed. With g = ∂C/∂y, and b(k) the bag of k:
+Backward. A row occurs once for each k that selects it: sum over these paths. With g = ∂C/∂y, and b(k) the bag of k:
 
     ∂C/∂W_r = Σ_(k: i_k = r) g_k                         embedding
     ∂C/∂W_r = Σ_(k: i_k = r) a_k g_b(k)                  embedding_bag; w_k occurs in y_b(k) alone:
     ∂C/∂w_k = Σ_e W_(i_k)e g_b(k)e
-    ∂C/∂W_re = Σ_(b: r_be = r) g_be                      the largest
+    ∂C/∂W_re = Σ_(b: r_be = r) g_be                      the maximum
 
-The numbers of one row, the padding, get no gradient, and have no part in a bag: a_k = 0. With `by_frequency` the sum over k is
-divided by the number of its terms. A sparse gradient has the g_k as they are, each with its i_k, and not their sums.
+Indices of one row, the padding, get no gradient and do not count in a bag: a_k = 0. With `by_frequency` the sum over k is
+divided by the number of its terms. A sparse gradient stores each g_k with its i_k, instead of the sums.
 
-Forward mode: y is linear in W, and in w: the same of dW, and of dw. Of the largest, dy_be = dW_(r_be)e.
+Forward mode: y is linear in W and in w, so the same formulas apply to dW and dw. For the maximum, dy_be = dW_(r_be)e.
 
-Shapes: W [rows, m]; of the embedding, i [...], y and g [..., m]; of bags, i and w [n], y and g [bags, m].
+Shapes: W [rows, m]; for the embedding, i [...], y and g [..., m]; for bags, i and w [n], y and g [bags, m].
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from manualgrad.functions._upcast import upcast_half
 
 __all__ = ["EmbeddingBagFunction", "EmbeddingFunction"]
 
-_MEAN, _MAX = 1, 2  # torch's numbers for them; 0 is the sum
+_MEAN, _MAX = 1, 2  # PyTorch's codes; 0 is the sum
 
 _transforms_are_active = torch._C._are_functorch_transforms_active
 
 
 class EmbeddingFunction(Function):
-    """y; `EmbeddingFunction.apply(W, i, padding, by_frequency, sparse)`, with padding −1 for none."""
+    """Embedding y; `EmbeddingFunction.apply(W, i, padding, by_frequency, sparse)`, with padding −1 for none."""
 
     @staticmethod
     def forward(W: Tensor, i: Tensor, padding: int, by_frequency: bool, sparse: bool) -> Tensor:
@@ -69,8 +69,8 @@ class EmbeddingFunction(Function):
 class EmbeddingBagFunction(Function):
     """y, b(k), n_b and r_be; `EmbeddingBagFunction.apply(W, i, first, w, mode, has_end, padding, by_frequency, sparse)`.
 
-    first [bags] has the first k of each bag, and with `has_end` one more; w is a Tensor or None; mode is 0 for the sum, 1
-    for the mean, 2 for the largest. r_be is for the largest alone; in its place n_b stands for the others.
+    first [bags] has the first k of each bag, and one more entry with `has_end`; w is a Tensor or None; mode is 0 for the sum,
+    1 for the mean, 2 for the maximum. Only the maximum has r_be; the other modes return n_b in its place.
     """
 
     @staticmethod
@@ -87,7 +87,7 @@ class EmbeddingBagFunction(Function):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         if mode == _MAX:
             y, _, _, r = torch.embedding_bag(W, i, first, False, mode, False, w, has_end, None if padding < 0 else padding)
-            return y, *_bags(i, first, has_end, padding), r.clamp(min=0)  # on CUDA, a bag of none has −1
+            return y, *_bags(i, first, has_end, padding), r.clamp(min=0)  # on CUDA, an empty bag has −1
         b, n = _bags(i, first, has_end, padding)
         if _transforms_are_active():  # torch.embedding_bag cannot be vmapped
             y = _added_up(W, w, i, b, n, mode, padding)
@@ -138,7 +138,7 @@ class EmbeddingBagFunction(Function):
 
 
 def _summed(g_k: Tensor, i: Tensor, rows: int, dtype: torch.dtype, padding: int, by_frequency: bool, sparse: bool) -> Tensor:
-    """Σ_(k: i_k = r) g_k for each row r."""
+    """Compute Σ_(k: i_k = r) g_k for each row r."""
     g_k = upcast_half(g_k)
     if by_frequency:
         terms = g_k.new_zeros(rows).index_add(0, i, torch.ones_like(i, dtype=g_k.dtype))
@@ -148,7 +148,7 @@ def _summed(g_k: Tensor, i: Tensor, rows: int, dtype: torch.dtype, padding: int,
             i, g_k = i[i != padding], g_k[i != padding]
         return torch.sparse_coo_tensor(i.unsqueeze(0), g_k.to(dtype), (rows, g_k.shape[1]), check_invariants=False)
     dC_dW = g_k.new_zeros(rows, g_k.shape[1])
-    if _transforms_are_active():  # a vmap may know of examples in one of them alone
+    if _transforms_are_active():  # under vmap, only one of them may be batched
         dC_dW = dC_dW.index_add(0, i, g_k)
     else:
         dC_dW.index_add_(0, i, g_k)
@@ -158,7 +158,7 @@ def _summed(g_k: Tensor, i: Tensor, rows: int, dtype: torch.dtype, padding: int,
 
 
 def _bags(i: Tensor, first: Tensor, has_end: bool, padding: int) -> tuple[Tensor, Tensor]:
-    """b(k), and n_b, which does not count the padding."""
+    """Return b(k) and n_b, which does not count the padding."""
     first = first[:-1] if has_end else first
     begun = torch.zeros(len(i) + 1, dtype=i.dtype, device=i.device).index_add(0, first, torch.ones_like(first, dtype=i.dtype))
     b = begun.cumsum(0, dtype=i.dtype)[:-1] - 1
@@ -166,12 +166,12 @@ def _bags(i: Tensor, first: Tensor, has_end: bool, padding: int) -> tuple[Tensor
 
 
 def _shared(t: Tensor, n: Tensor, mode: int) -> Tensor:
-    """What is for a bag, as a mean's share for each of its rows."""
+    """Divide by the number of rows in each bag if `mode` is the mean."""
     return t / n.clamp(min=1).unsqueeze(1) if mode == _MEAN else t
 
 
 def _added_up(W: Tensor, w: Tensor | None, i: Tensor, b: Tensor, n: Tensor, mode: int, padding: int) -> Tensor:
-    """y of a sum or a mean."""
+    """Compute y for a sum or a mean."""
     terms = upcast_half(W[i]) * (i != padding).unsqueeze(1)
     terms = terms if w is None else w.unsqueeze(1) * terms
     return _shared(terms.new_zeros(len(n), W.shape[1]).index_add(0, b, terms), n, mode).to(W.dtype)

@@ -1,22 +1,22 @@
-"""Interpolation: a line, a plane or a volume of numbers at more places, or at fewer.
+"""Interpolation: a line, a plane or a volume of numbers, resampled to more or fewer places.
 
-Forward. Along one side of U places, each of T new ones is a weighted sum of a few of the old: of the nearest one (weight 1), of
-the two beside it (linear), of four (cubic), or, where antialiasing widens these as T < U, of more:
+Forward. Along one side of U places, each of the T new ones is a weighted sum of a few old ones: the nearest one (weight 1), its
+two neighbors (linear), four (cubic), or more, if T < U and antialiasing widens the window:
 
     y_t = Σ_u M_ut x_u
 
-The weights depend on t, U and T alone (and on `align_corners`, and on the factor U : T, where one is given). Over several sides
-a weight is the product of one weight a side, so that the sides can be taken one after another.
+The weights depend only on t, U and T (and on `align_corners`, and on the factor U : T, if one is given). Over several sides a
+weight is the product of one weight per side, so the sides can be interpolated one after another.
 
-The matrix M need not be written down anew. Let x be a unit, 1 at u and 0 elsewhere: then y_t = M_ut. So row u of M is what
-interpolation makes of the unit u, and M is what it makes of the identity matrix.
+The matrix M does not have to be derived separately. Let x be a unit vector, 1 at u and 0 elsewhere: then y_t = M_ut. So row u
+of M is the interpolation of the unit vector u, and M is the interpolation of the identity matrix.
 
 Backward. Let delta_t = ∂C/∂y_t. x_u reaches the cost through each y_t, with the factor M_ut:
 
     ∂C/∂x_u = Σ_t M_ut delta_t        that is delta Mᵀ, for one side after another
 
-Where y_t is x_u(t), the nearest, M is 1 at u(t) and 0 elsewhere: ∂C/∂x_u adds up the delta_t with u(t) = u. The places u(t) are
-what interpolation makes of the numbers 0, ..., U − 1. Where T is a multiple of U, these t stand side by side.
+If y_t is x_u(t), the nearest, M is 1 at u(t) and 0 elsewhere: ∂C/∂x_u is the sum of the delta_t with u(t) = u. Interpolating
+the numbers 0, ..., U − 1 gives the places u(t). If T is a multiple of U, the t of one u are adjacent.
 
 Forward mode. y is linear in x: dy is the interpolation of dx.
 
@@ -50,11 +50,14 @@ _OPERATORS: dict[str, dict[int, Any]] = {
     "lanczos, antialiased": {2: getattr(_NN, "_upsample_lanczos2d_aa", None)},
 }
 _NEAREST = ("nearest", "nearest-exact")
-_SLICES = 32  # up to this factor, PyTorch's floating-point u(t) has been found to be ⌊t U / T⌋
+_SLICES = 32  # up to this factor, PyTorch's floating-point u(t) was found to equal ⌊t U / T⌋
 
 
 class InterpolateFunction(Function):
-    """y; `InterpolateFunction.apply(x, mode, T, factors, align_corners)`, T and factors n numbers, one of the two None."""
+    """Interpolated y; `InterpolateFunction.apply(x, mode, T, factors, align_corners)`.
+
+    T or factors has n numbers; the other is None.
+    """
 
     autocast = {"cuda": "float32"}  # noqa: RUF012
 
@@ -88,7 +91,7 @@ class InterpolateFunction(Function):
 
 
 class _Side(NamedTuple):
-    """One of the sides, of U places that become T."""
+    """One side, interpolated from U places to T."""
 
     mode: str
     U: int
@@ -97,9 +100,9 @@ class _Side(NamedTuple):
     align_corners: bool | None
 
     def of(self, lines: Tensor) -> Tensor:
-        """Lines [n, U] interpolated, [n, T]."""
+        """Interpolate lines [n, U] to [n, T]."""
         n = 1 if self.mode in (*_NEAREST, "linear") else 2
-        ones = [1] * (n - 1)  # the plane's other side, which stays as it is
+        ones = [1] * (n - 1)  # the plane's other side, which stays the same
         T, factors = ([*ones, self.T], None) if self.factor is None else (None, [*map(float, ones), self.factor])
         y = InterpolateFunction.forward(
             lines.reshape(1, lines.shape[0], *ones, self.U), self.mode, T, factors, self.align_corners
@@ -108,19 +111,19 @@ class _Side(NamedTuple):
 
 
 def _weights(side: _Side, like: Tensor) -> Tensor:
-    """M [U, T], what interpolation makes of the units."""
+    """Return M [U, T], the interpolation of the identity matrix."""
     return side.of(torch.eye(side.U, dtype=like.dtype, device=like.device))
 
 
 def _along(dim: int, t: Tensor, formula: Callable[[Tensor, int, Any], Tensor], other: Any) -> Tensor:
-    """formula(t, dim, other), in t's order in memory."""
+    """Compute formula(t, dim, other) in the memory format of t."""
     if channels_are_last(t, t.dim() - 2):
         return with_channels_last(lambda t: formula(t, dim - 1, other), t)
     return formula(t, dim, other)
 
 
 def _times(t: Tensor, dim: int, A: Tensor) -> Tensor:
-    """The product with A [T, U] along a dimension of t, from T to U places."""
+    """Multiply a dimension of t by A [T, U], from T to U places."""
     before, behind = t.shape[:dim], t.shape[dim + 1 :]
     if not behind:
         return t @ A
@@ -128,7 +131,7 @@ def _times(t: Tensor, dim: int, A: Tensor) -> Tensor:
 
 
 def _added_up(t: Tensor, dim: int, side: _Side) -> Tensor:
-    """Along a dimension, the sum of those of the T numbers that come from the same of the U places."""
+    """Sum, along a dimension, those of the T numbers that come from the same one of the U places."""
     k = side.T // max(side.U, 1)
     if k * side.U == side.T and k <= _SLICES and side.factor in (None, k):
         slices = [t[(slice(None),) * dim + (slice(j, None, k),)] for j in range(k)]

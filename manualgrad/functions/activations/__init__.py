@@ -1,1 +1,1 @@
-"""Functions of each element by itself: a = σ(z)."""
+"""Activation functions: a = σ(z)."""

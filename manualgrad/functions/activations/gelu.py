@@ -1,4 +1,4 @@
-"""GELU, a = z Φ(z), element by element: z times the probability Φ(z) that a standard normal number is below z.
+"""GELU, a = z Φ(z), element by element: z times the probability Φ(z) that a standard normal variable is below z.
 
     Φ(z) = (1 + erf u) / 2,   u = z/√2             erf u = 2/√π ∫₀ᵘ e^(−t²) dt
 
@@ -7,7 +7,7 @@ Backward. By the product rule, and by the fundamental theorem of calculus:
     dΦ/dz = 1/2 · 2/√π e^(−u²) · 1/√2
     da/dz = Φ + z dΦ/dz = 1/2 + 1/2 (erf u + 2/√π u e^(−u²))
 
-approximate="tanh" puts a tanh in the place of erf, which is the sigmoid, as (1 + tanh v)/2 = σ(2v):
+approximate="tanh" replaces erf with a tanh, which gives the sigmoid, since (1 + tanh v)/2 = σ(2v):
 
     a = z σ(u),   u = 2 √(2/π) (z + 0.044715 z³)
     da/dz = σ(u) + z σ(u) (1 − σ(u)) du/dz,   du/dz = 2 √(2/π) (1 + 3 · 0.044715 z²)
@@ -16,7 +16,7 @@ approximate="tanh" puts a tanh in the place of erf, which is the sigmoid, as (1 
 
 Forward mode: da = da/dz dz.
 
-Shapes: z, a, delta and ∂C/∂a are alike, any shape. (Hendrycks and Gimpel, 2016.)
+Shapes: z, a, delta and ∂C/∂a have the same shape, which is arbitrary. (Hendrycks and Gimpel, 2016.)
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SCALE, _CUBIC = 2 * math.sqrt(2 / math.pi), 0.044715
 
 
 class GELUFunction(Elementwise):
-    """a = z Φ(z); `GELUFunction.apply(z, approximate)`, which is "none" or "tanh"."""
+    """a = z Φ(z); `GELUFunction.apply(z, approximate)`, with approximate "none" or "tanh"."""
 
     @staticmethod
     def forward(z: Tensor, approximate: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""The gated linear unit: of a tensor's two halves a and b along a dimension, y = a σ(b), element by element.
+"""The gated linear unit, y = a σ(b), element by element, where a and b are the halves of a tensor along a dimension.
 
 Backward, with g = ∂C/∂y and σ′ = σ (1 − σ) (see sigmoid.py):
 
@@ -6,7 +6,8 @@ Backward, with g = ∂C/∂y and σ′ = σ (1 − σ) (see sigmoid.py):
 
 Forward mode: dy = σ(b) da + a σ(b) (1 − σ(b)) db.
 
-Shapes: x [..., 2 n, ...], the two halves joined; y and g [..., n, ...]; the gradient that of x. (Dauphin et al., 2016.)
+Shapes: x [..., 2 n, ...], the two halves concatenated; y and g [..., n, ...]; the gradient has the shape of x. (Dauphin et al.,
+2016.)
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ __all__ = ["GLUFunction"]
 
 
 class GLUFunction(Function):
-    """a σ(b); `GLUFunction.apply(x, dim)`."""
+    """y = a σ(b); `GLUFunction.apply(x, dim)`."""
 
     @staticmethod
     def forward(x: Tensor, dim: int) -> Tensor:
@@ -51,7 +52,7 @@ class GLUFunction(Function):
 
 
 def _derivatives(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """σ(b) and a σ(b) (1 − σ(b))."""
+    """Return σ(b) and a σ(b) (1 − σ(b))."""
     a, b = upcast_half(x).chunk(2, dim)
     s = torch.sigmoid(b)
     return s, a * s * (1 - s)

@@ -1,24 +1,24 @@
-"""Activations of straight lines and a parabola, element by element, which stand for smooth ones and cost less.
+"""Activations of straight lines and a parabola, element by element, which approximate smooth ones at a lower cost.
 
-    hardtanh:     a = z, kept between l and h                              ReLU6 is that between 0 and 6
-    hardsigmoid:  a = z/6 + 1/2, kept between 0 and 1                      where z is between −3 and 3
+    hardtanh:     a = z, clamped between l and h                           ReLU6 clamps between 0 and 6
+    hardsigmoid:  a = z/6 + 1/2, clamped between 0 and 1                   linear for z between −3 and 3
     hardswish:    a = z hardsigmoid(z)
 
 Backward:
 
-    hardtanh:     da/dz = 1 where l < z < h, else 0                        just where l < a < h
+    hardtanh:     da/dz = 1 where l < z < h, else 0                        exactly where l < a < h
     hardsigmoid:  da/dz = 1/6 where −3 < z < 3, else 0
-    hardswish:    da/dz = 0 where z ≤ −3, 1 where z ≥ 3, and between, of z²/6 + z/2, z/3 + 1/2
+    hardswish:    da/dz = 0 where z ≤ −3, 1 where z ≥ 3, else z/3 + 1/2, the derivative of z²/6 + z/2
 
-At the ends of a piece there is no derivative; what is taken there is as PyTorch takes it.
+At the ends of a piece the derivative does not exist; the values above are PyTorch's.
 
     delta = ∂C/∂z = ∂C/∂a da/dz
 
-and 0 is a choice, not a product: ∂C/∂a can be infinite where a does not change, and 0 · ∞ is nan (see relu.py).
+The 0 is selected, not multiplied: ∂C/∂a can be infinite where a does not change, and 0 · ∞ is nan (see relu.py).
 
 Forward mode: da = da/dz dz.
 
-Shapes: z, a, delta and ∂C/∂a are alike, any shape. (Howard et al., 2019.)
+Shapes: z, a, delta and ∂C/∂a have the same shape, which is arbitrary. (Howard et al., 2019.)
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["HardsigmoidFunction", "HardswishFunction", "HardtanhFunction", "Hard
 
 
 class HardtanhFunction(Elementwise):
-    """a = z between l and h; `HardtanhFunction.apply(z, l, h)`."""
+    """a = z, clamped between l and h; `HardtanhFunction.apply(z, l, h)`."""
 
     @staticmethod
     def forward(z: Tensor, low: float, high: float) -> Tensor:
@@ -46,7 +46,7 @@ class HardtanhFunction(Elementwise):
 
 
 class HardtanhInPlaceFunction(Elementwise):
-    """The same, which saves a, that z may be written over; l and h are numbers that z's dtype has, as a has them, too."""
+    """Hardtanh that saves a, so that z may be overwritten; z's dtype must represent l and h exactly."""
 
     forward = HardtanhFunction.forward
     forward_in_place = staticmethod(F.hardtanh_)
@@ -57,7 +57,7 @@ class HardtanhInPlaceFunction(Elementwise):
 
 
 class HardsigmoidFunction(Elementwise):
-    """a = z/6 + 1/2 between 0 and 1; `HardsigmoidFunction.apply(z)`."""
+    """a = z/6 + 1/2, clamped between 0 and 1; `HardsigmoidFunction.apply(z)`."""
 
     @staticmethod
     def forward(z: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ class HardsigmoidFunction(Elementwise):
 
 
 class HardswishFunction(Elementwise):
-    """a = z (z/6 + 1/2 between 0 and 1); `HardswishFunction.apply(z)`."""
+    """a = z hardsigmoid(z); `HardswishFunction.apply(z)`."""
 
     @staticmethod
     def forward(z: Tensor) -> Tensor:
@@ -81,5 +81,5 @@ class HardswishFunction(Elementwise):
 
     @staticmethod
     def dy_dx(z: Tensor) -> Tensor:
-        u = F.threshold(-F.threshold(z, -3, -1.5), -3, -1.5)  # −z, but 1.5 up to z = −3, and −1.5 from z = 3 on
+        u = F.threshold(-F.threshold(z, -3, -1.5), -3, -1.5)  # −z, but 1.5 for z ≤ −3 and −1.5 for z ≥ 3
         return (1.5 - u) / 3

@@ -1,25 +1,26 @@
-"""Leaky ReLU, RReLU and ELU, element by element: the identity for z > 0, and something less steep below.
+"""Leaky ReLU, RReLU and ELU, element by element: the identity for z > 0, and a line or an exponential below.
 
     leaky ReLU:  a = z where z > 0, else s z                           s, the slope, a number
-    RReLU:       likewise, in training with a random slope for each z
+    RReLU:       the same, in training with a random slope for each z
     ELU:         a = λ z where z > 0, else λ α (e^(c z) − 1)           λ = c = 1; for SELU λ and α as below; for CELU c = 1/α
 
 Backward:
 
-    leaky ReLU:  da/dz = 1 where z > 0, else s                         for s ≥ 0, z > 0 just where a > 0
+    leaky ReLU:  da/dz = 1 where z > 0, else s                         for s ≥ 0, z > 0 exactly where a > 0
     ELU:         da/dz = λ where z > 0, else λ α c e^(c z)
 
-At z = 0 there may be no derivative; that of z < 0 is taken there, as PyTorch does.
+At z = 0 the derivative may not exist; the one for z < 0 is used there, as in PyTorch.
 
     delta = ∂C/∂z = ∂C/∂a da/dz
 
 Forward mode: da = da/dz dz.
 
-torch.where is slow on the CPU. So [z > 0], 1 or 0, is max(sign z, 0); leaky ReLU's derivative is max(sign z, s)
-for s between 0 and 1; and with e^(c min(z, 0)), which is 1 for z > 0, ELU's is λ α c e^(c min(z, 0)) + [z > 0] (λ − λ α c).
+torch.where is slow on the CPU. Instead, [z > 0], 1 or 0, is computed as max(sign z, 0), and leaky ReLU's derivative as
+max(sign z, s) for s between 0 and 1. Since e^(c min(z, 0)) is 1 for z > 0, ELU's derivative is
+λ α c e^(c min(z, 0)) + [z > 0] (λ − λ α c).
 
-Shapes: z, a, delta and ∂C/∂a are alike, any shape. (Maas, Hannun and Ng, 2013; Clevert et al., 2015; Klambauer et al., 2017;
-Barron, 2017.)
+Shapes: z, a, delta and ∂C/∂a have the same shape, which is arbitrary. (Maas, Hannun and Ng, 2013; Clevert et al.,
+2015; Klambauer et al., 2017; Barron, 2017.)
 """
 
 from __future__ import annotations
@@ -35,15 +36,15 @@ from manualgrad.functions._elementwise import Elementwise
 
 __all__ = ["SELU_ALPHA", "SELU_SCALE", "ELUFunction", "LeakyReLUFunction", "RReLUFunction"]
 
-# With these, activations of mean 0 and variance 1 stay so from layer to layer.
+# With these, activations keep mean 0 and variance 1 from layer to layer.
 SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
 
-_elu = torch._C._nn.elu  # torch.nn.functional's does not take all the numbers
+_elu = torch._C._nn.elu  # torch.nn.functional.elu does not take all these numbers
 
 
 class LeakyReLUFunction(Elementwise):
-    """a = max(z, 0) + s min(z, 0); `LeakyReLUFunction.apply(z, s)`. In place, for s ≥ 0, the backward finds a where z was."""
+    """a = max(z, 0) + s min(z, 0); `LeakyReLUFunction.apply(z, s)`. In place, for s ≥ 0, the backward reads a, not z."""
 
     @staticmethod
     def forward(z: Tensor, slope: float) -> Tensor:
@@ -58,7 +59,7 @@ class LeakyReLUFunction(Elementwise):
 
 
 class RReLUFunction(Function):
-    """a = s z, s 1 where z > 0 and else a slope of its own for each z, drawn at random; `RReLUFunction.apply(z, s)`."""
+    """a = s z, where s is 1 for z > 0 and otherwise a random slope for each z; `RReLUFunction.apply(z, s)`."""
 
     constant_slope = True
 
@@ -69,7 +70,7 @@ class RReLUFunction(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
         z, s = inputs
-        ctx.save_for_backward(s, z)  # z, as PyTorch does, for constant_slope
+        ctx.save_for_backward(s, z)  # z is saved for constant_slope, as in PyTorch
         ctx.save_for_forward(s)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The parametric ReLU: a = z where z > 0, else w z, with a slope w that is learned, one for all channels or one for each.
+"""The parametric ReLU: a = z where z > 0, else w z, with a learned slope w, one for all channels or one for each.
 
 Backward, with delta = ∂C/∂z and g = ∂C/∂a:
 
@@ -6,10 +6,10 @@ Backward, with delta = ∂C/∂z and g = ∂C/∂a:
 
 Forward mode: da = dz where z > 0, else w dz + z dw.
 
-How it is computed: torch.where is slow on the CPU. With m = [z > 0], which is max(sign z, 0), the slope is w + m (1 − w), which
-torch.lerp gives exactly; and z where z ≤ 0, else 0, is min(z, 0).
+torch.where is slow on the CPU. Instead, with m = [z > 0], computed as max(sign z, 0), the slope is w + m (1 − w), which
+torch.lerp computes exactly; and z where z ≤ 0, else 0, is min(z, 0).
 
-Shapes: z, a, g and ∂C/∂z are alike, any shape; w broadcasts against them, and ∂C/∂w is summed over its
+Shapes: z, a, g and ∂C/∂z have the same shape, which is arbitrary; w broadcasts to it, and ∂C/∂w is summed over the broadcast
 copies. (He et al., 2015.)
 """
 
@@ -29,7 +29,7 @@ __all__ = ["PReLUFunction"]
 
 
 class PReLUFunction(Function):
-    """a; `PReLUFunction.apply(z, w)`, w of as many dimensions as z."""
+    """The output a; `PReLUFunction.apply(z, w)`, where w has as many dimensions as z."""
 
     autocast = "lower"
     constant_slope = True
@@ -63,8 +63,8 @@ class PReLUFunction(Function):
 
 
 def _g_times_da_dz(g: Tensor, z: Tensor, w: Tensor) -> Tensor:
-    """g where z > 0, else w g."""
-    if not plain(w) or not w.isfinite().all():  # lerp makes nan of an infinite w, also where z > 0
+    """Return g where z > 0, else w g."""
+    if not plain(w) or not w.isfinite().all():  # lerp gives nan for an infinite w, even where z > 0
         return torch.where(z > 0, g, w * g)
     return rows(_g_times_slope, (g, z), w) if w.shape[:1] == (1,) else _g_times_slope(g, z, w, out=None)
 
@@ -75,14 +75,14 @@ def _g_times_slope(g: Tensor, z: Tensor, w: Tensor, *, out: Tensor | None) -> Te
 
 
 def _g_times_da_dw(g: Tensor, z: Tensor, w: Tensor) -> Tensor:
-    """z g where z ≤ 0, else 0; of some of w's copies it may be the sum."""
+    """Return z g where z ≤ 0, else 0; it may already be summed over some copies of w."""
     if plain(g) and w.shape[:1] == (1,):
         (dC_dw,) = to_rows(_sums, (z, g), w.shape[1:])
-        if not dC_dw.isnan().any():  # no 0 · ∞ has come up
+        if not dC_dw.isnan().any():  # no 0 · ∞ occurred
             return dC_dw
     return torch.where(z > 0, 0, z * g)
 
 
 def _sums(z: Tensor, g: Tensor, shape: torch.Size) -> tuple[Tensor]:
-    """Of min(z, 0) g, each example's, in this shape."""
+    """Sum min(z, 0) g of each example to this shape."""
     return ((torch.clamp(z, max=0) * g).sum_to_size(z.shape[0], *shape),)

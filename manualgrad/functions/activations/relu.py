@@ -4,17 +4,17 @@ Backward. ReLU is two straight lines that meet at 0:
 
     da/dz = 1 where z > 0, and 0 where z < 0
 
-At z = 0 there is no derivative; 0 is taken there, as PyTorch does (docs/stable/notes/autograd.html, "Gradients for
-non-differentiable functions"). As z > 0 just where a is not 0, the output a is all that is saved, and
+At z = 0 the derivative does not exist; 0 is used there, as in PyTorch (docs/stable/notes/autograd.html, "Gradients for
+non-differentiable functions"). Since z > 0 exactly where a is not 0, only the output a is saved, and
 
     delta = ∂C/∂z = ∂C/∂a where a ≠ 0, and 0 elsewhere
 
-This is a choice and not the product with 0 or 1: ∂C/∂a can be infinite where a = 0 (√a, for one), and 0 · ∞ is nan.
-nan is not 0: there, ∂C/∂a is passed on, as PyTorch does.
+This is a selection, not a product with 0 or 1: ∂C/∂a can be infinite where a = 0 (√a, for example), and 0 · ∞ is nan.
+nan is not 0: where a is nan, ∂C/∂a is passed on, as in PyTorch.
 
 Forward mode: da = dz where a ≠ 0, and 0 elsewhere.
 
-Shapes: z, a, delta and ∂C/∂a are alike, any shape.
+Shapes: z, a, delta and ∂C/∂a have the same shape, which is arbitrary.
 """
 
 from __future__ import annotations

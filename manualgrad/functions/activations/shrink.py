@@ -1,23 +1,23 @@
-"""Activations that leave some numbers out, or draw them towards 0, element by element.
+"""Activations that replace some numbers with a constant, or shrink them towards 0, element by element.
 
     hardshrink:  a = z where |z| > λ, else 0                        λ ≥ 0
     softshrink:  a = z − λ sign z where |z| > λ, else 0
     threshold:   a = z where z > t, else a number v
 
-Backward. Straight lines of slope 1, and constants:
+Backward. The pieces are straight lines of slope 1, and constants:
 
-    da/dz = 1 where |z| > λ, else 0              of threshold: 1 where z > t, else 0
+    da/dz = 1 where |z| > λ, else 0              threshold: 1 where z > t, else 0
 
-At the ends of a piece there is no derivative; 0 is taken there, as PyTorch does.
+At the ends of a piece the derivative does not exist; 0 is used there, as in PyTorch.
 
     delta = ∂C/∂z = ∂C/∂a where da/dz = 1, else 0
 
-a choice, not a product: ∂C/∂a can be infinite where a does not change, and 0 · ∞ is nan (see relu.py). |z| > λ just where
-hardshrink(z) is not 0, and z > t just where max(z − t, 0) is not.
+This is a selection, not a product: ∂C/∂a can be infinite where a does not change, and 0 · ∞ is nan (see relu.py). |z| > λ
+exactly where hardshrink(z) is not 0, and z > t exactly where max(z − t, 0) is not 0.
 
 Forward mode: da = dz where da/dz = 1, else 0.
 
-Shapes: z, a, delta and ∂C/∂a are alike, any shape.
+Shapes: z, a, delta and ∂C/∂a have the same shape, which is arbitrary.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["HardshrinkFunction", "SoftshrinkFunction", "ThresholdFunction"]
 
 
 class HardshrinkFunction(Elementwise):
-    """`HardshrinkFunction.apply(z, λ)`."""
+    """Hardshrink; `HardshrinkFunction.apply(z, λ)`."""
 
     @staticmethod
     def forward(z: Tensor, bound: float) -> Tensor:
@@ -46,7 +46,7 @@ class HardshrinkFunction(Elementwise):
 
 
 class SoftshrinkFunction(Elementwise):
-    """`SoftshrinkFunction.apply(z, λ)`."""
+    """Softshrink; `SoftshrinkFunction.apply(z, λ)`."""
 
     @staticmethod
     def forward(z: Tensor, bound: float) -> Tensor:
@@ -58,7 +58,7 @@ class SoftshrinkFunction(Elementwise):
 
 
 class ThresholdFunction(Elementwise):
-    """`ThresholdFunction.apply(z, t, v)`."""
+    """Threshold; `ThresholdFunction.apply(z, t, v)`."""
 
     @staticmethod
     def forward(z: Tensor, threshold: float, value: float) -> Tensor:

@@ -6,11 +6,11 @@ Backward. With u = 1 + e⁻ᶻ, a = 1/u, so that
 
     delta = ∂C/∂z = ∂C/∂a · ∂a/∂z = ∂C/∂a (1 − a) a
 
-The derivative needs only the output a, which is therefore all that is saved.
+The derivative needs only the output a, so only a is saved.
 
 Forward mode: da = dz (1 − a) a. Complex numbers: the derivative enters the backward conjugated (see linear.py).
 
-Shapes: z, a, delta and ∂C/∂a are alike, any shape.
+Shapes: z, a, delta and ∂C/∂a have the same shape, which is arbitrary.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class SigmoidFunction(Function):
 
 
 def _times_da_dz(t: Tensor, a: Tensor) -> Tensor:
-    """t (1 − a) a."""
+    """Compute t (1 − a) a."""
     if a.dtype == torch.float16:
         return t * (1 - a) * a  # PyTorch's kernel rounds to float16 at each of these steps
     return t * torch.addcmul(a, a, a, value=-1)  # a − a·a in one pass over memory, by fused multiply-add: rounded once

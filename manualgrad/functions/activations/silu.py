@@ -1,8 +1,8 @@
 """SiLU, also called swish, a = z σ(z), and Mish, a = z tanh(softplus(z)), element by element: z through a gate.
 
-SiLU, backward. By the product rule, and as σ′ = σ (1 − σ) (see sigmoid.py):
+SiLU, backward. By the product rule, with σ′ = σ (1 − σ) (see sigmoid.py):
 
-    da/dz = σ + z σ (1 − σ) = a + σ (1 − a)                     the point between a and 1 that divides their distance as σ
+    da/dz = σ + z σ (1 − σ) = a + σ (1 − a)                     linear interpolation from a to 1 with weight σ
 
 Mish, backward. With the gate h = tanh u, u = softplus(z) = log(1 + eᶻ), and du/dz = eᶻ/(1 + eᶻ) = σ, dh/du = 1 − h²:
 
@@ -12,7 +12,7 @@ Mish, backward. With the gate h = tanh u, u = softplus(z) = log(1 + eᶻ), and d
 
 Forward mode: da = da/dz dz.
 
-Shapes: z, a, delta and ∂C/∂a are alike, any shape. (Ramachandran, Zoph and Le, 2017; Misra, 2019.)
+Shapes: z, a, delta and ∂C/∂a have the same shape, which is arbitrary. (Ramachandran, Zoph and Le, 2017; Misra, 2019.)
 """
 
 from __future__ import annotations

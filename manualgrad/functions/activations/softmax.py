@@ -1,4 +1,4 @@
-"""Softmax and its logarithm, along a dimension whose places are counted by i, j and k.
+"""Softmax and its logarithm, along a dimension with indices i, j and k.
 
     y_i = p_i = e^(x_i) / Σ_k e^(x_k)              softmax
     y_i = l_i = log p_i = x_i − log Σ_k e^(x_k)    log_softmax
@@ -8,7 +8,7 @@ Backward. x_j occurs in x_i where i = j, and in the sum, whose logarithm has the
     ∂l_i/∂x_j = [i = j] − p_j                      [i = j] is 1 where i = j, and 0 elsewhere
     ∂p_i/∂x_j = p_i ([i = j] − p_j)                as p = e^l, and so dp = p dl
 
-With g = ∂C/∂y, x_j reaches the cost through every y_i: sum over the paths,
+With g = ∂C/∂y, x_j reaches the cost through every y_i: sum over the paths.
 
     softmax:      ∂C/∂x_j = Σ_i p_i ([i = j] − p_j) g_i = p_j (g_j − Σ_i p_i g_i)
     log_softmax:  ∂C/∂x_j = Σ_i ([i = j] − p_j) g_i     = g_j − p_j Σ_i g_i
@@ -18,9 +18,9 @@ Forward mode:
     softmax:      dp_i = Σ_j p_i ([i = j] − p_j) dx_j = p_i (dx_i − Σ_j p_j dx_j)      the same, as the matrix is symmetric
     log_softmax:  dl_i = Σ_j ([i = j] − p_j) dx_j     = dx_i − Σ_j p_j dx_j
 
-The output says all of it, and is all that is saved.
+The derivatives need only the output, so only the output is saved.
 
-Shapes: x, y, g and ∂C/∂x are alike, any shape.
+Shapes: x, y, g and ∂C/∂x have the same shape, which is arbitrary.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = ["LogSoftmaxFunction", "SoftmaxFunction"]
 
 
 class SoftmaxFunction(Function):
-    """p; `SoftmaxFunction.apply(x, dim, dtype)`, with dtype that of p, or None for that of x."""
+    """Softmax p; `SoftmaxFunction.apply(x, dim, dtype)`, with the dtype of p, or None for the dtype of x."""
 
     autocast = {"cuda": "float32"}  # noqa: RUF012
 
@@ -66,7 +66,7 @@ class SoftmaxFunction(Function):
 
 
 class LogSoftmaxFunction(Function):
-    """l; `LogSoftmaxFunction.apply(x, dim, dtype)`, with dtype that of l, or None for that of x."""
+    """Log-softmax l; `LogSoftmaxFunction.apply(x, dim, dtype)`, with the dtype of l, or None for the dtype of x."""
 
     autocast = {"cuda": "float32"}  # noqa: RUF012
 
@@ -94,12 +94,12 @@ class LogSoftmaxFunction(Function):
 
 
 def _times_dp_dx(t: Tensor, p: Tensor, dim: int, *, out: Tensor | None) -> Tensor:
-    """p (t − Σ p t)."""
+    """Compute p (t − Σ p t)."""
     t, P = upcast_half(t), upcast_half(p)
     return torch.mul(P, t - (P * t).sum(dim, keepdim=True), out=out).to(p.dtype)
 
 
 def _g_times_dl_dx(g: Tensor, l: Tensor, dim: int, *, out: Tensor | None) -> Tensor:
-    """g − p Σ g."""
+    """Compute g − p Σ g."""
     g, p = upcast_half(g), upcast_half(l).exp()
     return torch.sub(g, p * g.sum(dim, keepdim=True), out=out).to(l.dtype)

@@ -5,13 +5,13 @@ Backward. The outer derivative is 1/(1 + e^...), the inner one e^... times its f
     softplus:     da/dz = 1/β · e^(β z) / (1 + e^(β z)) · β = σ(β z)
     log-sigmoid:  da/dz = e⁻ᶻ / (1 + e⁻ᶻ) = σ(−z)
 
-Where β z is above a threshold, softplus is given as a = z, as PyTorch does, and da/dz = 1.
+Where β z is above a threshold, softplus returns a = z, as in PyTorch, and da/dz = 1.
 
     delta = ∂C/∂z = ∂C/∂a da/dz
 
 Forward mode: da = da/dz dz.
 
-Shapes: z, a, delta and ∂C/∂a are alike, any shape.
+Shapes: z, a, delta and ∂C/∂a have the same shape, which is arbitrary.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Softsign, a = z / (1 + |z|), element by element.
 
-Backward, of real z. By the quotient rule, and as z d|z|/dz = |z|:
+Backward, for real z. By the quotient rule, with z d|z|/dz = |z|:
 
     da/dz = ((1 + |z|) − z d|z|/dz) / (1 + |z|)² = 1 / (1 + |z|)²
 
@@ -10,11 +10,12 @@ Complex z: |z| grows by the part of dz that points along z, d|z| = Re(ū dz) wit
 
     da = (dz − a Re(ū dz)) / (1 + |z|)             delta = (∂C/∂a − u Re(ā ∂C/∂a)) / (1 + |z|)
 
-the second, as the backward of t → a Re(ū t) is t → u Re(ā t) (see linear.py). As a and u both point along z, the two are one.
+The second holds because the backward of t → a Re(ū t) is t → u Re(ā t) (see linear.py). Since a and u both point along z, these
+two functions are equal.
 
-Forward mode: da as above; of real z, da = dz / (1 + |z|)².
+Forward mode: da as above; for real z, da = dz / (1 + |z|)².
 
-Shapes: z, a, delta and ∂C/∂a are alike, any shape.
+Shapes: z, a, delta and ∂C/∂a have the same shape, which is arbitrary.
 """
 
 from __future__ import annotations

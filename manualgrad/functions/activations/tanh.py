@@ -1,16 +1,16 @@
 """The hyperbolic tangent, a = tanh z = (eᶻ − e⁻ᶻ) / (eᶻ + e⁻ᶻ), element by element.
 
-Backward. Numerator and denominator are each the other's derivative, so that by the quotient rule
+Backward. Numerator and denominator are each other's derivatives, so by the quotient rule
 
     da/dz = ((eᶻ + e⁻ᶻ)² − (eᶻ − e⁻ᶻ)²) / (eᶻ + e⁻ᶻ)² = 1 − a²
 
     delta = ∂C/∂z = ∂C/∂a (1 − a²)
 
-The derivative needs only the output a, which is therefore all that is saved.
+The derivative needs only the output a, so only a is saved.
 
 Forward mode: da = (1 − a²) dz. Complex numbers: the derivative enters the backward conjugated (see linear.py).
 
-Shapes: z, a, delta and ∂C/∂a are alike, any shape.
+Shapes: z, a, delta and ∂C/∂a have the same shape, which is arbitrary.
 """
 
 from __future__ import annotations

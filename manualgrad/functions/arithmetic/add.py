@@ -4,12 +4,12 @@ With g = ∂C/∂y:
 
     ∂C/∂a = ∂y/∂a · g = g        ∂C/∂b = ∂y/∂b · g = c g
 
-Broadcasting repeats an element of a smaller input, so that its derivative is the sum over its copies. Complex numbers: c enters
-the backward conjugated (see linear.py).
+Broadcasting repeats the elements of a smaller input, so its gradient is summed over the broadcast dimensions. For complex
+numbers, the backward conjugates c (see linear.py).
 
 Forward mode: dy = da + c db.
 
-Shapes: a and b broadcast against each other to y; each gradient has its input's shape.
+Shapes: a and b broadcast to the shape of y; each gradient has the shape of its input.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["AddFunction", "NegFunction"]
 
 
 class AddFunction(Function):
-    """a + c b; `AddFunction.apply(a, b, c)`, a or b a Tensor or a number, c a number."""
+    """a + c b; `AddFunction.apply(a, b, c)`, where a or b may be a number, and c is one."""
 
     @staticmethod
     def forward(a: Any, b: Any, c: Any) -> Tensor:

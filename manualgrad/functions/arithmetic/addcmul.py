@@ -1,16 +1,16 @@
 """Three inputs in one operation: y = x + c a b, y = x + c a / b, y = a + w (b − a).
 
-By the rules for sums, products and quotients (add.py, mul.py, div.py), with g = ∂C/∂y:
+The rules for sums, products and quotients (add.py, mul.py, div.py) give, with g = ∂C/∂y:
 
     addcmul    ∂C/∂x = g          ∂C/∂a = c b g          ∂C/∂b = c a g
     addcdiv    ∂C/∂x = g          ∂C/∂a = c g / b        ∂C/∂b = −c a g / b²
     lerp       ∂C/∂a = (1 − w) g  ∂C/∂b = w g            ∂C/∂w = (b − a) g
 
-each summed over the copies that broadcasting made. Complex numbers: the factors enter the backward conjugated (see linear.py).
+Each gradient is summed over the broadcast dimensions. For complex numbers, the backward conjugates the factors (see linear.py).
 
 Forward mode is the sum of the same derivatives times the tangents.
 
-Shapes: all inputs broadcast against each other to y; c is a number; each gradient has its input's shape.
+Shapes: all inputs broadcast to the shape of y; c is a number; each gradient has the shape of its input.
 """
 
 from __future__ import annotations
@@ -91,12 +91,12 @@ class AddcdivFunction(Function):
 
 
 def _over(c: Any, b: Tensor) -> Tensor:
-    """c / b, rounded once; Python's quotient of a number is 1/b times it."""
+    """Return c / b, rounded once; Python's `c / b` would compute 1/b times c."""
     return torch.scalar_tensor(c, dtype=b.dtype, device=b.device) / b
 
 
 class LerpFunction(Function):
-    """a + w (b − a); `LerpFunction.apply(a, b, w)`, with w a Tensor or a number."""
+    """a + w (b − a); `LerpFunction.apply(a, b, w)`, where w is a Tensor or a number."""
 
     @staticmethod
     def forward(a: Tensor, b: Tensor, w: Any) -> Tensor:
@@ -130,6 +130,6 @@ class LerpFunction(Function):
 
 
 def _added(ctx: Any, *pairs: tuple[Any, Tensor | None]) -> Tensor:
-    """Σ factor · tangent, of the tangents that there are; a factor of None is 1."""
+    """Return Σ factor · tangent over the tangents that are not None; a factor of None is 1."""
     terms = [t if factor is None else factor * t for factor, t in pairs if t is not None]
     return sum(terms[1:], terms[0]).to(ctx.y.dtype).expand(ctx.y.shape)

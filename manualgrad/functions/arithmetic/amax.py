@@ -1,15 +1,15 @@
-"""The largest number y = max x, or the smallest, over some dimensions; of all numbers the middle one, too.
+"""The maximum y = max x, or the minimum, over some dimensions; also the median of all elements.
 
-y is one of the numbers. Where it is so alone, it passes its change on, and the others have none: ∂y/∂x_i = 1 for it, else 0.
-Where m of them are y, there is no derivative; 1/m is taken for each of these, as PyTorch does.
+y equals one or several elements. If only one x_i equals y, then ∂y/∂x_i = 1 for it, and 0 for the others. If m elements equal
+y, there is no derivative, and each of them gets 1/m, as in PyTorch.
 
     ∂C/∂x_i = [x_i = y] g / m        m = Σ_i [x_i = y], g = ∂C/∂y
 
 Forward mode: dy = Σ_i [x_i = y] dx_i / m.
 
-The largest along a single dimension, with its index, is picked out alone (selection.py).
+The maximum along a single dimension, with its index, passes the gradient only to the element at the index (selection.py).
 
-Shapes: x any; y and g without the dimensions, or with 1 in their place; ∂C/∂x that of x.
+Shapes: x any; y and g without the reduced dimensions, or with 1 in their place; ∂C/∂x has the shape of x.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["ExtremeFunction", "OneOfAllFunction"]
 
 
 class ExtremeFunction(Function):
-    """`ExtremeFunction.apply(x, dims, keepdim, is_max)`, with dims a tuple of numbers from 0."""
+    """The maximum or the minimum; `ExtremeFunction.apply(x, dims, keepdim, is_max)`, with non-negative dims."""
 
     @staticmethod
     def forward(x: Tensor, dims: tuple[int, ...], keepdim: bool, is_max: bool) -> Tensor:
@@ -56,9 +56,9 @@ class ExtremeFunction(Function):
 
 
 class OneOfAllFunction(Function):
-    """y, a number, by the function's name: max, min, median or nanmedian; `OneOfAllFunction.apply(x, name)`.
+    """The max, min, median or nanmedian of all elements, by name; `OneOfAllFunction.apply(x, name)`.
 
-    One nan makes y nan, but of nanmedian. The nan are then those that y is.
+    Except for nanmedian, a nan in x makes y nan. The gradient then goes to the nans.
     """
 
     @staticmethod
@@ -87,4 +87,4 @@ class OneOfAllFunction(Function):
 
 def _is(x: Tensor, y: Tensor) -> Tensor:
     is_y = x == y
-    return is_y if plain(y) and y == y else is_y | ((x != x) & (y != y))  # the latter of nan
+    return is_y if plain(y) and y == y else is_y | ((x != x) & (y != y))  # the second term is for nan

@@ -1,12 +1,12 @@
-"""Tensors joined along a dimension.
+"""The concatenation of tensors along a dimension.
 
-Each element of each tensor is one element of y, so that its derivative is that element's: with g = ∂C/∂y,
+Each element of each tensor becomes one element of y and gets its gradient: with g = ∂C/∂y,
 
     ∂C/∂x⁽ⁱ⁾ = the part of g at the places of x⁽ⁱ⁾
 
-Forward mode joins the tangents.
+Forward mode concatenates the tangents.
 
-Shapes: x⁽ⁱ⁾ [..., n_i, ...] to y [..., Σ n_i, ...]. PyTorch lets a tensor [0] be joined to any others, where it adds nothing.
+Shapes: x⁽ⁱ⁾ [..., n_i, ...] to y [..., Σ n_i, ...]. PyTorch accepts a tensor [0] beside tensors of any shape and ignores it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["CatFunction"]
 
 
 class CatFunction(Function):
-    """x⁽¹⁾, x⁽²⁾, ... joined along dimension dim; `CatFunction.apply(dim, *tensors)`."""
+    """x⁽¹⁾, x⁽²⁾, ... concatenated along dim; `CatFunction.apply(dim, *tensors)`."""
 
     autocast = {"cpu": "widest"}  # noqa: RUF012
 

@@ -1,18 +1,17 @@
-"""The cosine of the angle between two vectors, c = (a · b) / (A B), A = max(|a|, ε) and B = max(|b|, ε).
+"""The cosine of the angle between two vectors, c = (a · b) / (A B), with A = max(|a|, ε) and B = max(|b|, ε).
 
-Backward. c = a · v / A, with v = b/B, and |a| grows along the unit vector â = a/|a|, by the part of da that lies along it:
+Backward. c = a · v / A, with v = b/B. |a| grows by the component of da along the unit vector â = a/|a|:
 
     ∂c/∂a = v / A − (a · v) / A² ∂A/∂a = (v − c â) / A        likewise ∂c/∂b = (u − c b̂) / B, u = a/A
 
-Where ε is not met, this is the part of v that is at right angles to a: turning a counts, and its length does not. As PyTorch
-does, A is taken to grow with |a| where ε holds it, too, and â to be 0 where a is. With g = ∂C/∂c, ∂C/∂a = ∂c/∂a g. Forward
-mode: dc = Σ (∂c/∂a da + ∂c/∂b db).
+If |a| > ε, this is the component of v perpendicular to a, divided by A: only the direction of a, not its length, changes c.
+If |a| < ε, A is constant, but the same formula is used, with â = 0 where a = 0, as in PyTorch. With g = ∂C/∂c, ∂C/∂a = ∂c/∂a g.
+Forward mode: dc = Σ (∂c/∂a da + ∂c/∂b db).
 
-The backward computes c again, so that the output may be changed in place. A vector that does not need a gradient itself is
-copied, as PyTorch does in computing u and v, and may be changed, too.
+The backward recomputes c, so the output may be changed in place. A vector that does not require grad may be changed too,
+because the call copies it, as PyTorch does when it computes u and v.
 
-Shapes: a and b broadcast against each other to [..., n, ...], c and g are without the dimension; each gradient has its
-input's shape.
+Shapes: a and b broadcast to [..., n, ...]; c and g lack the reduced dimension; each gradient has the shape of its input.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ __all__ = ["CosineSimilarityFunction"]
 
 
 class CosineSimilarityFunction(Function):
-    """c; `CosineSimilarityFunction.apply(a, b, dim, eps)`, with dim a number from 0, of the shape that both broadcast to."""
+    """c; `CosineSimilarityFunction.apply(a, b, dim, eps)`, with a non-negative dim of the broadcast shape."""
 
     autocast = {"cuda": "float32"}  # noqa: RUF012
 
@@ -70,7 +69,7 @@ def _wide_and_broadcast(ctx: Any) -> tuple[Tensor, ...]:
 
 
 def _slope(a: Tensor, b: Tensor, c: Tensor, ctx: Any) -> Tensor:
-    """∂c/∂a = (b/B − c â) / A."""
-    length, B = (VectorNormFunction.apply(t, 2, (ctx.dim,), True) for t in (a, b))  # of 0, torch's has derivatives of nan
+    """Return ∂c/∂a = (b/B − c â) / A."""
+    length, B = (VectorNormFunction.apply(t, 2, (ctx.dim,), True) for t in (a, b))  # torch's has nan derivatives at 0
     direction = a / torch.where(length == 0, math.inf, length)
     return (b / B.clamp_min(ctx.eps) - c * direction) / length.clamp_min(ctx.eps)

@@ -5,11 +5,11 @@ With g = ∂C/∂y:
     ∂C/∂a = ∂y/∂a · g = g / b
     ∂C/∂b = ∂y/∂b · g = −a/b² · g = −(a/b)/b g      divided twice: b² could overflow where the quotient does not
 
-each summed over the copies that broadcasting made. Complex numbers: the factors enter the backward conjugated (see linear.py).
+Each gradient is summed over the broadcast dimensions. For complex numbers, the backward conjugates the factors (see linear.py).
 
 Forward mode: dy = (da − (a/b) db) / b.
 
-Shapes: a and b broadcast against each other to y; each gradient has its input's shape.
+Shapes: a and b broadcast to the shape of y; each gradient has the shape of its input.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["DivFunction"]
 
 
 class DivFunction(Function):
-    """a / b; `DivFunction.apply(a, b)`, one of them a Tensor, the other a Tensor or a number."""
+    """a / b; `DivFunction.apply(a, b)`, where a or b may be a number."""
 
     @staticmethod
     def forward(a: Any, b: Any) -> Tensor:

@@ -1,4 +1,4 @@
-"""The elementary functions: each class states f and f′, and holds them as code."""
+"""The elementary functions: each class gives f and f′ as formulas and as code."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Expm1Function(Elementwise):
 
 
 class LogFunction(Elementwise):
-    """y = log x. x = eʸ, dx/dy = eʸ = x."""
+    """y = log x. From x = eʸ, dx/dy = eʸ = x."""
 
     autocast = {"cuda": "float32"}  # noqa: RUF012
 
@@ -67,7 +67,7 @@ class LogFunction(Elementwise):
 
 
 class Log1pFunction(Elementwise):
-    """y = log (1 + x). x = eʸ − 1, dx/dy = eʸ = 1 + x."""
+    """y = log (1 + x). From x = eʸ − 1, dx/dy = eʸ = 1 + x."""
 
     autocast = {"cuda": "float32"}  # noqa: RUF012
 
@@ -81,7 +81,7 @@ class Log1pFunction(Elementwise):
 
 
 class SqrtFunction(Elementwise):
-    """y = √x. x = y², dx/dy = 2 y."""
+    """y = √x. From x = y², dx/dy = 2 y."""
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
@@ -159,7 +159,7 @@ class CosFunction(Elementwise):
 
 
 class ErfFunction(Elementwise):
-    """y = 2/√π ∫₀ˣ e^(−t²) dt, and by the fundamental theorem of calculus y′ = 2/√π e^(−x²)."""
+    """y = 2/√π ∫₀ˣ e^(−t²) dt. By the fundamental theorem of calculus, y′ = 2/√π e^(−x²)."""
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:

@@ -1,11 +1,11 @@
-"""Operations that move numbers and leave each as it is: repeated, padded, turned round, picked out.
+"""Operations that copy elements to new places: expand, pad, flip, roll, gather and indexing.
 
-y_i = x_k for one k that depends on i alone, or a constant. With g = ∂C/∂y, the derivative of x_k is the sum of the g_i of all
-places that it went to: none, one, or several.
+Each y_i is a constant, or x_k where k depends only on i. With g = ∂C/∂y, the gradient of x_k is the sum of g_i over all places
+i that x_k is copied to: none, one or several.
 
     ∂C/∂x_k = Σ_{i: y_i = x_k} g_i        dy_i = dx_k
 
-Shapes: those of the operation; ∂C/∂x has x's.
+Shapes: y and g have the shape that the operation returns; ∂C/∂x has the shape of x.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 
 
 class ExpandFunction(Function):
-    """x repeated along dimensions of 1 and new ones in front, as a view; `ExpandFunction.apply(x, shape)`."""
+    """x repeated along dimensions of size 1 and new leading ones, as a view; `ExpandFunction.apply(x, shape)`."""
 
     @staticmethod
     def forward(x: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -42,7 +42,7 @@ class ExpandFunction(Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, tuple[int, ...]], output: Tensor) -> None:
         x, ctx.shape = inputs
         ctx.x = tensor_meta(x)
-        ctx._is_pure_view = True  # autograd lets x and y change in place afterwards
+        ctx._is_pure_view = True  # so autograd allows in-place changes of x and y
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
@@ -54,7 +54,7 @@ class ExpandFunction(Function):
 
 
 class PadFunction(Function):
-    """x with a number put around it; `PadFunction.apply(x, pad, value)`, pad as for F.pad. What is negative cuts off."""
+    """x padded with a number; `PadFunction.apply(x, pad, value)`, with pad as in F.pad. Negative padding crops."""
 
     @staticmethod
     def forward(x: Tensor, pad: tuple[int, ...], value: Any) -> Tensor:
@@ -66,7 +66,7 @@ class PadFunction(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
-        return F.pad(g, tuple(-n for n in ctx.pad)), None, None  # the padding is cut off, and what was cut off gets 0
+        return F.pad(g, tuple(-n for n in ctx.pad)), None, None  # crops the padding, and pads with 0 where x was cropped
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
@@ -74,7 +74,7 @@ class PadFunction(Function):
 
 
 class FlipFunction(Function):
-    """x in the opposite order along some dimensions; `FlipFunction.apply(x, dims)`. To turn it round again undoes it."""
+    """x in reverse order along some dimensions; `FlipFunction.apply(x, dims)`. Flipping again undoes it."""
 
     @staticmethod
     def forward(x: Tensor, dims: tuple[int, ...]) -> Tensor:
@@ -94,7 +94,7 @@ class FlipFunction(Function):
 
 
 class RollFunction(Function):
-    """x moved round along dimensions; `RollFunction.apply(x, shifts, dims)`. To move it back undoes it."""
+    """x rolled along some dimensions; `RollFunction.apply(x, shifts, dims)`. Rolling back undoes it."""
 
     @staticmethod
     def forward(x: Tensor, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Tensor:
@@ -114,7 +114,7 @@ class RollFunction(Function):
 
 
 class GatherFunction(Function):
-    """y = x at these places along a dimension, as torch.gather; `GatherFunction.apply(x, dim, index)`."""
+    """The elements of x at `index` along a dimension, like torch.gather; `GatherFunction.apply(x, dim, index)`."""
 
     @staticmethod
     def forward(x: Tensor, dim: int, index: Tensor) -> Tensor:
@@ -139,7 +139,7 @@ class GatherFunction(Function):
 
 
 class IndexSelectFunction(Function):
-    """y = the slices of x of these numbers; `IndexSelectFunction.apply(x, dim, index)`."""
+    """The slices of x at `index` along a dimension, like torch.index_select; `IndexSelectFunction.apply(x, dim, index)`."""
 
     @staticmethod
     def forward(x: Tensor, dim: int, index: Tensor) -> Tensor:
@@ -164,7 +164,7 @@ class IndexSelectFunction(Function):
 
 
 class PadByIndexFunction(IndexSelectFunction):
-    """The same, around x its own slices; a gradient's derivative by x is then 0, as PyTorch has it, and not missing."""
+    """Padding of x with its own slices. The gradient's derivative with respect to x is 0, as in PyTorch, not None."""
 
     constant_slope = True
 
@@ -177,7 +177,7 @@ class PadByIndexFunction(IndexSelectFunction):
 
 
 class IndexFunction(Function):
-    """y = x[indices], the indices being tensors, or None for a whole dimension; `IndexFunction.apply(x, *indices)`."""
+    """y = x[indices], where an index is a tensor, or None for a whole dimension; `IndexFunction.apply(x, *indices)`."""
 
     @staticmethod
     def forward(x: Tensor, *indices: Tensor | None) -> Tensor:

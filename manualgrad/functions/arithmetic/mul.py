@@ -4,11 +4,11 @@ With g = ∂C/∂y:
 
     ∂C/∂a = ∂y/∂a · g = b g        ∂C/∂b = ∂y/∂b · g = a g
 
-each summed over the copies that broadcasting made. Complex numbers: the factors enter the backward conjugated (see linear.py).
+Each gradient is summed over the broadcast dimensions. For complex numbers, the backward conjugates the factors (see linear.py).
 
 Forward mode, by the product rule: dy = b da + a db.
 
-Shapes: a and b broadcast against each other to y; each gradient has its input's shape.
+Shapes: a and b broadcast to the shape of y; each gradient has the shape of its input.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["MulFunction"]
 
 
 class MulFunction(Function):
-    """a b; `MulFunction.apply(a, b)`, one of them a Tensor, the other a Tensor or a number."""
+    """a b; `MulFunction.apply(a, b)`, where a or b may be a number."""
 
     @staticmethod
     def forward(a: Any, b: Any) -> Tensor:

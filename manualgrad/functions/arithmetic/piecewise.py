@@ -1,10 +1,10 @@
-"""Functions that choose: |x|, the bounds of a number, the greater of two, one tensor or another by a condition.
+"""Piecewise functions: |x|, clamp, maximum and minimum, where and masked_fill.
 
-Between the places where the choice changes, y is x, −x, a, b or a constant, so that the derivative is 1, −1 or 0 there; at
-those places it is PyTorch's choice, stated with each function. With g = ∂C/∂y, the gradient of each input is g where it is the
-one chosen, and 0 elsewhere, summed over the copies that broadcasting made.
+On each piece, y is x, −x, a, b or a constant, so the derivative is 1, −1 or 0. At the boundaries, it is PyTorch's choice, which
+each class states. With g = ∂C/∂y, the gradient of an input is g where y is that input, and 0 elsewhere, summed over the
+broadcast dimensions.
 
-Shapes: all inputs broadcast against each other to y; each gradient has its input's shape.
+Shapes: all inputs broadcast to the shape of y; each gradient has the shape of its input.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
 class AbsFunction(Function):
     """y = |x|; `AbsFunction.apply(x)`.
 
-    y² = x x̄, so that y dy = Re(x̄ dx) and dy = Re(s̄ dx) with s = x/y, the sign of x (0 at 0); ∂C/∂x = s g.
+    From y² = x x̄, y dy = Re(x̄ dx). So dy = Re(s̄ dx) with s = x/y, the sign of x (0 at 0), and ∂C/∂x = s g.
     """
 
     @staticmethod
@@ -56,7 +56,7 @@ class AbsFunction(Function):
 
 
 class ClampFunction(Function):
-    """y = x between two numbers, of which one may be None; `ClampFunction.apply(x, least, most)`.
+    """x clamped to two numbers, one of which may be None; `ClampFunction.apply(x, least, most)`.
 
     At a bound, the derivative is 0.
     """
@@ -88,9 +88,9 @@ def _is_between(ctx: Any) -> Tensor:
 
 
 class ClampByFunction(Function):
-    """y = x between two tensors; `ClampByFunction.apply(x, least, most)`.
+    """x clamped to two tensors; `ClampByFunction.apply(x, least, most)`.
 
-    Where x is at one of two bounds that differ, each of the two has half of the derivative. Where least > most, y is most.
+    Where x equals one of two different bounds, x and that bound each get half of the gradient. Where least > most, y is most.
     """
 
     @staticmethod
@@ -116,9 +116,9 @@ class ClampByFunction(Function):
 
 
 def _shares(x: Tensor, least: Tensor, most: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
-    """For each of the three: where y is it, and where y is it and another one."""
+    """Return for each of the three inputs the mask where y equals it, and the mask where y equals another one too."""
     apart, crossed = least < most, least > most
-    ordered = least <= most  # neither, nor crossed, where one is nan
+    ordered = least <= most  # where one is nan, all three masks are False
     return (
         (~((x < least) | (x > most)), apart & ((x == least) | (x == most))),
         (ordered & (x < least) | apart & (x == least), apart & (x == least)),
@@ -131,7 +131,7 @@ def _share_of(t: Tensor, is_it: Tensor, is_both: Tensor) -> Tensor:
 
 
 class WhereFunction(Function):
-    """y = a where the condition is true, b elsewhere; `WhereFunction.apply(condition, a, b)`, a or b perhaps a number."""
+    """a where the condition is true, b elsewhere; `WhereFunction.apply(condition, a, b)`, where a or b may be a number."""
 
     @staticmethod
     def forward(condition: Tensor, a: Any, b: Any) -> Tensor:
@@ -160,7 +160,7 @@ class WhereFunction(Function):
 
 
 class MaskedFillFunction(Function):
-    """y = v where the mask is true, x elsewhere; `MaskedFillFunction.apply(x, mask, v)`, v a 0-d Tensor or a number."""
+    """v where the mask is true, x elsewhere; `MaskedFillFunction.apply(x, mask, v)`, where v is a 0-d Tensor or a number."""
 
     @staticmethod
     def forward(x: Tensor, mask: Tensor, v: Any) -> Tensor:
@@ -189,9 +189,9 @@ class MaskedFillFunction(Function):
 
 
 class MaximumFunction(Function):
-    """y = the greater of a and b; `MaximumFunction.apply(a, b)`. Where they are equal, each has half of the derivative.
+    """The elementwise maximum of a and b; `MaximumFunction.apply(a, b)`. Where they are equal, each gets half of the gradient.
 
-    Where one is nan, neither is the greater, and each has all of it, as PyTorch does.
+    Where one is nan, each gets the whole gradient, as in PyTorch.
     """
 
     @staticmethod
@@ -214,7 +214,7 @@ class MaximumFunction(Function):
 
 
 class MinimumFunction(Function):
-    """y = the less of a and b; `MinimumFunction.apply(a, b)`, likewise."""
+    """The elementwise minimum of a and b; `MinimumFunction.apply(a, b)`. Ties and nans are treated as in MaximumFunction."""
 
     @staticmethod
     def forward(a: Tensor, b: Tensor) -> Tensor:
@@ -243,7 +243,7 @@ def _keep_both(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
 
 
 def _shared(ctx: Any, g: Tensor, is_a: Tensor, is_b: Tensor, is_both: Tensor) -> tuple[Tensor | None, Tensor | None]:
-    """g where a is y, half of it where both are; and the same of b."""
+    """Return the gradients of a and b: g where y is that input, half of g where y is both."""
     a_needs_grad, b_needs_grad = ctx.needs_input_grad
     half = torch.where(is_both, g / 2, g)
     dC_da = unbroadcast_to(torch.where(is_b, 0, half), ctx.a) if a_needs_grad else None
@@ -252,6 +252,6 @@ def _shared(ctx: Any, g: Tensor, is_a: Tensor, is_b: Tensor, is_both: Tensor) ->
 
 
 def _chosen(ctx: Any, da: Tensor | None, db: Tensor | None, is_a: Tensor, is_both: Tensor) -> Tensor:
-    """da where a is y, db where b is, their mean where both are."""
+    """Return da where y is a, db where y is b, and their mean where y is both."""
     da, db = (torch.zeros((), dtype=ctx.y.dtype, device=is_a.device) if t is None else t for t in (da, db))
     return torch.where(is_both, (da + db) / 2, torch.where(is_a, da, db)).to(ctx.y.dtype)

@@ -1,15 +1,15 @@
 """The power y = aᵇ, element by element; a or b may be a number.
 
-With g = ∂C/∂y, and from y = e^(b log a):
+With g = ∂C/∂y and y = e^(b log a):
 
     ∂C/∂a = ∂y/∂a · g = b aᵇ⁻¹ g              0 where b is 0, as y = 1 whatever a is
     ∂C/∂b = ∂y/∂b · g = aᵇ log a · g = y log a · g   0 where a is 0 and b ≥ 0, as y does not change with b there
 
-each summed over the copies that broadcasting made. Complex numbers: the factors enter the backward conjugated (see linear.py).
+Each gradient is summed over the broadcast dimensions. For complex numbers, the backward conjugates the factors (see linear.py).
 
 Forward mode: dy = b aᵇ⁻¹ da + y log a db.
 
-Shapes: a and b broadcast against each other to y; each gradient has its input's shape.
+Shapes: a and b broadcast to the shape of y; each gradient has the shape of its input.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["PowFunction"]
 
 
 class PowFunction(Function):
-    """aᵇ; `PowFunction.apply(a, b)`, one of them a Tensor, the other a Tensor or a number."""
+    """aᵇ; `PowFunction.apply(a, b)`, where a or b may be a number."""
 
     autocast = {"cuda": "float32"}  # noqa: RUF012
 
@@ -40,7 +40,7 @@ class PowFunction(Function):
         a, b = inputs
         ctx.a, ctx.b, ctx.y = tensor_meta(a), tensor_meta(b), tensor_meta(output)
         ctx.numbers = numbers(inputs)
-        ctx.set_materialize_grads(False)  # that an operand without a tangent has none: 0 log a is nan where a < 0
+        ctx.set_materialize_grads(False)  # a tangent of zeros would give 0 log a, which is nan where a < 0
         tensors = without_numbers(inputs)
         ctx.save_for_backward(*tensors, output if ctx.needs_input_grad[1] else None)
         ctx.save_for_forward(*tensors, output)
@@ -66,17 +66,17 @@ class PowFunction(Function):
 
 
 def _times_dy_da(t: Tensor, a: Tensor, b: Any, factor: Callable[[Tensor], Tensor] = lambda factor: factor) -> Tensor:
-    """t b aᵇ⁻¹, the factor perhaps conjugated; where b is 0, 0 whatever t and a are."""
+    """Return t b aᵇ⁻¹, with `factor` applied to b aᵇ⁻¹; 0 where b is 0, whatever t and a are."""
     if not isinstance(b, Tensor):
         return torch.zeros_like(t) if b == 0 else t * factor(b * a.pow(b - 1))
     ratio = t / a
-    flat = (b == 0) & (ratio - ratio != 0)  # where it is infinite or nan; elsewhere the product is 0, and has a derivative by b
+    flat = (b == 0) & (ratio - ratio != 0)  # finite ones stay: their product is 0, and has a derivative by b
     t, a = torch.where(flat, 0, t), torch.where(flat, 1, a)
     return t * factor(b * PowFunction.apply(a, b - 1))
 
 
 def _times_dy_db(t: Tensor, a: Any, b: Tensor, y: Tensor, factor: Callable[[Tensor], Tensor] = lambda factor: factor) -> Tensor:
-    """t y log a, likewise; where a is 0 and b ≥ 0, 0."""
+    """Return t y log a, with `factor` applied to y log a; 0 where a is 0 and b ≥ 0."""
     a = a if isinstance(a, Tensor) else torch.scalar_tensor(a, dtype=y.dtype, device=y.device)
     flat = (a == 0) & (b.real >= 0)
     return torch.where(flat, 0, t * factor(y * torch.where(flat, 1, a).log()))

@@ -1,31 +1,32 @@
-"""The product y = Π_i x_i along a dimension, the running product y_i = x_0 ··· x_i, and the running sum y_i = x_0 + ... + x_i.
+"""The product y = Π_i x_i along a dimension, cumulative products y_i = x_0 ··· x_i and cumulative sums y_i = x_0 + ... + x_i.
 
-Product, backward. The factor x_i has the derivative Π_{j≠i} x_j, the product of those before it and of those after it: not
-the quotient y/x_i, which a zero would spoil. With g = ∂C/∂y,
+Product, backward. The derivative with respect to x_i is Π_{j≠i} x_j, the product of the factors before it and of those after
+it. The quotient y/x_i would fail at a zero. With g = ∂C/∂y,
 
-    ∂C/∂x_i = (Π_{j<i} x_j) (Π_{j>i} x_j) g            or (y/x_i) g, where it is seen that no zero occurs
+    ∂C/∂x_i = (Π_{j<i} x_j) (Π_{j>i} x_j) g            or (y/x_i) g, if it is known that no zero occurs
 
-Running product, backward. x_k is in y_k and in all that come after it, in y_i beside x_0 ··· x_{k−1} and x_{k+1} ··· x_i:
+Cumulative product, backward. x_k is a factor of y_k and of every later y_i, where it multiplies x_0 ··· x_{k−1} and
+x_{k+1} ··· x_i:
 
     ∂C/∂x_k = Σ_{i≥k} Π_{j≤i, j≠k} x_j g_i = (Π_{j<k} x_j) s_k
 
     s_k = g_k + x_{k+1} g_{k+1} + x_{k+1} x_{k+2} g_{k+2} + ...
 
-What s_k has beyond g_k is x_{k+1} s_{k+1}, so that s_k = g_k + x_{k+1} s_{k+1}, from the last to the first. Where it is seen
-that no zero occurs, ∂C/∂x_k = (Σ_{i≥k} y_i g_i) / x_k. Its forward mode is such a recurrence from the first to the last:
-y_i = x_i y_{i−1}, so that
+The terms of s_k after g_k are x_{k+1} s_{k+1}, so s_k = g_k + x_{k+1} s_{k+1} is a recurrence from the last to the first. If it
+is known that no zero occurs, ∂C/∂x_k = (Σ_{i≥k} y_i g_i) / x_k. Forward mode is a recurrence from the first to the last:
+from y_i = x_i y_{i−1},
 
     dy_i = (Π_{j<i} x_j) dx_i + x_i dy_{i−1}
 
-Running sum, backward. x_i is in y_i and in all that come after it:
+Cumulative sum, backward. x_i is a term of y_i and of every later y:
 
-    ∂C/∂x_i = g_i + g_(i+1) + ...                 the running sum from the other end
+    ∂C/∂x_i = g_i + g_(i+1) + ...                 the cumulative sum from the other end
 
-Forward mode: dy = Σ_i (Π_{j≠i} x_j) dx_i, and dy_i = dx_0 + ... + dx_i. Complex numbers: the products of the others enter the
-backward conjugated (see linear.py).
+Forward mode: dy = Σ_i (Π_{j≠i} x_j) dx_i for the product, and dy_i = dx_0 + ... + dx_i for the cumulative sum. For complex
+numbers, the backward conjugates the products of the other factors (see linear.py).
 
-Shapes: of the product, y and g are x without the dimension, or with 1 in its place; of the running ones, alike; the gradient
-always that of x.
+Shapes: for the product, y and g lack the reduced dimension, or have 1 in its place; for the cumulative ones, they have the
+shape of x. ∂C/∂x has the shape of x.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ __all__ = ["CumprodFunction", "CumsumFunction", "ProdFunction"]
 
 
 class ProdFunction(Function):
-    """Π x; `ProdFunction.apply(x, dim, keepdim)`, with dim a number from 0."""
+    """Π x; `ProdFunction.apply(x, dim, keepdim)`, with a non-negative dim."""
 
     autocast = "float32"
 
@@ -72,7 +73,7 @@ class ProdFunction(Function):
 
 
 class CumprodFunction(Function):
-    """The running product; `CumprodFunction.apply(x, dim)`, with dim a number from 0."""
+    """The cumulative product; `CumprodFunction.apply(x, dim)`, with a non-negative dim."""
 
     autocast = {"cuda": "float32"}  # noqa: RUF012
 
@@ -103,7 +104,7 @@ class CumprodFunction(Function):
 
 
 class CumsumFunction(Function):
-    """The running sum; `CumsumFunction.apply(x, dim)`."""
+    """The cumulative sum; `CumsumFunction.apply(x, dim)`."""
 
     autocast = {"cuda": "float32"}  # noqa: RUF012
 
@@ -129,7 +130,7 @@ def _cumsum_from_the_end(t: Tensor, dim: int) -> Tensor:
 
 
 def _may_be_divided(y: Tensor) -> bool:
-    """Whether it is seen that a product has no factor 0, and has not overflowed or lost digits near 0, in any of its places."""
+    """Return whether the products y are known to have no zero factor, and no overflow or lost digits near 0."""
     if not plain(y) or not y.numel():
         return False
     limits, size = torch.finfo(y.dtype), y.abs()
@@ -137,15 +138,15 @@ def _may_be_divided(y: Tensor) -> bool:
 
 
 def _others(x: Tensor, dim: int) -> Tensor:
-    """For each factor the product of all the others."""
+    """Return the product of all other factors, for each factor."""
     after = _running_product(_after(x, dim).flip(dim), dim).flip(dim)
     return _running_product(_before(x, dim), dim) * after
 
 
 def _running_product(x: Tensor, dim: int) -> Tensor:
-    """x_0 ··· x_i for all i; by multiplications, in log₂ n steps, where it may be differentiated.
+    """Return x_0 ··· x_i for all i; by multiplications, in log₂ n steps, if it may be differentiated.
 
-    The derivative of torch.cumprod in forward mode has a wrong derivative in forward mode where a factor is 0 (pytorch 196701).
+    The second forward-mode derivative of torch.cumprod is wrong where a factor is 0 (pytorch 196701).
     """
     if unrecorded(x) or torch.compiler.is_dynamo_compiling():
         return x.cumprod(dim)
@@ -158,21 +159,21 @@ def _running_product(x: Tensor, dim: int) -> Tensor:
 
 
 def _before(x: Tensor, dim: int) -> Tensor:
-    """In the place of each number the one before it; 1 for the first."""
+    """Replace each element with the one before it, and the first with 1."""
     n = x.shape[dim]
     return torch.cat([torch.ones_like(x.narrow(dim, 0, min(n, 1))), x.narrow(dim, 0, max(n - 1, 0))], dim)
 
 
 def _after(x: Tensor, dim: int) -> Tensor:
-    """In the place of each number the one after it; 1 for the last."""
+    """Replace each element with the one after it, and the last with 1."""
     n = x.shape[dim]
     return torch.cat([x.narrow(dim, min(n, 1), max(n - 1, 0)), torch.ones_like(x.narrow(dim, 0, min(n, 1)))], dim)
 
 
 def _recurrence(a: Tensor, b: Tensor, dim: int) -> Tensor:
-    """s_i = b_i + a_i s_{i−1}, with s_{−1} = 0, for all i in log₂ n steps.
+    """Return s_i = b_i + a_i s_{i−1}, with s_{−1} = 0, for all i in log₂ n steps.
 
-    Two steps of it are one of the same form: s_i = (b_i + a_i b_{i−1}) + a_i a_{i−1} s_{i−2}. So the distance doubles.
+    Two steps combine into one of the same form: s_i = (b_i + a_i b_{i−1}) + a_i a_{i−1} s_{i−2}. So the distance doubles.
     """
     n, distance = a.shape[dim], 1
     while distance < n:

@@ -1,21 +1,21 @@
-"""Functions that go up in steps, and the remainders of a division.
+"""Step functions (floor, ceil, trunc, round, sign) and the remainders of a division.
 
-Between its steps, a function such as y = ⌊x⌋ is constant, and its derivative is 0:
+Between its steps, a function such as y = ⌊x⌋ is constant, so its derivative is 0:
 
     ∂C/∂x = ∂y/∂x · g = 0        dy = 0
 
-At a step it has none; it is given 0 there too, as by PyTorch. So a gradient does not come through these functions: whoever
-wants one writes x + (⌊x⌋ − x).detach().
+At a step there is no derivative; 0 is used there too, as in PyTorch. So no gradient flows through these functions. For a
+straight-through gradient, write x + (⌊x⌋ − x).detach().
 
-Of what remains, the part that goes up in steps is a constant likewise:
+In a remainder, the rounded part is constant too:
 
     y = x − trunc(x)           dy = dx                       frac
-    y = a − ⌊a/b⌋ b            dy = da − ⌊a/b⌋ db            remainder, of the sign of b
-    y = a − trunc(a/b) b       dy = da − trunc(a/b) db       fmod, of the sign of a
+    y = a − ⌊a/b⌋ b            dy = da − ⌊a/b⌋ db            remainder, with the sign of b
+    y = a − trunc(a/b) b       dy = da − trunc(a/b) db       fmod, with the sign of a
 
-With g = ∂C/∂y, ∂C/∂a = g and ∂C/∂b = −⌊a/b⌋ g, each summed over the copies that broadcasting made.
+With g = ∂C/∂y, ∂C/∂a = g and ∂C/∂b = −⌊a/b⌋ g, each summed over the broadcast dimensions.
 
-Shapes: y and g are as x; a and b broadcast against each other to y; each gradient has its input's shape.
+Shapes: y and g have the shape of x; a and b broadcast to the shape of y; each gradient has the shape of its input.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = [
 
 
 class _Steps(Function):
-    """A function of x, and perhaps of numbers, whose derivative is 0."""
+    """A function of x, and optionally of numbers, whose derivative is 0."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -59,7 +59,7 @@ class _Steps(Function):
 
 
 class FloorFunction(_Steps):
-    """⌊x⌋, the greatest whole number up to x; `FloorFunction.apply(x)`. Its derivative is 0."""
+    """⌊x⌋, the greatest integer ≤ x; `FloorFunction.apply(x)`. Its derivative is 0."""
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ class FloorFunction(_Steps):
 
 
 class CeilFunction(_Steps):
-    """⌈x⌉, the least whole number from x on; `CeilFunction.apply(x)`. Its derivative is 0."""
+    """⌈x⌉, the least integer ≥ x; `CeilFunction.apply(x)`. Its derivative is 0."""
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ class CeilFunction(_Steps):
 
 
 class TruncFunction(_Steps):
-    """x without its fraction; `TruncFunction.apply(x)`. Its derivative is 0."""
+    """x without its fractional part; `TruncFunction.apply(x)`. Its derivative is 0."""
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ class TruncFunction(_Steps):
 
 
 class RoundFunction(_Steps):
-    """The number of so many decimals that is nearest to x; `RoundFunction.apply(x, decimals)`. Its derivative is 0."""
+    """x rounded to some decimal places; `RoundFunction.apply(x, decimals)`. Its derivative is 0."""
 
     @staticmethod
     def forward(x: Tensor, decimals: int) -> Tensor:
@@ -147,7 +147,7 @@ class FracFunction(Function):
 
 
 class RemainderFunction(Function):
-    """y = a − ⌊a/b⌋ b; `RemainderFunction.apply(a, b)`, one of them a Tensor, the other a Tensor or a number."""
+    """y = a − ⌊a/b⌋ b; `RemainderFunction.apply(a, b)`, where a or b may be a number."""
 
     @staticmethod
     def forward(a: Any, b: Any) -> Tensor:
@@ -167,7 +167,7 @@ class RemainderFunction(Function):
 
 
 class FmodFunction(Function):
-    """y = a − trunc(a/b) b; `FmodFunction.apply(a, b)`, a a Tensor, b a Tensor or a number."""
+    """y = a − trunc(a/b) b; `FmodFunction.apply(a, b)`, where b may be a number."""
 
     @staticmethod
     def forward(a: Tensor, b: Any) -> Tensor:
@@ -201,7 +201,7 @@ def _quotient(ctx: Any, mode: str) -> Tensor:
 
 
 def _to_both(ctx: Any, g: Tensor, mode: str) -> tuple[Tensor | None, Tensor | None]:
-    """∂C/∂a and ∂C/∂b."""
+    """Return ∂C/∂a and ∂C/∂b."""
     a_needs_grad, b_needs_grad = ctx.needs_input_grad
     dC_da = unbroadcast_to(g, ctx.a) if a_needs_grad else None
     dC_db = unbroadcast_to(-_quotient(ctx, mode) * g, ctx.b) if b_needs_grad else None
@@ -209,7 +209,7 @@ def _to_both(ctx: Any, g: Tensor, mode: str) -> tuple[Tensor | None, Tensor | No
 
 
 def _of_both(ctx: Any, da: Tensor | None, db: Tensor | None, mode: str) -> Tensor:
-    """dy."""
+    """Return dy."""
     if db is None:
         assert da is not None
         return da.to(ctx.y.dtype, copy=True).expand(ctx.y.shape)

@@ -1,20 +1,20 @@
-"""Operations that write numbers of v into x, or add them to it, at places that an index names.
+"""Operations that write elements of v into x, or add them to it, at the places in an index.
 
     written:  y_k = v_i where place k is written with v_i, x_k elsewhere
     added:    y_k = x_k + c Σ v_i over all i that go to place k
 
-Each v_i is in one y_k, and x_k in y_k alone, if it is not written over. With g = ∂C/∂y:
+Each v_i occurs in one y_k, and x_k occurs in y_k alone, unless it is overwritten. With g = ∂C/∂y:
 
     ∂C/∂v_i = g_k at the place k that v_i went to          (c g_k where it was added)
     ∂C/∂x_k = 0 where y_k was written, g_k elsewhere       (g_k everywhere where it was added)
 
-So the gradient of v gathers what v's forward scattered. Where several v_i are written to one place, one of them stays there,
-which is not said: each is given g_k, as by PyTorch. But a single number v that goes to many places counts once in each of them.
-Complex numbers: c enters the backward conjugated (see linear/linear.py).
+So the backward gathers where the forward scatters. If several v_i are written to one place, it is undefined which of them
+stays; each of them gets g_k, as in PyTorch. A single number v that goes to many places gets the sum of their gradients. For
+complex numbers, the backward conjugates c (see linear/linear.py).
 
-Forward mode does to dx and dv what the forward does to x and v, as y is linear in them.
+Forward mode applies the same operation to dx and dv, because y is linear in x and v.
 
-Shapes: y, g and ∂C/∂x as x; ∂C/∂v as v.
+Shapes: y, g and ∂C/∂x have the shape of x; ∂C/∂v has the shape of v.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
 
 
 class _AlongADimension(Function):
-    """`apply(x, dim, index, v)`, and, where v is multiplied, a number c."""
+    """Base class for `apply(x, dim, index, v)`, or `apply(x, dim, index, v, c)` if v is multiplied by a number c."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -51,7 +51,7 @@ class _AlongADimension(Function):
 
 
 class _AddedAlongADimension(_AlongADimension):
-    """The index is not saved where x alone needs its gradient, which is g."""
+    """Base class for additions. The index is not saved if only x needs a gradient, which is g."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -61,9 +61,9 @@ class _AddedAlongADimension(_AlongADimension):
 
 
 class ScatterFunction(_AlongADimension):
-    """y = x with v_i at place index_i along dim, as torch.scatter; `ScatterFunction.apply(x, dim, index, v)`.
+    """x with v_i written to place index_i along dim, like torch.scatter; `ScatterFunction.apply(x, dim, index, v)`.
 
-    v is a Tensor, of which the part of index's shape is written, or a number.
+    v is a number or a Tensor; only the leading part of v with the shape of the index is written.
     """
 
     @staticmethod
@@ -85,7 +85,7 @@ class ScatterFunction(_AlongADimension):
 
 
 class ScatterAddFunction(_AddedAlongADimension):
-    """y = x with v_i added at place index_i along dim, as torch.scatter_add; `ScatterAddFunction.apply(x, dim, index, v)`."""
+    """x with v_i added at place index_i along dim, like torch.scatter_add; `ScatterAddFunction.apply(x, dim, index, v)`."""
 
     autocast = {"cuda": "widest"}  # noqa: RUF012
 
@@ -107,7 +107,7 @@ class ScatterAddFunction(_AddedAlongADimension):
 
 
 class IndexAddFunction(_AddedAlongADimension):
-    """y = x with c times the slices of v added to those of these numbers; `IndexAddFunction.apply(x, dim, index, v, c)`."""
+    """x with c times the slices of v added at `index` along dim; `IndexAddFunction.apply(x, dim, index, v, c)`."""
 
     @staticmethod
     def forward(x: Tensor, dim: int, index: Tensor, v: Tensor, c: Any) -> Tensor:
@@ -130,7 +130,7 @@ class IndexAddFunction(_AddedAlongADimension):
 
 
 class IndexCopyFunction(_AlongADimension):
-    """y = x with the slices of v in place of those of these numbers; `IndexCopyFunction.apply(x, dim, index, v)`."""
+    """x with the slices of v written to `index` along dim; `IndexCopyFunction.apply(x, dim, index, v)`."""
 
     @staticmethod
     def forward(x: Tensor, dim: int, index: Tensor, v: Tensor) -> Tensor:
@@ -152,9 +152,9 @@ class IndexCopyFunction(_AlongADimension):
 
 
 class IndexFillFunction(_AlongADimension):
-    """y = x with v in the slices of these numbers; `IndexFillFunction.apply(x, dim, index, v)`, v a 0-d Tensor or a number.
+    """x with its slices at `index` along dim filled with v; `IndexFillFunction.apply(x, dim, index, v)`.
 
-    v goes to all places of these slices: ∂C/∂v is the sum of their g, each once, also where the index names it twice.
+    v is a 0-d Tensor or a number. ∂C/∂v is the sum of g over these slices; a repeated index counts once.
     """
 
     @staticmethod
@@ -178,21 +178,21 @@ class IndexFillFunction(_AlongADimension):
 
 
 def _named(x: Tensor, dim: int, index: Tensor) -> Tensor:
-    """Whether the index names a place's slice."""
+    """Return the mask of the slices at `index`."""
     return torch.zeros_like(x, dtype=torch.bool).index_fill(dim, index, True)
 
 
 def _filled(x: Tensor, dim: int, index: Tensor, v: Any) -> Tensor:
-    """As torch.index_fill, which vmap gets wrong for several v and one x."""
+    """Fill like torch.index_fill, which is wrong under vmap for a batch of v and a single x."""
     if not isinstance(v, Tensor):
         return torch.index_fill(x, dim, index, v)
     return torch.where(_named(x, dim, index), v.to(x.dtype), x)
 
 
 class IndexPutFunction(Function):
-    """y = x with v in the place of x[indices], or added to it; `IndexPutFunction.apply(x, v, add, *indices)`.
+    """x with v written to x[indices], or added to it; `IndexPutFunction.apply(x, v, add, *indices)`.
 
-    The indices are tensors, or None for a whole dimension; v broadcasts to the shape of x[indices].
+    An index is a tensor, or None for a whole dimension; v broadcasts to the shape of x[indices].
     """
 
     autocast = {"cuda": "widest"}  # noqa: RUF012
@@ -205,7 +205,7 @@ class IndexPutFunction(Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         x, v, ctx.add, *indices = inputs
         ctx.x, ctx.v = tensor_meta(x), tensor_meta(v)
-        only_x_is_added_to = ctx.add and not ctx.needs_input_grad[1]  # whose gradient is g
+        only_x_is_added_to = ctx.add and not ctx.needs_input_grad[1]  # the gradient of x is g
         ctx.save_for_backward(*([None] * len(indices) if only_x_is_added_to else indices))
         ctx.save_for_forward(*indices)
 
@@ -233,10 +233,10 @@ class IndexPutFunction(Function):
 
 
 class MaskedScatterFunction(Function):
-    """y = x with the first numbers of v, in their order, where the mask is true; `MaskedScatterFunction.apply(x, mask, v)`.
+    """x with the first elements of v, in order, where the mask is true; `MaskedScatterFunction.apply(x, mask, v)`.
 
-    A true place k is given v_i with i = the number of true places before it, so that ∂C/∂v_i adds g_k up at i. x and the mask
-    broadcast against each other.
+    A true place k gets v_i, where i counts the true places before it, so ∂C/∂v_i is g_k. x and the mask broadcast against each
+    other.
     """
 
     @staticmethod
@@ -271,15 +271,15 @@ class MaskedScatterFunction(Function):
 
 
 def _gathered(g: Tensor, dim: int, index: Tensor, shape: torch.Size) -> Tensor:
-    """g at these places, and 0 for those numbers of v, of this shape, that go nowhere."""
+    """Return g at the index, and 0 for the elements of v, of this shape, that are not scattered."""
     of_index = g.gather(dim, index)
     if of_index.dim() != len(shape):
-        return of_index.reshape(shape)  # one of them is 0-d, and the other [1]
+        return of_index.reshape(shape)  # one is 0-d, the other [1]
     over = [n - m for n, m in zip(shape, of_index.shape, strict=True)]
     return F.pad(of_index, [n for k in reversed(over) for n in (0, k)]) if any(over) else of_index
 
 
 def _or_zeros(tangent: Tensor | None, of: Any, *device_of: Tensor | None) -> Tensor:
-    """The tangent, or that of a constant."""
+    """Return the tangent, or zeros if it is None."""
     like = next(t for t in device_of if t is not None)
     return torch.zeros(of.shape, dtype=of.dtype, device=like.device) if tangent is None else tangent

@@ -1,18 +1,18 @@
-"""What is picked out of the numbers along a dimension: the largest, the k largest, the middle one, all of them in order.
+"""Selections along a dimension: max and min, topk, sort, kthvalue, median and mode.
 
-Forward, t a place of y, u one of x along the dimension; the others are alike and not written:
+Forward. t is a place of y and u one of x along the dimension; the other dimensions are left out:
 
     y_t = x_index(t)
 
-Backward. Let g_t = ∂C/∂y_t. No place is picked twice, so that x_u is in one y at most:
+Backward. Let g_t = ∂C/∂y_t. No place is selected twice, so x_u occurs in at most one y:
 
-    ∂C/∂x_u = g_t where u = index(t), and 0 where x_u is not picked        g is put back in its places, a scatter
+    ∂C/∂x_u = g_t where u = index(t), and 0 where x_u is not selected        a scatter of g
 
-Where numbers are equal there is no derivative; the one that PyTorch's operator picks is taken. Forward mode:
+If elements are equal, there is no derivative; the one that PyTorch's operator selects gets the gradient. Forward mode:
 dy_t = dx_index(t), a gather.
 
-Shapes: x [..., U, ...] to y and index [..., T, ...]; T is 1, or left out, where one number is picked, and U where they are
-sorted.
+Shapes: x [..., U, ...] to y and index [..., T, ...]. If one element is selected, T is 1 or the dimension is removed; for sort,
+T is U.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["ExtremeAlongFunction", "KthvalueFunction", "MedianFunction", "ModeFu
 
 
 class _PickedFunction(Function):
-    """A subclass writes `forward(x, dim, ...)`, with dim a number from 0, which returns y and index."""
+    """Base class; a subclass defines `forward(x, dim, ...)` with a non-negative dim, which returns y and index."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -46,7 +46,7 @@ class _PickedFunction(Function):
         dC_dx = None
         if g is not None:
             index, g = (with_dims(t, (ctx.dim,), ctx.keepdim) for t in (*ctx.saved_tensors, g))
-            dC_dx = g.new_zeros(()).expand(ctx.shape).scatter(ctx.dim, index, g)  # expanded, as it is copied
+            dC_dx = g.new_zeros(()).expand(ctx.shape).scatter(ctx.dim, index, g)  # the expanded zeros are copied
         return dC_dx, None, *[None] * ctx.others
 
     @staticmethod
@@ -57,7 +57,7 @@ class _PickedFunction(Function):
 
 
 class ExtremeAlongFunction(_PickedFunction):
-    """The largest, or the smallest; `ExtremeAlongFunction.apply(x, dim, keepdim, is_max)`."""
+    """The maximum or the minimum; `ExtremeAlongFunction.apply(x, dim, keepdim, is_max)`."""
 
     @staticmethod
     def forward(x: Tensor, dim: int, keepdim: bool, is_max: bool) -> tuple[Tensor, Tensor]:
@@ -66,7 +66,7 @@ class ExtremeAlongFunction(_PickedFunction):
 
 
 class TopkFunction(_PickedFunction):
-    """The k largest, or smallest; `TopkFunction.apply(x, dim, k, largest, sorted)`."""
+    """The k largest or smallest elements; `TopkFunction.apply(x, dim, k, largest, sorted)`."""
 
     @staticmethod
     def forward(x: Tensor, dim: int, k: int, largest: bool, sorted: bool) -> tuple[Tensor, Tensor]:
@@ -75,7 +75,7 @@ class TopkFunction(_PickedFunction):
 
 
 class SortFunction(_PickedFunction):
-    """All of them, the smallest first, or the largest; `SortFunction.apply(x, dim, descending, stable)`."""
+    """All elements in ascending or descending order; `SortFunction.apply(x, dim, descending, stable)`."""
 
     @staticmethod
     def forward(x: Tensor, dim: int, descending: bool, stable: bool) -> tuple[Tensor, Tensor]:
@@ -84,7 +84,7 @@ class SortFunction(_PickedFunction):
 
 
 class KthvalueFunction(_PickedFunction):
-    """The k-th smallest; `KthvalueFunction.apply(x, dim, k, keepdim)`."""
+    """The k-th smallest element; `KthvalueFunction.apply(x, dim, k, keepdim)`."""
 
     @staticmethod
     def forward(x: Tensor, dim: int, k: int, keepdim: bool) -> tuple[Tensor, Tensor]:
@@ -93,17 +93,17 @@ class KthvalueFunction(_PickedFunction):
 
 
 class MedianFunction(_PickedFunction):
-    """The middle one, of an even number the lower; `MedianFunction.apply(x, dim, keepdim, ignores_nan)`."""
+    """The median, or the lower of two; `MedianFunction.apply(x, dim, keepdim, ignores_nan)`."""
 
     @staticmethod
     def forward(x: Tensor, dim: int, keepdim: bool, ignores_nan: bool) -> tuple[Tensor, Tensor]:
-        x = x.contiguous()  # of an expanded tensor, PyTorch's operator reads other memory
+        x = x.contiguous()  # PyTorch's operator reads the wrong memory of an expanded tensor
         y, index = (torch.nanmedian if ignores_nan else torch.median)(x, dim, keepdim)
         return y, index
 
 
 class ModeFunction(_PickedFunction):
-    """The one that occurs the most, of several the smallest; `ModeFunction.apply(x, dim, keepdim)`."""
+    """The most frequent element, or the smallest of several; `ModeFunction.apply(x, dim, keepdim)`."""
 
     @staticmethod
     def forward(x: Tensor, dim: int, keepdim: bool) -> tuple[Tensor, Tensor]:

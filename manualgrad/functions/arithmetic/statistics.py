@@ -1,17 +1,17 @@
-"""The variance v and the standard deviation s over some dimensions, M numbers each, and the logarithm of a sum of exponentials.
+"""The variance v, the standard deviation s and the log-sum-exp L over some dimensions with M elements.
 
     m = Σ x / M        v = Σ |x − m|² / (M − c)        s = √v        L = log Σ eˣ
 
-With g the derivative of the cost by v, s or L. As Σ (x − m) = 0, the way over m adds nothing:
+Let g be the derivative of the cost with respect to v, s or L. The path through m adds nothing, because Σ (x − m) = 0:
 
     ∂C/∂x_i = ∂v/∂x_i · g = 2 (x_i − m) / (M − c) · g
     ∂C/∂x_i = ∂s/∂x_i · g = 1/(2 s) · ∂v/∂x_i · g = (x_i − m) / (s (M − c)) · g        0 where s is 0
     ∂C/∂x_i = ∂L/∂x_i · g = e^(x_i) / Σ eˣ · g = e^(x_i − L) g
 
-Forward mode is the sum of the same derivatives times the tangents; of L, divided by Σ e^(x − L), which is 1 but for the
-rounding of a large L.
+Forward mode is the sum of the same derivatives times the tangents. For L, it is divided by Σ e^(x − L), which is 1 up to the
+rounding of L.
 
-Shapes: x [..., M, ...] to the result without the dimensions, or with 1 in their place (`keepdim`).
+Shapes: x [..., M, ...] to a result without the reduced dimensions, or with 1 in their place (`keepdim`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["LogsumexpFunction", "StdFunction", "VarFunction"]
 
 
 class VarFunction(Function):
-    """v; `VarFunction.apply(x, dims, c, keepdim)`, with dims a tuple of numbers from 0, c the correction."""
+    """v; `VarFunction.apply(x, dims, c, keepdim)`, with non-negative dims and the correction c."""
 
     @staticmethod
     def forward(x: Tensor, dims: tuple[int, ...], c: Any, keepdim: bool) -> Tensor:
@@ -53,7 +53,7 @@ class VarFunction(Function):
 
 
 class StdFunction(Function):
-    """s; `StdFunction.apply(x, dims, c, keepdim)`, likewise."""
+    """s; `StdFunction.apply(x, dims, c, keepdim)`, with non-negative dims and the correction c."""
 
     @staticmethod
     def forward(x: Tensor, dims: tuple[int, ...], c: Any, keepdim: bool) -> Tensor:
@@ -82,18 +82,18 @@ def _dv_dx(x: Tensor, ctx: Any) -> Tensor:
 
 
 def _divided(t: Tensor, s: Tensor) -> Tensor:
-    """t / (2 s), 0 where s is 0."""
+    """Return t / (2 s), and 0 where s is 0."""
     return torch.where(s == 0, 0, t / (2 * torch.where(s == 0, 1, s)))
 
 
 def _total(derivative: Tensor, dx: Tensor, ctx: Any) -> Tensor:
-    """Σ Re(derivative̅ dx) over the dimensions."""
+    """Return Σ Re(derivative̅ dx) over the dimensions."""
     terms = derivative.conj() * dx
     return (terms.real if terms.is_complex() else terms).sum(ctx.dims, ctx.keepdim)
 
 
 class LogsumexpFunction(Function):
-    """L; `LogsumexpFunction.apply(x, dims, keepdim)`, with dims a tuple of numbers from 0."""
+    """L; `LogsumexpFunction.apply(x, dims, keepdim)`, with non-negative dims."""
 
     autocast = {"cuda": "float32"}  # noqa: RUF012
 
@@ -119,7 +119,7 @@ class LogsumexpFunction(Function):
 
 
 def _softmax(ctx: Any) -> Tensor:
-    """e^(x − L); where L is infinite, as of nothing but −∞, 0 or 1 and not nan."""
+    """Return e^(x − L); where L is infinite, return 0 or 1 instead of nan."""
     x, L = ctx.saved_tensors
     L = with_dims(L, ctx.dims, ctx.keepdim)
     finite = L.abs() != math.inf

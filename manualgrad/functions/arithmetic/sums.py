@@ -1,13 +1,13 @@
-"""The sum and the mean over some dimensions, y = Σ x and y = Σ x / M, M numbers being added up.
+"""The sum y = Σ x and the mean y = Σ x / M over some dimensions with M elements.
 
-With g = ∂C/∂y, each x_i occurs in one y with the factor 1, or 1/M:
+Let g = ∂C/∂y. Each x_i occurs in one y, with the factor 1 or 1/M:
 
     ∂C/∂x_i = ∂y/∂x_i · g = g        for the sum
     ∂C/∂x_i = g / M                  for the mean
 
 Forward mode: dy = Σ dx, or Σ dx / M.
 
-Shapes: x [..., M, ...] to y without the dimensions that are added up, or with 1 in their place (`keepdim`).
+Shapes: x [..., M, ...] to y without the reduced dimensions, or with 1 in their place (`keepdim`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["MeanFunction", "SumFunction"]
 
 
 class SumFunction(Function):
-    """Σ x; `SumFunction.apply(x, dims, keepdim)`, with dims a tuple of numbers from 0."""
+    """Σ x; `SumFunction.apply(x, dims, keepdim)`, with non-negative dims."""
 
     autocast = {"cuda": "float32"}  # noqa: RUF012
 
@@ -48,7 +48,7 @@ class SumFunction(Function):
 
 
 class MeanFunction(Function):
-    """Σ x / M; `MeanFunction.apply(x, dims, keepdim)`, with dims a tuple of numbers from 0."""
+    """Σ x / M; `MeanFunction.apply(x, dims, keepdim)`, with non-negative dims."""
 
     @staticmethod
     def forward(x: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:

@@ -1,8 +1,8 @@
-"""The triangles of matrices: the numbers below a diagonal, or above it, and 0 elsewhere.
+"""The lower or upper triangle of each matrix, and 0 elsewhere.
 
     y_ij = x_ij inside the triangle, 0 outside        ∂C/∂x_ij = g_ij inside, 0 outside
 
-With g = ∂C/∂y, that is the same triangle of g. Forward mode: that of dx.
+With g = ∂C/∂y, ∂C/∂x is the same triangle of g. Forward mode: dy is the same triangle of dx.
 
 Shapes: x, y and g [..., n, m].
 """
@@ -20,7 +20,7 @@ __all__ = ["TrilFunction", "TriuFunction"]
 
 
 class TrilFunction(Function):
-    """The lower triangle, up to the diagonal of this number; `TrilFunction.apply(x, diagonal)`."""
+    """The lower triangle, up to and including a diagonal; `TrilFunction.apply(x, diagonal)`."""
 
     @staticmethod
     def forward(x: Tensor, diagonal: int) -> Tensor:
@@ -40,7 +40,7 @@ class TrilFunction(Function):
 
 
 class TriuFunction(Function):
-    """The upper triangle, from the diagonal of this number on; `TriuFunction.apply(x, diagonal)`."""
+    """The upper triangle, from a diagonal on; `TriuFunction.apply(x, diagonal)`."""
 
     @staticmethod
     def forward(x: Tensor, diagonal: int) -> Tensor:

@@ -1,18 +1,18 @@
-"""Windows of a line or an image, laid side by side, and put back.
+"""The windows of a line or an image laid side by side (unfold), and their sum (fold).
 
     unfold    y[window, place in it] = x[the window's start + the place]
     fold      x[u] = Σ y[window, place], over all windows and places that are at u
 
-Each number of y is one number of x, which may stand in several windows. With g = ∂C/∂y,
+Each element of y is one element of x, which may be in several windows. With g = ∂C/∂y,
 
     ∂C/∂x_u = Σ g[window, place] over those at u        that is fold(g)
 
-and fold adds up, so that each y has its x's derivative: with g = ∂C/∂x, ∂C/∂y = unfold(g). Each is the other's transpose.
+fold is a sum, so each y gets the gradient of its x: with g = ∂C/∂x, ∂C/∂y = unfold(g). Each is the transpose of the other.
 
 Forward mode. Both are linear: dy = unfold(dx), dx = fold(dy).
 
-Shapes: x [N, C, H, W], or without N; y [N, C k_H k_W, number of windows]. For the windows of one dimension: x [..., n, ...] and
-y [..., number of windows, ..., size], a view.
+Shapes: x [N, C, H, W], or without N; y [N, C k_H k_W, number of windows]. Along one dimension, the windows are a view: x
+[..., n, ...] and y [..., number of windows, ..., size].
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _fold: Any = torch._C._nn.col2im
 
 
 class UnfoldFunction(Function):
-    """The windows of x; `UnfoldFunction.apply(x, kernel, dilation, padding, stride)`, the last four lists of two numbers."""
+    """The windows of x; `UnfoldFunction.apply(x, kernel, dilation, padding, stride)`, with sizes as lists of two numbers."""
 
     @staticmethod
     def forward(x: Tensor, *windows: Sequence[int]) -> Tensor:
@@ -53,7 +53,7 @@ class UnfoldFunction(Function):
 
 
 class FoldFunction(Function):
-    """The sum of windows y; `FoldFunction.apply(y, size, kernel, dilation, padding, stride)`, lists but y."""
+    """The sum of the windows y; `FoldFunction.apply(y, size, kernel, dilation, padding, stride)`, with sizes as lists."""
 
     @staticmethod
     def forward(y: Tensor, size: Sequence[int], *windows: Sequence[int]) -> Tensor:
@@ -73,7 +73,7 @@ class FoldFunction(Function):
 
 
 class WindowsFunction(Function):
-    """The windows along a dimension, as a view; `WindowsFunction.apply(x, dim, size, step)`, as Tensor.unfold."""
+    """The windows along a dimension, as a view, like Tensor.unfold; `WindowsFunction.apply(x, dim, size, step)`."""
 
     @staticmethod
     def forward(x: Tensor, dim: int, size: int, step: int) -> Tensor:
@@ -83,7 +83,7 @@ class WindowsFunction(Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, int, int, int], output: Tensor) -> None:
         x, ctx.dim, ctx.size, ctx.step = inputs
         ctx.shape = x.shape
-        ctx._is_pure_view = True  # autograd lets x and y change in place afterwards
+        ctx._is_pure_view = True  # so autograd allows in-place changes of x and y
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:

@@ -1,4 +1,4 @@
-"""The p-norm of the numbers along some dimensions, y = (Σ_i |x_i|^p)^(1/p).
+"""The p-norm over some dimensions, y = (Σ_i |x_i|^p)^(1/p).
 
 Backward. With S = Σ |x_i|^p, y = S^(1/p), and d|x_i| = sign x_i dx_i:
 
@@ -6,20 +6,20 @@ Backward. With S = Σ |x_i|^p, y = S^(1/p), and d|x_i| = sign x_i dx_i:
 
     p = 1:      sign x_i
     p = 2:      x_i / y
-    p = ±∞:     sign x_i for the largest or smallest |x_i|, which is y; 1/m of that where m have it
-    p = 0:      0: the count of those that are not 0 does not move
+    p = ±∞:     sign x_i for the largest or smallest |x_i|, which is y; 1/m of that if m elements have it
+    p = 0:      0: the count of nonzero elements does not change
 
-Where y = 0, or x_i = 0 and p < 2, there is no derivative; 0 is taken there, as PyTorch does. (For p = ±∞ see amax.py.)
-Complex numbers: sign x = x/|x|, and y, a real number, moves by Re(conj(∂y/∂x) dx) (see linear.py).
+Where y = 0, or x_i = 0 and p < 2, there is no derivative; 0 is used there, as in PyTorch. (For p = ±∞ see amax.py.)
+For complex numbers, sign x = x/|x|, and y, a real number, changes by Re(conj(∂y/∂x) dx) (see linear.py).
 
-In each case ∂y/∂x_i = u_i / d, with a divisor that is the same for all of them: d = y for p = 2, m for p = ±∞, else 1, or ∞
-where the derivative is to be 0. With g = ∂C/∂y,
+In each case ∂y/∂x_i = u_i / d, with one divisor for all elements: d = y for p = 2, m for p = ±∞, else 1, or ∞ where the
+derivative must be 0. With g = ∂C/∂y,
 
     ∂C/∂x_i = u_i / d · g        dy = Σ_i Re(conj(u_i) dx_i) / d
 
-in this order: of large numbers, g / d may be too small for float32.
+The order matters: for large numbers, g / d may underflow in float32.
 
-Shapes: x any; y, d and g without the dimensions, or with 1 in their place; u and ∂C/∂x that of x.
+Shapes: x any; y, d and g without the reduced dimensions, or with 1 in their place; u and ∂C/∂x have the shape of x.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = ["VectorNormFunction"]
 
 
 class VectorNormFunction(Function):
-    """y; `VectorNormFunction.apply(x, p, dims, keepdim)`, with dims a tuple of numbers from 0."""
+    """y; `VectorNormFunction.apply(x, p, dims, keepdim)`, with non-negative dims."""
 
     autocast = {"cuda": "float32"}  # noqa: RUF012
 
@@ -69,7 +69,7 @@ class VectorNormFunction(Function):
 
 
 def _derivative(x: Tensor, y: Tensor, p: float, dims: tuple[int, ...]) -> tuple[Tensor, Any]:
-    """u and d."""
+    """Return u and d."""
     if p == 0:
         return torch.zeros_like(x), 1
     if p == 1:
@@ -78,12 +78,12 @@ def _derivative(x: Tensor, y: Tensor, p: float, dims: tuple[int, ...]) -> tuple[
         return x, torch.where(y == 0, math.inf, y)
     if math.isinf(p):
         size = x.abs()
-        is_y = (size == y) | (size != size)  # the latter of nan, which y then is
+        is_y = (size == y) | (size != size)  # the second term is for nan, which makes y nan
         return torch.sgn(x) * is_y, is_y.sum(dims, keepdim=True)
     y_or_1 = torch.where(y == 0, 1, y)
     if p >= 3:
         ratio = x / y_or_1
         return ratio * (ratio.abs() if p == 3 else ratio.abs() ** (p - 2)), 1
     size = x.abs()
-    ratio = torch.where(size == 0, 1, size) / y_or_1  # as 0 to a power below 0 is infinite; the sign of 0 is 0
+    ratio = torch.where(size == 0, 1, size) / y_or_1  # 0 to a negative power is infinite; its sign is 0
     return torch.sgn(x) * ratio ** (p - 1), torch.where(y == 0, math.inf, 1)

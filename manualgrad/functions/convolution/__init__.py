@@ -1,1 +1,1 @@
-"""Convolutions and transposed convolutions, and the ways to the gradient of the kernel."""
+"""Convolutions, transposed convolutions and the gradient of their kernel."""

@@ -1,10 +1,10 @@
-"""The gradient of a convolution's kernel, and the ways to it: one sum, of which the size says how it is best added up.
+"""The gradient of a convolution's kernel: one sum, which is computed in the way that suits its size.
 
     D[o,c,k] = Σ_n Σ_p small[n,o,p] large[n,c, s p + d k − P]
 
-for every output o, channel c of its group and place k of the kernel; n counts the examples and p the stops of the kernel. s, d
-and P are the stride, the dilation and the padding. `large` is the array that the kernel moves over, `small` the one that has a
-number for each stop: of a convolution x and delta, of a transposed one delta and x.
+for every output channel o, input channel c of its group and place k of the kernel; n counts the examples and p the stops, the
+positions of the kernel. s, d and P are the stride, the dilation and the padding. The kernel moves over `large`; `small` has one
+element per stop. They are x and delta in a convolution, delta and x in a transposed one.
 
 Shapes: large [N, C, *places]; small [N, O, *stops]; D [O, C / groups, *kernel].
 """
@@ -34,7 +34,7 @@ _TRANSPOSED: dict[int, Any] = {1: torch.conv_transpose1d, 2: torch.conv_transpos
 
 
 def convolve(x: Tensor, K: Tensor, b: Tensor | None, stride: _Sizes, padding: _Sizes, dilation: _Sizes, groups: int) -> Tensor:
-    """torch's convolution, of as many dimensions as there are strides."""
+    """Return torch's convolution; the number of strides gives the number of dimensions."""
     y: Tensor = _CONVOLUTIONS[len(stride)](x, K, b, stride, padding, dilation, groups)
     return y
 
@@ -49,7 +49,7 @@ def spread(
     groups: int,
     dilation: _Sizes,
 ) -> Tensor:
-    """torch's transposed convolution, likewise."""
+    """Return torch's transposed convolution; the number of strides gives the number of dimensions."""
     y: Tensor = _TRANSPOSED[len(stride)](x, K, b, stride, padding, output_padding, groups, dilation)
     return y
 
@@ -57,11 +57,11 @@ def spread(
 def kernel_gradient(
     large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, padding: _Sizes, dilation: _Sizes, groups: int
 ) -> Tensor:
-    """D, of a kernel with these places."""
+    """Return D for a kernel of this size."""
     if not large.numel() or not small.numel():
-        nothing = large.sum() * small.sum()  # of which there is a derivative, too
+        nothing = large.sum() * small.sum()  # 0, but differentiable
         return nothing.expand(small.shape[1], large.shape[1] // groups, *kernel)
-    # The dilation of one place means nothing. As a stride, it would meet oneDNN's fault with bfloat16 (pytorch issue 169688).
+    # The dilation of one place has no effect. As a stride, it would hit oneDNN's bfloat16 bug (pytorch issue 169688).
     dilation = tuple([d if k > 1 else 1 for d, k in zip(dilation, kernel, strict=True)])
     if math.prod(kernel) == 1 and not any(padding):
         return _of_one_place(large, small, kernel, stride, groups)
@@ -75,15 +75,15 @@ def kernel_gradient(
     return _exchanged(large, small, kernel, stride, padding, dilation, groups)
 
 
-# As a convolution. Everywhere, and as often differentiable as one likes.
+# As a convolution. This works everywhere, and is differentiable any number of times.
 
 
 def _exchanged(
     large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, padding: _Sizes, dilation: _Sizes, groups: int
 ) -> Tensor:
-    """The convolution of `large` by `small`: n is summed over as channels are, c is an example, p a place of the kernel.
+    """Convolve `large` with `small`, with n as the channels, c as the examples and p as the places of the kernel.
 
-    k is where the kernel stops, so that stride and dilation change places. It may stop beyond the last k: that is cut off.
+    k are the stops, so stride and dilation are exchanged. Stops beyond the last k are cut off.
     """
     N, C, *places = large.shape
     X = large.reshape(N, groups, C // groups, *places).transpose(0, 2).reshape(C // groups, groups * N, *places)
@@ -92,11 +92,11 @@ def _exchanged(
 
 
 def _of_each_channel(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, padding: _Sizes, dilation: _Sizes) -> Tensor:
-    """Where each channel is a group (depthwise): likewise, with each channel of each example as a group."""
+    """Do the same for a depthwise convolution, with each channel of each example as a group."""
     N, C, *places = large.shape
     _, O, *stops = small.shape
     X = upcast_half(large).reshape(1, N * C, *places)
-    small = upcast_half(small).reshape(N * O, 1, *stops)  # to be summed over n afterwards
+    small = upcast_half(small).reshape(N * O, 1, *stops)  # summed over n below
     D = convolve(X, small, None, dilation, padding, stride, N * C)
     return _cut(D, kernel).reshape(N, O, 1, *kernel).sum(0).to(large.dtype)
 
@@ -107,16 +107,16 @@ def _cut(D: Tensor, kernel: _Sizes) -> Tensor:
     return D
 
 
-# As products of matrices.
+# As matrix products.
 
 
 def _of_one_place(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, groups: int) -> Tensor:
-    """Of a kernel of one place, without padding: of `large` only what the kernel stops at; Σ_n small_n large_nᵀ."""
+    """Return D for a kernel of one place, without padding: Σ_n small_n large_nᵀ over the stops."""
     N, O = small.shape[:2]
     for dim, (s, p) in enumerate(zip(stride, small.shape[2:], strict=True), 2):
         large = large.narrow(dim, 0, (p - 1) * s + 1)[(slice(None),) * dim + (slice(None, None, s),)]
     C, p = large.shape[1], math.prod(small.shape[2:])
-    if groups == 1 and (large.stride(1) == 1 or large.dtype in (torch.float16, torch.bfloat16)):  # which rounds once, then
+    if groups == 1 and (large.stride(1) == 1 or large.dtype in (torch.float16, torch.bfloat16)):  # half precision rounds once
         rows = small.movedim(1, -1).reshape(N * p, O), large.movedim(1, -1).reshape(N * p, C)
         D = product.mm(rows[0].t(), rows[1])
     else:
@@ -125,11 +125,11 @@ def _of_one_place(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, 
     return D.reshape(O, C // groups, *kernel)
 
 
-# Of the stops of the kernel, what it sees is written out as a matrix, and multiplied by `small`.
+# The windows of the kernel's stops are copied into a matrix, which is multiplied by `small`.
 
 
 def _by_windows(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, padding: _Sizes, dilation: _Sizes) -> Tensor:
-    """All that it sees at a stop, a window, is a row of the matrix. Some examples are written out at a time."""
+    """Return D from a matrix with the window of one stop per row, for a chunk of examples at a time."""
     N, C, *_ = large.shape
     O, *stops = small.shape[1:]
     large, small = _padded(large, padding).movedim(1, -1).contiguous(), small.movedim(1, -1).reshape(N, -1, O)
@@ -149,20 +149,20 @@ def _by_windows(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, pa
 
 
 def _by_rows(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, padding: _Sizes, dilation: _Sizes) -> Tensor:
-    """Of each row of `large`, what a kernel of a single row sees at its stops. A row is a place in the first dimension.
+    """Return D from a matrix with the windows of a kernel of a single row. A row is a place in the first dimension.
 
-    At the stop (p, ...), the kernel's row k looks into the row s p + d k = s (p + turn) + phase of `large`, turn and phase
-    being the quotient and the remainder of d k by s. So what each k sees, at all p, is in one matrix, from another line on.
+    At the stop (p, ...), row k of the kernel covers row s p + d k = s (p + turn) + phase of `large`, where turn and phase are
+    the quotient and the remainder of d k by s. So one matrix has the windows of every k at all p, each k from another line on.
     """
     C, (O, rows, *row) = large.shape[1], small.shape[1:]
     (k, *others), (s, *_), (d, *_) = kernel, stride, dilation
     length, seen = math.prod(row), math.prod(others) * C
     small = small.flatten(2)
-    channels_last = _channels_are_last(large) or product.onednn_has(small[0], rows * length, seen)  # which takes no gaps
+    channels_last = _channels_are_last(large) or product.onednn_has(small[0], rows * length, seen)  # it takes no gaps
     large = _padded(large, padding, -(large.shape[2] + 2 * padding[0]) % s)
     large = large.movedim(1, -1).contiguous().movedim(-1, 1) if channels_last else large.contiguous()
     turns = large.shape[2] // s
-    D: list[Tensor] = []  # of each row of the kernel
+    D: list[Tensor] = []  # one per row of the kernel
     for some_large, some_small in _some(large, small, s * turns * length * seen):
         some_large = some_large.unflatten(2, (turns, s))
         windows = _windows(some_large, 4, row, others, stride[1:], dilation[1:])  # [N, C, turn, phase, *row, *others]
@@ -184,7 +184,7 @@ def _by_rows(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, paddi
 def _windows(
     t: Tensor, dim: int, stops: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
 ) -> Tensor:
-    """A view of t: each of its dimensions from `dim` on as stops, and behind all what the kernel sees from there."""
+    """Return a view of t: its dimensions from `dim` on become stops, and the places of the kernel are appended."""
     for p, k, s, d in zip(stops, kernel, stride, dilation, strict=True):
         t = t.unfold(dim, d * (k - 1) + 1, s).narrow(dim, 0, p)[..., ::d]
         dim += 1
@@ -192,7 +192,7 @@ def _windows(
 
 
 def _some(large: Tensor, small: Tensor, seen: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Some examples at a time, of each of which so many numbers are written out; all of them where a graph is traced."""
+    """Return chunks of the examples, each of which takes `seen` elements of the matrix; one chunk if a graph is traced."""
     if _dynamo_is_tracing():
         return iter([(large, small)])
     some = max(1, (_BLOCK_ON_A_GPU if large.is_cuda else _BLOCK) // seen)
@@ -209,16 +209,16 @@ def _channels_are_last(t: Tensor) -> bool:
     return t.stride(1) == 1 and t.shape[1] > 1
 
 
-_BLOCK = 1 << 23  # numbers that are written out at a time: 32 MB,
-_BLOCK_ON_A_GPU = 1 << 27  # 512 MB: fewer make it up to four times as slow (measured on an H200)
-_STOPS, _STOPS_ON_A_GPU = 128, 512  # with fewer stops in an example, there is too little to multiply in a row
-_OUTPUTS = 64  # for fewer, writing the windows out is more work than the product
-_FEWER = 16  # but with a stride, or with channels last, the other way is the slower
-_LEAST = 1 << 20  # multiplications; for fewer, what a product costs by itself is the most
+_BLOCK = 1 << 23  # elements of the matrix for a chunk: 32 MB
+_BLOCK_ON_A_GPU = 1 << 27  # 512 MB: smaller chunks are up to four times as slow (measured on an H200)
+_STOPS, _STOPS_ON_A_GPU = 128, 512  # with fewer stops per example, the products of `_by_rows` are too small
+_OUTPUTS = 64  # with fewer, copying the windows costs more than the product
+_FEWER = 16  # the same with a stride or with channels last, where the convolution is slower
+_LEAST = 1 << 20  # multiplications; with fewer, the overhead of a product dominates
 
 
 def _as_products(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, groups: int) -> Callable[..., Tensor] | None:
-    """The quickest of these ways, or None where the convolution is quicker."""
+    """Return the fastest of these functions, or None if the convolution is faster."""
     outputs, channels, stops = small.shape[1] // groups, large.shape[1] // groups, math.prod(small.shape[2:])
     if (
         small.numel() * channels * math.prod(kernel) < _LEAST * groups
@@ -226,8 +226,8 @@ def _as_products(large: Tensor, small: Tensor, kernel: _Sizes, stride: _Sizes, g
         or not (_dynamo_is_tracing() or (unrecorded(large) and unrecorded(small)))
     ):
         return None
-    is_whole = large.dtype in (torch.float32, torch.float64)  # in half precision each product rounds
-    if large.is_cuda:  # where a convolution by a kernel as large as `small` takes up to twenty times as long
+    is_whole = large.dtype in (torch.float32, torch.float64)  # in half precision, each product rounds
+    if large.is_cuda:  # a convolution with a kernel as large as `small` takes up to twenty times as long
         if groups > 1 or (is_whole and stops < _STOPS_ON_A_GPU):
             return None
         return _by_rows if is_whole and channels > 4 else _by_windows

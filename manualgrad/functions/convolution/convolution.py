@@ -1,27 +1,27 @@
-"""The convolution of the activations before, x, by a kernel K, in any number of dimensions: y = x ∗ K + b.
+"""The convolution of the input x with a kernel K, in any number of dimensions: y = x ∗ K + b.
 
-Forward. n counts the examples, o the channels out, c those in; p is a place of the output and k one of the kernel, each a tuple
-of as many numbers as there are dimensions. With stride s, dilation d and padding P, beyond which x is 0:
+Forward. n counts the examples, o the output channels and c the input channels; p is a place of the output and k one of the
+kernel, each a tuple with one number per dimension. With stride s, dilation d and zero padding P:
 
     y[n,o,p] = Σ_c Σ_k K[o,c,k] x[n,c, s p + d k − P] + b[o]
 
-Backward. Let delta[n,o,p] = ∂C/∂y[n,o,p]. x[n,c,u] occurs in each y[n,o,p] that has it under some place k of the kernel:
+Backward. Let delta[n,o,p] = ∂C/∂y[n,o,p]. x[n,c,u] occurs in each y[n,o,p] whose kernel covers it with some place k:
 
     ∂C/∂x[n,c,u] = Σ_o Σ_(p,k: s p + d k − P = u) K[o,c,k] delta[n,o,p]
 
-which spreads each delta over where its kernel lay, and is called a transposed convolution. Where s does not divide the length
-of x, the kernel never comes to its last few places: the `rest`, which the transposed convolution is told to give back as well.
+This spreads each delta over the places that its kernel covered, and is called a transposed convolution. With a stride, the
+kernel may not reach the last few places of x. Their number, `rest`, is passed to the transposed convolution as output padding.
 
-K[o,c,k] occurs in y[n,o,p] for every example n and place p, and b[o] likewise:
+K[o,c,k] occurs in y[n,o,p] for every example n and place p, and so does b[o]:
 
     ∂C/∂K[o,c,k] = Σ_n Σ_p delta[n,o,p] x[n,c, s p + d k − P]             again a convolution: see _kernel_gradient.py
     ∂C/∂b[o]     = Σ_n Σ_p delta[n,o,p]
 
-With groups, o and c are numbered within one, and each group is a convolution of its own.
+With groups, o and c count within a group, and each group is a separate convolution.
 
 Forward mode. y is linear in (x, b) and in (K, b), so by the product rule dy = dx ∗ K + x ∗ dK + db.
 
-Complex numbers: x and K enter the backward conjugated (see linear.py).
+Complex numbers: the backward conjugates x and K (see linear.py).
 
 Shapes: x and ∂C/∂x [N, C, *places]; K and ∂C/∂K [O, C / groups, *kernel]; b and ∂C/∂b [O] or None; y and delta [N, O, *stops],
 where in each dimension `stops = (places + 2 P − d (kernel − 1) − 1) // s + 1`.
@@ -40,9 +40,9 @@ __all__ = ["ConvolutionFunction"]
 
 
 class ConvolutionFunction(Function):
-    """x ∗ K + b; `ConvolutionFunction.apply(x, K, b, stride, padding, dilation, groups)`, b a Tensor or None.
+    """x ∗ K + b; `ConvolutionFunction.apply(x, K, b, stride, padding, dilation, groups)`, where b may be None.
 
-    stride, padding and dilation are tuples with a number for each dimension.
+    stride, padding and dilation are tuples with one number per dimension.
     """
 
     autocast = "lower"
@@ -84,6 +84,6 @@ class ConvolutionFunction(Function):
 
 
 def _rest(places: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> tuple[int, ...]:
-    """How many places of x, in each dimension, lie beyond the last that the kernel comes to."""
+    """Return the number of places of x, in each dimension, beyond the last that the kernel reaches."""
     sizes = zip(places, kernel, stride, padding, dilation, strict=True)
     return tuple([(u + 2 * P - d * (k - 1) - 1) % s for u, k, s, P, d in sizes])

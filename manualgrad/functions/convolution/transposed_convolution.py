@@ -1,26 +1,27 @@
-"""The transposed convolution, which spreads each activation x over the places where a kernel K lies: the first derivative of
-convolution.py, as a layer of its own.
+"""The transposed convolution, which spreads each input x over the places of a kernel K: the input gradient of convolution.py,
+as a layer.
 
-Forward. n counts the examples, c the channels in, o those out; p is a place of the input, k one of the kernel and u one of the
-output, each a tuple of as many numbers as there are dimensions. With stride s, dilation d and padding P:
+Forward. n counts the examples, c the input channels and o the output channels; p is a place of the input, k one of the kernel
+and u one of the output, each a tuple with one number per dimension. With stride s, dilation d and padding P:
 
     y[n,o,u] = Σ_c Σ_(p,k: s p + d k − P = u) K[c,o,k] x[n,c,p] + b[o]
 
-Backward. Let delta[n,o,u] = ∂C/∂y[n,o,u]. x[n,c,p] occurs in the y[n,o,u] at u = s p + d k − P, for every o and k; K[c,o,k] in
-those, for every n and p:
+Backward. Let delta[n,o,u] = ∂C/∂y[n,o,u]. x[n,c,p] occurs in the y[n,o,u] at u = s p + d k − P, for every o and k; K[c,o,k]
+occurs in the same ones, for every n and p:
 
     ∂C/∂x[n,c,p] = Σ_o Σ_k K[c,o,k] delta[n,o, s p + d k − P]             the convolution of delta by K
     ∂C/∂K[c,o,k] = Σ_n Σ_p x[n,c,p] delta[n,o, s p + d k − P]             see _kernel_gradient.py
     ∂C/∂b[o]     = Σ_n Σ_u delta[n,o,u]
 
-The output padding adds places u at the end. Where it is as large as the stride, the convolution of delta goes on beyond the
-last place of x: that is cut off.
+The output padding adds places u at the end. If it is at least the stride, the convolution of delta goes beyond the last place
+of x, and the excess is cut off.
 
-With groups, o and c are numbered within one, and each group is a transposed convolution of its own.
+With groups, o and c count within a group, and each group is a separate transposed convolution.
 
-Forward mode. y is linear in (x, b) and in (K, b): dy is the transposed convolution of dx by K, and that of x by dK, and db.
+Forward mode. y is linear in (x, b) and in (K, b): dy is the transposed convolution of dx with K, plus that of x with dK, plus
+db.
 
-Complex numbers: x and K enter the backward conjugated (see linear.py).
+Complex numbers: the backward conjugates x and K (see linear.py).
 
 Shapes: x and ∂C/∂x [N, C, *places]; K and ∂C/∂K [C, O / groups, *kernel]; b and ∂C/∂b [O] or None; y and delta [N, O, *spread],
 where in each dimension `spread = (places − 1) s − 2 P + d (kernel − 1) + output padding + 1`.
@@ -39,9 +40,9 @@ __all__ = ["TransposedConvolutionFunction"]
 
 
 class TransposedConvolutionFunction(Function):
-    """`TransposedConvolutionFunction.apply(x, K, b, stride, padding, output_padding, groups, dilation)`, b a Tensor or None.
+    """`TransposedConvolutionFunction.apply(x, K, b, stride, padding, output_padding, groups, dilation)`, where b may be None.
 
-    stride, padding, output_padding and dilation are tuples with a number for each dimension.
+    stride, padding, output_padding and dilation are tuples with one number per dimension.
     """
 
     autocast = "lower"

@@ -1,1 +1,1 @@
-"""Weighted sums of the activations before, with weights that are learned."""
+"""Weighted sums of the previous activations, with learned weights."""

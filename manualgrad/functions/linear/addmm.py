@@ -1,14 +1,14 @@
-"""The matrix product and what is added to it, Z = β M + α A B, with numbers α and β.
+"""A matrix product added to a tensor, Z = β M + α A B, with numbers α and β.
 
-With delta = ∂C/∂Z, and as in matmul.py:
+With delta = ∂C/∂Z, as in matmul.py:
 
     ∂C/∂M = β delta        ∂C/∂A = α delta Bᵀ        ∂C/∂B = α Aᵀ delta
 
-summed over the copies that broadcasting made of M. Complex numbers: A, B, α and β enter the backward conjugated.
+∂C/∂M is summed over the broadcast copies of M. Complex numbers: A, B, α and β enter the backward conjugated.
 
 Forward mode, by the product rule: dZ = β dM + α (dA B + A dB).
 
-Shapes: A [n, m], B [m, p] and Z [n, p]; or each with the same dimension of examples before these; or A [n, m], B [m], Z [n].
+Shapes: A [n, m], B [m, p] and Z [n, p]; or each with the same batch dimension in front; or A [n, m], B [m], Z [n].
 M broadcasts to Z.
 """
 
@@ -29,11 +29,11 @@ _FUSED: dict[tuple[int, int], Any] = {
     (2, 2): torch.addmm,
     (3, 3): torch.baddbmm,
     (2, 1): torch.addmv,
-}  # rounded once where they are in half precision
+}  # each rounds half precision once
 
 
 class AddmmFunction(Function):
-    """β M + α A B; `AddmmFunction.apply(M, A, B, beta, alpha)`."""
+    """Z = β M + α A B; `AddmmFunction.apply(M, A, B, beta, alpha)`."""
 
     autocast = "lower"
 
@@ -72,5 +72,5 @@ class AddmmFunction(Function):
 
 
 def _times(number: Any, t: Tensor) -> Tensor:
-    """number · t, without a pass over t where the number is 1, as it mostly is."""
+    """Compute number · t, without a pass over t if the number is 1, the usual case."""
     return t if number == 1 else number * t

@@ -1,6 +1,6 @@
 """The weighted input of a layer, z = a_prev Wᵀ + b.
 
-Forward, for neuron j of the layer, k running over the neurons of the layer before:
+Forward, for neuron j of the layer, with k running over the neurons of the previous layer:
 
     z_j = Σ_k W_jk a_prev_k + b_j
 
@@ -18,7 +18,7 @@ Forward mode. z is linear in (a_prev, b) and in (W, b), so by the product rule
 
     dz = da_prev Wᵀ + a_prev dWᵀ + db
 
-Complex numbers: PyTorch's gradient of a real C is the conjugate one, so that the factors W and a_prev enter the backward
+Complex numbers: PyTorch's gradient of a real C is the conjugate one, so the factors W and a_prev enter the backward
 conjugated (docs/stable/notes/autograd.html, "Autograd for Complex Numbers"). Forward mode has no conjugates.
 
 Shapes: a_prev and ∂C/∂a_prev [..., in]; W and ∂C/∂W [out, in]; b and ∂C/∂b [out] or None; z and delta [..., out].

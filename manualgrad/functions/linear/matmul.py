@@ -1,13 +1,13 @@
-"""The matrix product Z = A B of matrices, or of batches of them that broadcast against each other.
+"""The matrix product Z = A B of matrices, or of batches of matrices that broadcast against each other.
 
     Z_ij = Σ_k A_ik B_kj
 
-With delta = ∂C/∂Z, and as in linear.py, each quantity reaches the cost through the Z_ij in which it occurs:
+With delta = ∂C/∂Z, as in linear.py, each quantity reaches the cost through the Z_ij in which it occurs:
 
     ∂C/∂A_ik = Σ_j ∂Z_ij/∂A_ik · delta_ij = Σ_j B_kj delta_ij        ∂C/∂A = delta Bᵀ
     ∂C/∂B_kj = Σ_i ∂Z_ij/∂B_kj · delta_ij = Σ_i A_ik delta_ij        ∂C/∂B = Aᵀ delta
 
-each summed over the batches for which broadcasting repeated it. Complex numbers: A and B enter the backward conjugated.
+Each gradient is summed over the broadcast copies of its input. Complex numbers: A and B enter the backward conjugated.
 
 Forward mode, by the product rule: dZ = dA B + A dB.
 
@@ -29,7 +29,7 @@ __all__ = ["MatmulFunction"]
 
 
 class MatmulFunction(Function):
-    """A B; `MatmulFunction.apply(A, B)`."""
+    """Z = A B; `MatmulFunction.apply(A, B)`."""
 
     autocast = "lower"
 
@@ -68,7 +68,7 @@ class MatmulFunction(Function):
         return dA @ B if dB is None else dA @ B + A @ dB
 
 
-# One matrix for a whole batch of others: its gradient is the sum of theirs, which a single product adds up.
+# The gradient of one matrix that multiplies a whole batch is a sum over the batch, which a single product computes.
 
 
 def _is_one_matrix(of: Any) -> bool:
@@ -76,5 +76,5 @@ def _is_one_matrix(of: Any) -> bool:
 
 
 def _columns(t: Tensor) -> Tensor:
-    """[..., n, m] as a matrix [n, -1], the batch's columns beside one another."""
+    """Reshape [..., n, m] to a matrix [n, -1], with the columns of the batch side by side."""
     return t if t.dim() == 2 else t.movedim(-2, 0).reshape(t.shape[-2], math.prod(t.shape[:-2]) * t.shape[-1])

@@ -1,1 +1,1 @@
-"""What a network's outputs cost, against what was desired."""
+"""Losses: the cost of a network's outputs, compared with the desired ones."""

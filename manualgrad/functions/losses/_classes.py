@@ -1,4 +1,4 @@
-"""The classes of the examples, for the losses that have them."""
+"""Shared functions of the losses whose targets are classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NUMBER = {"none": 0, "mean": 1, "sum": 2}
 
 
 def nll_loss(l: Tensor, y: Tensor, w: Tensor | None, ignored: int, reduction: str) -> Tensor:
-    """−w_y l_y of l [N, K, ...] and y [N, ...], 0 where y is to be ignored; or their sum or mean."""
+    """Compute −w_y l_y for l [N, K, ...] and y [N, ...], 0 where y is ignored, or their sum or mean."""
     if plain(l) and plain(y):
         C: Tensor = _nll_loss(l, y, w, _NUMBER[reduction], ignored)  # in one pass
         return C
@@ -30,7 +30,7 @@ def nll_loss(l: Tensor, y: Tensor, w: Tensor | None, ignored: int, reduction: st
 
 
 def classes(y: Tensor, w: Tensor | None, ignored: int) -> tuple[Tensor, Tensor, Tensor | None]:
-    """y [N, ...] as [N, 1, ...], 0 where it is to be ignored; whether it is; its weight, 0 there too, or None."""
+    """Return y [N, ...] as [N, 1, ...], whether it is ignored, and its weight or None; y and its weight are 0 if ignored."""
     y = y.unsqueeze(1)
     is_ignored = y == ignored
     y = y.masked_fill(is_ignored, 0)
@@ -38,5 +38,5 @@ def classes(y: Tensor, w: Tensor | None, ignored: int) -> tuple[Tensor, Tensor, 
 
 
 def total(is_ignored: Tensor, w_y: Tensor | None) -> Tensor:
-    """The weight of all of them; each weighs 1 where none are given."""
+    """Return the total weight of the examples that are not ignored, each 1 without weights."""
     return is_ignored.numel() - is_ignored.sum() if w_y is None else w_y.sum()

@@ -1,10 +1,11 @@
-"""Losses of an input a against a target y, element by element: ℓ(a, y), of which the two partial derivatives say all.
+"""Losses of an input a against a target y, element by element: ℓ(a, y), defined by its two partial derivatives.
 
 With g = ∂C/∂ℓ,
 
     ∂C/∂a = ∂ℓ/∂a · g        ∂C/∂y = ∂ℓ/∂y · g        dℓ = ∂ℓ/∂a da + ∂ℓ/∂y dy
 
-Shapes: a, y, ℓ, g and the gradients are alike, any shape. Sum and mean are functions of their own (arithmetic/sums.py).
+Shapes: a, y, ℓ, g and the gradients have the same shape, which is arbitrary. Sum and mean are separate functions
+(arithmetic/sums.py).
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ __all__ = ["LossOfPairs", "batched_alike"]
 
 
 class LossOfPairs(Function):
-    """A subclass writes `forward(a, y, *numbers)`, and `dl_da` and `dl_dy` of the same arguments.
+    """Base class of these losses. A subclass defines `forward(a, y, *numbers)`, and `dl_da` and `dl_dy` with these arguments.
 
-    A `dl_da` that is the same for all a calls its first argument `_`: a is then saved for y's gradient alone.
+    If `dl_da` does not depend on a, it names its first argument `_`, and a is saved only for the gradient of y.
     """
 
     autocast = "float32"
@@ -65,9 +66,9 @@ class LossOfPairs(Function):
 
 
 def batched_alike(a: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """a and y, each with the examples of the other under torch.func.
+    """Return a and y, each with the batch dimensions of the other under torch.func.
 
-    PyTorch's rules for mse_loss and its like raise under two vmaps of which one has no examples of one of them (seen in 2.14.1;
-    no issue known).
+    PyTorch's rules for mse_loss and similar losses raise under two nested vmaps if one of them does not batch both a and y
+    (seen in 2.14.1; no issue known).
     """
     return a + torch.zeros_like(y), y + torch.zeros_like(a)

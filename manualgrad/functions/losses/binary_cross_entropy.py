@@ -1,31 +1,32 @@
-"""Binary cross entropy: of the probability a against the wanted one y, or of the logarithm x of the odds, a = σ(x).
+"""Binary cross entropy of the probability a against the target y, or of the logit (log-odds) x, with a = σ(x).
 
-    ℓ = −y log a − (1 − y) log(1 − a)                          a logarithm below −100 counts as −100, as PyTorch has it
-    ℓ = (1 − y) x + (1 + (p − 1) y) log(1 + e⁻ˣ)                of logits; p weighs the terms with y
+    ℓ = −y log a − (1 − y) log(1 − a)                          logarithms are clamped to at least −100, as in PyTorch
+    ℓ = (1 − y) x + (1 + (p − 1) y) log(1 + e⁻ˣ)                for logits; p weights the terms with y
 
-The second is the first with a = σ(x), as −log σ(x) = log(1 + e⁻ˣ) and −log(1 − σ(x)) = x + log(1 + e⁻ˣ); it has no logarithm
-of 0.
+The second is the first with a = σ(x), since −log σ(x) = log(1 + e⁻ˣ) and −log(1 − σ(x)) = x + log(1 + e⁻ˣ); it never takes the
+logarithm of 0.
 
 Backward:
 
     ∂ℓ/∂a = −y/a + (1 − y)/(1 − a) = (a − y) / (a (1 − a))      ∂ℓ/∂y = log(1 − a) − log a
 
-where a (1 − a) counts as 1e-12 at least, as PyTorch has it. At a = y = 0 or 1 the quotient is then 0, and the sum 1 or −1.
-PyTorch's number is kept, but the slope of the quotient is that of a − y over 1e-12 there. So ∂ℓ/∂a is a Function of its own,
-whose derivatives are those of the sum, in which no 0 is divided by 0:
+where a (1 − a) is clamped to at least `1e-12`, as in PyTorch. At a = y = 0 or 1 the quotient is then 0, and the sum 1 or −1.
+The value is PyTorch's, but there the quotient has the slope of a − y over `1e-12`. So ∂ℓ/∂a is a separate Function, whose
+derivatives are those of the sum, in which 0 is never divided by 0:
 
     ∂²ℓ/∂a² = y/a² + (1 − y)/(1 − a)²                        ∂²ℓ/(∂a ∂y) = −1/a − 1/(1 − a)
 
-with a and 1 − a counted as 1e-12 more where they are less than that. At a = y = 0 or 1, ∂²ℓ/∂a² is 1.
+where `1e-12` is added to a and to 1 − a if they are less than that. At a = y = 0 or 1, ∂²ℓ/∂a² is 1.
 
-Of logits, as the derivative of log(1 + e⁻ˣ) is −σ(−x),
+For logits, since the derivative of log(1 + e⁻ˣ) is −σ(−x),
 
-    ∂ℓ/∂x = 1 − y − (1 + (p − 1) y) σ(−x) = (1 − y) σ(x) − p y σ(−x)                 as 1 − σ(−x) = σ(x); nothing cancels
+    ∂ℓ/∂x = 1 − y − (1 + (p − 1) y) σ(−x) = (1 − y) σ(x) − p y σ(−x)                 since 1 − σ(−x) = σ(x); no cancellation
     ∂ℓ/∂y = −x + (p − 1) log(1 + e⁻ˣ)       ∂ℓ/∂p = y log(1 + e⁻ˣ)
 
 Forward mode is the sum of the same derivatives times the tangents.
 
-Shapes: a or x, y, ℓ and the gradients are alike, any shape; p broadcasts to it, and its gradient is summed over its copies.
+Shapes: a or x, y, ℓ and the gradients have the same shape, which is arbitrary; p broadcasts to it, and its gradient is summed
+over the broadcast copies.
 """
 
 from __future__ import annotations
@@ -43,11 +44,11 @@ from manualgrad.functions.losses._of_pairs import LossOfPairs
 
 __all__ = ["BCELossFunction", "BCEWithLogitsLossFunction"]
 
-_LEAST = 1e-12  # what a (1 − a) is taken for at least, as PyTorch does
+_LEAST = 1e-12  # lower bound of a (1 − a), as in PyTorch
 
 
 class BCELossFunction(LossOfPairs):
-    """ℓ; `BCELossFunction.apply(a, y)`."""
+    """ℓ for probabilities; `BCELossFunction.apply(a, y)`."""
 
     @staticmethod
     def forward(a: Tensor, y: Tensor) -> Tensor:
@@ -63,7 +64,7 @@ class BCELossFunction(LossOfPairs):
 
 
 class BCESlopeFunction(LossOfPairs):
-    """∂ℓ/∂a; `BCESlopeFunction.apply(a, y)`."""
+    """The derivative ∂ℓ/∂a; `BCESlopeFunction.apply(a, y)`."""
 
     @staticmethod
     def forward(a: Tensor, y: Tensor) -> Tensor:
@@ -83,7 +84,7 @@ def _not_0(a: Tensor) -> Tensor:
 
 
 class BCEWithLogitsLossFunction(Function):
-    """ℓ of logits; `BCEWithLogitsLossFunction.apply(x, y, p)`, with p a Tensor, or None for 1."""
+    """ℓ for logits; `BCEWithLogitsLossFunction.apply(x, y, p)`, with p a Tensor, or None for 1."""
 
     autocast = "float32"
 

@@ -1,33 +1,33 @@
-"""Cross entropy: of the distribution p = softmax(x) over K classes, against a wanted one.
+"""Cross entropy of the distribution p = softmax(x) over K classes against a target distribution.
 
-Forward, n counting examples and k classes. The wanted distribution q_n is given as such, or by one class y_n: q_nk = [k = y_n].
-Smoothing by ε mixes it with the even one, and each class has a weight w_k:
+Forward, for examples n and classes k. The target is a distribution q_n, or one class y_n with q_nk = [k = y_n]. Label smoothing
+by ε mixes it with the uniform distribution, and each class has a weight w_k:
 
     q'_nk = w_k ((1 − ε) q_nk + ε/K)
     l_nk  = log p_nk = x_nk − s_n,   s_n = log Σ_k e^(x_nk)
-    C_n   = −Σ_k q'_nk l_nk                        0 where the class y_n is one to be ignored; reduction "none" returns these
+    C_n   = −Σ_k q'_nk l_nk                        0 where the class y_n is ignored; reduction "none" returns these
     C     = Σ_n C_n / N                            N = 1 for "sum"; for "mean" the number of n, or, with classes, Σ_n w_(y_n)
                                                    over those that are not ignored
 
-Backward, g_n = ∂(the final cost)/∂C_n, which is g/N where they are added up. As ∂s_n/∂x_nk = p_nk (see softmax.py), and with
+Backward, with g_n = ∂(the final cost)/∂C_n, which is g/N for a sum or a mean. With ∂s_n/∂x_nk = p_nk (see softmax.py) and
 Q_n = Σ_k q'_nk:
 
     C_n        = Q_n s_n − Σ_k q'_nk x_nk
     ∂C_n/∂x_nk = p_nk Q_n − q'_nk                  for one class, unweighted: p_nk − [k = y_n]
     ∂C_n/∂q_nk = −w_k (1 − ε) l_nk
-    ∂C_n/∂w_k  = −((1 − ε) q_nk + ε/K) l_nk        for q that is given as such
+    ∂C_n/∂w_k  = −((1 − ε) q_nk + ε/K) l_nk        if the target is a distribution q
 
-Where p of the class y nears 1, p_y − 1 would cancel to nothing; as all p add up to 1, it is −Σ_(k≠y) p_k, and is computed so.
+If p_y is near 1, p_y − 1 would lose its digits by cancellation; since all p add up to 1, it is computed as −Σ_(k≠y) p_k.
 
-x is saved, and not p: s is an output too, one number for each n, from which p = e^(x − s). What comes back to s has the
-gradient p as well. PyTorch saves l, and lets x change in place before the backward. So that x may change here, too, the call
-copies it, which takes as much memory as l.
+x is saved instead of p: s, one number for each n, is an output, too, and p = e^(x − s). The gradient of s reaches x with the
+factor p. PyTorch saves l, so x may change in place before the backward. To allow this here, the call copies x, which takes as
+much memory as l.
 
 Forward mode: ds_n = Σ_k p_nk dx_nk, and with dq'_nk = w_k (1 − ε) dq_nk + ((1 − ε) q_nk + ε/K) dw_k,
 
     dC_n = Σ_k [q'_nk (ds_n − dx_nk) − dq'_nk l_nk]
 
-Shapes: x, q and l [N, K, ...]; y and C_n [N, ...]; w [K]; s [N, 1, ...]. n runs over N and over what stands behind K.
+Shapes: x, q and l [N, K, ...]; y and C_n [N, ...]; w [K]; s [N, 1, ...]. n runs over N and the dimensions after K.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ __all__ = ["ClassCrossEntropyFunction", "CrossEntropyFunction"]
 
 
 class ClassCrossEntropyFunction(Function):
-    """Against classes: C and s; `ClassCrossEntropyFunction.apply(x, y, w, epsilon, ignored, reduction)`, w a Tensor or None."""
+    """C and s for classes y; `ClassCrossEntropyFunction.apply(x, y, w, epsilon, ignored, reduction)`, w a Tensor or None."""
 
     autocast = "float32"
 
@@ -100,7 +100,7 @@ class ClassCrossEntropyFunction(Function):
 
 
 class CrossEntropyFunction(Function):
-    """Against distributions: C and s; `CrossEntropyFunction.apply(x, q, w, epsilon, reduction)`, w a Tensor or None."""
+    """C and s for distributions q; `CrossEntropyFunction.apply(x, q, w, epsilon, reduction)`, with w a Tensor or None."""
 
     autocast = "float32"
 
@@ -148,40 +148,40 @@ class CrossEntropyFunction(Function):
         return _reduced(dC_nk.sum(1), ctx.reduction, lambda: max(s.numel(), 1)).to(_dtype(x, q, w)), ds
 
 
-# Formulas of some of the examples.
+# Formulas for a chunk of the examples.
 
 
 def _of_class(x: Tensor, y: Tensor, w: Tensor | None, ignored: int, evenly: bool) -> tuple[Tensor, ...]:
-    """−w l of the class, s, and, where it is asked for, −Σ w l; 0 where the class is one to be ignored."""
+    """Return −w l of the class, s and, if `evenly`, −Σ w l; both losses are 0 where the class is ignored."""
     l, s = _l_and_s(x)
     of_class = nll_loss(l, y, None if w is None else w.to(l.dtype), ignored, "none")
     return (of_class, s, -_weighted(l, w).sum(1).masked_fill(y == ignored, 0)) if evenly else (of_class, s)
 
 
 def _of_distribution(x: Tensor, q: Tensor, w: Tensor | None, epsilon: float) -> tuple[Tensor, Tensor]:
-    """−Σ q' l, and s."""
+    """Return −Σ q' l and s."""
     l, s = _l_and_s(x)
     return -(_weighted(_smooth(upcast_half(q), epsilon), w) * l).sum(1, keepdim=True), s
 
 
 def _l_and_s(x: Tensor) -> tuple[Tensor, Tensor]:
-    """As s = x − l for each class; that of the largest x is there in any case, and the others may be infinite."""
+    """Return l and s = x − l, taken at the largest x, since smaller x may be infinite."""
     x = upcast_half(x)
     l = torch.log_softmax(x, 1)
     return l, x.amax(1, keepdim=True) - l.amax(1, keepdim=True)
 
 
 def _p_minus_class(x: Tensor, s: Tensor, y: Tensor, t: Tensor, *, out: Tensor | None) -> Tensor:
-    """t (p − [k = y])."""
+    """Compute t (p − [k = y])."""
     put = _put(x)
-    p = put(torch.exp(upcast_half(x) - s), y, 0)  # of the other classes
+    p = put(torch.exp(upcast_half(x) - s), y, 0)  # only the other classes
     return torch.mul(put(p, y, -p.sum(1, keepdim=True)), t, out=out).to(x.dtype)
 
 
 def _p_minus_class_and(
     x: Tensor, s: Tensor, y: Tensor, t: Tensor, u: Tensor, v: Tensor, w: Tensor | None, *, out: Tensor | None
 ) -> Tensor:
-    """t (p − [k = y]) + u p − v w."""
+    """Compute t (p − [k = y]) + u p − v w."""
     put = _put(x)
     p = put(torch.exp(upcast_half(x) - s), y, 0)
     of_y = u * torch.exp(upcast_half(x.gather(1, y)) - s) - t * p.sum(1, keepdim=True)
@@ -191,13 +191,13 @@ def _p_minus_class_and(
 def _pQ_minus_q(
     x: Tensor, q: Tensor, s: Tensor, g_n: Tensor, g_s: Tensor, w: Tensor | None, epsilon: float, *, out: Tensor | None
 ) -> Tensor:
-    """g_n (p Q − q') + g_s p."""
+    """Compute g_n (p Q − q') + g_s p."""
     q = g_n * _weighted(_smooth(upcast_half(q), epsilon), w)
     return torch.sub(torch.exp(upcast_half(x) - s) * (q.sum(1, keepdim=True) + g_s), q, out=out).to(x.dtype)
 
 
 def _put(x: Tensor) -> Callable[..., Tensor]:
-    """put(p, y, value): p with the value at the class y; in place where nothing records or transforms what is done."""
+    """Return put(p, y, value), which sets p at the class y to the value; in place if nothing is recorded or transformed."""
     return _put_in_place if plain(x) else _put_by_comparing
 
 
@@ -206,15 +206,15 @@ def _put_in_place(p: Tensor, y: Tensor, value: Tensor | int) -> Tensor:
 
 
 def _put_by_comparing(p: Tensor, y: Tensor, value: Tensor | int) -> Tensor:
-    """Element by element, so that a compiler makes one pass of it and what is around it."""
+    """Select element by element, so that a compiler fuses this with the operations around it."""
     return torch.where(_of_classes(torch.arange(p.shape[1], device=p.device), p) == y, value, p)
 
 
-# What they are made of.
+# Helpers.
 
 
 def _of_classes(w: Tensor, x: Tensor) -> Tensor:
-    """w, standing in dimension 1 of x."""
+    """Reshape w to broadcast along dimension 1 of x."""
     return w.view(-1, *[1] * (x.dim() - 2))
 
 
@@ -227,14 +227,14 @@ def _smooth(q: Tensor, epsilon: float) -> Tensor:
 
 
 def _reduced(C: Tensor, reduction: str, N: Callable[[], Any]) -> Tensor:
-    """C_n, or their sum, or that over N for "mean"."""
+    """Return C_n, their sum, or, for "mean", their sum divided by N."""
     if reduction == "mean":
         return C.sum() / N()
     return C.sum() if reduction == "sum" else C
 
 
 def _g_n(g: Tensor | None, s: Tensor, reduction: str, N: Callable[[], Any]) -> Tensor:
-    """What comes back to each C_n, as [N, 1, ...] or a single number."""
+    """Return the gradient of each C_n, as [N, 1, ...] or a single number."""
     if g is None:
         return s.new_zeros(())
     if reduction == "mean":
@@ -243,7 +243,7 @@ def _g_n(g: Tensor | None, s: Tensor, reduction: str, N: Callable[[], Any]) -> T
 
 
 def _dtype(*tensors: Tensor | None) -> torch.dtype:
-    """The one that arithmetic of all of them has."""
+    """Return the dtype to which all the tensors promote."""
     first, *others = [t.dtype for t in tensors if t is not None]
     for other in others:
         first = torch.promote_types(first, other)

@@ -1,21 +1,21 @@
-"""Losses of the distance d = a − y, element by element: less steep than its square where it is large.
+"""Losses of the distance d = a − y, element by element, which grow more slowly than its square.
 
     L1:         ℓ = |d|
     smooth L1:  ℓ = d²/(2 β) where |d| < β, else |d| − β/2
     Huber:      ℓ = d²/2 where |d| ≤ δ, else δ (|d| − δ/2)               δ times smooth L1 with β = δ
 
-Backward. |d| has the slope sign d, for which 0 is taken at 0, as PyTorch does. The others are a parabola and two straight lines
-that meet with the same slope: d between two bounds.
+Backward. |d| has the slope sign d, with 0 at 0, as in PyTorch. The others are a parabola and two straight lines that meet with
+the same slope: their derivatives are clamped.
 
     L1:         ∂ℓ/∂a = sign d
-    smooth L1:  ∂ℓ/∂a = d/β between −1 and 1            Huber:  ∂ℓ/∂a = d between −δ and δ
+    smooth L1:  ∂ℓ/∂a = d/β, clamped between −1 and 1    Huber:  ∂ℓ/∂a = d, clamped between −δ and δ
 
-and ∂ℓ/∂y = −∂ℓ/∂a, as d is of a − y. Forward mode: dℓ = ∂ℓ/∂a (da − dy).
+and ∂ℓ/∂y = −∂ℓ/∂a, since d = a − y. Forward mode: dℓ = ∂ℓ/∂a (da − dy).
 
-L1 returns d, too, and saves it, as PyTorch does, so that a and y may change in place before the backward. The gradient that
-comes back to d is passed on to a, and its negative to y.
+L1 also returns d and saves it, as PyTorch does, so that a and y may change in place before the backward. The gradient of d is
+passed on to a, and its negative to y.
 
-Shapes: a, y, ℓ and the gradients are alike, any shape. (Girshick, 2015; Huber, 1964.)
+Shapes: a, y, ℓ and the gradients have the same shape, which is arbitrary. (Girshick, 2015; Huber, 1964.)
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from manualgrad.functions.losses._of_pairs import LossOfPairs, batched_alike
 __all__ = ["HuberLossFunction", "L1LossFunction", "SmoothL1LossFunction"]
 
 _NN: Any = torch._C._nn
-_NONE = 0  # the reduction
+_NONE = 0  # PyTorch's code for the reduction
 
 
 class L1LossFunction(Function):
-    """L1, and d; `L1LossFunction.apply(a, y)`."""
+    """L1 loss, and d; `L1LossFunction.apply(a, y)`."""
 
     autocast = "float32"
 
@@ -75,7 +75,7 @@ class L1LossFunction(Function):
 
 
 class SmoothL1LossFunction(LossOfPairs):
-    """Smooth L1; `SmoothL1LossFunction.apply(a, y, β)`, with β above 0."""
+    """Smooth L1 loss; `SmoothL1LossFunction.apply(a, y, β)`, with β above 0."""
 
     @staticmethod
     def forward(a: Tensor, y: Tensor, beta: float) -> Tensor:
@@ -92,7 +92,7 @@ class SmoothL1LossFunction(LossOfPairs):
 
 
 class HuberLossFunction(LossOfPairs):
-    """Huber's; `HuberLossFunction.apply(a, y, δ)`."""
+    """Huber loss; `HuberLossFunction.apply(a, y, δ)`."""
 
     @staticmethod
     def forward(a: Tensor, y: Tensor, delta: float) -> Tensor:

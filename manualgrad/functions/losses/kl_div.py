@@ -1,7 +1,7 @@
-"""The Kullback-Leibler divergence of the wanted distribution y from that whose logarithm is a, term by term.
+"""The Kullback-Leibler divergence of the target distribution y from the one whose logarithm is a, term by term.
 
     ℓ = y (log y − a)                     0 where y = 0, the limit
-    ℓ = eᵗ (t − a)                        of t = log y
+    ℓ = eᵗ (t − a)                        with t = log y
 
 Backward:
 
@@ -10,12 +10,12 @@ Backward:
 
 Forward mode: dℓ = ∂ℓ/∂a da + ∂ℓ/∂y dy.
 
-The second returns e = eᵗ and d = t − a, too, and saves them, as PyTorch does, so that a and t may change in place before the
-backward. With g_e and g_d the gradients that come back to them,
+The second also returns e = eᵗ and d = t − a, and saves them, as PyTorch does, so that a and t may change in place before the
+backward. With g_e and g_d their gradients,
 
     ∂C/∂a = −e g − g_d        ∂C/∂t = e ((d + 1) g + g_e) + g_d
 
-Shapes: a, y or t, ℓ and the gradients are alike, any shape. (Kullback and Leibler, 1951.)
+Shapes: a, y or t, ℓ and the gradients have the same shape, which is arbitrary. (Kullback and Leibler, 1951.)
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["KLDivFunction", "LogKLDivFunction"]
 
 
 class KLDivFunction(LossOfPairs):
-    """ℓ of y; `KLDivFunction.apply(a, y)`."""
+    """ℓ for the target y; `KLDivFunction.apply(a, y)`."""
 
     @staticmethod
     def forward(a: Tensor, y: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ class KLDivFunction(LossOfPairs):
 
 
 class LogKLDivFunction(Function):
-    """ℓ of t, e and d; `LogKLDivFunction.apply(a, t)`."""
+    """ℓ for the target t = log y, and e and d; `LogKLDivFunction.apply(a, t)`."""
 
     autocast = "float32"
 

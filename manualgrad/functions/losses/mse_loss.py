@@ -1,6 +1,6 @@
-"""The quadratic cost of the activations a against the desired outputs y, with an optional weight w of each square.
+"""The quadratic cost of the activations a against the desired outputs y, with an optional weight w for each square.
 
-Forward, i running over all outputs of all examples:
+Forward, with i running over all outputs of all examples:
 
     C_i = w_i (a_i − y_i)²                      reduction "none" returns these
     C   = Σ_i C_i / N                           the other reductions divide their sum by
@@ -9,7 +9,7 @@ Forward, i running over all outputs of all examples:
     N = the number of i      for "mean"; with weights, Σ_i w_i
     N = the first dimension  for "batchmean": the sum over the outputs, the average over the examples (1 for a 0-d input)
 
-Backward, g being the derivative of the final cost by C (by C_i, for "none", where N = 1):
+Backward, with g the derivative of the final cost with respect to C (C_i for "none", where N = 1):
 
     ∂C/∂a_i =  2 w_i (a_i − y_i) / N · g        the outer derivative of the square; the inner one is 1
     ∂C/∂y_i = −∂C/∂a_i                          here the inner one is −1
@@ -20,10 +20,10 @@ Forward mode is the sum of the same derivatives times the tangents, without g:
 
     dC = Σ_i [2 w_i (a_i − y_i) (da_i − dy_i) + (a_i − y_i)² dw_i] / N          − C Σ_i dw_i / N for "mean"
 
-Broadcasting repeats an element of a smaller input, so that its derivative is the sum over its copies.
+Broadcasting repeats an element of a smaller input, so its derivative is the sum over the copies.
 
-Shapes: a, y and w broadcast against each other; the gradient of each has its own shape. "none" returns the broadcast
-shape, the others a 0-d tensor, which has the shape of g.
+Shapes: a, y and w broadcast against each other; each gradient has the shape of its input. "none" returns the broadcast shape,
+the others return a 0-d tensor; g has the same shape.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from manualgrad.functions.losses._of_pairs import batched_alike
 
 __all__ = ["MSELossFunction"]
 
-# (a − y)² in one pass over memory, also in half precision without rounding a − y; torch.nn.functional's would warn again.
+# (a − y)² in one pass over memory, without rounding a − y in half precision; F.mse_loss would warn a second time.
 _mse_loss: Any = torch._C._nn.mse_loss
 _NONE, _MEAN = 0, 1
 
@@ -76,7 +76,7 @@ class MSELossFunction(Function):
         N = _N(a, error, ctx.reduction, w)
         dC_da = dC_dy = dC_dw = None
         if a_needs_grad or y_needs_grad:
-            delta = (error if w is None else w * error) * (_wide(g) / (N / 2))  # N/2: no harm is done where N is 0
+            delta = (error if w is None else w * error) * (_wide(g) / (N / 2))  # N/2, since 2/N raises for N = 0
             dC_da = unbroadcast_to(delta, a) if a_needs_grad else None
             dC_dy = unbroadcast_to(-delta, y) if y_needs_grad else None
         if w_needs_grad:
@@ -88,7 +88,7 @@ class MSELossFunction(Function):
     @staticmethod
     def jvp(ctx: Any, da: Tensor | None, dy: Tensor | None, _: None, dw: Tensor | None) -> Tensor:
         a, y, w, C = ctx.saved_tensors
-        da, dy = (torch.zeros_like(C) if tangent is None else tangent for tangent in (da, dy))  # of integers
+        da, dy = (torch.zeros_like(C) if tangent is None else tangent for tangent in (da, dy))  # integers have no tangents
         error = a - y
         dC = 2 * error * (da - dy)
         if w is not None:
@@ -104,7 +104,7 @@ class MSELossFunction(Function):
 
 
 def _N(a: Tensor, error: Tensor, reduction: str, w: Tensor | None) -> Any:
-    """What the sum of the squares is divided by."""
+    """Return N, the divisor of the sum of squares."""
     if reduction == "mean":
         return error.numel() if w is None else w.sum()
     if reduction == "batchmean":
@@ -113,5 +113,5 @@ def _N(a: Tensor, error: Tensor, reduction: str, w: Tensor | None) -> Any:
 
 
 def _wide(g: Tensor) -> Tensor:
-    """g in float32 where it is a single half-precision number: float16 cannot hold 2/N once N is above 30,000."""
+    """Cast a single half-precision number g to float32: float16 cannot represent 2/N for N above 30,000."""
     return g.float() if g.dtype in (torch.float16, torch.bfloat16) and g.dim() == 0 else g

@@ -1,18 +1,18 @@
-"""The negative logarithm of the likelihood of a class, l being the logarithms of the probabilities of K classes.
+"""The negative log-likelihood of a class, where l are the log-probabilities of K classes.
 
-Forward, n counting examples, y_n the class of each, w_k the weight of a class:
+Forward, for examples n with classes y_n, and weights w_k of the classes:
 
-    C_n = −w_(y_n) l_(n,y_n)                       0 where the class is one to be ignored; reduction "none" returns these
+    C_n = −w_(y_n) l_(n,y_n)                       0 where the class is ignored; reduction "none" returns these
     C   = Σ_n C_n / N                              N = 1 for "sum"; for "mean" Σ_n w_(y_n) over those that are not ignored
 
-Backward, g_n being the derivative of the final cost by C_n, which is g/N where they are added up. Of an example's l only that
-of its class occurs in C_n:
+Backward, with g_n the derivative of the final cost with respect to C_n, which is g/N for a sum or a mean. Only the l of an
+example's own class occurs in C_n:
 
     ∂C/∂l_nk = −w_(y_n) g_n where k = y_n, and 0 elsewhere
 
-Forward mode: C is linear in l, so that dC is the same of dl.
+Forward mode: C is linear in l, so dC is the same function of dl.
 
-Shapes: l [N, K, ...]; y and C_n [N, ...]; w [K]. n runs over N and over what stands behind K.
+Shapes: l [N, K, ...]; y and C_n [N, ...]; w [K]. n runs over N and the dimensions after K.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["NLLLossFunction"]
 
 
 class NLLLossFunction(Function):
-    """C; `NLLLossFunction.apply(l, y, w, ignored, reduction)`, with w a Tensor or None."""
+    """The loss C; `NLLLossFunction.apply(l, y, w, ignored, reduction)`, with w a Tensor or None."""
 
     autocast = "float32"
     constant_slope = True
@@ -44,7 +44,7 @@ class NLLLossFunction(Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None, int, str], output: Tensor) -> None:
         l, y, w, ctx.ignored, ctx.reduction = inputs
         ctx.l = tensor_meta(l)
-        ctx.save_for_backward(y, w, l)  # l, as PyTorch does, for constant_slope
+        ctx.save_for_backward(y, w, l)  # l is saved for constant_slope, as in PyTorch
         ctx.save_for_forward(y, w)
 
     @staticmethod

@@ -1,1 +1,1 @@
-"""Sets of numbers brought to mean 0 and variance 1."""
+"""Batch, group, instance, layer and RMS normalization."""

@@ -1,7 +1,7 @@
-"""Sums over channels, and what is mapped with numbers of each channel or row, in the order in which they lie in memory.
+"""Sums over channels, and elementwise formulas with one factor per channel or row, in memory order.
 
-An array [N, C, ...] is worked on as a matrix. Where the numbers of a channel lie together it has a row for each channel of
-each example; where the channels are last in memory, a row for each place, as places are examples to a channel.
+A tensor [N, C, ...] is treated as a matrix. If each channel is contiguous, the matrix has one row per channel and example; in
+channels-last memory, one row per place, because a channel treats places like examples.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from manualgrad.functions._upcast import upcast_half
 
 __all__ = ["by_rows", "column_sums", "gradient", "reuse_buffer", "round_into", "row_sums", "sums", "times"]
 
-# MKL may add all terms of a product one after another, so that the error grows with their number. Tensor.sum adds in blocks.
+# MKL may add the terms of a product one by one, so the error grows with their number. Tensor.sum adds in blocks.
 _ROW_BLOCK = 4096
 _COLUMN_BLOCK = 256
 
@@ -26,12 +26,12 @@ _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 
 
 def sums(x: Tensor, g: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
-    """Σ g and Σ (x − m) g: with m [C] of each channel, with m [N, C] of each channel of each example."""
+    """Return Σ g and Σ (x − m) g per channel if m is [C], per channel and example if m is [N, C]."""
     arrays, others, dim = _as_matrices((x, g), (m,))
     found = _chunked.to_rows(_sums, arrays, *others, dim)
     if m.dim() == 2:
         return found[0].reshape(m.shape), found[1].reshape(m.shape)
-    # Of each channel of each example, or of each part.
+    # Per channel and example, or per chunk.
     sum_g, sum_g_from_m = found if dim == 0 else (t.reshape(x.shape[:2]) for t in found)
     return sum_g.sum(0), sum_g_from_m.sum(0)
 
@@ -46,7 +46,7 @@ def gradient(
     constant: Tensor,
     more: Tensor | None = None,
 ) -> Tensor:
-    """r (w g + slope (x − m) + constant) + more, with numbers [C] or [N, C] likewise, and w [C]; in the dtype of x."""
+    """Return r (w g + slope (x − m) + constant) + more in the dtype of x; w is [C], the other factors [C] or [N, C]."""
     w = torch.ones_like(r) if w is None else upcast_half(w).expand_as(r)
     if _is_for_batch_norm(x, g, r) and _is_moderate(m, r):
         found = _line_of_channels(x, r * slope, r * (constant - slope * m)).addcmul_(g, _of_places(r * w, x))
@@ -56,14 +56,14 @@ def gradient(
 
 
 def times(g: Tensor, factor: Tensor) -> Tensor:
-    """factor · g, likewise."""
+    """Return factor · g in the dtype of g, with factor [C] or [N, C]."""
     return _mapped(_times, (g,), (factor,))
 
 
 def by_rows(formula: Callable[..., tuple[Tensor, ...]], arrays: tuple[Tensor, ...], *others: Any) -> tuple[Tensor, ...]:
-    """formula(*arrays, *others, out): an array like the first, written into `out`, and rows, which are joined.
+    """Return formula(*arrays, *others, out): a tensor like the first one, written into `out`, and rows, concatenated.
 
-    Some rows at a time, where that is quicker: all arrays have them.
+    The arrays, all with the same number of rows, are split into chunks of rows where that is faster.
     """
     if not _chunked.in_parts(arrays):
         return formula(*arrays, *others, out=None)
@@ -74,7 +74,7 @@ def by_rows(formula: Callable[..., tuple[Tensor, ...]], arrays: tuple[Tensor, ..
 
 
 def row_sums(A: Tensor, w: Tensor) -> Tensor:
-    """Σ_j A_ij w_j of each row, [n, 1]: products of matrices, or for a compiler, which fuses it, as it stands there."""
+    """Return Σ_j A_ij w_j per row, [n, 1]: by matrix products, or as elementwise code that a compiler fuses."""
     if _dynamo_is_tracing():
         return (A * w).sum(1, keepdim=True)
     if len(w) <= _ROW_BLOCK:
@@ -84,24 +84,24 @@ def row_sums(A: Tensor, w: Tensor) -> Tensor:
 
 
 def column_sums(r: Tensor, A: Tensor) -> Tensor:
-    """Σ_i r_i A_ij of each column, [1, m], with r [n, 1]: likewise."""
+    """Return Σ_i r_i A_ij per column, [1, m], with r [n, 1]: by a matrix product or elementwise."""
     if _dynamo_is_tracing() or (A.is_cpu and len(A) > _COLUMN_BLOCK):
         return (r * A).sum(0, keepdim=True)
     return r.t().mm(A)
 
 
 def reuse_buffer(out: Tensor | None, t: Tensor) -> Tensor | None:
-    """`out`, where it can hold what is computed of t before it is rounded."""
+    """Return `out` if it can hold intermediate results in the dtype of t, else None."""
     return out if out is not None and out.dtype == t.dtype else None
 
 
 def round_into(t: Tensor, dtype: torch.dtype, out: Tensor | None) -> Tensor:
-    """t, in `out`, where it may be already, or in this dtype."""
+    """Return t rounded to `dtype`, copied to `out` if there is one and t is not already in it."""
     return t.to(dtype) if out is None or out.dtype == t.dtype else out.copy_(t)
 
 
 def _as_matrices(tensors: tuple[Tensor, ...], of_channels: tuple[Tensor, ...]) -> tuple[Any, Any, int]:
-    """The arrays, which are split into parts, the other numbers, and the dimension in which a channel has its numbers."""
+    """Return the arrays to split into chunks, the other factors, and the dimension that a channel spans."""
     x = tensors[0]
     N, C, L = x.shape[0], x.shape[1], math.prod(x.shape[2:])
     if _lies_in_rows(x):
@@ -127,7 +127,7 @@ def _mapped(formula: Callable[..., Tensor], tensors: tuple[Tensor, ...], of_chan
 
 
 def _is_for_batch_norm(x: Tensor, g: Tensor, r: Tensor) -> bool:
-    """Whether PyTorch's batch norm can map them: plain numbers, of each channel, or in memory of each channel and example."""
+    """Return whether PyTorch's batch norm can do it: plain tensors, and factors [C], or [N, C] with a contiguous x."""
     return (
         x.dtype in (torch.float32, torch.float64)
         and x.dtype == r.dtype
@@ -139,12 +139,12 @@ def _is_for_batch_norm(x: Tensor, g: Tensor, r: Tensor) -> bool:
 
 
 def _is_moderate(m: Tensor, r: Tensor) -> bool:
-    """Whether slope x − slope m loses no digits, as m is not far from 0, and r slope is not too small for float32."""
+    """Return whether slope x − slope m loses no digits because m is near 0, and r slope does not underflow in float32."""
     return (m * r).abs().amax().item() <= 4 and r.amin().item() >= 1e-6
 
 
 def _line_of_channels(x: Tensor, of_x: Tensor, constant: Tensor) -> Tensor:
-    """of_x · x + constant in one pass: a batch norm in evaluation, of which the mean is 0 and the variance 1."""
+    """Return of_x · x + constant in one pass: a batch norm in evaluation, with mean 0 and variance 1."""
     C = of_x.numel()
     mean, var = x.new_zeros(C), x.new_ones(C)
     channels = x.view(-1, C, *x.shape[2:])
@@ -153,7 +153,7 @@ def _line_of_channels(x: Tensor, of_x: Tensor, constant: Tensor) -> Tensor:
 
 
 def _of_places(t: Tensor, x: Tensor) -> Tensor:
-    """t [C] or [N, C], to be broadcast over the places of x."""
+    """Reshape t [C] or [N, C] to broadcast over the places of x."""
     return t.reshape(*t.shape, *[1] * (x.dim() - 2))
 
 

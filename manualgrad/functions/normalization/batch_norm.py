@@ -1,16 +1,16 @@
-"""Batch normalization: the numbers of a channel, of all examples and places, are brought to mean 0 and variance 1.
+"""Batch normalization: each channel is normalized to mean 0 and variance 1 over all examples and places.
 
-Forward, i running over the M numbers of one channel:
+Forward. i runs over the M elements of one channel:
 
     m = Σ_i x_i / M        r = 1 / √(Σ_i (x_i − m)² / M + ε)        x̂_i = (x_i − m) r        y_i = w x̂_i + b
 
-Backward, with what is derived in _normalized.py: the sets are the channels, and w is one number over each, so h = w g. With
+Backward. In the derivation of _normalized.py, the sets are the channels, and w is constant over each, so h = w g. With
 g_i = ∂C/∂y_i,
 
     ∂C/∂x_i = r (w g_i + slope · (x_i − m) + constant) + g_m / M
     ∂C/∂w = r Σ (x − m) g        ∂C/∂b = Σ g
 
-With m and r given, as in evaluation, ∂C/∂x_i = w r g_i is left.
+In evaluation, m and r are given, so only ∂C/∂x_i = w r g_i remains.
 
 Forward mode:
 
@@ -42,7 +42,7 @@ _HALF = (torch.float16, torch.bfloat16)
 class BatchNormFunction(Function):
     """y, m and r; `BatchNormFunction.apply(x, w, b, running_mean, running_var, momentum, eps)`.
 
-    The running statistics, which may be None, are moved towards those of the batch, in place.
+    The running statistics, unless they are None, are updated in place with those of the batch.
     """
 
     @staticmethod
@@ -57,7 +57,7 @@ class BatchNormFunction(Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         if x.dtype not in _HALF:
             return torch.native_batch_norm(x, w, b, running_mean, running_var, True, momentum, eps)
-        # What is given in float32 is computed in float32.
+        # With float32 arguments, torch computes the statistics in float32.
         w = torch.ones(x.shape[1], device=x.device) if w is None else w.float()
         b = None if b is None else b.float()
         mean, var = (None if t is None else t.float() for t in (running_mean, running_var))
@@ -100,7 +100,7 @@ class BatchNormFunction(Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *inputs: Any) -> Any:
-        """The base class's own rule. It is named here because the forward must not be run to try whether it is random."""
+        """Apply the base class's rule. An override skips the trial run of the forward, which changes the running statistics."""
         return _vmap(info, in_dims, *inputs)
 
 
@@ -108,7 +108,7 @@ _vmap = vmap_rule(BatchNormFunction, Function)
 
 
 class BatchNormEvaluationFunction(Function):
-    """y with given statistics; `BatchNormEvaluationFunction.apply(x, w, b, m, v, eps)`, v the variance, r = 1/√(v + ε)."""
+    """y with given mean m and variance v, r = 1/√(v + ε); `BatchNormEvaluationFunction.apply(x, w, b, m, v, eps)`."""
 
     @staticmethod
     def forward(x: Tensor, w: Tensor | None, b: Tensor | None, m: Tensor, v: Tensor, eps: float) -> Tensor:
@@ -146,5 +146,5 @@ class BatchNormEvaluationFunction(Function):
 
 
 def _M(x: Tensor) -> int:
-    """How many numbers of a channel there are."""
+    """Return the number of elements of a channel."""
     return x.shape[0] * math.prod(x.shape[2:])

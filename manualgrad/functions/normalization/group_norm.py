@@ -1,11 +1,11 @@
-"""Group normalization: the numbers of a group of channels of an example are brought to mean 0 and variance 1.
+"""Group normalization: each group of channels of each example is normalized to mean 0 and variance 1.
 
-Forward, i running over the M numbers of one group of one example:
+Forward. i runs over the M elements of one group of one example:
 
     m = Σ_i x_i / M        r = 1 / √(Σ_i (x_i − m)² / M + ε)        x̂_i = (x_i − m) r        y_i = w x̂_i + b
 
-Backward, with what is derived in _normalized.py: the sets are the groups, and w and b have a number for each channel, so that
-the sums over a group are sums over its channels, and Σ_c those over the places of channel c. With g_i = ∂C/∂y_i,
+Backward. In the derivation of _normalized.py, the sets are the groups, and w and b have one element per channel. So a sum over
+a group is a sum over its channels of Σ_c, the sum over the places of channel c. With g_i = ∂C/∂y_i,
 
     Σ h = Σ_{c in the group} w_c Σ_c g        Σ (x − m) h = Σ_{c in the group} w_c Σ_c (x − m) g
     ∂C/∂x_i = r (w g_i + slope · (x_i − m) + constant) + g_m / M
@@ -43,7 +43,7 @@ class GroupNormFunction(Function):
     @staticmethod
     def forward(x: Tensor, w: Tensor | None, b: Tensor | None, G: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
         N, C = x.shape[:2]
-        X = upcast_half(x) if x.is_cpu else upcast_half(x).contiguous()  # on the CPU, channels may be last
+        X = upcast_half(x) if x.is_cpu else upcast_half(x).contiguous()  # the CPU kernel supports channels last
         w, b = (None if t is None else upcast_half(t) for t in (w, b))
         y, m, r = torch.native_group_norm(X, w, b, N, C, math.prod(x.shape[2:]), G, eps)
         return y.to(x.dtype), m, r
@@ -84,13 +84,13 @@ class GroupNormFunction(Function):
 
 
 def _to_channels(t: Tensor, x: Tensor) -> Tensor:
-    """t [N, G] of each group, for each of its channels: [N, C]."""
+    """Expand t [N, G] from groups to channels: [N, C]."""
     N, C = x.shape[:2]
     G = t.shape[1]
     return t.unsqueeze(2).expand(N, G, C // G).reshape(N, C)
 
 
 def _over_groups(t: Tensor, m: Tensor) -> Tensor:
-    """Σ t [N, C] over the channels of each group: [N, G], as m."""
+    """Sum t [N, C] over the channels of each group: [N, G], like m."""
     N, G = m.shape
     return t.reshape(N, G, t.shape[1] // G).sum(2)

@@ -1,11 +1,11 @@
-"""Instance normalization: the numbers of a channel of one example, of all places, are brought to mean 0 and variance 1.
+"""Instance normalization: each channel of each example is normalized to mean 0 and variance 1 over all places.
 
-Forward, i running over the M numbers of one channel of one example:
+Forward. i runs over the M elements of one channel of one example:
 
     m = Σ_i x_i / M        r = 1 / √(Σ_i (x_i − m)² / M + ε)        x̂_i = (x_i − m) r        y_i = w x̂_i + b
 
-Backward, with what is derived in _normalized.py: w and b are one number over each set, so h = w g; and every example has them,
-so their gradients are summed over the examples. With g_i = ∂C/∂y_i,
+Backward. In the derivation of _normalized.py, w and b are constant over each set, so h = w g. All examples share them, so their
+gradients are summed over the examples. With g_i = ∂C/∂y_i,
 
     ∂C/∂x_i = r (w g_i + slope · (x_i − m) + constant) + g_m / M
     ∂C/∂w = Σ_examples r Σ (x − m) g        ∂C/∂b = Σ_examples Σ g
@@ -38,7 +38,7 @@ __all__ = ["InstanceNormFunction"]
 class InstanceNormFunction(Function):
     """y, m and r; `InstanceNormFunction.apply(x, w, b, running_mean, running_var, momentum, eps)`.
 
-    The running statistics, which may be None, are moved towards those of each example, and their mean is kept, in place.
+    The running statistics, unless they are None, are updated in place with the average of those of the examples.
     """
 
     @staticmethod
@@ -51,7 +51,7 @@ class InstanceNormFunction(Function):
         momentum: float,
         eps: float,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        # The channels of all examples, as if they were the channels of one.
+        # Treat the channels of all examples as the channels of one example.
         N, C, *places = x.shape
         w, b, mean, var = (None if t is None else t.repeat(N) for t in (w, b, running_mean, running_var))
         y, m, r = BatchNormFunction.forward(x.reshape(1, N * C, *places), w, b, mean, var, momentum, eps)
@@ -95,7 +95,7 @@ class InstanceNormFunction(Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *inputs: Any) -> Any:
-        """The base class's own rule. It is named here because the forward must not be run to try whether it is random."""
+        """Apply the base class's rule. An override skips the trial run of the forward, which changes the running statistics."""
         return _vmap(info, in_dims, *inputs)
 
 

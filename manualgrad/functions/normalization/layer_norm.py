@@ -1,16 +1,16 @@
-"""Layer normalization: the numbers of an example, over its last dimensions, are brought to mean 0 and variance 1.
+"""Layer normalization: each example is normalized to mean 0 and variance 1 over its last dimensions.
 
-Forward, j running over the M numbers of one example:
+Forward. j runs over the M elements of one example:
 
     m = Σ_j x_j / M        r = 1 / √(Σ_j (x_j − m)² / M + ε)        x̂_j = (x_j − m) r        y_j = w_j x̂_j + b_j
 
-Backward, with what is derived in _normalized.py: w and b have a number for each place in an example, and h_j = w_j g_j, with
-g_j = ∂C/∂y_j. Written with the means over the example, h̄ of h and c of (x − m) h,
+Backward. In the derivation of _normalized.py, w and b have one element per place in an example, so h_j = w_j g_j, with
+g_j = ∂C/∂y_j. With the means over the example, h̄ of h and c of (x − m) h,
 
     ∂C/∂x_j = r (h_j − h̄ − r (r c) (x_j − m))
     ∂C/∂w_j = Σ_examples r (x_j − m) g_j            ∂C/∂b_j = Σ_examples g_j
 
-Where g_m and g_r come back to m and r, ∂C/∂x_j has one more term:
+If m and r have gradients g_m and g_r, ∂C/∂x_j has one more term:
 
     g_m / M − r (r g_r / M) · r (x_j − m)
 
@@ -19,8 +19,8 @@ Forward mode:
     x̂dx = Σ x̂ dx / M        dm = Σ dx / M        dr = −r (r x̂dx)
     dx̂_j = r (dx_j − dm − x̂_j x̂dx)        dy = w dx̂ + x̂ dw + db
 
-Shapes: x, y and their gradients [..., *shape]; w and b [*shape], or None; m and r [R, 1], R the number of examples. In the
-derivatives x is a matrix [R, M], and w [M].
+Shapes: x, y and their gradients [..., *shape]; w and b [*shape], or None; m and r [R, 1], with R the number of examples. In the
+derivatives, x is a matrix [R, M] and w is [M].
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class LayerNormFunction(Function):
     def forward(
         x: Tensor, w: Tensor | None, b: Tensor | None, shape: tuple[int, ...], eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        if x.is_cpu and upcast_half(x) is not x:  # there the statistics have the dtype of w and b
+        if x.is_cpu and upcast_half(x) is not x:  # the CPU kernel gives the statistics the dtype of w and b
             w = torch.ones(shape) if w is None else upcast_half(w)
             b = None if b is None else upcast_half(b)
         y, m, r = torch.native_layer_norm(x, shape, w, b, eps)
@@ -92,7 +92,7 @@ class LayerNormFunction(Function):
 def _gradients(
     x: Tensor, g: Tensor, m: Tensor, r: Tensor, w: Tensor, minus_w_over_M: Tensor, out: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """∂C/∂x, and what these examples add to ∂C/∂w and ∂C/∂b, as rows."""
+    """Return ∂C/∂x, and what these examples contribute to ∂C/∂w and ∂C/∂b, as rows."""
     x_, g = upcast_half(x), upcast_half(g)
     into = reuse_buffer(out, x_)
     from_m = torch.sub(x_, m, out=into)

@@ -1,11 +1,11 @@
-"""Root mean square normalization: the numbers of an example are divided by the root of the mean of their squares.
+"""Root mean square normalization: each example is divided by the root of the mean of its squares.
 
-Forward, j running over the M numbers of one example:
+Forward. j runs over the M elements of one example:
 
     r = 1 / √(Σ_j x_j² / M + ε)        x̂_j = x_j r        y_j = w_j x̂_j
 
-Backward. Let g_j = ∂C/∂y_j, and h_j = ∂C/∂x̂_j = w_j g_j. r is an output too, and g_r what comes back to it from outside: in
-a network nothing, but in second derivatives. x_j reaches the cost by its own x̂_j, and by r, which is in every x̂ of its example:
+Backward. Let g_j = ∂C/∂y_j, and h_j = ∂C/∂x̂_j = w_j g_j. r is an output too, with the gradient g_r, which only second
+derivatives use. x_j affects the cost through its own x̂_j, and through r, which occurs in every x̂ of its example:
 
     ∂r/∂x_j = −r³ x_j / M
     ∂C/∂r = g_r + Σ_j x_j h_j
@@ -17,15 +17,15 @@ Forward mode:
     x̂dx = Σ x̂ dx / M        dr = −r³ Σ x dx / M = −r (r x̂dx)        dx̂_j = r dx_j + x_j dr = r (dx_j − x̂_j x̂dx)
     dy = w dx̂ + x̂ dw
 
-r³ is not formed: of large numbers it is too small for float32 (see _normalized.py).
+The code does not compute r³, which underflows in float32 for large numbers (see _normalized.py).
 
-Complex numbers are squared, too, and r is complex: every factor enters the backward conjugated (see linear/linear.py).
+Complex numbers are squared too, so r is complex, and the backward conjugates every factor (see linear/linear.py).
 
-Where w alone needs a gradient, PyTorch saves x̂, and lets x and w change in place before the backward. So that they may change
-here, too, w is not saved, and the call copies x.
+If only w needs a gradient, PyTorch saves x̂ and lets x and w change in place before the backward. To allow that here, w is not
+saved and the call copies x.
 
-Shapes: x, y and their gradients [..., *shape]; w [*shape], or None; r [R, 1], R the number of examples. Inside, x is a matrix
-[R, M], and w [M].
+Shapes: x, y and their gradients [..., *shape]; w [*shape], or None; r [R, 1], with R the number of examples. In the
+derivatives, x is a matrix [R, M] and w is [M].
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _normalized(x: Tensor, w: Tensor | None, eps: float, out: Tensor | None) -> 
 
 
 def _gradients(x: Tensor, g: Tensor, r: Tensor, w: Tensor | None, out: Tensor | None) -> tuple[Tensor, Tensor]:
-    """∂C/∂x, and of these examples ∂C/∂w, as a row."""
+    """Return ∂C/∂x, and what these examples contribute to ∂C/∂w, as a row."""
     X, g, r = upcast_half(x).conj(), upcast_half(g), r.conj()
     into = reuse_buffer(out, X)
     xg = X * g

@@ -1,1 +1,1 @@
-"""A plane in fewer numbers, one for each window of it."""
+"""Max, average and adaptive average pooling."""

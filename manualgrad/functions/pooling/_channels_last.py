@@ -1,4 +1,4 @@
-"""What the pooling layers share: where a plane's places lie in memory."""
+"""Memory formats of the pooling layers."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ __all__ = ["channels_are_last", "repeated", "with_channels_last"]
 
 
 def channels_are_last(t: Tensor, n: int) -> bool:
-    """Whether the channels of t [N, C, n sides] are neighbours in memory."""
+    """Return whether the channels of t [N, C, n sides] are contiguous in memory."""
     return t.dim() == n + 2 and t.shape[1] > 1 and t.stride(1) == 1
 
 
 def with_channels_last(formula: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-    """formula(*tensors), which is given them as [N, n sides, C]."""
+    """Return formula(*tensors), computed on the tensors as [N, n sides, C]."""
     return formula(*(t.movedim(1, -1) for t in tensors)).movedim(-1, 1)
 
 
 def repeated(g: Tensor, times: Sequence[int]) -> Tensor:
-    """Each element of the last len(times) dimensions in place of itself and of times − 1 places after it."""
+    """Repeat each element along the last len(times) dimensions, like torch.repeat_interleave."""
     n = len(times)
     if all(side == 1 for side in g.shape[-n:]):
         return g.expand(*g.shape[:-n], *times)
@@ -30,7 +30,7 @@ def repeated(g: Tensor, times: Sequence[int]) -> Tensor:
 
 
 def _repeated(g: Tensor, first: int, times: Sequence[int]) -> Tensor:
-    """From dimension `first` on."""
+    """Repeat each element along the dimensions from `first` on."""
     apart, shape = list(g.shape), list(g.shape)
     for i, k in reversed([*enumerate(times, first)]):
         shape[i] *= k

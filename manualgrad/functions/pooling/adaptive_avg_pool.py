@@ -1,21 +1,21 @@
-"""The averages of T windows that cover a line, a plane or a volume, whatever its size.
+"""The averages of T windows that cover a line, a plane or a volume of any size.
 
 Forward. Along one side of U places, window t of T holds the places
 
     u = ⌊t U / T⌋, ..., ⌈(t + 1) U / T⌉ − 1,        N_t of them,        y_t = Σ_(u in window t) x_u / N_t
 
-Over several sides a window is the product of one interval a side, and N_t the product of their lengths.
+Over several sides, a window is the product of one interval per side, and N_t is the product of their lengths.
 
 Backward. Let delta_t = ∂C/∂y_t. x_u occurs, with the factor 1/N_t, in each y_t whose window holds u:
 
     ∂C/∂x_u = Σ_(t: u in window t) delta_t / N_t
 
 u is in window t where t U / T < u + 1 and u < (t + 1) U / T. Solved for t: u T / U < t + 1 and t < (u + 1) T / U. So these t
-are the places of window u, where U windows cover T places! With N'_u the number of them,
+are the places of window u, where U windows cover T places. With N'_u the number of them,
 
     ∂C/∂x = N' · adaptive average of (delta / N) over U windows
 
-Where T divides U, each x_u is in one window alone, and delta / N is repeated over it.
+If T divides U, each x_u is in only one window, and delta / N is repeated over each window.
 
 Forward mode. y is linear in x: dy is the adaptive average of dx.
 
@@ -53,7 +53,7 @@ class AdaptiveAvgPoolFunction(Function):
         x, ctx.T = inputs
         ctx.U = x.shape[-len(ctx.T) :]
         if any(t != 1 for t in ctx.T):
-            ctx.save_for_backward(x)  # as PyTorch does, for constant_slope; of a mean over all places it keeps nothing
+            ctx.save_for_backward(x)  # like PyTorch, for constant_slope; for a mean over all places, it saves nothing
 
     @staticmethod
     def backward(ctx: Any, delta: Tensor) -> tuple[Tensor, None]:
@@ -72,7 +72,7 @@ class AdaptiveAvgPoolFunction(Function):
 
 
 def _lengths(U: Sequence[int], T: Sequence[int], like: Tensor) -> Tensor:
-    """N [T_1, ..., T_n], the numbers of places in T windows that cover U."""
+    """Return N [T_1, ..., T_n], the numbers of places in T windows that cover U."""
     N = torch.ones((), dtype=like.dtype, device=like.device)
     for places, windows in zip(U, T, strict=True):
         t = torch.arange(windows, device=like.device)

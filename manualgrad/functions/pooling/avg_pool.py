@@ -1,21 +1,21 @@
 """The average of each window of a line, a plane or a volume.
 
-Forward. Along one side, window t begins at place t s − p and is k long: s the stride, p the padding, k the kernel. Over several
-sides a window is the product of one interval a side:
+Forward. Along one side, window t begins at place t s − p and has length k, with s the stride, p the padding and k the kernel
+size. Over several sides, a window is the product of one interval per side:
 
     y_t = Σ_(u in window t) x_u / N_t
 
-N_t is the number of places in the window: those of the padding included or not (`count_include_pad`), those beyond it, which
-`ceil_mode` can reach, never; or one number for all, the `divisor`.
+N_t is the number of places in the window. `count_include_pad` decides whether the padding counts; places beyond the padding,
+which `ceil_mode` can reach, never count. A `divisor`, if given, replaces N_t.
 
 Backward. Let delta_t = ∂C/∂y_t. x_u occurs, with the factor 1/N_t, in each y_t whose window holds u:
 
     ∂C/∂x_u = Σ_(t: u in window t) delta_t / N_t,        u in window t ⟺ u + p − k < t s ≤ u + p
 
-So let delta_t / N_t stand at place t s, with zeros between: what x_u hears is the sum over the window of k places that ends at
-u + p. Backward is a sum over windows too, of stride 1; as sums it is the forward operator with 1 as the divisor.
+So let delta_t / N_t stand at place t s, with zeros between: the gradient of x_u is the sum over the window of k places that
+ends at u + p. The backward is a sum over windows of stride 1, which is the forward operator with 1 as the divisor.
 
-Where the windows stand side by side, and each x_u is in one of them, delta / N is repeated over each.
+If the windows tile x, so that each x_u is in only one, delta / N is repeated over each window.
 
 Forward mode. y is linear in x: dy is the average of dx.
 
@@ -43,7 +43,7 @@ _AVG_POOL: dict[int, Any] = {2: torch._C._nn.avg_pool2d, 3: torch._C._nn.avg_poo
 class AvgPoolFunction(Function):
     """y; `AvgPoolFunction.apply(x, kernel, stride, padding, ceil_mode, count_include_pad, divisor)`.
 
-    kernel, stride and padding are lists of n integers; divisor is one, or None.
+    kernel, stride and padding are lists of n integers; divisor is an integer or None.
     """
 
     constant_slope = True
@@ -67,7 +67,7 @@ class AvgPoolFunction(Function):
         ctx.how = inputs[1:]
         n = len(ctx.kernel)
         ctx.U, ctx.T = x.shape[-n:], output.shape[-n:]
-        ctx.save_for_backward(x)  # as PyTorch does, for constant_slope
+        ctx.save_for_backward(x)  # like PyTorch, for constant_slope
 
     @staticmethod
     def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, ...]:
@@ -82,19 +82,19 @@ class AvgPoolFunction(Function):
 
 
 def _side_by_side(ctx: Any) -> bool:
-    """Whether each place is in one window."""
+    """Return whether the windows tile x, so that each place is in only one."""
     sides = zip(ctx.T, ctx.U, ctx.kernel, ctx.stride, ctx.padding, strict=True)
     return all(t * k == u and p == 0 and (t == 1 or s == k) for t, u, k, s, p in sides)
 
 
 def _N_of_whole(ctx: Any) -> int:
-    """What the sum of a window is divided by that lies within x."""
+    """Return the divisor for the windows if all lie within x."""
     *_, divisor = ctx.how
     return math.prod(ctx.kernel) if divisor is None else divisor
 
 
 def _N(ctx: Any, like: Tensor) -> Any:
-    """What each sum is divided by, a number or [T_1, ..., T_n]."""
+    """Return the divisor for each window, a number or [T_1, ..., T_n]."""
     kernel, stride, padding, _, count_include_pad, divisor = ctx.how
     if divisor is not None:
         return divisor
@@ -109,7 +109,7 @@ def _N(ctx: Any, like: Tensor) -> Any:
 
 
 def _spread(delta: Tensor, ctx: Any) -> Tensor:
-    """delta_t at place t s of each side, and zeros, so that the windows of k places begin with the one that x_0 hears."""
+    """Put delta_t at place t s of each side, and pad with zeros so that the first window of k places is the one of x_0."""
     n = len(ctx.T)
     if channels_are_last(delta, n):
         return with_channels_last(lambda delta: _spread_from(1, delta, ctx), delta)
@@ -117,7 +117,7 @@ def _spread(delta: Tensor, ctx: Any) -> Tensor:
 
 
 def _spread_from(first: int, delta: Tensor, ctx: Any) -> Tensor:
-    """The same, the sides being the dimensions from `first` on."""
+    """Do the same for sides that are the dimensions from `first` on."""
     for i, (t, u, k, s, p) in enumerate(zip(ctx.T, ctx.U, ctx.kernel, ctx.stride, ctx.padding, strict=True), first):
         if s > 1:
             spread = _padded(delta.unsqueeze(i + 1), i + 1, 0, s - 1)
@@ -132,5 +132,5 @@ def _padded(t: Tensor, dim: int, before: int, after: int) -> Tensor:
 
 
 def _sums(x: Tensor, kernel: Sequence[int]) -> Tensor:
-    """Over each window of k places."""
+    """Sum over each window of k places."""
     return AvgPoolFunction.forward(x, kernel, [1] * len(kernel), [0] * len(kernel), False, True, 1)

@@ -1,18 +1,18 @@
 """The largest element of each window of a line, a plane or a volume.
 
-Forward, t a place of the output y, u one of the input x, both within one channel of one example:
+Forward. t is a place of the output y and u one of the input x, both in one channel of one example:
 
     y_t = max over the u of window t of x_u = x_index(t)
 
-Backward. Let delta_t = ∂C/∂y_t. y_t is one element of x, and no other has a part in it:
+Backward. Let delta_t = ∂C/∂y_t. y_t is one element of x and does not depend on the others:
 
     ∂y_t/∂x_u = 1 where u = index(t), and 0 elsewhere
 
-Windows may overlap, so that an element can be the largest of several; the paths are summed:
+Windows may overlap, so an element can be the largest of several, and the paths are summed:
 
     ∂C/∂x_u = Σ_t ∂y_t/∂x_u delta_t = Σ_(t: index(t) = u) delta_t       a scatter-add
 
-Where two elements are equally large there is no derivative; the first of them is taken, as PyTorch does.
+If two elements are equally large, there is no derivative; the first one gets the gradient, as in PyTorch.
 
 Forward mode: dy_t = dx_index(t), a gather.
 
@@ -39,7 +39,7 @@ _MAX_POOL: dict[int, Any] = {2: torch._C._nn.max_pool2d_with_indices, 3: torch._
 
 
 class MaxPoolFunction(Function):
-    """y and index; `MaxPoolFunction.apply(x, kernel, stride, padding, dilation, ceil_mode)`, with lists of n integers."""
+    """y and index; `MaxPoolFunction.apply(x, kernel, stride, padding, dilation, ceil_mode)`, with sizes as lists."""
 
     constant_slope = True
 
@@ -63,7 +63,7 @@ class MaxPoolFunction(Function):
         ctx.set_materialize_grads(False)
         ctx.sides = x.shape[-len(kernel) :]
         ctx.overlap = any((k - 1) * d >= s for k, s, d in zip(kernel, stride, dilation, strict=True))
-        ctx.save_for_backward(index, x)  # x, as PyTorch does, for constant_slope
+        ctx.save_for_backward(index, x)  # saves x like PyTorch, for constant_slope
         ctx.save_for_forward(index)
 
     @staticmethod
@@ -86,17 +86,17 @@ class MaxPoolFunction(Function):
 
 
 def _scattered(delta: Tensor, index: Tensor, first: int, ctx: Any) -> Tensor:
-    """Σ_(t: index(t) = u) delta_t, for each place u of the planes, whose sides are the dimensions from `first` on."""
+    """Return Σ_(t: index(t) = u) delta_t for each place u, for sides that are the dimensions from `first` on."""
     index_t, delta_t = _flat(index, first, ctx), _flat(delta, first, ctx)
     if ctx.overlap:
-        delta_t = upcast_half(delta_t)  # torch's scatter-add does so itself, but on the CPU alone
+        delta_t = upcast_half(delta_t)  # torch's scatter_add upcasts by itself only on the CPU
     before, after = delta.shape[:first], delta.shape[first + len(ctx.sides) :]
     zeros = delta_t.new_zeros(*before, math.prod(ctx.sides), *after)
     return zeros.scatter_add_(first, index_t, delta_t).reshape(*before, *ctx.sides, *after).to(delta.dtype)
 
 
 def _flat(t: Tensor, first: int, ctx: Any) -> Tensor:
-    """t with the sides, its dimensions from `first` on, in one."""
-    # Not flatten, which fails under is_grads_batched=True.
+    """Flatten the sides of t, its dimensions from `first` on, into one."""
+    # Tensor.flatten fails under is_grads_batched=True.
     last = first + len(ctx.sides)
     return t.reshape(*t.shape[:first], math.prod(t.shape[first:last]), *t.shape[last:])
