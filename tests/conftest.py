@@ -39,6 +39,20 @@ def pytest_configure(config):
         config.pluginmanager.register(Budget(config))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark all but `few(n)` of a test's ids as exhaustive: n of them, evenly spread, stay in the default run."""
+    tests = {}
+    for item in items:
+        if marker := item.get_closest_marker("few"):
+            tests.setdefault((item.path, item.originalname), (marker.args[0], []))[1].append(item)
+    for count, ids in tests.values():
+        kept = {round(i * (len(ids) - 1) / max(count - 1, 1)) for i in range(count)}
+        for i, item in enumerate(ids):
+            if i not in kept:
+                item.add_marker("exhaustive")
+
+
 def is_the_default_run(config):
     return config.args_source is config.ArgsSource.TESTPATHS and not config.option.keyword and "not" in config.option.markexpr
 

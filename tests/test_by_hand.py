@@ -568,7 +568,7 @@ def test_swap_report_names_it():
 
 def test_audit_says_that_a_compiled_region_is_one_node():
     y = torch.compile(network(), backend="aot_eager")(torch.rand(3, 4, dtype=DOUBLE))
-    assert str(audit(y)).endswith("audit the model uncompiled.")
+    assert str(audit(y)).endswith("audit the uncompiled model.")
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_the_words_of_an_installed_train_are_those_to_type(installed):
     assert "manualgrad train --recipe best" in out
     assert "torchrun --nproc-per-node=2 -m manualgrad train " in out
     assert "train.py" not in out
-    assert err == "manualgrad train: argument --epochs: '0' is not a whole number above 0\n"
+    assert err == "manualgrad train: argument --epochs: must be a positive integer, got '0'\n"
     _, err = installed("-c", f"import sys; sys.modules['rich'] = None\n{COMMANDS}", "train", "derive")
     assert err == "".join(
         f'{name}: rich is missing: pip install "manualgrad[train]"\n' for name in ("manualgrad train", "manualgrad")

@@ -44,7 +44,7 @@ def test_a_network_that_hears_all_digits_is_not_ruined_and_one_that_hears_a_sing
     assert all_digits >= before - 2
     assert alone < 30
     assert called > 80
-    assert re.search(r"Learning rate \S+: of 3, 1, 0.3, 0.1, 0.03, 0.01, the highest at which learning from all", printed)
+    assert re.search(r"Learning rate \S+: the highest of 3, 1, 0.3, 0.1, 0.03, 0.01 at which training on all", printed)
     assert "worse" not in printed
 
 
@@ -59,20 +59,22 @@ def test_a_learning_rate_of_ones_own_that_ruins_the_network_is_said_to_do_so(tra
     (before, _), (all_digits, _), _ = shares(printed)
     assert all_digits < before - 2
     assert "Learning rate 50. " in printed
-    assert "At this learning rate it gets worse with all digits, too." in printed
+    assert "At this learning rate, training on all digits makes it worse, too." in printed
 
 
 def test_a_learning_rate_without_training_is_refused(run, capsys):
     code, _, err = manualgrad(capsys, "average", *with_run(run), "--lr", 1)
     assert code == 2
-    assert err == "manualgrad: --lr is the learning rate of --only-digit; nothing is trained without that\n"
+    assert err == "manualgrad: --lr requires --only-digit; without it, nothing is trained\n"
 
 
 def test_the_weight_is_one_of_which_half_of_the_examples_want_much_unless_it_is_named(trained, capsys):
     """Of the one whose mean nudge is longest, a few examples want much, and the others nothing."""
     chosen = average(capsys, trained)
-    longest = float(re.search(r"Half of them want (\S+) of it or more, up or down: more than of any other weight", chosen)[1])
-    mean = float(re.search(r"A nudge is (\S+) long on average", chosen)[1])
+    longest = float(
+        re.search(r"Half of them want a nudge of (\S+) or more, up or down: more than for any other weight", chosen)[1]
+    )
+    mean = float(re.search(r"The average size of a nudge is (\S+),", chosen)[1])
     assert longest > 0.02 * mean
     named = average(capsys, trained, "--weight", "W1[4,300]")
     assert "of W1[4,300] in 784-400-10 of run" in named

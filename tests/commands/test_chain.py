@@ -29,9 +29,9 @@ def test_tanh_and_the_cross_entropy_have_their_own_formulas(capsys, tmp_path):
 
 def test_a_layer_back_is_spoken_of_where_there_is_one(capsys):
     screens = {layers: manualgrad(capsys, "chain", "--layers", layers)[1] for layers in (1, 2)}
-    assert "Two more factors for each layer back." in screens[2]
-    assert "Two more factors" not in screens[1]
-    assert "Three factors each; every further layer back adds two" in screens[1]
+    assert "Each layer further back adds two factors." in screens[2]
+    assert "Each layer further back" not in screens[1]
+    assert "Three factors each; every layer further back adds two" in screens[1]
 
 
 def test_the_pictures_numbers_are_the_screens(capsys, monkeypatch):

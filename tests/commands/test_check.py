@@ -75,7 +75,7 @@ def test_a_check_that_itself_fails_exits_with_3(monkeypatch):
 def test_a_class_is_instantiated_where_it_can_be_without_arguments(capsys):
     assert check("torch.nn:GELU") == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("torch.nn:GELU is a class: an instance that is made without arguments, GELU(), is checked.")
+    assert printed.startswith("torch.nn:GELU is a class; checking an instance made without arguments, GELU().")
     assert "backward              SUCCESS" in printed
 
 
@@ -99,14 +99,14 @@ def test_progress_is_shown_on_a_terminal_alone(monkeypatch, capsys):
 
 
 BAD = {
-    "a class": ({"function": "torch.nn:Linear"}, "torch.nn:Linear is a class, and an instance is needed"),
-    "no colon": ({"function": "layers_of_mine"}, "'layers_of_mine' must be written package.module:name"),
+    "a class": ({"function": "torch.nn:Linear"}, "torch.nn:Linear is a class that needs arguments"),
+    "no colon": ({"function": "layers_of_mine"}, "'layers_of_mine' must have the form package.module:name"),
     "no module": ({"function": "nowhere:F"}, "nowhere cannot be imported: No module named 'nowhere'"),
-    "no name": ({"function": "layers_of_mine:F"}, "layers_of_mine has no F"),
+    "no name": ({"function": "layers_of_mine:F"}, "module layers_of_mine has no attribute F"),
     "no function": ({"function": "layers_of_mine:number"}, "fn must be a Function or a callable, got int"),
     "trouble": (
         {"inputs": "layers_of_mine:make_trouble"},
-        "layers_of_mine:make_trouble raises RuntimeError: inconsistent tensor size",
+        "--inputs: layers_of_mine:make_trouble raised RuntimeError: inconsistent tensor size",
     ),
     "no inputs": ({"inputs": "layers_of_mine:make_nothing"}, "inputs must be a tuple of arguments"),
     "inputs no function": (

@@ -36,18 +36,18 @@ def test_a_command_prints_tables_and_writes_a_picture(arguments, printed, run, c
 BAD = {
     "no label": (
         ["explain", "--digit", 12],
-        "--digit: no training image has the label 12; there are 0 to 9",
+        "--digit: no training image has the label 12; the labels are 0 to 9",
     ),
-    "no image": (["explain", "--index", 300], "--index: the training images are 0 to 299, and not 300"),
-    "no neuron": (["explain", "--neuron", 10], "--neuron: the network has the outputs 0 to 9, and not 10"),
+    "no image": (["explain", "--index", 300], "--index must be a training image from 0 to 299, got 300"),
+    "no neuron": (["explain", "--neuron", 10], "--neuron must be an output from 0 to 9, got 10"),
     "two examples": (["explain", "--digit", 2, "--index", 3], "argument --index: not allowed with argument --digit"),
-    "no number": (["explain", "--index", "-1"], "argument --index: '-1' is not a whole number of 0 or more"),
-    "trained twice": (["explain", "--epochs", 3], "--epochs is for a network trained now, and --checkpoint names one"),
-    "too many": (["sensitivity", "--examples", 301], "--examples: there are 300 training examples, and not 301"),
-    "none": (["sensitivity", "--examples", 0], "argument --examples: '0' is not a whole number above 0"),
+    "no number": (["explain", "--index", "-1"], "argument --index: invalid value '-1': expected a non-negative integer"),
+    "trained twice": (["explain", "--epochs", 3], "--epochs cannot be combined with --checkpoint"),
+    "too many": (["sensitivity", "--examples", 301], "--examples must be at most 300, all training examples, got 301"),
+    "none": (["sensitivity", "--examples", 0], "argument --examples: invalid value '0': expected a positive integer"),
     "no weight": (["average", "--weight", "W9[0,0]"], "--weight: expected a layer from 1 to 3, got W9[0,0]"),
     "no such digit": (["average", "--only-digit", 11], "--only-digit: no training image has the label 11"),
-    "few": (["descent", "--examples", 20], "--examples: must be from 21 to 300, and is 20"),
+    "few": (["descent", "--examples", 20], "--examples must be from 21 to 300, got 20"),
     "no folder": (["explain", "--out", "run/model.pt/here.png"], "--out: run/model.pt/here.png cannot be written"),
     "no picture": (
         ["explain", "--out", "here.docx"],
@@ -64,20 +64,23 @@ def test_bad_input_exits_with_2_and_one_sentence(arguments, message, run, capsys
 
 
 IMPOSSIBLE = {
-    "no label": (["explain", "--digit", 10], "--digit: no training image has the label 10; there are 0 to 9"),
-    "no image": (["explain", "--index", 60_000], "--index: the training images are 0 to 59999, and not 60000"),
-    "no neuron": (["explain", "--neuron", 10], "--neuron: the network has the outputs 0 to 9, and not 10"),
-    "too many": (["sensitivity", "--examples", 60_001], "--examples: there are 60000 training examples, and not 60001"),
+    "no label": (["explain", "--digit", 10], "--digit: no training image has the label 10; the labels are 0 to 9"),
+    "no image": (["explain", "--index", 60_000], "--index must be a training image from 0 to 59999, got 60000"),
+    "no neuron": (["explain", "--neuron", 10], "--neuron must be an output from 0 to 9, got 10"),
+    "too many": (["sensitivity", "--examples", 60_001], "--examples must be at most 60000, all training examples, got 60001"),
     "no weight": (
         ["average", "--weight", "W3[10,0]"],
         "--weight: expected a weight of layer 3 from W3[0,0] to W3[9,15], got W3[10,0]",
     ),
     "not a weight": (["average", "--weight", "W3"], "--weight: expected a weight such as W3[2,5]"),
-    "no such digit": (["average", "--only-digit", 12], "--only-digit: no training image has the label 12; there are 0 to 9"),
-    "a rate of nothing": (["average", "--lr", 1], "--lr is the learning rate of --only-digit"),
-    "few": (["descent", "--epochs", 1, "--examples", 20], "--examples: must be from 21 to 60000, and is 20"),
-    "no folder": (["explain", "--data-dir", ""], "argument --data-dir: a folder is wanted, and not ''"),
-    "no file": (["explain", "--out", ""], "argument --out: a file or a folder is wanted, and not ''"),
+    "no such digit": (
+        ["average", "--only-digit", 12],
+        "--only-digit: no training image has the label 12; the labels are 0 to 9",
+    ),
+    "a rate of nothing": (["average", "--lr", 1], "--lr requires --only-digit"),
+    "few": (["descent", "--epochs", 1, "--examples", 20], "--examples must be from 21 to 60000, got 20"),
+    "no folder": (["explain", "--data-dir", ""], "argument --data-dir: must be a folder, got ''"),
+    "no file": (["explain", "--out", ""], "argument --out: must be a file or a folder, got ''"),
 }
 
 
@@ -100,7 +103,7 @@ def test_an_index_is_explained_whatever_digits_there_are(run, capsys):
 def test_a_chain_longer_than_a_screen_is_refused(command, capsys):
     code, _, err = manualgrad(capsys, command, "--layers", 9)
     assert code == 2
-    assert "--layers: up to 8 layers" in err
+    assert "--layers must be at most 8" in err
 
 
 @pytest.mark.parametrize("command", ["explain", "sensitivity", "average", "descent"])

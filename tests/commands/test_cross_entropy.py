@@ -118,7 +118,7 @@ def test_average_shows_the_nudges_that_autograd_finds(run, capsys):
     torch.manual_seed(4)
     batch = torch.randperm(len(training))[:100]
     torch.nn.functional.cross_entropy(model(training.x[batch].double()), training.labels[batch]).backward()
-    shown = re.search(r"average nudge, which descent takes, is (\S+)\.", " ".join(out.split()))[1]
+    shown = re.search(r"average nudge, which descent follows, is (\S+)\.", " ".join(out.split()))[1]
     assert close(shown, -model[4].weight.grad[2, 5].item())
 
 
@@ -140,4 +140,4 @@ def test_the_page_says_which_runs_it_takes(how, tmp_path, capsys):
     run = write_run(tmp_path / "other", dataset="mnist", **how)
     code, out, err = manualgrad(capsys, "play", "--no-browser", "--checkpoint", run)
     assert (code, out) == (2, "")
-    assert "the page's formulas are those of sigmoid, relu and the quadratic cost" in err
+    assert "the page supports only sigmoid, relu and the quadratic cost" in err

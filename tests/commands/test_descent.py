@@ -80,12 +80,12 @@ def test_a_learning_rate_of_ones_own_is_taken(run, capsys):
 def test_a_learning_rate_that_is_none_is_refused_in_a_sentence(command, text, run, capsys):
     code, _, err = manualgrad(capsys, *command, *with_run(run), f"--lr={text}")
     assert code == 2
-    assert err.endswith(f"error: argument --lr: '{text}' is not a number above 0\n")
+    assert err.endswith(f"error: argument --lr: must be a positive finite number, got '{text}'\n")
 
 
 def test_descent_that_leads_beyond_all_numbers_is_refused(run, capsys):
     code, _, err = manualgrad(capsys, "descent", *with_run(run), "--steps", 5, "--examples", 50, "--lr", "3e38")
-    assert (code, err) == (2, "manualgrad: --lr: at 3e+38 descent leads beyond all numbers; take a lower rate\n")
+    assert (code, err) == (2, "manualgrad: --lr: at 3e+38 descent diverges; use a lower rate\n")
 
 
 @pytest.mark.parametrize("command", [["descent", "--examples", 50], ["average"], ["sensitivity", "--examples", 50]])
@@ -97,7 +97,7 @@ def test_a_network_whose_training_ran_away_is_refused(command, tmp_path, capsys)
     torch.save(state, run / "model.pt")
     code, _, err = manualgrad(capsys, *command, *with_run(run))
     assert code == 2
-    assert err == "manualgrad: the cost of 784-12-11-10 of run is nan: nothing can be said of its derivatives\n"
+    assert err == "manualgrad: the cost of 784-12-11-10 of run is nan, so it has no derivatives to show\n"
 
 
 def path(batch_size, *costs):
@@ -111,29 +111,30 @@ OUTCOMES = {
     "reached": (
         QUICK,
         path(1000, 2.4, 0.9, 0.6, 0.5, 0.3),
-        "Mini-batches end at 0.5000, having seen 40 examples. Full descent gets there having seen 3,000: 75 times as many.",
+        "Mini-batches end at 0.5000 after 40 examples. "
+        "Full-batch descent reaches this cost after 3,000 examples: 75 times as many.",
     ),
     "reached with few": (
         QUICK,
         path(30, 2.4, 0.4),
-        "Mini-batches end at 0.5000, having seen 40 examples. Full descent gets there having seen 30.",
+        "Mini-batches end at 0.5000 after 40 examples. Full-batch descent reaches this cost after 30 examples.",
     ),
     "not reached": (
         QUICK,
         path(1000, 2.4, 0.9, 0.6),
-        "Mini-batches end at 0.5000, having seen 40 examples. "
-        "Full descent is not down there yet, having seen 2,000: 50 times as many.",
+        "Mini-batches end at 0.5000 after 40 examples. "
+        "Full-batch descent has not reached this cost after 2,000 examples: 50 times as many.",
     ),
     "neither": (CLIMBING, path(1000, 0.4, 0.4), "Neither ends lower than it began."),
     "full descent alone": (
         CLIMBING,
         path(1000, 0.4, 0.3),
-        "Mini-batches end no lower than they began; full descent does.",
+        "Mini-batches end no lower than they began; full-batch descent does.",
     ),
     "mini-batches alone": (
         QUICK,
         path(1000, 2.4, 2.5),
-        "Full descent ends no lower than it began; mini-batches do.",
+        "Full-batch descent ends no lower than it began; mini-batches do.",
     ),
     "no number": (path(20, 0.4, torch.nan), path(1000, 0.4, torch.nan), "Neither ends lower than it began."),
 }

@@ -146,7 +146,7 @@ DAMAGE = {
     "no activation": (with_config(activation="gelu"), "config.json is damaged: unknown activation 'gelu'."),
     "no cost": (with_config(activation="relu", cost="hinge"), "config.json is damaged: unknown cost 'hinge'."),
     "no data set": (with_config(activation="sigmoid", dataset="letters"), "config.json is damaged: unknown dataset 'letters'."),
-    "another data set": (of_another_data_set, "does not fit fashion-mnist, which has 784 inputs and 10 outputs"),
+    "another data set": (of_another_data_set, "does not fit fashion-mnist, which requires 784 inputs and 10 outputs"),
 }
 
 
@@ -171,7 +171,7 @@ def test_a_run_that_is_not_there_exits_with_2(capsys):
 def test_a_checkpoint_without_a_name_is_refused(command, capsys):
     code, _, err = manualgrad(capsys, command, "--checkpoint", "")
     assert code == 2
-    assert err.endswith("argument --checkpoint: a run's folder or its model.pt is wanted, and not ''\n")
+    assert err.endswith("argument --checkpoint: must be a run's folder or its model.pt, got ''\n")
 
 
 @pytest.mark.parametrize("number", ["abc", "0", "-1", "1.5", str(2**63)])
@@ -179,7 +179,7 @@ def test_a_checkpoint_without_a_name_is_refused(command, capsys):
 def test_what_must_be_above_0_is_said_to_be_so(option, number, capsys):
     code, _, err = manualgrad(capsys, *option.split(), number)
     assert code == 2
-    assert f"{number!r} is not a whole number above 0" in err
+    assert f"invalid value {number!r}: expected a positive integer" in err
 
 
 def test_digits_of_ones_own_are_explained_with_a_sentence_that_they_are(capsys, tmp_path):
@@ -196,7 +196,7 @@ def test_digits_of_ones_own_are_explained_with_a_sentence_that_they_are(capsys, 
 def test_a_number_that_is_too_large_is_said_to_be(option, capsys):
     code, _, err = manualgrad(capsys, *option.split(), 2**63)
     assert code == 2
-    assert err.endswith("0 and below 2^63\n")
+    assert err.endswith("expected a positive integer below 2^63\n")
 
 
 def test_data_that_is_not_there_exits_with_2(run, capsys, tmp_path, monkeypatch):

@@ -52,7 +52,7 @@ def served(monkeypatch, opened):
 def test_it_says_where_the_page_is_and_opens_a_browser(served, opened, free, capsys):
     code, out, err = manualgrad(capsys, "play", "--port", free)
     assert (code, err) == (0, "")
-    assert out == f"manualgrad play: http://127.0.0.1:{free}/ (Ctrl-C ends it)\n"
+    assert out == f"manualgrad play: http://127.0.0.1:{free}/ (press Ctrl-C to stop)\n"
     assert opened.get(timeout=10) == f"http://127.0.0.1:{free}/"
     assert served[0][1] == ("127.0.0.1", free)
 
@@ -70,7 +70,7 @@ def test_where_the_default_port_is_taken_the_next_free_one_is_used(served, free,
     with socket.create_server(("127.0.0.1", free)):
         code, out, _ = manualgrad(capsys, "play", "--no-browser")
     assert code == 0
-    assert out.startswith(f"Port {free} is taken, so this is another.\nmanualgrad play: http://127.0.0.1:")
+    assert out.startswith(f"Port {free} is in use; using the next free port.\nmanualgrad play: http://127.0.0.1:")
     assert served[0][1][1] > free
 
 
@@ -78,7 +78,7 @@ def test_a_port_asked_for_that_is_taken_is_a_sentence(served, free, capsys):
     with socket.create_server(("127.0.0.1", free)):
         code, out, err = manualgrad(capsys, "play", "--no-browser", "--port", free)
     assert (code, out) == (2, "")
-    assert err.startswith(f"manualgrad: nothing can be served at 127.0.0.1, port {free} (")
+    assert err.startswith(f"manualgrad: cannot listen on 127.0.0.1, port {free} (")
     assert len(err.splitlines()) == 1
     assert served == []
 
@@ -93,17 +93,17 @@ def test_at_every_address_those_of_the_network_are_printed(host, here, served, f
         pytest.skip("this machine has no IPv6")
     assert (code, err) == (0, "")
     first, second = out.splitlines()
-    assert first == f"manualgrad play: http://{here}:{free}/ (Ctrl-C ends it)"
+    assert first == f"manualgrad play: http://{here}:{free}/ (press Ctrl-C to stop)"
     also = f" or http://[2001:db8::7]:{free}/" if host == "::" else ""
     names = f"http://class:{free}/ or http://class.local:{free}/"
-    known = f"; where the network knows this machine by its name, also {names}"
+    known = f"; if the network resolves this machine's name, also {names}"
     assert second == f"On other machines of the network: http://192.168.1.7:{free}/{also}{known}"
 
 
 def test_without_a_network_it_is_said_that_no_other_machine_reaches_the_page(served, free, capsys, monkeypatch):
     monkeypatch.setattr(addresses, "network_addresses", lambda host: [])
     _, out, _ = manualgrad(capsys, "play", "--no-browser", "--port", free, "--host", "0.0.0.0")
-    assert out.splitlines()[1] == "This machine has no address in a network: no other one can open the page."
+    assert out.splitlines()[1] == "This machine has no network address: no other machine can open the page."
 
 
 def test_addresses_that_other_machines_cannot_reach_are_not_of_the_network(monkeypatch):
@@ -116,7 +116,7 @@ def test_addresses_that_other_machines_cannot_reach_are_not_of_the_network(monke
 def test_an_address_without_letters_is_refused(capsys):
     code, _, err = manualgrad(capsys, "play", "--host", "")
     assert code == 2
-    assert "argument --host: an address is wanted, and not ''" in err
+    assert "argument --host: must be an address, such as 0.0.0.0, got ''" in err
 
 
 def test_an_answers_body_does_not_wait_for_the_acknowledgement_of_its_head(free):

@@ -125,7 +125,7 @@ def test_an_image_is_not_overwritten_by_the_picture(tmp_path, capsys):
     before = (tmp_path / "two.png").read_bytes()
     code, _, err = manualgrad(capsys, "predict", "--checkpoint", run, "[photo].jpg", "two.png", "--out", tmp_path / "two.png")
     assert code == 2
-    assert "two.png is one of the images, and would be overwritten" in err
+    assert "two.png is one of the images and would be overwritten" in err
     assert (tmp_path / "two.png").read_bytes() == before
 
 
@@ -197,7 +197,7 @@ def test_a_network_for_other_inputs_is_refused(tmp_path, capsys):
     run = write_run(tmp_path / "run", sizes=[100, 5, 10], dataset="mnist")
     code, _, err = manualgrad(capsys, "predict", "--checkpoint", run, "two.png")
     assert code == 2
-    assert err == f"manualgrad: the network of {run}, 100-5-10, is not one for images of 28×28\n"
+    assert err == f"manualgrad: --checkpoint: {run} is 100-5-10, which does not take images of 28×28\n"
 
 
 def test_a_damaged_run_is_refused(tmp_path, capsys):

@@ -32,7 +32,7 @@ def test_of_weights_without_effect_no_number_is_claimed(capsys, tmp_path):
         model[0].bias.fill_(-1e4)
     torch.save(model.state_dict(), run / "model.pt")
     printed = sensitivity(capsys, run)
-    assert "C is sensitive to no weight: every derivative is 0." in printed
+    assert "C does not depend on any weight: every derivative is 0." in printed
     assert "inf" not in printed
     assert "nan" not in printed
     assert "∞" in printed

@@ -25,18 +25,25 @@ WITHOUT_SAMPLES = {  # in module_db
     *(f"{kind}{n}d" for kind in ("CircularPad", "ConstantPad", "ZeroPad") for n in (1, 2, 3)),
 }
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning"),
-    pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"]),
-]
-each = pytest.mark.parametrize("name", HERE)
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
+
+
+def in_both_modes():
+    """Each layer in training and in evaluation; the latter by default only where the layer's forward asks for it."""
+    for name, info in HERE.items():
+        asks = "training" in inspect.getsource(info.module_cls.forward)
+        yield pytest.param(name, True, id=f"{name}-training")
+        yield pytest.param(name, False, id=f"{name}-evaluation", marks=() if asks else pytest.mark.exhaustive)
+
+
+each = pytest.mark.parametrize(("name", "training"), list(in_both_modes()))
 
 
 def samples(name, training, dtype=torch.float64, count=None):
     """Of a module's constructor and forward, with the layers of torch.nn and of manualgrad.nn, alike in their parameters."""
     info = HERE[name]
     inputs = info.module_inputs_func(info, device="cpu", dtype=dtype, requires_grad=True, training=training)
-    for sample in list(inputs)[:count]:
+    for sample in spread(list(inputs), count):
         built = []
         for cls in (info.module_cls, getattr(nn, name)):
             torch.manual_seed(1)
@@ -47,6 +54,11 @@ def samples(name, training, dtype=torch.float64, count=None):
             built.append(layer)
         if sample.forward_input is not None:
             yield *built, (sample.forward_input.args, sample.forward_input.kwargs)
+
+
+def spread(values, count):
+    """`count` of them, evenly spread, of which the first is one; None: all."""
+    return values if count is None else values[:: -(-len(values) // count) or 1]
 
 
 def run(layer, inputs):
@@ -65,13 +77,23 @@ def run(layer, inputs):
 assert_same = partial(assert_close, equal_nan=True)  # some of the samples' logarithms are nan
 
 
-def test_every_layer_has_samples_or_is_named(training):
+def test_every_layer_has_samples_or_is_named():
     assert set(layers.__all__) == HERE.keys() | WITHOUT_SAMPLES
 
 
 @each
 def test_a_layer_computes_what_torchs_does_and_is_by_hand(name, training):
-    for theirs, ours, inputs in samples(name, training):
+    assert_computes_as_torchs(samples(name, training, count=6))
+
+
+@pytest.mark.exhaustive
+@each
+def test_a_layer_computes_what_torchs_does_on_every_sample(name, training):
+    assert_computes_as_torchs(samples(name, training))
+
+
+def assert_computes_as_torchs(samples):
+    for theirs, ours, inputs in samples:
         assert_same(run(ours, inputs), run(theirs, inputs))
         args, kwargs = copy_of(inputs)
         output = tree_leaves(ours(*args, **kwargs))[0]
@@ -129,10 +151,36 @@ def compiles(layer, inputs):
     return torch.compile(copy.deepcopy(layer), fullgraph=True, backend="aot_eager")
 
 
+def compiled_together(built):
+    """The outputs and gradients of many layers, compiled as one graph."""
+
+    def function(calls):
+        return [tree_leaves(layer(*args, **kwargs))[0] for layer, (args, kwargs) in zip(layers, calls, strict=True)]
+
+    layers = torch.nn.ModuleList(layer for layer, _ in built)
+    calls = [copy_of(inputs) for _, inputs in built]
+    torch._dynamo.reset()
+    outputs = torch.compile(function, fullgraph=True, backend="aot_eager")(calls)
+    C = torch.stack([output.cos().sum() for output in outputs]).sum()
+    inputs = [t for t in tree_leaves((calls, list(layers.parameters()))) if isinstance(t, torch.Tensor) and t.requires_grad]
+    return outputs, torch.autograd.grad(C, inputs, allow_unused=True)
+
+
+@pytest.mark.parametrize("first", range(0, len(HERE), 20))
+def test_layers_compile_whole_as_torchs_do(first):
+    """Twenty in one graph: to compile each by itself takes most of its time for what all have in common."""
+    ours, theirs = [], []
+    for name in list(HERE)[first : first + 20]:
+        for torchs, layer, inputs in samples(name, True, count=1):
+            ours.append((layer, inputs))
+            theirs.append((torchs, inputs))
+    assert_same(compiled_together(ours), compiled_together(theirs))
+
+
 MODES = {"script": scripts, "trace": traces, "export": exports, "fx": lambda layer, _: torch.fx.symbolic_trace(layer)}
 
 
-@pytest.mark.parametrize("mode", [*MODES, "compile"])
+@pytest.mark.parametrize("mode", [*MODES, pytest.param("compile", marks=pytest.mark.exhaustive)])
 @each
 def test_a_layer_works_in_a_mode_where_torchs_does(name, training, mode):
     make = MODES.get(mode, compiles)

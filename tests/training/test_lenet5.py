@@ -303,8 +303,8 @@ def test_the_lessons_on_networks_of_neurons_say_that_they_are(command, run, caps
     code, out, err = manualgrad(capsys, command, "--checkpoint", run)
     assert (code, out) == (2, "")
     assert err == (
-        f"manualgrad: {run} holds a lenet5: what is shown here is of networks of Linear, sigmoid, ReLU and tanh layers alone "
-        "(--network mlp)\n"
+        f"manualgrad: --checkpoint: {run} contains a lenet5; this command supports only networks of Linear, sigmoid, ReLU and "
+        "tanh layers (--network mlp)\n"
     )
 
 

@@ -47,7 +47,7 @@ def test_wishes_for_the_layer_before_are_added_one_by_one(page):
     say_it_was_a(page, 7)
     layers = trace(*example(page, 7)).average().layers
     matrix = page.locator("#part-wish .matrix")
-    for l, button in ((3, "Step back a layer"), (2, "To the outputs again")):
+    for l, button in ((3, "One layer back"), (2, "Back to the outputs")):
         matrix.get_by_role("button", name="From the start").click()
         expect(matrix.locator(".each")).to_have_count(0)
         matrix.get_by_role("button", name="Add one").click()
