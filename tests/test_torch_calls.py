@@ -125,6 +125,7 @@ NUMBERS = "bool_ int8 int16 int32 int64 uint8 uint16 float16 float32 float64 com
 OPERATORS = "add sub mul truediv floordiv mod pow iadd isub imul itruediv ifloordiv imod ipow"
 
 
+@pytest.mark.few(28)
 @pytest.mark.filterwarnings("ignore")  # of complex64, torch takes the real part, and NumPy warns
 @pytest.mark.parametrize("name", OPERATORS.split())
 @pytest.mark.parametrize("number", NUMBERS.split())

@@ -1,10 +1,10 @@
-"""torch.nn with hand-written gradients: `from manualgrad import nn` in the place of `from torch import nn`.
+"""torch.nn with hand-written gradients: `from manualgrad import nn` instead of `from torch import nn`.
 
-The layers in `layers/`, and the functions of `nn.functional` that they call, are manualgrad's; every other name is torch.nn's
-own. The layers inside torch's own composites (`nn.Transformer`, `nn.LSTM`, ...) are made by torch and stay torch's.
+The layers in `layers/`, and the functions of `nn.functional` that they call, are manualgrad's; every other name is torch.nn's.
+Composites of torch.nn (`nn.Transformer`, `nn.LSTM`, ...) create torch's layers inside them, not manualgrad's.
 
-`__all__` has what is hand-written here, and no other name: `from manualgrad.nn import *` brings these layers and `functional`.
-After `from torch.nn import *` they take the places of torch's.
+`__all__` contains only the hand-written names: `from manualgrad.nn import *` imports these layers and `functional`. After
+`from torch.nn import *`, they replace torch's.
 
 Example:
     >>> model = nn.Sequential(nn.Linear(784, 16), nn.Sigmoid(), nn.Linear(16, 10))
@@ -24,7 +24,7 @@ from manualgrad.nn import functional as functional
 from manualgrad.nn import layers
 from manualgrad.nn._fall_through import fall_through
 
-if TYPE_CHECKING:  # type checkers see torch's classes; a __getattr__ would hide misspelled names from them
+if TYPE_CHECKING:  # type checkers see torch's classes; with a __getattr__ they would accept misspelled names
     from torch.nn import *  # type: ignore[no-redef]  # noqa: F403
 else:
     globals().update(layers.LAYERS)

@@ -1,4 +1,4 @@
-"""Where pickles of version 0.2.0 look for four functions of `nn.functional`."""
+"""Four functions of `nn.functional`, which pickles of version 0.2.0 import from this module."""
 
 from manualgrad.nn.functional import linear, mse_loss, relu, sigmoid
 

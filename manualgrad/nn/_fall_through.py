@@ -1,4 +1,4 @@
-"""Names that a module takes from the PyTorch module in whose place it stands."""
+"""Fall back to the PyTorch module that a module replaces, for the names that it does not define."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _Dir = Callable[[], list[str]]
 
 
 def fall_through(own: dict[str, Any], torchs: ModuleType) -> tuple[_Getattr, _Dir]:
-    """Return `__getattr__` and `__dir__` of the module with the globals `own`, which has torch's other names too.
+    """Return `__getattr__` and `__dir__` for the module with the globals `own`, which falls back to the names of `torchs`.
 
-    A name that neither has raises an AttributeError of the module itself, from which Python suggests the nearest name.
+    If neither has a name, the AttributeError names the module itself, so that Python suggests the nearest name.
     """
 
     def __getattr__(name: str) -> Any:

@@ -1,9 +1,9 @@
 """`torch.nn.functional` with hand-written gradients.
 
-The functions here have torch's signatures, take what torch's take and raise what torch's raise; every other name is torch's
-own. They are the calls in `manualgrad.torch_api`, whose `guard.py` says which calls get torch's own function instead.
+The functions here have PyTorch's signatures, accept the same arguments and raise the same types of errors; every other name is
+PyTorch's. They are implemented in `manualgrad.torch_api`, whose `guard.py` lists the calls that fall back to PyTorch.
 
-`__all__` has the functions that are hand-written here, and no other: `from manualgrad.nn.functional import *` brings these.
+`__all__` contains only the hand-written functions: `from manualgrad.nn.functional import *` imports these.
 
 Example:
     >>> x = torch.rand(5, requires_grad=True)
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch.nn.functional import *  # noqa: F403
 
     from manualgrad.torch_api.losses import mse_loss as mse_loss
-else:  # to type checkers torch's other names are exported too, as they are there
+else:  # type checkers see all of torch's names as exported
     globals().update(FUNCTIONAL)
     __all__ = [*FUNCTIONAL]
     __getattr__, __dir__ = fall_through(globals(), F)

@@ -1,7 +1,7 @@
-"""PyTorch's functions by hand: its names, signatures and docstrings over the Functions.
+"""The PyTorch-facing API: PyTorch's names and signatures, implemented by the hand-written Functions.
 
-Each module has the calls of a family. `catalogue` enters a call under PyTorch's names, `guard` makes a function of
-`nn.functional` of it, and `mode` is `by_hand`, which looks up what is called inside it.
+Each module covers one family of operators. `catalogue` registers a call under PyTorch's names, `guard` exports it as a function
+of `nn.functional`, and `mode` defines `by_hand`, which dispatches to the catalogue.
 """
 
 from manualgrad.torch_api import (

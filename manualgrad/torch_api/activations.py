@@ -47,24 +47,24 @@ _NN: Any = torch._C._nn
 T = Tensor
 
 # Parts of the docstrings of all elementwise activations.
-_SHAPES = "input and result alike, of any shape."
+_SHAPES = "input of any shape; output of the same shape."
 _Z = ">>> z = torch.tensor([-2.0, 0.5, 8.0], requires_grad=True)\n"
 _NOT_A_TENSOR = "TypeError: when the input is not a Tensor: `nn.functional.{name}({bad})`.\n"
-_INTEGERS = "NotImplementedError: when it holds integers: `nn.functional.{name}(torch.tensor([1]){numbers})`.\n"
-_COMPLEX = "NotImplementedError: when it is complex or boolean: `nn.functional.{name}(torch.tensor([1j]){numbers})`.\n"
-_BOOLEAN = "NotImplementedError: when it is boolean: `nn.functional.{name}(torch.tensor([True]))`.\n"
+_INTEGERS = "NotImplementedError: when the input has an integer dtype: `nn.functional.{name}(torch.tensor([1]){numbers})`.\n"
+_COMPLEX = "NotImplementedError: when the input is complex or boolean: `nn.functional.{name}(torch.tensor([1j]){numbers})`.\n"
+_BOOLEAN = "NotImplementedError: when the input is boolean: `nn.functional.{name}(torch.tensor([True]))`.\n"
 _NO_ATTRIBUTE = "AttributeError: when the input is not a Tensor: `nn.functional.{name}([1.0])`.\n"
 
 
 def _elementwise(
     torchs: Any, *names: Any, refuses: str = _INTEGERS, numbers: str = "", aten: Any = None, **options: Any
 ) -> Callable[[_Call], _Call]:
-    """`functional`, for the activation of each element: complete its docstring, and enter its form in torch._C._nn, too.
+    """Decorate an elementwise activation as `functional` does, complete its docstring, and register its ATen operator.
 
     Args:
-        refuses: the dtypes that it refuses.
-        numbers: further arguments that a call needs.
-        aten: the form in torch._C._nn.
+        refuses: the line of "Raises" for the dtypes that the activation does not support.
+        numbers: further arguments of the calls in "Raises".
+        aten: the ATen operator, whose signature does not have `inplace`.
     """
 
     def enter(call: _Call) -> _Call:
@@ -92,7 +92,7 @@ def _applied(Function: Any, input: Tensor, *numbers: Any, inplace: bool = False)
 
 @_elementwise(torch.sigmoid, T.sigmoid, torch.special.expit, refuses="", explain=sigmoid_problem, page="activations.sigmoid")
 def sigmoid(input: Tensor) -> Any:
-    """a = 1 / (1 + e⁻ᶻ) of each element z of the input.
+    """Compute a = 1 / (1 + e⁻ᶻ) for each element z of the input.
 
     Example:
         >>> nn.functional.sigmoid(z)
@@ -103,7 +103,7 @@ def sigmoid(input: Tensor) -> Any:
 
 @_elementwise(torch.tanh, T.tanh, refuses="", page="activations.tanh")
 def tanh(input: Tensor) -> Any:
-    """a = tanh z of each element z of the input.
+    """Compute a = tanh z for each element z of the input.
 
     Example:
         >>> nn.functional.tanh(z)
@@ -118,10 +118,10 @@ answers(torch.tanh_, T.tanh_)(TanhFunction.apply_in_place)
 
 @_elementwise(F.relu, torch.relu, T.relu, refuses=_COMPLEX, explain=relu_problem, page="activations.relu")
 def relu(input: Tensor, inplace: bool = False) -> Any:
-    """a = max(z, 0) of each element z of the input.
+    """Compute a = max(z, 0) for each element z of the input.
 
     Raises:
-        RuntimeError: when a leaf is to be changed: `nn.functional.relu(torch.rand(3, requires_grad=True), inplace=True)`.
+        RuntimeError: when it would modify a leaf: `nn.functional.relu(torch.rand(3, requires_grad=True), inplace=True)`.
 
     Example:
         >>> nn.functional.relu(z)
@@ -135,7 +135,7 @@ answers(torch.relu_, T.relu_)(ReLUFunction.apply_in_place)
 
 @_elementwise(F.relu6, aten=_NN.relu6, in_place=_NN.relu6_, refuses=_COMPLEX, page="activations.hard")
 def relu6(input: Tensor, inplace: bool = False) -> Any:
-    """a = z, kept between 0 and 6, of each element z of the input.
+    """Clamp each element of the input to [0, 6].
 
     Example:
         >>> nn.functional.relu6(z)
@@ -146,7 +146,7 @@ def relu6(input: Tensor, inplace: bool = False) -> Any:
 
 @_elementwise(F.leaky_relu, aten=_NN.leaky_relu, in_place=_NN.leaky_relu_, page="activations.leaky_relu")
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Any:
-    """a = z where z > 0, else `negative_slope` z, of each element z of the input.
+    """Compute a = z where z > 0, else `negative_slope` z, for each element z of the input.
 
     Example:
         >>> nn.functional.leaky_relu(z)
@@ -155,13 +155,13 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     if not inplace or not isinstance(negative_slope, int | float):
         return _applied(LeakyReLUFunction, input, negative_slope)
     if not negative_slope >= 0:
-        return NotImplemented  # torch's error: the output does not say on which side of 0 the input was
+        return NotImplemented  # PyTorch raises: the output does not tell the sign of the input
     return LeakyReLUFunction.apply_in_place(input, negative_slope)
 
 
 @_elementwise(F.rrelu, numbers="0.25, 0.25", page="activations.leaky_relu")
 def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False) -> Any:
-    """a = z where z > 0, else z times a number drawn from `lower` to `upper`, their mean out of training.
+    """Compute a = z where z > 0, else z times a slope drawn from [`lower`, `upper`] in training, or their mean in evaluation.
 
     Example:
         >>> nn.functional.rrelu(z, 0.25, 0.25).tolist()
@@ -173,7 +173,7 @@ def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: b
         return leaky_relu(input, (lower + upper) / 2, inplace)
     with torch.no_grad():
         slopes = torch.empty_like(input)
-        _NN.rrelu_with_noise(input, slopes, lower, upper, True)  # drawn as torch draws them; 1 where the input is above 0
+        _NN.rrelu_with_noise(input, slopes, lower, upper, True)  # PyTorch's random slopes; 1 where the input is positive
     a = RReLUFunction.apply(input.clone() if inplace else input, slopes)
     return copy_into(a, input) if inplace else a
 
@@ -187,14 +187,14 @@ def _torch_rrelu(
 
 @functional(torch.prelu, T.prelu, page="activations.prelu")
 def prelu(input: Tensor, weight: Tensor) -> Any:
-    """a = z where z > 0, else `weight` z, with a weight for all channels or for each.
+    """Compute a = z where z > 0, else `weight` z, with one weight for all channels or one per channel.
 
     Shapes:
-        input and result alike, [n, channels, ...] or [n]; weight [channels] or [1].
+        input and output [n, channels, ...] or [n]; weight [channels] or [1].
 
     Raises:
         TypeError: when the input is not a Tensor: `nn.functional.prelu([1.0], torch.rand(1))`.
-        RuntimeError: when there is neither one slope nor one for each channel, or the dtypes differ:
+        RuntimeError: when weight has neither one element nor one per channel, or the dtypes differ:
             `nn.functional.prelu(torch.rand(2, 3), torch.rand(2))`.
 
     Example:
@@ -215,7 +215,7 @@ def prelu(input: Tensor, weight: Tensor) -> Any:
 
 @_elementwise(F.elu, page="activations.leaky_relu")
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Any:
-    """a = z where z > 0, else α (eᶻ − 1), of each element z of the input.
+    """Compute a = z where z > 0, else α (eᶻ − 1), for each element z of the input.
 
     Example:
         >>> nn.functional.elu(z)
@@ -231,7 +231,7 @@ def _scaled_elu(input: Tensor, alpha: float = 1, scale: float = 1, input_scale: 
 
 @_elementwise(F.selu, torch.selu, in_place=torch.selu_, page="activations.leaky_relu")
 def selu(input: Tensor, inplace: bool = False) -> Any:
-    """a = λ z where z > 0, else λ α (eᶻ − 1), of each element z of the input; λ = 1.0507 and α = 1.6733.
+    """Compute a = λ z where z > 0, else λ α (eᶻ − 1), for each element z of the input; λ = 1.0507 and α = 1.6733.
 
     Example:
         >>> nn.functional.selu(z)
@@ -242,7 +242,7 @@ def selu(input: Tensor, inplace: bool = False) -> Any:
 
 @_elementwise(F.celu, torch.celu, in_place=torch.celu_, page="activations.leaky_relu")
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Any:
-    """a = max(z, 0) + min(α (e^(z/α) − 1), 0) of each element z of the input.
+    """Compute a = max(z, 0) + min(α (e^(z/α) − 1), 0) for each element z of the input.
 
     Raises:
         RuntimeError: when α is 0: `nn.functional.celu(torch.rand(3), alpha=0.0)`.
@@ -258,7 +258,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Any:
 
 @_elementwise(F.gelu, in_place=_NN.gelu_, page="activations.gelu")
 def gelu(input: Tensor, *, approximate: str = "none") -> Any:
-    """a = z Φ(z) of each element z of the input, with Φ the normal distribution.
+    """Compute a = z Φ(z) for each element z of the input, with Φ the CDF of the standard normal distribution.
 
     Raises:
         RuntimeError: when `approximate` is neither 'none' nor 'tanh': `nn.functional.gelu(torch.rand(3), approximate='sinh')`.
@@ -272,7 +272,7 @@ def gelu(input: Tensor, *, approximate: str = "none") -> Any:
 
 @_elementwise(F.silu, aten=_NN.silu, in_place=_NN.silu_, page="activations.silu")
 def silu(input: Tensor, inplace: bool = False) -> Any:
-    """a = z σ(z) of each element z of the input.
+    """Compute a = z σ(z) for each element z of the input.
 
     Example:
         >>> nn.functional.silu(z)
@@ -283,7 +283,7 @@ def silu(input: Tensor, inplace: bool = False) -> Any:
 
 @_elementwise(F.mish, aten=_NN.mish, in_place=_NN.mish_, page="activations.silu")
 def mish(input: Tensor, inplace: bool = False) -> Any:
-    """a = z tanh(softplus(z)) of each element z of the input.
+    """Compute a = z tanh(softplus(z)) for each element z of the input.
 
     Example:
         >>> nn.functional.mish(z)
@@ -294,7 +294,7 @@ def mish(input: Tensor, inplace: bool = False) -> Any:
 
 @_elementwise(F.hardtanh, aten=_NN.hardtanh, in_place=_NN.hardtanh_, refuses=_COMPLEX, page="activations.hard")
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
-    """a = z, kept between `min_val` and `max_val`, of each element z of the input.
+    """Clamp each element of the input to [`min_val`, `max_val`].
 
     Example:
         >>> nn.functional.hardtanh(z)
@@ -302,7 +302,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     """
     if min_val > max_val:
         return NotImplemented
-    if not inplace or torch.compiler.is_dynamo_compiling():  # which cannot trace `item`
+    if not inplace or torch.compiler.is_dynamo_compiling():  # Dynamo cannot trace `item`
         return _applied(HardtanhFunction, input, min_val, max_val, inplace=inplace)
     bounds = (torch.tensor(bound, dtype=input.dtype, device="cpu").item() for bound in (min_val, max_val))
     return HardtanhInPlaceFunction.apply_in_place(input, *bounds)
@@ -310,7 +310,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
 
 @_elementwise(F.hardsigmoid, aten=_NN.hardsigmoid, in_place=_NN.hardsigmoid_, page="activations.hard")
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Any:
-    """a = z/6 + 1/2, kept between 0 and 1, of each element z of the input.
+    """Compute a = z/6 + 1/2, clamped to [0, 1], for each element z of the input.
 
     Example:
         >>> nn.functional.hardsigmoid(z)
@@ -321,7 +321,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Any:
 
 @_elementwise(F.hardswish, aten=_NN.hardswish, in_place=_NN.hardswish_, page="activations.hard")
 def hardswish(input: Tensor, inplace: bool = False) -> Any:
-    """a = z hardsigmoid(z) of each element z of the input.
+    """Compute a = z hardsigmoid(z) for each element z of the input.
 
     Example:
         >>> nn.functional.hardswish(z)
@@ -332,7 +332,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Any:
 
 @_elementwise(F.softplus, page="activations.softplus")
 def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Any:
-    """a = log(1 + e^(β z)) / β of each element z of the input, and z where β z is above `threshold`.
+    """Compute a = log(1 + e^(β z)) / β for each element z of the input, or a = z where β z is above `threshold`.
 
     Example:
         >>> nn.functional.softplus(z)
@@ -343,7 +343,7 @@ def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Any:
 
 @_elementwise(F.logsigmoid, page="activations.softplus")
 def logsigmoid(input: Tensor) -> Any:
-    """a = log σ(z) of each element z of the input.
+    """Compute a = log σ(z) for each element z of the input.
 
     Example:
         >>> z = torch.tensor([-2.0, 0.5, 3.0], requires_grad=True)
@@ -355,7 +355,7 @@ def logsigmoid(input: Tensor) -> Any:
 
 @_elementwise(F.softsign, refuses=_BOOLEAN, page="activations.softsign")
 def softsign(input: Tensor) -> Any:
-    """a = z / (1 + |z|) of each element z of the input.
+    """Compute a = z / (1 + |z|) for each element z of the input.
 
     Example:
         >>> nn.functional.softsign(z)
@@ -366,7 +366,7 @@ def softsign(input: Tensor) -> Any:
 
 @_elementwise(F.tanhshrink, refuses=_BOOLEAN, page="activations.tanh")
 def tanhshrink(input: Tensor) -> Any:
-    """a = z − tanh z of each element z of the input.
+    """Compute a = z − tanh z for each element z of the input.
 
     Example:
         >>> nn.functional.tanhshrink(z)
@@ -377,7 +377,7 @@ def tanhshrink(input: Tensor) -> Any:
 
 @_elementwise(F.hardshrink, torch.hardshrink, T.hardshrink, page="activations.shrink")
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Any:
-    """a = z where |z| > λ, else 0, of each element z of the input.
+    """Compute a = z where |z| > λ, else 0, for each element z of the input.
 
     Example:
         >>> nn.functional.hardshrink(z)
@@ -385,15 +385,15 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Any:
     """
     if not isinstance(lambd, int | float):
         return NotImplemented
-    return HardshrinkFunction.apply(input, lambd) if lambd >= 0 else LeakyReLUFunction.apply(input, 1)  # leaves nothing out
+    return HardshrinkFunction.apply(input, lambd) if lambd >= 0 else LeakyReLUFunction.apply(input, 1)  # the identity
 
 
 @_elementwise(F.softshrink, page="activations.shrink")
 def softshrink(input: Tensor, lambd: float = 0.5) -> Any:
-    """a = z − λ sign(z) where |z| > λ, else 0, of each element z of the input.
+    """Compute a = z − λ sign(z) where |z| > λ, else 0, for each element z of the input.
 
     Raises:
-        RuntimeError: when λ is below 0: `nn.functional.softshrink(torch.rand(3), -1.0)`.
+        RuntimeError: when λ is negative: `nn.functional.softshrink(torch.rand(3), -1.0)`.
 
     Example:
         >>> nn.functional.softshrink(z)
@@ -411,7 +411,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Any:
     page="activations.shrink",
 )
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Any:
-    """a = z where z > `threshold`, else `value`, of each element z of the input.
+    """Compute a = z where z > `threshold`, else `value`, for each element z of the input.
 
     Example:
         >>> nn.functional.threshold(z, 1.0, 0.0)
@@ -422,16 +422,16 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
 @functional(F.glu, _NN.glu, page="activations.glu")
 def glu(input: Tensor, dim: int = -1) -> Any:
-    """a σ(b), with a and b the two halves of the input along a dimension.
+    """Compute a σ(b), where a and b are the two halves of the input along `dim`.
 
     Shapes:
-        input [..., 2 n, ...] to [..., n, ...].
+        input [..., 2 n, ...]; output [..., n, ...].
 
     Raises:
         AttributeError: when the input is not a Tensor: `nn.functional.glu([1.0])`.
-        NotImplementedError: when it holds integers: `nn.functional.glu(torch.tensor([1, 2]))`.
-        RuntimeError: when the dimension has no halves, its length being odd: `nn.functional.glu(torch.rand(3))`.
-        IndexError: when there is no such dimension: `nn.functional.glu(torch.rand(2), dim=1)`.
+        NotImplementedError: when the input has an integer dtype: `nn.functional.glu(torch.tensor([1, 2]))`.
+        RuntimeError: when the size of `dim` is odd: `nn.functional.glu(torch.rand(3))`.
+        IndexError: when `dim` is out of range: `nn.functional.glu(torch.rand(2), dim=1)`.
 
     Example:
         >>> z = torch.tensor([1.0, 2.0, 0.0, 0.0], requires_grad=True)
@@ -442,17 +442,17 @@ def glu(input: Tensor, dim: int = -1) -> Any:
     return GLUFunction.apply(input, dim) if -n <= dim < n and input.shape[dim] % 2 == 0 else NotImplemented
 
 
-# Along a dimension.
+# Activations along a dimension.
 
 _ALONG_A_DIMENSION = """{summary}
 
 Shapes:
-    input and result alike, of any shape that has the dimension.
+    input of any shape; output of the same shape.
 
 Raises:
     {error}: when the input is not a Tensor: `nn.functional.{name}([1.0], dim=0)`.
-    NotImplementedError: when it holds integers: `nn.functional.{name}(torch.tensor([1]), dim=0)`.
-    IndexError: when there is no such dimension: `nn.functional.{name}(torch.rand(3), dim=1)`.
+    NotImplementedError: when the input has an integer dtype: `nn.functional.{name}(torch.tensor([1]), dim=0)`.
+    IndexError: when `dim` is out of range: `nn.functional.{name}(torch.rand(3), dim=1)`.
 
 Example:
     >>> z = torch.tensor([-2.0, 0.5, 1.0], requires_grad=True)
@@ -462,7 +462,7 @@ Example:
 
 
 def _along(name: str, Function: Any, summary: str, result: str, of: Callable[[Tensor], Any] | None = None) -> None:
-    """Make a function of `nn.functional` along a dimension, which PyTorch guesses where none is given."""
+    """Export a function of `nn.functional` along a dimension; if `dim` is None, PyTorch chooses it."""
 
     def call(input: Tensor, dim: Any = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Any:
         dim = _functional._get_softmax_dim(name, input.dim(), _stacklevel) if dim is None else dim
@@ -481,19 +481,19 @@ def _applied_along(Function: Any, x: Tensor, dim: Any, dtype: Any) -> Any:
 _along(
     "softmax",
     SoftmaxFunction,
-    "a_i = e^(z_i) / Σ_k e^(z_k), along a dimension.",
+    "Compute a_i = e^(z_i) / Σ_k e^(z_k) along a dimension.",
     "0.0301, 0.3662, 0.6037], grad_fn=<Softmax",
 )
 _along(
     "log_softmax",
     LogSoftmaxFunction,
-    "a_i = z_i − log Σ_k e^(z_k), along a dimension.",
+    "Compute a_i = z_i − log Σ_k e^(z_k) along a dimension.",
     "-3.5046, -1.0046, -0.5046], grad_fn=<LogSoftmax",
 )
 _along(
     "softmin",
     SoftmaxFunction,
-    "a = softmax(−z), along a dimension.",
+    "Compute a = softmax(−z) along a dimension.",
     "0.8835, 0.0725, 0.0440], grad_fn=<Softmax",
     of=neg,
 )

@@ -1,4 +1,4 @@
-"""Three inputs in one operation."""
+"""Operators with three inputs: addcmul, addcdiv and lerp."""
 
 from __future__ import annotations
 

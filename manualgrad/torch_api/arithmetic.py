@@ -1,4 +1,4 @@
-"""Arithmetic, sums and joins."""
+"""Arithmetic, sums, means, cat and stack."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
 
 @answers(T.__rtruediv__)
 def rdiv(input: Any, other: Any) -> Any:
-    """other / input, in torch's two steps."""
+    """Compute other / input in PyTorch's two steps, a reciprocal and a product."""
     return mul(reciprocal(input), other)
 
 
@@ -79,12 +79,12 @@ def rpow(input: Any, other: Any) -> Any:
 def elementwise(
     Function: Any, *names: str, keeps_input: bool = True, takes_complex: bool = True, special: Any = ()
 ) -> Callable[..., Any]:
-    """Make the call of a function of each element: of these names in torch and Tensor, and in place where they have it.
+    """Make the call of an elementwise function, and register it under these names of torch and Tensor, also in place.
 
     Args:
         keeps_input: whether the derivative needs the input, as in `answers`.
-        takes_complex: whether it is defined for complex numbers.
-        special: other names of it, functions or methods.
+        takes_complex: whether the function supports complex inputs.
+        special: further functions or methods that the call answers.
     """
 
     def call(input: Tensor) -> Any:
@@ -126,7 +126,7 @@ def _reduced(Function: Any, x: Tensor, dim: Any, keepdim: bool, dtype: torch.dty
 
 
 def dims_of(x: Tensor, dim: Any) -> tuple[int, ...] | None:
-    """Return dimensions counted from 0, all of them for None; None where they are invalid."""
+    """Return the dimensions as non-negative numbers, all of them for a `dim` of None; return None if `dim` is invalid."""
     if dim is not None and not isinstance(dim, int | Sequence):
         return None
     n = x.dim()
@@ -138,7 +138,7 @@ def dims_of(x: Tensor, dim: Any) -> tuple[int, ...] | None:
 
 
 def dim_of(x: Tensor, dim: Any) -> int | None:
-    """Return a dimension counted from 0; None where it is invalid."""
+    """Return the dimension as a non-negative number; return None if `dim` is invalid."""
     dims = dims_of(x, dim) if isinstance(dim, int) else None
     return None if dims is None else dims[0] if dims else 0
 

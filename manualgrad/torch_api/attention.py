@@ -21,7 +21,7 @@ from manualgrad.torch_api.linear import matmul
 from manualgrad.torch_api.movement import expand
 from manualgrad.torch_api.piecewise import masked_fill
 
-_MATH = 0  # of torch.nn.attention.SDPBackend
+_MATH = 0  # torch.nn.attention.SDPBackend.MATH
 
 
 @functional(F.scaled_dot_product_attention, torch._C._nn.scaled_dot_product_attention, page="attention")
@@ -36,15 +36,17 @@ def scaled_dot_product_attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Any:
-    """softmax(q kᵀ · scale + mask) v, with scale = 1 / √e by default; in any order, and in forward mode too.
+    """Compute softmax(q kᵀ · scale + mask) v, with scale = 1 / √e by default.
+
+    Derivatives of any order and forward mode are supported.
 
     Shapes:
-        query [..., l, e]; key [..., s, e]; value [..., s, v]; attn_mask as [..., l, s]; result [..., l, v].
+        query [..., l, e]; key [..., s, e]; value [..., s, v]; attn_mask broadcast to [..., l, s]; output [..., l, v].
 
     Raises:
-        RuntimeError: when query and key do not fit:
+        RuntimeError: when the last dimensions of query and key differ:
             `nn.functional.scaled_dot_product_attention(torch.rand(2, 3), torch.rand(2, 4), torch.rand(2, 4))`.
-        RuntimeError: when one of them is a vector: `nn.functional.scaled_dot_product_attention(*3 * [torch.rand(2)])`.
+        RuntimeError: when an input is 1-D: `nn.functional.scaled_dot_product_attention(*3 * [torch.rand(2)])`.
 
     Example:
         >>> q, k, v = torch.rand(3, 8, 12, 197, 64)
@@ -65,13 +67,13 @@ def scaled_dot_product_attention(
 
 
 def _as_torch_saves_them(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *others: Any) -> tuple[Any, ...]:
-    """Copies of those that torch does not save, which may therefore be changed before the backward.
+    """Copy the inputs that PyTorch does not save, so that they may be modified before the backward.
 
-    Where it computes Q Kᵀ, it saves multiples of Q and K in their place, and P in that of the mask; elsewhere, numbers that it
-    makes of truth values.
+    PyTorch's math backend saves scaled copies of Q and K, and P instead of the mask. Its other backends convert a boolean mask
+    to numbers and save those.
     """
     is_causal, scale = others
-    if torch.compiler.is_dynamo_compiling() or transforms_are_active():  # vmap has no rule for the question below
+    if torch.compiler.is_dynamo_compiling() or transforms_are_active():  # vmap does not support _fused_sdp_choice
         return q, k, v, mask
     if torch._fused_sdp_choice(q, k, v, mask, 0.0, is_causal, scale=scale) == _MATH:
         batch = torch.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
@@ -90,14 +92,14 @@ def _belong_together(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, is_ca
 
 
 def _are_of_a_dtype(*tensors: Tensor) -> bool:
-    """Real numbers of one dtype, or of any that autocast makes one of."""
+    """Return whether the tensors are floating-point and have the same dtype, or get the same one from autocast."""
     dtypes = {t.dtype for t in tensors}
     lowered = autocast_is_on_for(tensors[0]) and torch.float64 not in dtypes
     return (len(dtypes) == 1 or lowered) and all(t.is_floating_point() for t in tensors)
 
 
 def _repeated(t: Tensor, times: int) -> Tensor:
-    """Each head that many times in a row."""
+    """Repeat each head this many times in a row."""
     if times == 1:
         return t
     wide: Tensor = expand(t.unsqueeze(-3), (*t.shape[:-2], times, *t.shape[-2:]))
@@ -105,8 +107,8 @@ def _repeated(t: Tensor, times: int) -> Tensor:
 
 
 def _dropped(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, p: float, is_causal: bool, c: float) -> Any:
-    """With some of the weights P left out, drawn as torch draws them where it keeps P."""
-    root = math.sqrt(abs(c))  # of both, as torch multiplies, so that neither is saved itself
+    """Compute attention with dropout of the weights P, drawn as PyTorch's math backend draws it."""
+    root = math.sqrt(abs(c))  # scales q and k, as in PyTorch, so that neither is saved itself
     S = matmul(mul(q, math.copysign(root, c)), mul(k, root).mT)
     if is_causal:
         mask = torch.ones(S.shape[-2:], dtype=torch.bool, device=S.device).tril()

@@ -1,4 +1,4 @@
-"""Apply torch.autocast to a call as a whole, where its rule differs from those of the Functions inside."""
+"""Apply torch.autocast to a whole call whose autocast rule differs from those of the Functions inside."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def autocast_is_on_for(x: Tensor) -> bool:
 
 
 def cast(policy: Any, tensors: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Under autocast, the tensors as a Function of this policy would have them (`Function.autocast`)."""
+    """Cast the tensors under autocast, as a Function with this policy does (`Function.autocast`)."""
     device_type = _device_type(tensors)
     return _cast(tensors, policy, device_type) if autocast_is_on() and _autocast_is_on_for(device_type) else tensors
 
 
 def cast_as(policy: dict[str, Any], tensors: tuple[Any, ...], call: Callable[..., Any]) -> Any:
-    """`call(*tensors)`; on the devices of the policy with the tensors cast, and then without autocast.
+    """Return `call(*tensors)`; under autocast on a device of the policy, cast the tensors and turn autocast off for the call.
 
-    A device's None casts none.
+    A device's policy of None casts nothing.
     """
     device_type = _device_type(tensors)
     if not autocast_is_on() or device_type not in policy:
@@ -39,12 +39,12 @@ def cast_as(policy: dict[str, Any], tensors: tuple[Any, ...], call: Callable[...
 
 
 def in_float32_on_the_cpu(x: Tensor, call: Callable[..., Any]) -> Any:
-    """`call(x)`, for what torch.autocast computes in float32 on the CPU alone (aten/src/ATen/autocast_mode.cpp)."""
+    """Return `call(x)`, for operators that torch.autocast runs in float32 on the CPU only (aten/src/ATen/autocast_mode.cpp)."""
     return cast_as({"cpu": "float32"}, (x,), call) if autocast_is_on() else call(x)
 
 
 def in_its_dtype(Function: Any, x: Tensor, dtype: torch.dtype | None, *others: Any) -> Any:
-    """`Function.apply(x, ...)` in this dtype, where one is asked for: autocast leaves that to the caller."""
+    """Return `Function.apply(x, ...)`, in `dtype` if it is not None: autocast does not override the caller's dtype."""
     if dtype is None:
         return Function.apply(x, *others)
     if not autocast_is_on_for(x):

@@ -1,7 +1,7 @@
-"""The catalogue: PyTorch's names for what is differentiated by hand, each with the call that answers it.
+"""The catalogue: the registry of PyTorch's functions, methods and operators, each with its hand-differentiated call.
 
-A call is a Python function with PyTorch's signature that applies Functions; `@answers` enters it under PyTorch's names. It
-returns NotImplemented where it has no derivative for its arguments: PyTorch then answers, or says what is wrong with them.
+A call is a Python function with PyTorch's signature that applies Functions; `@answers` registers it. If it does not support
+its arguments, it returns NotImplemented, and PyTorch's function runs or raises instead.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ __all__ = [
 _Call = TypeVar("_Call", bound=Callable[..., Any])
 
 CATALOGUE: dict[Any, Callable[..., Any]] = {}
-"""PyTorch's function, method or operator to the call that answers it."""
+"""Maps PyTorch's function, method or operator to its call."""
 
 SIGNATURES: dict[Any, tuple[Signature, ...]] = {}
-"""PyTorch's signatures of each, to which a call is bound that ours does not take as it stands."""
+"""Maps PyTorch's function to its signatures, for calls that do not match the hand-written one's."""
 
 METHODS_IN_PYTHON: dict[str, Callable[..., Any]] = {}
 """Methods of Tensor that PyTorch writes in Python, by name: Dynamo does not find them in a dict by their identity."""
 
 HAS_OWN_ERRORS: dict[Callable[..., Any], Callable[..., str | None]] = {}
-"""Calls whose errors name the argument, each with the function that says what is wrong."""
+"""Maps a call whose errors name the argument to the function that describes what is wrong."""
 
 _OWN_OBJECTS = (FunctionCtx, types.ModuleType)
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
@@ -55,13 +55,13 @@ CALL_ERRORS = (RuntimeError, TypeError, AttributeError, ValueError, IndexError)
 def answers(
     *names: Any, in_place: Any = (), keeps_input: bool = True, explain: Callable[..., str | None] | None = None
 ) -> Callable[[_Call], _Call]:
-    """Decorate a call: enter it in the catalogue.
+    """Decorate a call: register it in the catalogue.
 
     Args:
-        names: PyTorch's functions that it answers.
-        in_place: PyTorch's in-place forms of them, one or several.
-        keeps_input: whether the derivative may need the input; an in-place form then works on a copy of it.
-        explain: what is wrong with the arguments that it names as parameters, in a sentence; see errors.py.
+        names: PyTorch's functions that the call answers.
+        in_place: PyTorch's in-place variants of them, one or several.
+        keeps_input: whether the derivative may need the input; the in-place variants then work on a copy of it.
+        explain: describes what is wrong with the arguments that it takes as parameters; see errors.py.
     """
 
     def enter(call: _Call) -> _Call:
@@ -82,7 +82,7 @@ def answers(
 
 
 def _in_place(call: Callable[..., Any], keeps_input: bool) -> Callable[..., Any]:
-    """Make the in-place form: copy the result into the input, so that versions and views are those of PyTorch's operator."""
+    """Make the in-place variant: copy the result into the input, so that versions and views are as in PyTorch."""
 
     @functools.wraps(call)
     def changed(input: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -95,12 +95,12 @@ def _in_place(call: Callable[..., Any], keeps_input: bool) -> Callable[..., Any]
 
 
 def _can_cast(dtype: torch.dtype, to: torch.dtype) -> bool:
-    """torch.can_cast, which Dynamo cannot trace, for dtypes that are differentiated."""
+    """Return torch.can_cast, which Dynamo cannot trace, for differentiable dtypes."""
     return to.is_complex or (to.is_floating_point and not dtype.is_complex)
 
 
 def aten_signature(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a call the signature of the operator in torch._C._nn, which has no `inplace`."""
+    """Give a call the signature of the operator in torch._C._nn, which does not have `inplace`."""
 
     @functools.wraps(call)
     def without_inplace(input: Tensor, *numbers: Any, **named: Any) -> Any:
@@ -110,10 +110,10 @@ def aten_signature(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def answered(call: Callable[..., Any], torchs: Any, args: Any, kwargs: Any) -> Any:
-    """Return what the call answers for PyTorch's function, if need be in the call's names; NotImplemented where PyTorch has to.
+    """Return the call's answer for PyTorch's function, rebound to the call's signature if necessary, or NotImplemented.
 
     Raises:
-        Exception: the call's own error, where it is one of `HAS_OWN_ERRORS`.
+        Exception: the call's own error, if the call is in `HAS_OWN_ERRORS`.
     """
     error = None
     try:
@@ -133,20 +133,20 @@ def answered(call: Callable[..., Any], torchs: Any, args: Any, kwargs: Any) -> A
 
 
 def is_not_about_the_call(error: Exception) -> bool:
-    """Return whether an error must not make PyTorch answer: out of memory, or a name misspelled in a Function's own methods."""
+    """Return whether an error must not fall back to PyTorch: out of memory, or a misspelled name in a Function's methods."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
     return isinstance(error, AttributeError) and not _dynamo_is_tracing() and isinstance(error.obj, _OWN_OBJECTS)
 
 
 def explained(error: Exception, call: Callable[..., Any], args: Any, kwargs: Any) -> Exception:
-    """Return the error, or where the problem is known, an error of the same type that states it."""
+    """Return the error, or an error of the same type that describes the problem if it is known."""
     explain = HAS_OWN_ERRORS.get(call)
     if explain is None or isinstance(error, torch.OutOfMemoryError):
         return error
     try:
         bound = inspect.signature(call).bind(*args, **kwargs)
-    except TypeError:  # of which Python's own error says enough
+    except TypeError:  # Python's own error is clear enough
         return error
     bound.apply_defaults()
     problem = explain(**{name: bound.arguments[name] for name in inspect.signature(explain).parameters})

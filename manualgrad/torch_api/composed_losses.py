@@ -1,4 +1,4 @@
-"""Losses that torch composes in C++, here of functions that are differentiated by hand, with its operators' signatures."""
+"""Losses that PyTorch composes in C++, composed here of hand-differentiated functions, with PyTorch's signatures."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from manualgrad.torch_api.vector_norm import pairwise_distance
 
 _NN: Any = torch._C._nn
 
-_EPSILON = 1e-12  # of the squares of lengths
+_EPSILON = 1e-12  # added to squared norms
 
 
 def _as_of_losses(*tensors: Tensor) -> tuple[Any, ...]:
-    """In float32 under autocast, as PyTorch has the losses."""
+    """Cast the tensors to float32 under autocast, as PyTorch does for losses."""
     return cast("float32", tensors)
 
 
 def _in_float32(loss: Callable[..., Any]) -> Callable[..., Any]:
-    """What is composed of several steps is in half precision computed in float32, and rounded once."""
+    """Decorate a loss of several steps: compute half-precision inputs in float32, and round once at the end."""
 
     @functools.wraps(loss)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -50,7 +50,7 @@ def _in_float32(loss: Callable[..., Any]) -> Callable[..., Any]:
 @_in_float32
 @answers(torch.poisson_nll_loss)
 def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool, full: bool, eps: float, reduction: int) -> Any:
-    """e^a − y a, a the logarithm of the expected count, or a − y log(a + eps) of the count; `full` with Stirling's log y!."""
+    """Compute e^a − y a if a is the log of the expected count, else a − y log(a + eps); `full` adds Stirling's log y!."""
     a, y = _as_of_losses(input, target)
     loss = sub(exp(a), mul(y, a)) if log_input else sub(a, mul(y, log(add(a, eps))))
     if full:
@@ -62,7 +62,7 @@ def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool, full: bool,
 @_in_float32
 @answers(torch.hinge_embedding_loss)
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: int = 1) -> Any:
-    """A distance a where y = 1; what a lacks to the margin where y = −1."""
+    """Compute a where y = 1, and max(margin − a, 0) where y = −1, for distances a."""
     a, y = _as_of_losses(input, target)
     far = where(y != 1, clamp_min(sub(margin, a), 0), 0)
     return reduced(add(far, where(y != -1, a, 0)), reduction)
@@ -71,7 +71,7 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, red
 @_in_float32
 @answers(torch.margin_ranking_loss)
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 1) -> Any:
-    """What y (a − b) lacks to the margin."""
+    """Compute max(margin − y (a − b), 0)."""
     if not input1.dim() == input2.dim() == target.dim():
         return NotImplemented
     a, b, y = _as_of_losses(input1, input2, target)
@@ -90,7 +90,7 @@ def triplet_margin_loss(
     swap: bool = False,
     reduction: int = 1,
 ) -> Any:
-    """What the anchor is nearer to the positive example than to the negative one lacks to the margin."""
+    """Compute max(|anchor − positive| − |anchor − negative| + margin, 0), with |x| the p-norm."""
     if margin <= 0 or not anchor.dim() == positive.dim() == negative.dim() or not anchor.dim():
         return NotImplemented
     a, b, c = _as_of_losses(anchor, positive, negative)
@@ -103,7 +103,7 @@ def triplet_margin_loss(
 @_in_float32
 @answers(torch.cosine_embedding_loss)
 def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 1) -> Any:
-    """1 − cos of the angle between a and b where y = 1; what cos has above the margin where y = −1."""
+    """Compute 1 − cos(a, b) where y = 1, and max(cos(a, b) − margin, 0) where y = −1."""
     dim = target.dim()
     if dim > 1 or not input1.dim() == input2.dim() == dim + 1:
         return NotImplemented
@@ -117,7 +117,7 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
 @_in_float32
 @answers(_NN.soft_margin_loss)
 def soft_margin_loss(input: Tensor, target: Tensor, reduction: int = 1) -> Any:
-    """log(1 + e^(−y a)) = −log σ(y a)."""
+    """Compute log(1 + e^(−y a)) = −log σ(y a)."""
     if input.shape != target.shape or not input.is_floating_point():
         return NotImplemented
     a, y = _as_of_losses(input, target if target.is_floating_point() else target.to(input.dtype))

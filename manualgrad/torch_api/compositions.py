@@ -1,4 +1,4 @@
-"""Functions that PyTorch composes in C++, composed here of calls that are differentiated by hand."""
+"""Functions that PyTorch composes in C++, composed here of hand-differentiated calls."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from manualgrad.torch_api.statistics import std, var
 
 T = Tensor
 
-# Joined.
+# Concatenation.
 
 
 def _joined(at_least: Callable[..., Any], dim: Callable[[Tensor], int]) -> Callable[..., Any]:
-    """cat of tensors that first have this many dimensions."""
+    """Make a call that reshapes each tensor with `at_least` and concatenates them."""
 
     def stack(tensors: Sequence[Tensor]) -> Any:
         if not isinstance(tensors, list | tuple) or not tensors:
@@ -43,7 +43,7 @@ column_stack = answers(torch.column_stack)(_joined(lambda t: t.reshape(t.numel()
 
 @answers(torch.block_diag)
 def block_diag(*tensors: Any) -> Any:
-    """Matrices along the diagonal: rows of each, with zeros before and behind."""
+    """Arrange matrices along the diagonal: pad the rows of each with zeros on both sides, and concatenate them."""
     if not tensors or not all(isinstance(t, Tensor) and t.dim() <= 2 for t in tensors):
         return NotImplemented
     blocks = [torch.atleast_2d(t) for t in tensors]
@@ -77,7 +77,7 @@ def _with_the_mean(spread: Any, x: Tensor, dim: Any, unbiased: Any, keepdim: boo
 
 @answers(torch.diff, T.diff)
 def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
-    """x[i + 1] − x[i], n times."""
+    """Compute x[i + 1] − x[i], n times."""
     dims = dims_of(input, dim)
     if not input.dim() or not isinstance(dim, int) or not dims or n < 0:
         return NotImplemented
@@ -101,7 +101,7 @@ def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1
 
 
 def _areas(y: Tensor, x: Any, dx: Any, dim: Any) -> Any:
-    """Of the trapezoids between neighbours, at the places x, or dx apart."""
+    """Compute the areas of the trapezoids between neighbours, at the points x or with spacing dx."""
     if not isinstance(dx, int | float) or not isinstance(dim, int) or not dims_of(y, dim) or not y.shape[dim]:
         return NotImplemented
     sums = add(_but_the_last(y, dim), _but_the_first(y, dim))
@@ -124,7 +124,7 @@ def _but_the_last(x: Tensor, dim: int) -> Tensor:
 
 @answers(torch.kron, T.kron)
 def kron(input: Tensor, other: Tensor) -> Any:
-    """a[i] b[j] at the place i n + j of each dimension, where b has n."""
+    """Compute a[i] b[j] at index i n + j of each dimension, where b has size n."""
     n = max(input.dim(), other.dim())
     a, b = ([1] * (n - t.dim()) + list(t.shape) for t in (input, other))
     apart = mul(input.reshape([s for m in a for s in (m, 1)]), other.reshape([s for m in b for s in (1, m)]))
@@ -133,7 +133,7 @@ def kron(input: Tensor, other: Tensor) -> Any:
 
 @answers(torch.cov, T.cov)
 def cov(input: Tensor, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Any:
-    """The mean product of the rows' distances from their means, over n − correction."""
+    """Compute the covariance of the rows: sum the products of their deviations from the mean, divided by n − correction."""
     if fweights is not None or aweights is not None or input.dim() > 2 or input.numel() < 2:
         return NotImplemented
     x = input.reshape(1, -1) if input.dim() < 2 else input
@@ -152,7 +152,7 @@ def vdot(input: Tensor, other: Tensor) -> Any:
 
 @answers(torch.linalg.vecdot)
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Any:
-    """Products of rows with columns, as in torch: under autocast, in the dtype of a product."""
+    """Multiply rows by columns as matrices, as PyTorch does, so that autocast treats it as a matmul."""
     if not isinstance(dim, int) or x.dtype != y.dtype:
         return NotImplemented
     x, y = broadcast_tensors(x, y)
@@ -179,18 +179,18 @@ def rad2deg(input: Tensor) -> Any:
 
 @answers(T.sum_to_size)
 def sum_to_size(input: Tensor, *size: Any) -> Any:
-    """The sum of what was broadcast to the shape of the input."""
+    """Sum the input over the dimensions along which `size` would be broadcast to its shape."""
     shape = tuple(size[0]) if len(size) == 1 and isinstance(size[0], Sequence) else size
     new = input.dim() - len(shape)
     if new < 0 or any(n not in (1, m) for n, m in zip(shape, input.shape[new:], strict=True)):
         return NotImplemented
     if not shape:
-        return sum(input)  # of a single number, too, as torch does
+        return sum(input)  # also for a 0-d input, as PyTorch does
     dims = [*range(new), *(d + new for d, n in enumerate(shape) if n == 1 != input.shape[d + new])]
     return sum(input, dims, True).reshape(shape) if dims else input
 
 
-# Turned.
+# Flips and rotations.
 
 
 @answers(torch.fliplr, T.fliplr)
@@ -205,7 +205,7 @@ def flipud(input: Tensor) -> Any:
 
 @answers(torch.rot90, T.rot90)
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
-    """By k quarter turns: half of one is a flip of both dimensions, a quarter is a transpose and a flip of one."""
+    """Rotate by k quarter turns: a half turn flips both dimensions, a quarter turn flips one and transposes."""
     if len(dims) != 2 or len(set(dims_of(input, dims) or ())) != 2:
         return NotImplemented
     first, second = dims

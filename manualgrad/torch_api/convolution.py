@@ -1,4 +1,4 @@
-"""Convolutions."""
+"""Convolutions and transposed convolutions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from manualgrad.torch_api.reference import in_dimensions
 
 
 def _convolution(n: int) -> Callable[..., Any]:
-    """In n dimensions."""
+    """Make the call of the convolution in n dimensions."""
 
     def conv(
         input: Tensor,
@@ -50,16 +50,16 @@ def _convolution(n: int) -> Callable[..., Any]:
     return conv
 
 
-_CONVOLUTION = """The kernels `weight`, moved over the <where> of each input channel and added up, plus `bias`.
+_CONVOLUTION = """Slide the kernels `weight` over the <where> of each input channel, sum over the channels, and add `bias`.
 
 Shapes:
-    input [n, in, <sides>], the n may be left out; weight [out, in / groups, *kernel]; bias [out];
-    result [n, out, ...], of each side (side + 2 padding − dilation (kernel − 1) − 1) / stride + 1, rounded down.
+    input [n, in, <sides>] or [in, <sides>]; weight [out, in / groups, *kernel]; bias [out];
+    output [n, out, ...], with each side (side + 2 padding − dilation (kernel − 1) − 1) / stride + 1, rounded down.
 
 Raises:
-    RuntimeError: when the channels do not fit:
+    RuntimeError: when the input's channels do not match those of weight:
         `nn.functional.conv<n>d(torch.rand(2, 4, <8 each>), torch.rand(5, 3, <3 each>))`.
-    RuntimeError: when the kernel is too large:
+    RuntimeError: when the kernel is larger than the padded input:
         `nn.functional.conv<n>d(torch.rand(2, 3, <2 each>), torch.rand(5, 3, <3 each>))`.
     TypeError: when the input is not a Tensor: `nn.functional.conv<n>d([1.0], torch.rand(5, 3, <3 each>))`.
 
@@ -74,7 +74,7 @@ for _n in (1, 2, 3):
 
 
 def _transposed_convolution(n: int) -> Callable[..., Any]:
-    """In n dimensions."""
+    """Make the call of the transposed convolution in n dimensions."""
 
     def conv_transpose(
         input: Tensor,
@@ -99,14 +99,16 @@ def _transposed_convolution(n: int) -> Callable[..., Any]:
     return conv_transpose
 
 
-_TRANSPOSED = """Each number of the input, times the kernels, added up there: the derivative of conv<n>d by its input.
+_TRANSPOSED = """Multiply the kernels `weight` by each element of the input, sum the overlaps, and add `bias`.
+
+Without `bias`, this is the gradient of conv<n>d with respect to its input.
 
 Shapes:
-    input [n, in, <sides>], the n may be left out; weight [in, out / groups, *kernel]; bias [out];
-    result [n, out, ...], of each side (side − 1) stride − 2 padding + dilation (kernel − 1) + output_padding + 1.
+    input [n, in, <sides>] or [in, <sides>]; weight [in, out / groups, *kernel]; bias [out];
+    output [n, out, ...], with each side (side − 1) stride − 2 padding + dilation (kernel − 1) + output_padding + 1.
 
 Raises:
-    RuntimeError: when the channels do not fit:
+    RuntimeError: when the input's channels do not match those of weight:
         `nn.functional.conv_transpose<n>d(torch.rand(2, 4, <8 each>), torch.rand(3, 5, <3 each>))`.
     TypeError: when the input is not a Tensor: `nn.functional.conv_transpose<n>d([1.0], torch.rand(3, 5, <3 each>))`.
 
@@ -121,16 +123,16 @@ for _n in (1, 2, 3):
 
 
 def _is_distributed(t: Tensor) -> bool:
-    """Whether t is a DTensor, or another type with operators of its own.
+    """Return whether t is a DTensor or another type that overrides operators by `__torch_dispatch__`.
 
-    DTensor's convolution takes it that the batch is sharded (torch.distributed.tensor._ops._conv_ops), and is silently wrong
-    in the convolution that the gradient of the kernel is, whose batch are the channels.
+    DTensor's convolution assumes that the batch is sharded (torch.distributed.tensor._ops._conv_ops). The weight gradient is
+    a convolution with the channels as its batch, and there DTensor is silently wrong.
     """
     return type(t) not in (Tensor, Parameter) and type(t).__torch_dispatch__ is not Tensor.__torch_dispatch__
 
 
 def _each(value: Any, n: int) -> tuple[int, ...]:
-    """A number for each of n dimensions, of which torch takes one for all; empty for what is none."""
+    """Return one int per dimension, repeating a single int for all n; return () for an invalid value."""
     values = (value,) if isinstance(value, int) else tuple(value) if isinstance(value, Sequence) else ()
     if not all(isinstance(v, int) for v in values):
         return ()
@@ -138,7 +140,7 @@ def _each(value: Any, n: int) -> tuple[int, ...]:
 
 
 def _one_place_more(x: Tensor, dims: list[int]) -> Tensor:
-    """x with a zero after the last place, where a padding is odd: on that side it is the larger."""
+    """Append a zero along each of these dimensions: an odd total padding is larger on that side."""
     for dim in dims:
         x = cat([x, x.new_zeros([1 if d == dim else size for d, size in enumerate(x.shape)])], dim)
     return x

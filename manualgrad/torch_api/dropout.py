@@ -1,8 +1,8 @@
-"""Dropout: the product of x with random numbers that are 0 or 1/(1 − p), drawn as torch draws them.
+"""Dropout: x is multiplied by a random mask m of the numbers 0 and 1/(1 − p), drawn as PyTorch draws it.
 
     y = x m        ∂C/∂x = m ∂C/∂y        (functions/arithmetic/mul.py)
 
-The same seed gives torch's own numbers on the CPU.
+On the CPU, the same seed gives PyTorch's mask.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from manualgrad.torch_api.reference import in_dimensions
 
 @answers(torch.dropout, in_place=torch.dropout_, keeps_input=False)
 def dropout(input: Tensor, p: float, train: bool) -> Any:
-    """torch.dropout, which F.dropout calls."""
+    """Implement torch.dropout, which F.dropout calls."""
     return _dropped(input, p, train, input.shape)
 
 
 @answers(torch.feature_dropout, in_place=torch.feature_dropout_, keeps_input=False)
 def feature_dropout(input: Tensor, p: float, train: bool) -> Any:
-    """torch.feature_dropout, which F.dropout1d, 2d and 3d call: one number for each example and channel."""
+    """Implement torch.feature_dropout, which F.dropout1d, 2d and 3d call: one random number per example and channel."""
     if input.dim() < 2:
         return NotImplemented
     return _dropped(input, p, train, (*input.shape[:2], *[1] * (input.dim() - 2)))
 
 
 def _in_layers(dropped: Callable[..., Any], dims: tuple[int, ...] | None = None) -> Callable[..., Any]:
-    """torch.nn.functional's form, for inputs with one of these numbers of dimensions; of two, the first has no batch."""
+    """Make the function of torch.nn.functional; `dims` are the supported numbers of dimensions, the last one with a batch."""
 
     def function(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
         if dims is not None and input.dim() not in dims:
-            return NotImplemented  # torch warns, or raises
+            return NotImplemented  # PyTorch warns or raises
         is_a_batch = dims is None or input.dim() == dims[-1]
         y = dropped(input if is_a_batch else input.unsqueeze(0), p, training)
         if y is NotImplemented:
@@ -51,10 +51,10 @@ def _in_layers(dropped: Callable[..., Any], dims: tuple[int, ...] | None = None)
     return function
 
 
-_DOC = """In training each <what> becomes 0 with probability p, and the others are divided by 1 − p.
+_DOC = """Set each <what> to 0 with probability p in training, and divide the others by 1 − p.
 
 Shapes:
-    input and result alike, <shapes>.
+    <shapes>.
 
 Raises:
     ValueError: when p is not between 0 and 1: `nn.functional.<name>(<x>, 1.5)`.
@@ -65,11 +65,16 @@ Example:
     >>> a.unique()  # 1 / (1 − p) = 4
     tensor([0., 4.])
 """
-_EACH: dict[str, tuple[Any, ...]] = {  # the dimensions; what becomes 0, the shapes, an input
-    "dropout": (None, "number", "of any shape", "torch.ones(1000)"),
-    "dropout1d": ((2, 3), "channel", "[n, channels, l] or [channels, l]", "torch.ones(100, 10, 2)"),
-    "dropout2d": ((4,), "channel", "[n, channels, h, w]", "torch.ones(100, 10, 2, 2)"),
-    "dropout3d": ((4, 5), "channel", "[n, channels, d, h, w] or [channels, d, h, w]", "torch.ones(100, 10, 2, 2, 2)"),
+_EACH: dict[str, tuple[Any, ...]] = {  # dims, what is set to 0, shapes, an input
+    "dropout": (None, "element", "input of any shape; output of the same shape", "torch.ones(1000)"),
+    "dropout1d": ((2, 3), "channel", "input and output [n, channels, l] or [channels, l]", "torch.ones(100, 10, 2)"),
+    "dropout2d": ((4,), "channel", "input and output [n, channels, h, w]", "torch.ones(100, 10, 2, 2)"),
+    "dropout3d": (
+        (4, 5),
+        "channel",
+        "input and output [n, channels, d, h, w] or [channels, d, h, w]",
+        "torch.ones(100, 10, 2, 2, 2)",
+    ),
 }
 for _name, (_dims, _what, _shapes, _x) in _EACH.items():
     _call = _in_layers(dropout if _dims is None else feature_dropout, _dims)
@@ -80,11 +85,11 @@ for _name, (_dims, _what, _shapes, _x) in _EACH.items():
 
 def _dropped(x: Tensor, p: float, train: bool, shape: Any) -> Any:
     if not train or p == 0 or not x.numel() or not 0 <= p <= 1:
-        return NotImplemented  # torch returns x itself, or says what is wrong with p
+        return NotImplemented  # PyTorch returns x itself, or raises for an invalid p
     with torch.no_grad():
         m = torch.empty_like(x) if shape == x.shape else x.new_empty(shape)
         if shape == x.shape and (x.device.type != "cpu" or torch.compiler.is_dynamo_compiling()):
-            m, _ = torch.native_dropout(m.fill_(1), p, True)  # which torch.dropout is there, with another order of its numbers
+            m, _ = torch.native_dropout(m.fill_(1), p, True)  # torch.dropout calls it there; its random order differs
         else:
             m = m.bernoulli_(1 - p).div_(1 - p) if p < 1 else m.zero_()
     return MulFunction.apply(x, m)

@@ -1,4 +1,4 @@
-"""Products of tensors whose dimensions are named, or listed: views, sums, and the product of matrices."""
+"""einsum, tensordot, inner and outer, composed of views, sums and matrix products."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from manualgrad.torch_api.linear import dot
 T = Tensor
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 
-_ELLIPSIS = "."  # ".3" names the fourth of the dimensions of "...", counted from the last
+_ELLIPSIS = "."  # ".3" is the fourth dimension of "...", counted from the last
 
 
 @answers(torch.einsum)
 def functional_einsum(*args: Any) -> Any:
-    """Of an equation and operands, or of operands with lists of numbers for their dimensions and, last, for the output's."""
+    """Accept an equation and operands, or operands each with a list of dimension numbers, and optionally the output's list."""
     if len(args) < 2:
         return NotImplemented
     if isinstance(args[0], Tensor):
@@ -46,7 +46,7 @@ def _letter(n: Any) -> str:
 
 
 def _path(equation: str, operands: Sequence[Tensor]) -> list[int] | None:
-    """The order that opt_einsum finds, where it is installed, as in torch.einsum."""
+    """Return the contraction order that opt_einsum finds, as torch.einsum does; None if opt_einsum is not installed."""
     if len(operands) < 3 or _dynamo_is_tracing() or not opt_einsum.enabled or not opt_einsum.is_available():
         return None
     found = opt_einsum.get_opt_einsum().contract_path(equation, *operands, optimize=opt_einsum.strategy)[0]
@@ -58,7 +58,7 @@ def einsum(equation: str, operands: Sequence[Tensor], *, path: Sequence[int] | N
 
 
 def _einsum(equation: str, operands: Sequence[Tensor], path: Sequence[int] | None) -> Any:
-    """Two operands at a time, in the order of the path; what no other one and no output needs is added up at once."""
+    """Contract two operands at a time in the order of the path; first sum over the dimensions that nothing else needs."""
     named = _names(equation, operands)
     if named is None:
         return NotImplemented
@@ -77,7 +77,7 @@ def _einsum(equation: str, operands: Sequence[Tensor], path: Sequence[int] | Non
 
 
 def _names(equation: str, operands: Sequence[Tensor]) -> tuple[list[list[str]], list[str]] | None:
-    """Of each operand's dimensions, and of the output's; None where the equation and the operands do not fit."""
+    """Return the dimension names of each operand and of the output; None if the equation does not match the operands."""
     inputs, arrow, output = equation.replace(" ", "").partition("->")
     subscripts = inputs.split(",")
     if len(subscripts) != len(operands):
@@ -105,7 +105,7 @@ def _names(equation: str, operands: Sequence[Tensor]) -> tuple[list[list[str]], 
 
 
 def _spelled_out(subscript: str, dots: int) -> list[str] | None:
-    """ "a...b" with names for the dimensions that the dots stand for."""
+    """Return the names in a subscript like "a...b", one per dimension of the ellipsis; None if the subscript is invalid."""
     before, ellipsis, behind = subscript.partition("...")
     if dots < 0 or (dots and not ellipsis) or not all(c.isascii() and c.isalpha() for c in before + behind):
         return None
@@ -113,7 +113,7 @@ def _spelled_out(subscript: str, dots: int) -> list[str] | None:
 
 
 def _with_names_once(t: Tensor, names: list[str]) -> tuple[Tensor, list[str]]:
-    """The diagonal of dimensions that bear one name."""
+    """Take the diagonal of dimensions that share a name."""
     for name in set(names) if len(set(names)) < len(names) else ():
         while names.count(name) > 1:
             i = names.index(name)
@@ -124,7 +124,7 @@ def _with_names_once(t: Tensor, names: list[str]) -> tuple[Tensor, list[str]]:
 
 
 def _summed(t: Tensor, names: list[str], kept: set[str]) -> tuple[Tensor, list[str]]:
-    """Over the dimensions that are not kept."""
+    """Sum over the dimensions that are not kept."""
     dims = tuple(d for d, name in enumerate(names) if name not in kept)
     if not dims:
         return t, names
@@ -132,7 +132,7 @@ def _summed(t: Tensor, names: list[str], kept: set[str]) -> tuple[Tensor, list[s
 
 
 def _product(a: Tensor, of_a: list[str], b: Tensor, of_b: list[str], kept: set[str]) -> tuple[Tensor, list[str]]:
-    """A product of matrices, for each place in the dimensions that both have and that are kept; and its dimensions' names."""
+    """Multiply as matrices, batched over the shared dimensions that are kept; return the product and its dimension names."""
     a, of_a = _without_ones(a, of_a, of_b)
     b, of_b = _without_ones(b, of_b, of_a)
     both = [name for name in of_a if name in of_b]
@@ -140,7 +140,7 @@ def _product(a: Tensor, of_a: list[str], b: Tensor, of_b: list[str], kept: set[s
     rows, columns = [n for n in of_a if n not in both], [n for n in of_b if n not in both]
     sizes = dict(zip((*of_b, *of_a), (*b.shape, *a.shape), strict=True))
     names = [*batch, *rows, *columns]
-    if not summed:  # element by element, as torch has it: the rows' and the columns' dimensions broadcast
+    if not summed:  # elementwise, as in PyTorch: the row and column dimensions are broadcast
         a = _permuted(a, [of_a.index(name) for name in (*batch, *rows)])
         b = _permuted(b, [of_b.index(name) for name in (*batch, *columns)])
         a = _shaped(a, [*a.shape, *[1] * len(columns)])
@@ -151,7 +151,7 @@ def _product(a: Tensor, of_a: list[str], b: Tensor, of_b: list[str], kept: set[s
 
 
 def _without_ones(t: Tensor, names: list[str], others: list[str]) -> tuple[Tensor, list[str]]:
-    """Without dimensions of 1 that the other operand has too: broadcasting repeats them."""
+    """Squeeze dimensions of size 1 that the other operand has too: broadcasting expands them."""
     dims = [d for d, name in enumerate(names) if t.shape[d] == 1 and name in others]
     if not dims:
         return t, names
@@ -166,7 +166,7 @@ def _as_matrices(
     return _shaped(_permuted(t, order), [*(sizes[name] for name in batch), *shape])
 
 
-# A view that changes nothing would be one more node to go back through.
+# Skip a view that changes nothing: it would add a node to the graph.
 
 
 def _permuted(t: Tensor, order: list[int]) -> Tensor:
@@ -195,7 +195,7 @@ def tensordot(a: Tensor, b: Tensor, dims_a: Sequence[int], dims_b: Sequence[int]
     policy: dict[str, Any] = {"cuda": "widest"}
     if (
         math.prod(_left_over(a, dims_a)) == math.prod(_left_over(b, dims_b)) == 1
-    ):  # torch adds up products, which it does not cast
+    ):  # PyTorch sums elementwise products, which it does not cast
         policy["cpu"] = None
     return cast_as(policy, (a, b), lambda a, b: _tensordot(a, b, dims_a, dims_b))
 

@@ -1,4 +1,4 @@
-"""The embedding, and bags of it."""
+"""Embeddings and embedding bags."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Any:
-    """The rows of `weight` that the input names; the row `padding_idx` gets no gradient.
+    """Look up the rows of `weight` at the indices in the input; the row `padding_idx` receives no gradient.
 
     Shapes:
-        input [...] of integers; weight [rows, vector]; result [..., vector].
+        input [...] of integers; weight [rows, vector]; output [..., vector].
 
     Raises:
-        IndexError: when an index is not that of a row: `nn.functional.embedding(torch.tensor([5]), torch.rand(3, 2))`.
-        RuntimeError: when the input holds no integers: `nn.functional.embedding(torch.tensor([0.5]), torch.rand(3, 2))`.
+        IndexError: when an index is out of range: `nn.functional.embedding(torch.tensor([5]), torch.rand(3, 2))`.
+        RuntimeError: when the indices are not integers: `nn.functional.embedding(torch.tensor([0.5]), torch.rand(3, 2))`.
         TypeError: when the input is not a Tensor: `nn.functional.embedding([0], torch.rand(3, 2))`.
 
     Example:
@@ -57,7 +57,7 @@ def embedding(
 def torch_embedding(
     weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False
 ) -> Any:
-    """torch.embedding, of which any negative padding is none."""
+    """Implement torch.embedding, where a negative padding_idx means no padding."""
     if weight.dim() != 2 or not _can_look_up(weight, indices, scale_grad_by_freq and sparse):
         return NotImplemented
     return EmbeddingFunction.apply(weight, indices, max(padding_idx, -1), scale_grad_by_freq, sparse)
@@ -68,7 +68,7 @@ def _can_look_up(weight: Tensor, input: Tensor, torch_raises: bool) -> bool:
 
 
 def _renormalize(weight: Tensor, input: Tensor, max_norm: float | None, norm_type: float) -> None:
-    """The rows that are named and too long are shortened, in the table itself."""
+    """Rescale, in place, the looked-up rows of weight whose norm exceeds max_norm."""
     if max_norm is not None:
         with torch.no_grad():
             torch.embedding_renorm_(weight, input.contiguous(), max_norm, norm_type)
@@ -88,15 +88,15 @@ def embedding_bag(
     include_last_offset: bool = False,
     padding_idx: int | None = None,
 ) -> Any:
-    """The sum, mean or largest of the rows of `weight` that each bag of the input names.
+    """Compute the sum, mean or maximum of the rows of `weight` at the indices in each bag.
 
     Shapes:
-        input [bags, n] of integers, or [all] and offsets [bags]; weight [rows, vector]; result [bags, vector].
+        input [bags, n] of integers, or [all] with offsets [bags]; weight [rows, vector]; output [bags, vector].
 
     Raises:
-        RuntimeError: when an index is not that of a row: `nn.functional.embedding_bag(torch.tensor([[5]]), torch.rand(3, 2))`.
-        RuntimeError: when the input holds no integers: `nn.functional.embedding_bag(torch.tensor([[0.5]]), torch.rand(3, 2))`.
-        ValueError: when a 1-D input comes without `offsets`:
+        RuntimeError: when an index is out of range: `nn.functional.embedding_bag(torch.tensor([[5]]), torch.rand(3, 2))`.
+        RuntimeError: when the indices are not integers: `nn.functional.embedding_bag(torch.tensor([[0.5]]), torch.rand(3, 2))`.
+        ValueError: when the input is 1-D and `offsets` is None:
             `nn.functional.embedding_bag(torch.tensor([0]), torch.rand(3, 2))`.
 
     Example:
@@ -135,7 +135,7 @@ def torch_embedding_bag(
     include_last_offset: bool = False,
     padding_idx: int | None = None,
 ) -> Any:
-    """torch.embedding_bag: the result, the bag of each index, the sizes of the bags, and the rows that the largest are from."""
+    """Implement torch.embedding_bag: return the output, the bag of each index, the bag sizes, and the rows of the maxima."""
     if not _is_a_call(
         weight, indices, offsets, scale_grad_by_freq, mode, sparse, per_sample_weights, include_last_offset, padding_idx
     ):
@@ -157,7 +157,7 @@ def _is_a_call(
     has_end: bool,
     padding: int | None,
 ) -> bool:
-    """Whether all of it fits together; what does not, torch explains."""
+    """Return whether the arguments are valid; for invalid ones, PyTorch raises."""
     if (weight.dim(), indices.dim(), offsets.dim()) != (2, 1, 1) or offsets.dtype not in _INTEGERS:
         return False
     if (mode == 2 and (by_frequency or sparse)) or (w is not None and (mode != 0 or w.dtype != weight.dtype)):

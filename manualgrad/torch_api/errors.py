@@ -1,6 +1,6 @@
-"""Say what is wrong with a call, in a sentence that names the argument.
+"""Describe what is wrong with a call, in a message that names the argument.
 
-torch decides what is an error: these are asked only after it has raised, and what they cannot explain is raised as it was.
+PyTorch decides what is an error: these functions run only after it has raised. If they return None, its error is unchanged.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ def linear_problem(input: Any, weight: Any, bias: Any) -> str | None:
         return problem
     if input.dim() == 0 or input.shape[-1] != weight.shape[-1]:
         return (
-            f"linear: input of shape {list(input.shape)} does not fit weight of shape {list(weight.shape)}: "
-            f"its last dimension must be {weight.shape[-1]}"
+            f"linear: got input of shape {list(input.shape)} for weight of shape {list(weight.shape)}, "
+            f"expected input's last dimension to be {weight.shape[-1]}"
         )
     if weight.dim() != 2:
-        return f"linear: weight has shape {list(weight.shape)}, and must have two dimensions, [out, in]"
+        return f"linear: got weight of shape {list(weight.shape)}, expected two dimensions, [out, in]"
     if bias is not None and bias.shape != weight.shape[:1]:
         return (
-            f"linear: bias of shape {list(bias.shape)} does not fit weight of shape {list(weight.shape)}: "
-            f"it must have shape [{weight.shape[0]}]"
+            f"linear: got bias of shape {list(bias.shape)} for weight of shape {list(weight.shape)}, "
+            f"expected bias of shape [{weight.shape[0]}]"
         )
     return _differ("linear", tensors)
 
@@ -40,14 +40,14 @@ def mse_loss_problem(input: Any, target: Any, weight: Any) -> str | None:
         torch.broadcast_shapes(input.shape, target.shape)
     except RuntimeError:
         return (
-            f"mse_loss: target of shape {list(target.shape)} does not fit input of shape {list(input.shape)}: "
-            "the two must be alike"
+            f"mse_loss: got target of shape {list(target.shape)} for input of shape {list(input.shape)}, "
+            "expected the same shape"
         )
     for name, tensor in tensors.items():
         if tensor.is_complex():
-            return f"mse_loss: {name} is {tensor.dtype}, and must be a real floating-point tensor"
+            return f"mse_loss: expected {name} to be a real floating-point tensor, got {tensor.dtype}"
     if not input.is_floating_point() and not target.is_floating_point():
-        return f"mse_loss: input is {input.dtype} and target {target.dtype}, and one must be a floating-point tensor"
+        return f"mse_loss: got input {input.dtype} and target {target.dtype}, expected at least one floating-point tensor"
     return _differ("mse_loss", tensors, dtype=False)
 
 
@@ -58,23 +58,23 @@ def sigmoid_problem(input: Any) -> str | None:
 def relu_problem(input: Any) -> str | None:
     problem = _not_tensors("relu", {"input": input})
     if problem is None and (input.is_complex() or input.dtype == torch.bool):
-        return f"relu: input is {input.dtype}, and must be a real number tensor"
+        return f"relu: expected input to be a tensor of real numbers, got {input.dtype}"
     return problem
 
 
 def _not_tensors(function: str, arguments: dict[str, Any]) -> str | None:
     for name, value in arguments.items():
         if not isinstance(value, Tensor):
-            return f"{function}: {name} must be a Tensor, and is a {type(value).__name__}"
+            return f"{function}: expected {name} to be a Tensor, got a {type(value).__name__}"
     return None
 
 
 def _differ(function: str, tensors: dict[str, Tensor], dtype: bool = True) -> str | None:
-    """Whether another tensor has another device or dtype than the first."""
+    """Return a message if a tensor's device or dtype differs from the first one's."""
     (first, input), *others = tensors.items()
     for name, tensor in others:
         if tensor.device != input.device:
-            return f"{function}: {name} is on {tensor.device} and {first} on {input.device}, and must be on the same device"
+            return f"{function}: got {name} on {tensor.device} and {first} on {input.device}, expected the same device"
         if dtype and tensor.dtype != input.dtype:
-            return f"{function}: {name} is {tensor.dtype} and {first} {input.dtype}, and must have the same dtype"
+            return f"{function}: got {name} {tensor.dtype} and {first} {input.dtype}, expected the same dtype"
     return None

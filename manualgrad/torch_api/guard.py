@@ -1,10 +1,12 @@
 """`nn.functional`: the calls under the names of torch.nn.functional, each behind a guard.
 
-PyTorch's own function answers the calls for which a Function could do nothing: those with an argument that overrides torch
-functions (a `__torch_function__` subclass, the Proxy of `torch.fx.symbolic_trace`); those under `torch.jit.trace` and
-`torch.export`, whose graphs can be saved only if they hold torch operators alone; those on tensors that are not plain arrays
-(sparse, nested, mkldnn), for which few of the operators exist that the derivatives are written in; those where nothing is
-differentiated; and those to which the call itself answers NotImplemented.
+The guard falls back to PyTorch's function if
+
+- an argument overrides torch functions (a `__torch_function__` subclass, or the Proxy of `torch.fx.symbolic_trace`),
+- `torch.jit.trace` or `torch.export` is running, whose graphs can be saved only if they contain torch operators alone,
+- the input is sparse, nested or mkldnn, for which few of the operators in the derivatives exist,
+- nothing is differentiated, or
+- the call returns NotImplemented.
 """
 
 from __future__ import annotations
@@ -48,14 +50,14 @@ _push_mode = torch._C._push_on_torch_function_stack
 def functional(
     torchs: Any, *names: Any, page: str, otherwise: Callable[..., Any] | None = None, **options: Any
 ) -> Callable[[_Call], _Call]:
-    """Decorate a call: enter it in the catalogue, and make it a function of `nn.functional` under PyTorch's name.
+    """Decorate a call: register it in the catalogue, and export it as a function of `nn.functional` under PyTorch's name.
 
     Args:
         torchs: PyTorch's function of that name.
-        names: others that it answers.
+        names: further functions that the call answers.
         page: the module of `manualgrad.functions` that derives the gradient.
-        otherwise: what answers where the call does not, in place of `torchs`.
-        options: those of `answers`.
+        otherwise: the fallback, if it is not `torchs`.
+        options: the options of `answers`.
     """
 
     def enter(call: _Call) -> _Call:
@@ -67,12 +69,12 @@ def functional(
 
 
 def name_of(torchs: Any, call: Callable[..., Any]) -> str:
-    """The name in torch.nn.functional: `F.logsigmoid.__name__` is another."""
+    """Return the name in torch.nn.functional, which `__name__` does not always have, as in `F.logsigmoid.__name__`."""
     return call.__name__ if getattr(F, call.__name__, None) is torchs else torchs.__name__
 
 
 def composed(torchs: Callable[..., Any], page: str, text: str) -> None:
-    """Make PyTorch's function in Python, whose steps the catalogue has, a function of `nn.functional`."""
+    """Export PyTorch's Python function, whose steps are in the catalogue, as a function of `nn.functional`."""
 
     call = functools.wraps(torchs)(_in_steps(torchs))
     call.__doc__ = text
@@ -80,7 +82,7 @@ def composed(torchs: Callable[..., Any], page: str, text: str) -> None:
 
 
 def _in_steps(torchs: Callable[..., Any]) -> Callable[..., Any]:
-    """PyTorch's function, each step by hand where it is written in Python."""
+    """Return PyTorch's function; if it is written in Python, its steps run by hand."""
     if torchs not in COPIES:
         return torchs
 
@@ -92,7 +94,7 @@ def _in_steps(torchs: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def inside_by_hand(torchs: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a forward of PyTorch's layers, to be run inside by_hand where something is differentiated."""
+    """Wrap the forward of a PyTorch layer, so that it runs inside by_hand if something is differentiated."""
 
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
         nothing_is_differentiated = not _grad_is_enabled() and not _transforms_are_active()
@@ -151,17 +153,16 @@ def _guarded(call: Callable[..., Any], torchs: Callable[..., Any], otherwise: Ca
 
 
 def _overridden(function: Callable[..., Any], torchs: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
-    """Let the override answer that `has_torch_function` found.
+    """Dispatch to the override that `has_torch_function` found.
 
-    A tensor subclass is given PyTorch's function, the one it knows. A mode is given ours: `torch.set_default_device` is one,
-    calls whatever it is given, and would otherwise leave the hand-written gradients out. But the mode of torch.export writes
-    PyTorch's own function into the graph, from which no other could be loaded. by_hand has nothing to say to a function that is
-    by hand already.
+    A tensor subclass receives PyTorch's function, which it knows. A mode receives ours: for example, `torch.set_default_device`
+    calls the function that it receives, and PyTorch's would bypass the hand-written gradients. torch.export writes PyTorch's
+    function into the graph, because no other could be loaded. by_hand is skipped: the function already runs by hand.
     """
     values = (*args, *kwargs.values())
     if torch.compiler.is_exporting():
         return torchs(*args, **kwargs)
-    for value in values:  # `overrides`, without a frame for each
+    for value in values:  # `overrides`, inlined for speed
         if type(value) is not Tensor and getattr(type(value), "__torch_function__", _disabled) is not _disabled:
             return torchs(*args, **kwargs)
     if not _dynamo_is_tracing() and _modes() == 1 and type(mode := _mode_at(0)) is by_hand and not mode._trace:
@@ -174,5 +175,5 @@ def _overridden(function: Callable[..., Any], torchs: Callable[..., Any], args: 
 
 
 def overrides(value: Any) -> bool:
-    """Whether a value overrides torch functions, as a subclass of Tensor or a Proxy of torch.fx does."""
+    """Return whether a value overrides torch functions, as a subclass of Tensor or a Proxy of torch.fx does."""
     return type(value) is not Tensor and getattr(type(value), "__torch_function__", _disabled) is not _disabled

@@ -15,12 +15,12 @@ INDEX_DTYPES = (torch.int64, torch.int32, torch.bool)
 
 
 class Places(NamedTuple):
-    view: tuple[Any, ...]  # the index of a view,
-    indices: tuple[Tensor | None, ...]  # and those of its dimensions
+    view: tuple[Any, ...]  # the index that makes the view
+    indices: tuple[Tensor | None, ...]  # the index tensor of each dimension of the view
 
 
 def places(input: Tensor, index: Any) -> Places | None:
-    """An index, taken apart; None where it is not known."""
+    """Split an index into a view and the tensors that index it; return None if a part is not supported."""
     parts = [_known(part, input) for part in _parts(index)]
     if any(part is NotImplemented for part in parts):
         return None
@@ -36,7 +36,7 @@ def places(input: Tensor, index: Any) -> Places | None:
     for part in parts:
         if isinstance(part, bool):
             part = torch.tensor(part, device=input.device)
-        if is_mask(part) and not part.dim():  # of a new dimension of 1
+        if is_mask(part) and not part.dim():  # indexes a new dimension of size 1
             view.append(None)
             indices.append(part.reshape(1))
         elif isinstance(part, Tensor) and part.dim():
@@ -53,12 +53,12 @@ def is_mask(part: Any) -> bool:
 
 
 def _parts(index: Any) -> Sequence[Any]:
-    """Those of a tuple, and of a list that holds others than numbers."""
+    """Return the parts of a tuple, or of a list with a part that is not a number."""
     if isinstance(index, tuple):
         return index
     if isinstance(index, list) and len(index) < 32 and any(_is_no_number(part) for part in index):
         warnings.warn(
-            "Using a non-tuple sequence for multidimensional indexing is deprecated: write x[tuple(index)]", stacklevel=5
+            "Using a non-tuple sequence for multidimensional indexing is deprecated; use x[tuple(index)]", stacklevel=5
         )
         return index
     return (index,)
@@ -73,7 +73,7 @@ def _is_array(part: Any) -> bool:
 
 
 def _known(part: Any, input: Tensor) -> Any:
-    """A part as an int, a slice, None, an Ellipsis or a tensor of indices; NotImplemented if it is none."""
+    """Convert a part to an int, a slice, None, an Ellipsis or an index tensor; return NotImplemented if it is invalid."""
     if isinstance(part, Tensor):
         return part if part.dtype in INDEX_DTYPES else NotImplemented
     if _is_array(part) or (isinstance(part, Sequence) and not isinstance(part, str | bytes)):

@@ -31,12 +31,12 @@ def _weighted(mode: str, n: int) -> Callable[..., Any]:
 
 
 def _interpolated(x: Tensor, mode: str, n: int, size: Any, factors: Any, align_corners: bool | None) -> Any:
-    """For one size and no factors, or the other way round."""
+    """Interpolate to a size or by factors; exactly one of them must be given."""
     given, missing = (factors, size) if size is None else (size, factors)
     if missing is not None or not isinstance(given, Sequence) or len(given) != n or x.dim() != n + 2:
         return NotImplemented
     if "antialiased" in mode and (int(x.shape[-1] * factors[-1]) if size is None else size[-1]) == 1:
-        return NotImplemented  # PyTorch's values are wrong there
+        return NotImplemented  # PyTorch's values are wrong in this case
     size, factors = (None if values is None else list(values) for values in (size, factors))
     return InterpolateFunction.apply(x, mode, size, factors, align_corners)
 
@@ -53,21 +53,21 @@ for _name, _mode, _n in (
     ("_upsample_bicubic2d_aa", "cubic, antialiased", 2),
     ("_upsample_lanczos2d_aa", "lanczos, antialiased", 2),
 ):
-    if hasattr(_NN, _name):  # the last is new in 2.14
+    if hasattr(_NN, _name):  # the last one is new in PyTorch 2.14
         answers(getattr(_NN, _name))(_weighted(_mode, _n))
 
 composed(
     F.interpolate,
     "interpolate",
-    """The input at more places, or fewer: each result a sum of the nearest numbers, times weights that add up to 1.
+    """Resize the input: each element of the output is a weighted sum of the nearest input elements, with weights that sum to 1.
 
     Shapes:
-        [n, channels, l], [n, channels, h, w] or [n, channels, d, h, w], to [n, channels, *size],
-        or each side times scale_factor.
+        input [n, channels, l], [n, channels, h, w] or [n, channels, d, h, w];
+        output [n, channels, *size], or each side times scale_factor.
 
     Raises:
-        ValueError: when there is neither `size` nor `scale_factor`: `nn.functional.interpolate(torch.rand(1, 1, 3, 3))`.
-        NotImplementedError: when the mode is for other dimensions:
+        ValueError: when neither `size` nor `scale_factor` is given: `nn.functional.interpolate(torch.rand(1, 1, 3, 3))`.
+        NotImplementedError: when the mode does not support the input's number of dimensions:
             `nn.functional.interpolate(torch.rand(1, 1, 3), scale_factor=2, mode='bilinear')`.
 
     Example:

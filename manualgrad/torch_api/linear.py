@@ -1,4 +1,4 @@
-"""The linear layer, and products of matrices."""
+"""The linear function and matrix products."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ T = Tensor
 
 
 def _undifferentiated(*args: Any, **kwargs: Any) -> Tensor:
-    """`torch.nn.functional.linear`, multiplied by the library that is quicker on this processor."""
+    """Compute `torch.nn.functional.linear` with the matrix library that is faster on this processor."""
     return product.linear(*args) if len(args) == 3 and not kwargs else F.linear(*args, **kwargs)
 
 
 @functional(F.linear, otherwise=_undifferentiated, explain=linear_problem, page="linear.linear")
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
-    """z = input weightᵀ + bias.
+    """Compute z = input weightᵀ + bias.
 
     Shapes:
-        input [..., in]; weight [out, in]; bias [out] or None; result [..., out]. A weight [in] gives a result [...].
+        input [..., in]; weight [out, in]; bias [out] or None; output [..., out]. With weight [in], the output is [...].
 
     Raises:
-        RuntimeError: when shapes, dtypes or devices do not fit: `nn.functional.linear(torch.rand(3), torch.rand(2, 4))`.
+        RuntimeError: when shapes, dtypes or devices do not match: `nn.functional.linear(torch.rand(3), torch.rand(2, 4))`.
         TypeError: when an argument is not a Tensor: `nn.functional.linear([1.0], torch.rand(2, 1))`.
 
     Example:
@@ -48,14 +48,14 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
         input = kept_as_rows(input)
     if weight.dim() == 1 and bias is None:
         return LinearFunction.apply(input, weight.unsqueeze(0), None).squeeze(-1)
-    if bias is not None and bias.dim() > 1:  # torch takes a bias for each example too
+    if bias is not None and bias.dim() > 1:  # PyTorch also accepts a bias per example
         return LinearFunction.apply(input, weight, None) + bias
     return LinearFunction.apply(input, weight, bias)
 
 
 @answers(torch.matmul, T.matmul, T.__matmul__, torch.linalg.matmul)
 def matmul(input: Tensor, other: Tensor) -> Any:
-    """Of vectors and matrices as torch.matmul has them: a vector is a matrix of one row, or of one column."""
+    """Multiply vectors and matrices as torch.matmul does: a vector is a matrix with one row or one column."""
     if not input.dim() or not other.dim():
         return NotImplemented
     A = input.unsqueeze(0) if input.dim() == 1 else input
@@ -73,9 +73,9 @@ def rmatmul(input: Tensor, other: Tensor) -> Any:
 
 
 def _as_torch_saves_them(A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
-    """Copies of those that torch.matmul copies: it saves these, so that A or B may be changed before the backward.
+    """Copy the operands that torch.matmul copies: it saves the copies, so A or B may be modified before the backward.
 
-    It multiplies one batch of matrices, or one matrix for all of a batch, and copies what does not lie in memory as that one.
+    torch.matmul folds the batch dimensions into one, or into the rows of one matrix, and copies if the strides do not allow it.
     """
     if max(A.dim(), B.dim()) <= 2 or torch.compiler.is_dynamo_compiling():
         return A, B
@@ -97,7 +97,7 @@ def _in_one_batch(t: Tensor, batch: Sequence[int]) -> Tensor:
 
 
 def _of_dims(*dims: int) -> Callable[..., Any]:
-    """matmul of operands with these numbers of dimensions only, the first of which agree where there are three."""
+    """Make a matmul that accepts only operands with these numbers of dimensions, and equal batch sizes if they are 3-D."""
 
     def product(input: Tensor, other: Tensor, /) -> Any:
         if (input.dim(), other.dim()) != dims or (dims[0] == 3 and input.shape[0] != other.shape[0]):
@@ -115,18 +115,18 @@ _dot = _of_dims(1, 1)
 
 @answers(torch.mv, T.mv)
 def mv(input: Tensor, vec: Tensor) -> Any:
-    """On the CPU not in autocast's dtype, as other products are."""
+    """Multiply a matrix by a vector. On the CPU, autocast does not cast this product, unlike others."""
     return cast_as({"cuda": "lower", "cpu": None}, (input, vec), _mv)
 
 
 @answers(torch.dot, T.dot)
 def dot(input: Tensor, tensor: Tensor) -> Any:
-    """Not in autocast's dtype, as other products are."""
+    """Compute the dot product. Autocast does not lower its precision, unlike that of other products."""
     return cast_as({"cuda": "widest", "cpu": None}, (input, tensor), lambda a, b: _dot(a, b))
 
 
 def _added(*dims: int) -> Callable[..., Any]:
-    """beta input + alpha A B, of A and B with these numbers of dimensions."""
+    """Make the call of beta input + alpha A B, for A and B with these numbers of dimensions."""
 
     def function(input: Tensor, A: Tensor, B: Tensor, /, *, beta: Any = 1, alpha: Any = 1) -> Any:
         if (A.dim(), B.dim()) != dims:
@@ -143,6 +143,6 @@ _addmv = _added(2, 1)
 
 @answers(torch.addmv, T.addmv)
 def addmv(input: Tensor, A: Tensor, B: Tensor, /, *, beta: Any = 1, alpha: Any = 1) -> Any:
-    """On the CPU not in autocast's dtype, as other products are."""
+    """Compute beta input + alpha A B. On the CPU, autocast does not cast this product, unlike others."""
     call = functools.partial(_addmv, beta=beta, alpha=alpha)
     return cast_as({"cuda": "lower", "cpu": None}, (input, A, B), call)

@@ -37,18 +37,18 @@ def _of_legacy(size_average: bool | None, reduce: bool | None, reduction: str) -
     return _reduction.legacy_get_string(size_average, reduce)
 
 
-# Of classes.
+# Classification losses.
 
 _OF_CLASSES = """{summary}
 
 Shapes:
-    input [n, classes], [n, classes, d1, ...] or [classes]; target [n], [n, d1, ...] or [] of integers{probabilities}.
-    The result is 0-d, or for the reduction "none" as the target.
+    input [n, classes], [n, classes, d1, ...] or [classes]; target [n], [n, d1, ...] or [] of integers{probabilities};
+    output 0-d, or for the reduction "none" [n], [n, d1, ...] or [].
 
 Raises:
-    ValueError: when there are not as many targets as inputs: `nn.functional.{name}(torch.rand(3, 4), torch.tensor([1, 2]))`.
-    IndexError: when a target is not the number of a class: `nn.functional.{name}(torch.rand(1, 4), torch.tensor([4]))`.
-    ValueError: when there is no such reduction: `nn.functional.{name}(torch.rand(3), torch.rand(3), reduction='median')`.
+    ValueError: when the batch sizes differ: `nn.functional.{name}(torch.rand(3, 4), torch.tensor([1, 2]))`.
+    IndexError: when a target is not the index of a class: `nn.functional.{name}(torch.rand(1, 4), torch.tensor([4]))`.
+    ValueError: when the reduction is invalid: `nn.functional.{name}(torch.rand(3), torch.rand(3), reduction='median')`.
 
 Example:
     >>> p = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]])
@@ -78,7 +78,7 @@ def cross_entropy(
     if of_classes:
         C, _ = ClassCrossEntropyFunction.apply(kept(x), y.contiguous(), weight, label_smoothing, ignore_index, reduction)
     else:
-        y = kept(y) if label_smoothing else y  # torch saves the smoothed one
+        y = kept(y) if label_smoothing else y  # PyTorch saves the smoothed target
         C, _ = CrossEntropyFunction.apply(kept(x), y, weight, label_smoothing, reduction)
     return C.squeeze(0) if input.dim() == 1 and reduction == "none" else C
 
@@ -102,12 +102,12 @@ def nll_loss(
 
 cross_entropy.__doc__ = _OF_CLASSES.format(
     name="cross_entropy",
-    summary="−log softmax(z)_y of the class y, or −Σ_k y_k log softmax(z)_k of probabilities y.",
-    probabilities=", or probabilities as the input",
+    summary="Compute −log softmax(z)_y for a class y, or −Σ_k y_k log softmax(z)_k for probabilities y.",
+    probabilities=", or probabilities of the input's shape",
 )
 nll_loss.__doc__ = _OF_CLASSES.format(
     name="nll_loss",
-    summary="−input_y, with y the class and the logarithms of probabilities as the input.",
+    summary="Compute −input_y, where y is the class and the input holds log-probabilities.",
     probabilities="",
 )
 functional(F.cross_entropy, page="losses.cross_entropy")(cross_entropy)
@@ -118,7 +118,7 @@ def _is_of_classes(input: Tensor, target: Tensor, weight: Tensor | None) -> bool
     if target.dtype != torch.int64 or not _has_classes(input, weight):
         return False
     if weight is not None and (weight.requires_grad or (weight.dtype != input.dtype and not autocast_is_on())):
-        return False  # torch's errors
+        return False  # PyTorch raises
     return target.shape == (input.shape[:1] + input.shape[2:] if input.dim() > 1 else ())
 
 
@@ -133,16 +133,16 @@ def _batch_of_one(*tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(t.unsqueeze(0) for t in tensors)
 
 
-# Of pairs: each as torch's operator, where the reduction is a number, and as torch.nn.functional's, which calls that.
+# Elementwise losses: each as PyTorch's operator, whose reduction is a number, and as a function of nn.functional that calls it.
 
 _PAIRS = """{summary}
 
 Shapes:
-    input and target alike, of any shape; the result is 0-d, or for the reduction "none" as the input.
+    input of any shape; target of the same shape; output 0-d, or the input's shape for the reduction "none".
 
 Raises:
-    {error}: when the shapes do not fit: `nn.functional.{name}(torch.rand(3), torch.rand(2))`.
-    ValueError: when there is no such reduction: `nn.functional.{name}(torch.rand(3), torch.rand(3), reduction='median')`.{more}
+    {error}: when the shapes do not match: `nn.functional.{name}(torch.rand(3), torch.rand(2))`.
+    ValueError: when the reduction is invalid: `nn.functional.{name}(torch.rand(3), torch.rand(3), reduction='median')`.{more}
 
 Example:
     >>> nn.functional.{name}({example})
@@ -154,7 +154,7 @@ _DISTANCES = "torch.tensor([1.0, 2.0, 6.0]), torch.tensor([1.0, 1.0, 2.0])"
 def _of_pairs(
     torchs: Any, page: str, summary: str, example: str, result: str, error: str = "RuntimeError", more: str = ""
 ) -> Callable[..., Any]:
-    """`functional`, with the docstring of a loss of pairs."""
+    """Decorate an elementwise loss as `functional` does, with a docstring built from these texts."""
 
     def enter(call: Any) -> Any:
         texts = {"name": torchs.__name__, "summary": summary, "example": example, "result": result, "error": error}
@@ -175,7 +175,7 @@ def _are_pairs(a: Any, y: Any) -> bool:
 
 
 def _loss(Function: Any, a: Tensor, y: Tensor, reduction: int, number: float) -> Any:
-    """The reduced loss of a and y, which have one shape, and of a number above 0."""
+    """Compute the reduced loss; a and y must have the same shape, and `number` must be positive."""
     if number <= 0 or a.shape != y.shape or not a.is_floating_point() or not y.is_floating_point():
         return NotImplemented
     loss = Function.apply(a, y, number)
@@ -183,7 +183,7 @@ def _loss(Function: Any, a: Tensor, y: Tensor, reduction: int, number: float) ->
 
 
 def _are_constant(*weights: Tensor | None) -> bool:
-    """torch refuses to differentiate by them."""
+    """Return whether no weight requires grad: PyTorch raises for one that does."""
     return not any(weight is not None and weight.requires_grad for weight in weights)
 
 
@@ -195,11 +195,11 @@ def _torchs_mse_loss(
     reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Tensor:
-    """PyTorch's own, and the reduction "batchmean", which it lacks, from its "sum"."""
+    """Call PyTorch's mse_loss, and compute the reduction "batchmean", which PyTorch lacks, from "sum"."""
     if reduction != "batchmean" or size_average is not None or reduce is not None:
         return F.mse_loss(input, target, size_average, reduce, reduction, weight)  # type: ignore[call-arg]
     C = F.mse_loss(input, target, reduction="sum", weight=weight)  # type: ignore[call-arg]
-    return C / torch.atleast_1d(input).shape[0]  # the count is an operation of its own, for a trace to hold
+    return C / torch.atleast_1d(input).shape[0]  # a trace records the batch size as an operation
 
 
 @functional(F.mse_loss, otherwise=_torchs_mse_loss, explain=mse_loss_problem, page="losses.mse_loss")
@@ -211,24 +211,24 @@ def mse_loss(
     reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Any:
-    """The quadratic cost, the squares of (input − target).
+    """Compute the quadratic cost, the squares of (input − target).
 
     Args:
-        size_average, reduce: deprecated, as in torch.
-        reduction: "none", "mean" or "sum", as in torch, or "batchmean", the cost that `train.py` lowers: the sum over the
-            outputs, averaged over the examples, that is divided by `input.shape[0]` (for a 0-d input, by 1), also where there
-            is a `weight`.
-        weight: a factor of each square. "mean" then divides by its sum.
+        size_average, reduce: deprecated, as in PyTorch.
+        reduction: "none", "mean" or "sum", as in PyTorch, or "batchmean", the cost that `train.py` minimizes: the sum over
+            the outputs, averaged over the examples. It divides by `input.shape[0]` (1 for a 0-d input), also with a `weight`.
+        weight: factor of each square; "mean" then divides by the sum of `weight`.
 
     Shapes:
-        input and target alike; another target is broadcast, with a warning. weight as input. The result is 0-d, or for
-        "none" has the broadcast shape.
+        input of any shape; weight of the same shape; target of the same shape, else it is broadcast with a warning;
+        output 0-d, or the broadcast shape for "none".
 
     Raises:
-        ValueError: when the reduction is another: `nn.functional.mse_loss(torch.rand(3), torch.rand(3), reduction="median")`.
-        ValueError: when weight is not as input: `nn.functional.mse_loss(torch.rand(3), torch.rand(3), weight=torch.rand(2))`.
-        RuntimeError: when shapes or devices do not fit: `nn.functional.mse_loss(torch.rand(3), torch.rand(2))`.
-        NotImplementedError: when numbers are complex: `nn.functional.mse_loss(torch.tensor([1j]), torch.tensor([1j]))`.
+        ValueError: when the reduction is invalid: `nn.functional.mse_loss(torch.rand(3), torch.rand(3), reduction="median")`.
+        ValueError: when weight does not have input's shape:
+            `nn.functional.mse_loss(torch.rand(3), torch.rand(3), weight=torch.rand(2))`.
+        RuntimeError: when shapes or devices do not match: `nn.functional.mse_loss(torch.rand(3), torch.rand(2))`.
+        NotImplementedError: when an argument is complex: `nn.functional.mse_loss(torch.tensor([1j]), torch.tensor([1j]))`.
         AttributeError: when an argument is not a Tensor: `nn.functional.mse_loss([1.0], torch.rand(1))`.
 
     Example:
@@ -239,16 +239,16 @@ def mse_loss(
     if target.shape != input.shape:
         warnings.warn(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}): "
-            "the two are broadcast, which is seldom what is meant; give both the same size.",
-            stacklevel=3,  # who called the guard
+            "they are broadcast, which is rarely intended; give both the same size.",
+            stacklevel=3,  # the caller of the guard
         )
     reduction = _of_legacy(size_average, reduce, reduction)
     if reduction not in (*_REDUCTIONS, "batchmean"):
-        raise ValueError(f"mse_loss: reduction must be 'none', 'mean', 'sum' or 'batchmean', and is {reduction!r}")
+        raise ValueError(f"mse_loss: expected reduction to be 'none', 'mean', 'sum' or 'batchmean', got {reduction!r}")
     if weight is not None and weight.shape != input.shape:
-        raise ValueError(f"mse_loss: weight must have the shape of input, {list(input.shape)}, and has {list(weight.shape)}")
+        raise ValueError(f"mse_loss: expected weight to have input's shape {list(input.shape)}, got {list(weight.shape)}")
     if weight is not None and weight.is_complex():
-        raise NotImplementedError(f"mse_loss: weight is {weight.dtype}, and must be real")
+        raise NotImplementedError(f"mse_loss: expected weight to be real, got {weight.dtype}")
     return MSELossFunction.apply(input, target, reduction, weight)
 
 
@@ -258,7 +258,7 @@ def _l1_loss(input: Tensor, target: Tensor, reduction: int = 1) -> Any:
     return reduced(of_each, reduction)
 
 
-@_of_pairs(F.l1_loss, "losses.distances", "|input − target|.", _DISTANCES, "1.6667")
+@_of_pairs(F.l1_loss, "losses.distances", "Compute |input − target|.", _DISTANCES, "1.6667")
 def l1_loss(
     input: Tensor,
     target: Tensor,
@@ -284,10 +284,10 @@ def _smooth_l1_loss(input: Tensor, target: Tensor, reduction: int = 1, beta: flo
 @_of_pairs(
     F.smooth_l1_loss,
     "losses.distances",
-    "d²/2β where |d| < β, else |d| − β/2, with d = input − target.",
+    "Compute d²/2β where |d| < β, else |d| − β/2, with d = input − target.",
     _DISTANCES,
     "1.3333",
-    more="RuntimeError: when β is below 0: `nn.functional.smooth_l1_loss(torch.rand(3), torch.rand(3), beta=-1.0)`.",
+    more="RuntimeError: when β is negative: `nn.functional.smooth_l1_loss(torch.rand(3), torch.rand(3), beta=-1.0)`.",
 )
 def smooth_l1_loss(
     input: Tensor,
@@ -309,10 +309,10 @@ def _huber_loss(input: Tensor, target: Tensor, reduction: int = 1, delta: float 
 @_of_pairs(
     F.huber_loss,
     "losses.distances",
-    "d²/2 where |d| < δ, else δ (|d| − δ/2), with d = input − target.",
+    "Compute d²/2 where |d| < δ, else δ (|d| − δ/2), with d = input − target.",
     _DISTANCES,
     "1.3333",
-    more="RuntimeError: when δ is not above 0: `nn.functional.huber_loss(torch.rand(3), torch.rand(3), delta=0.0)`.",
+    more="RuntimeError: when δ is not positive: `nn.functional.huber_loss(torch.rand(3), torch.rand(3), delta=0.0)`.",
 )
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None) -> Any:
     if weight is not None or reduction not in _REDUCTIONS:
@@ -329,7 +329,7 @@ def _kl_div(input: Tensor, target: Tensor, reduction: int = 1, *, log_target: bo
 @_of_pairs(
     F.kl_div,
     "losses.kl_div",
-    "y (log y − input), with probabilities y and the logarithms of others as the input.",
+    "Compute y (log y − input), where y are the target's probabilities and the input holds log-probabilities.",
     "torch.log(torch.tensor([[0.5, 0.5]])), torch.tensor([[0.25, 0.75]]), reduction='batchmean'",
     "0.1308",
 )
@@ -345,11 +345,11 @@ def kl_div(
         return NotImplemented
     legacy = size_average is not None or reduce is not None
     reduction = _of_legacy(size_average, reduce, reduction)
-    if reduction == "mean" and not legacy and not torch.compiler.is_dynamo_compiling():  # which cannot trace PyTorch's warning
+    if reduction == "mean" and not legacy and not torch.compiler.is_dynamo_compiling():  # Dynamo cannot trace the warning
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size; 'batchmean' divides by the "
             "batch size alone, as the Kullback-Leibler divergence is defined.",
-            stacklevel=3,  # who called the guard
+            stacklevel=3,  # the caller of the guard
         )
     as_number = {"none": 0, "mean": 1, "sum": 2, "batchmean": 2}[reduction]
     loss = _kl_div(input, target, as_number, log_target=log_target)
@@ -361,18 +361,18 @@ def _binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None =
     if not _are_pairs(input, target) or not _are_constant(weight):
         return NotImplemented
     if input.is_cuda and autocast_is_on_for(input):
-        return NotImplemented  # torch refuses it there
+        return NotImplemented  # PyTorch raises in this case
     return reduced(_weighted(BCELossFunction.apply(input, target), weight), reduction)
 
 
 @_of_pairs(
     F.binary_cross_entropy,
     "losses.binary_cross_entropy",
-    "−y log a − (1 − y) log(1 − a), of probabilities a and targets y.",
+    "Compute −y log a − (1 − y) log(1 − a), for probabilities a and targets y.",
     "torch.tensor([0.5, 0.9]), torch.tensor([0.0, 1.0])",
     "0.3993",
     error="ValueError",
-    more="RuntimeError: when a number of the input is not between 0 and 1: "
+    more="RuntimeError: when an element of the input is not between 0 and 1: "
     "`nn.functional.binary_cross_entropy(torch.tensor([2.0]), torch.tensor([1.0]))`.",
 )
 def binary_cross_entropy(
@@ -399,7 +399,7 @@ def _binary_cross_entropy_with_logits(
 @_of_pairs(
     F.binary_cross_entropy_with_logits,
     "losses.binary_cross_entropy",
-    "−y log σ(z) − (1 − y) log(1 − σ(z)), of weighted inputs z and targets y.",
+    "Compute −y log σ(z) − (1 − y) log(1 − σ(z)), for logits z and targets y.",
     "torch.tensor([0.0, 2.0]), torch.tensor([0.0, 1.0])",
     "0.4100",
     error="ValueError",

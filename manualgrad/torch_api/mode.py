@@ -1,4 +1,4 @@
-"""`with by_hand():` inside it, those of torch's functions, methods and operators that the catalogue has run by hand."""
+"""The context manager `by_hand`, inside which the torch functions, methods and operators of the catalogue run by hand."""
 
 from __future__ import annotations
 
@@ -33,32 +33,32 @@ _disabled = torch._C._disabled_torch_function_impl
 
 
 class by_hand(TorchFunctionMode):
-    """A context manager, and a decorator, that has what is called inside differentiated by hand.
+    """Context manager and decorator: inside it, operators are differentiated by hand.
 
-    Each torch function, method and operator of the catalogue that is called from Python, and is to be differentiated, runs its
-    hand-written Function: `x + residual`, `F.relu`, `torch.cat`, `q @ k.mT`, `x += y`. It is to be differentiated where an
-    argument requires grad, carries a tangent of forward mode, or is wrapped by a transform of torch.func. What has no
-    hand-written derivative is torch's own, and `audit` names it. Values, errors, views and version counters are torch's, and
-    a call may be written in every way that torch takes: `x.sum(axis=1)`, `torch.mm(x, mat2=y)`, `x[np.array([0, 1])]`.
+    Each torch function, method and operator of the catalogue that is called from Python runs its hand-written Function, for
+    example `x + residual`, `F.relu`, `torch.cat`, `q @ k.mT` and `x += y`. It does so if an argument requires grad, carries a
+    forward-mode tangent, or is wrapped by a transform of torch.func. Unsupported operators fall back to PyTorch's derivatives;
+    `audit` lists them. Values, errors, views and version counters are PyTorch's, and every signature that PyTorch accepts
+    works: `x.sum(axis=1)`, `torch.mm(x, mat2=y)`, `x[np.array([0, 1])]`.
 
-    A few things to know:
+    Limitations:
 
-    - The mode belongs to its thread: a thread that is started inside, as those of DataParallel, enters one of its own.
-    - What torch.utils.checkpoint computes again is outside the block. Enter one inside the checkpointed function, or pass
+    - The mode is thread-local: a thread that starts inside the block, such as those of DataParallel, must enter its own.
+    - torch.utils.checkpoint recomputes outside the block. Enter one inside the checkpointed function, or pass
       `context_fn=lambda: (nullcontext(), by_hand())`; otherwise the backward raises a CheckpointError, and with
       `use_reentrant=True` the forward raises a RuntimeError.
-    - A gradient that is taken with create_graph=True, inside the block or outside it, is recorded by torch's operators: its
-      values are those of the hand-written derivative, and its own derivative is torch's.
-    - torch.nn.functional.l1_loss hands itself over to any mode without its `weight` (seen in 2.14.1), so that it is lost in the
-      block; manualgrad.nn.functional.l1_loss keeps it.
-    - Under torch.export, torch.jit.trace and torch.fx, torch's own operators stand in the graph.
+    - With create_graph=True, inside or outside the block, PyTorch's operators record the gradient: its values are those of the
+      hand-written derivative, and its own derivative is PyTorch's.
+    - torch.nn.functional.l1_loss passes its arguments to a mode without `weight` (seen in 2.14.1), which is lost in the block;
+      manualgrad.nn.functional.l1_loss keeps it.
+    - Under torch.export, torch.jit.trace and torch.fx, the graph contains PyTorch's own operators.
 
     Args:
-        trace: remember where in the program each operator was called that has no hand-written derivative, for `audit` to tell.
-            It costs some microseconds for each of them.
+        trace: record the call site of each operator without a hand-written derivative, for `audit` to report. This costs a few
+            microseconds per operator.
 
     Raises:
-        RuntimeError: when a reentrant checkpoint computes something inside, as above.
+        RuntimeError: when a reentrant checkpoint runs inside the block, as described above.
 
     Example:
         >>> model, x, y = nn.Linear(784, 10), torch.rand(100, 784), torch.rand(100, 10)
@@ -92,7 +92,7 @@ class by_hand(TorchFunctionMode):
         if func in COPIES:
             reentrant = self._reentrant
             with self:
-                self._reentrant = reentrant  # no new block begins
+                self._reentrant = reentrant  # this is the same block
                 return COPIES[func](*args, **kwargs)
         result = func(*args, **kwargs)
         if self._trace and not is_tracing:
@@ -100,7 +100,7 @@ class by_hand(TorchFunctionMode):
         return result
 
     def __call__(self, function: _C) -> _C:
-        """Decorate a function, each call of which is then a block of its own."""
+        """Decorate a function, so that each call runs in a new block."""
 
         @functools.wraps(function)
         def inside(*args: Any, **kwargs: Any) -> Any:
@@ -112,21 +112,21 @@ class by_hand(TorchFunctionMode):
     def _refuse_reentrant_checkpoint(self, args: Any, kwargs: Any) -> None:
         if any(tensor.requires_grad for tensor in _tensors(args, kwargs)) and _reentrant_checkpoint() is not self._reentrant:
             raise RuntimeError(
-                "by_hand: torch.utils.checkpoint with use_reentrant=True computes this again outside the block, with torch's "
-                "own derivatives: enter by_hand inside the checkpointed function, or say use_reentrant=False and "
+                "by_hand: torch.utils.checkpoint with use_reentrant=True recomputes this outside the block, with PyTorch's "
+                "derivatives; enter by_hand inside the checkpointed function, or pass use_reentrant=False and "
                 "context_fn=lambda: (nullcontext(), by_hand())"
             )
 
 
-# After a graph break, Dynamo would compile the frames of the mode that run in between, each by itself, and tell one `func` from
-# another by its address (seen in 2.14.1). That of an attribute (x.device) lives for one call, and the next may have its
-# address: the code for x.shape would run. So they are not compiled, nor what they call; where Dynamo traces them, they are.
+# After a graph break, Dynamo would compile each frame of the mode separately, with a guard on the address of `func` (seen in
+# 2.14.1). The `func` of an attribute such as x.device lives for one call, and the next one may get its address: the compiled
+# code for x.shape would run. So skip these frames and those that they call; inside a trace, Dynamo still inlines them.
 for _method in (by_hand.__torch_function__, by_hand.__enter__):
     set_code_exec_strategy(_method.__code__, _FrameExecStrategy(_FrameAction.SKIP, _FrameAction.SKIP))
 
 
 def _is_for_a_function(types: Any, args: Any, kwargs: Any) -> bool:
-    """Whether a call is to be differentiated, and on plain arrays alone."""
+    """Return whether a call must be differentiated and all its tensors are dense."""
     if _jit_trace() is not None or _is_exporting() or kwargs.get("out") is not None:
         return False
     for t in types:
@@ -147,18 +147,18 @@ def _is_for_a_function(types: Any, args: Any, kwargs: Any) -> bool:
 
 
 def _tensors(args: Any, kwargs: Any) -> list[Tensor]:
-    """The tensors among the arguments, and in lists and tuples among them."""
+    """Return the tensors among the arguments, including those in lists and tuples."""
     values = (value if isinstance(value, list | tuple) else (value,) for value in (*args, *kwargs.values()))
     return [t for group in values for t in group if isinstance(t, Tensor)]
 
 
-# Where torch's own operators were called.
+# Call sites of PyTorch's own operators.
 
 _NOT_THE_PROGRAM = (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(os.path.dirname(__file__)) + os.sep)
 
 
 def _remember_where(result: Any, arguments: list[Tensor]) -> None:
-    """For audit: the place in the program, in the nodes that lead from the result to the arguments."""
+    """Record the call site, for `audit`, in the nodes between the result and the arguments."""
     before = {t.grad_fn for t in arguments}
     waiting = [t.grad_fn for t in (result if isinstance(result, tuple | list) else (result,)) if isinstance(t, Tensor)]
     place = None
@@ -172,7 +172,7 @@ def _remember_where(result: Any, arguments: list[Tensor]) -> None:
 
 
 def _place() -> str:
-    """The innermost line that is not of torch's or of this package."""
+    """Return the innermost call site outside torch and this package."""
     frame: types.FrameType | None = sys._getframe()
     while frame is not None and frame.f_code.co_filename.startswith(_NOT_THE_PROGRAM):
         frame = frame.f_back
@@ -181,10 +181,9 @@ def _place() -> str:
     return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}, {frame.f_code.co_name}"
 
 
-# Checkpointing. What is computed again in the backward is not in the block. Its saved tensors would take the places of those
-# that the hand-written Functions saved, and where they happen to fit, the gradients would be wrong without a word. So each
-# Function saves one more, of a shape that nothing else has: torch.utils.checkpoint compares the shapes, and raises its
-# CheckpointError.
+# Checkpointing. The recomputation in the backward runs outside the block. Its saved tensors would replace those of the
+# hand-written Functions, and if the shapes match, the gradients would be silently wrong. So each Function saves one more
+# tensor, with a unique shape: torch.utils.checkpoint compares the shapes and raises its CheckpointError.
 
 _NO_OTHERS_SHAPE = (0, 0, 7, 18, 28)
 
@@ -197,12 +196,12 @@ class _Mark(torch.autograd.Function):
 
 
 def _is_checkpoints(hooks: Any) -> bool:
-    """Whether saved tensors go to torch.utils.checkpoint, which says so by an attribute of its hook."""
+    """Return whether the saved-tensor hooks are torch.utils.checkpoint's, which have this attribute."""
     return getattr(hooks[0], "_checkpoint_internal", False)
 
 
 def _mark(answer: Any) -> None:
-    """The mark lives as long as the node of the answer, which is what the backward may reach."""
+    """Save the mark in the metadata of the answer's node, so that it lives as long as the backward can reach the node."""
     for output in answer if isinstance(answer, tuple) else (answer,):
         if isinstance(output, Tensor) and output.grad_fn is not None:
             metadata: Any = output.grad_fn.metadata
@@ -210,7 +209,7 @@ def _mark(answer: Any) -> None:
 
 
 def _reentrant_checkpoint() -> types.FrameType | None:
-    """The innermost call of torch's reentrant checkpoint that this one is inside of."""
+    """Return the innermost frame of a reentrant checkpoint that encloses this call."""
     frame: types.FrameType | None = sys._getframe()
     while frame is not None and frame.f_code is not CheckpointFunction.forward.__code__:
         frame = frame.f_back

@@ -1,4 +1,4 @@
-"""Functions that move numbers: broadcasting, padding, flips, indices."""
+"""Functions that move elements: broadcasting, padding, flips, rolls and indexing."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ def broadcast_tensors(*tensors: Any) -> Any:
 
 @functional(F.pad, _NN.pad, page="arithmetic.movement")
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
-    """The input with numbers around it: `value`, its reflection, its last numbers, or its other side.
+    """Pad the input with `value`, its reflection, its edge elements, or the elements of its opposite side.
 
     Shapes:
-        input [..., h, w], say, and `pad` (left, right, top, bottom); result [..., top + h + bottom, left + w + right].
-        `pad` names the last dimension first; below 0 it takes away.
+        for example, input [..., h, w] and `pad` (left, right, top, bottom); output [..., top + h + bottom, left + w + right].
+        `pad` starts with the last dimension; negative numbers crop.
 
     Raises:
-        RuntimeError: when `pad` is not made of pairs: `nn.functional.pad(torch.rand(1, 3), (1,))`.
-        RuntimeError: when there is less to reflect: `nn.functional.pad(torch.rand(1, 3), (4, 4), mode='reflect')`.
-        NotImplementedError: when there is no such mode: `nn.functional.pad(torch.rand(1, 3), (1, 1), mode='wrap')`.
+        RuntimeError: when `pad` has an odd length: `nn.functional.pad(torch.rand(1, 3), (1,))`.
+        RuntimeError: when the reflection is too long: `nn.functional.pad(torch.rand(1, 3), (4, 4), mode='reflect')`.
+        NotImplementedError: when the mode is invalid: `nn.functional.pad(torch.rand(1, 3), (1, 1), mode='wrap')`.
 
     Example:
         >>> nn.functional.pad(torch.tensor([[1.0, 2.0, 3.0]]), (1, 2))
@@ -78,7 +78,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
 
 
 def _padded_by_itself(x: Tensor, pad: Sequence[int], mode: str) -> Any:
-    """Longer by copies of its own numbers: in each dimension, an index that runs over the places that they come from."""
+    """Pad with copies of the input's own elements: in each dimension, index the positions that they come from."""
     if mode not in _PLACES or x.dim() not in (len(pad) // 2 + 1, len(pad) // 2 + 2) or not len(pad):
         return NotImplemented
     if mode == "replicate" or (mode == "reflect" and len(pad) < 6):
@@ -89,7 +89,7 @@ def _padded_by_itself(x: Tensor, pad: Sequence[int], mode: str) -> Any:
 def _indexed(x: Tensor, pad: Sequence[int], mode: str) -> Any:
     for i in range(len(pad) // 2):
         dim, n, (before, after) = x.dim() - 1 - i, x.shape[-1 - i], pad[2 * i : 2 * i + 2]
-        if mode == "circular" and min(before, after) < 0:  # it goes round what is left
+        if mode == "circular" and min(before, after) < 0:  # crop first, then wrap around
             cut = max(-before, 0), max(-after, 0)
             if sum(cut) >= n:
                 return NotImplemented
@@ -97,10 +97,10 @@ def _indexed(x: Tensor, pad: Sequence[int], mode: str) -> Any:
             x = x.narrow(dim, cut[0], n)
         most = {"reflect": n - 1, "circular": n}.get(mode, math.inf)
         if n + before + after <= 0 or not n or max(before, after) > max(most, 0):
-            return NotImplemented  # torch says what is wrong
+            return NotImplemented  # PyTorch raises
         if before or after:
             places = torch.arange(-before, n + after, device=x.device)
-            Function = IndexSelectFunction if mode == "circular" else PadByIndexFunction  # torch saves x but for this one
+            Function = IndexSelectFunction if mode == "circular" else PadByIndexFunction  # PyTorch saves x unless circular
             x = Function.apply(x, dim, _PLACES[mode](places, n))
     return x
 
@@ -138,7 +138,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Any:
 
 @answers(T.__getitem__)
 def getitem(input: Tensor, index: Any) -> Any:
-    """x[index] with tensors among the indices, after whatever else is among them, which makes a view."""
+    """Index with tensors; the other parts of the index first make a view."""
     found = None if _makes_a_view(index) else places(input, index)
     if found is None or not found.indices:
         return NotImplemented
@@ -147,6 +147,6 @@ def getitem(input: Tensor, index: Any) -> Any:
 
 
 def _makes_a_view(index: Any) -> bool:
-    """Whether an index does, as most do, at a glance."""
+    """Return whether an index obviously makes only a view, as most do."""
     parts = index if type(index) is tuple else (index,)
     return all(part is None or part is Ellipsis or type(part) in (int, slice) for part in parts)

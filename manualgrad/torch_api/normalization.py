@@ -1,4 +1,4 @@
-"""Normalization by the statistics of a batch, of examples, of groups of channels, or by given ones."""
+"""Batch, instance, group, layer, RMS and local response normalization."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Any:
-    """(x − mean) / √(variance + eps) · weight + bias, with the mean and variance of each channel in the batch.
+    """Compute (x − mean) / √(variance + eps) · weight + bias, with the mean and variance of each channel in the batch.
 
     Shapes:
-        input and result alike, [n, channels, ...]; running_mean, running_var, weight and bias [channels].
+        input and output [n, channels, ...]; running_mean, running_var, weight and bias [channels].
 
     Raises:
-        ValueError: when there is one number to take the mean of:
+        ValueError: when there is only one value per channel in training:
             `nn.functional.batch_norm(torch.rand(1, 2), None, None, training=True)`.
-        RuntimeError: when weight does not fit:
+        RuntimeError: when weight does not match the channels:
             `nn.functional.batch_norm(torch.rand(4, 2), *2 * [None], torch.rand(3), training=True)`.
-        RuntimeError: when out of training there is no running mean: `nn.functional.batch_norm(torch.rand(4, 2), None, None)`.
+        RuntimeError: when running_mean is None in evaluation: `nn.functional.batch_norm(torch.rand(4, 2), None, None)`.
 
     Example:
         >>> x = torch.tensor([[0.0], [2.0], [4.0], [6.0]])
@@ -68,7 +68,7 @@ def torch_batch_norm(
     eps: float,
     cudnn_enabled: bool,
 ) -> Any:
-    """torch's own, with its order of arguments."""
+    """Implement torch.batch_norm, which has another order of arguments."""
     if input.dim() < 2 or not _belong_together(input, weight, bias, running_mean, running_var):
         return NotImplemented
     if input.numel() == 0:
@@ -91,14 +91,14 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Any:
-    """(x − mean) / √(variance + eps) · weight + bias, with the mean and variance of each channel of an example.
+    """Compute (x − mean) / √(variance + eps) · weight + bias, with the mean and variance of each channel of an example.
 
     Shapes:
-        input and result alike, [n, channels, ...]; running_mean, running_var, weight and bias [channels].
+        input and output [n, channels, ...]; running_mean, running_var, weight and bias [channels].
 
     Raises:
-        ValueError: when there is one number to take the mean of: `nn.functional.instance_norm(torch.rand(2, 3, 1))`.
-        RuntimeError: when weight does not fit the channels:
+        ValueError: when there is only one value per channel: `nn.functional.instance_norm(torch.rand(2, 3, 1))`.
+        RuntimeError: when weight does not match the channels:
             `nn.functional.instance_norm(torch.rand(2, 3, 4), weight=torch.rand(2))`.
 
     Example:
@@ -123,7 +123,7 @@ def torch_instance_norm(
     eps: float,
     cudnn_enabled: bool,
 ) -> Any:
-    """torch's own, with its order of arguments."""
+    """Implement torch.instance_norm, which has another order of arguments."""
     if input.dim() < 2 or not _belong_together(input, weight, bias, running_mean, running_var):
         return NotImplemented
     if running_mean is None and not use_input_stats:
@@ -131,7 +131,7 @@ def torch_instance_norm(
     if input.numel() == 0:
         torch_raises = not input.shape[0] and not (weight is None and bias is None)
         return NotImplemented if torch_raises or running_mean is not None else _of_nothing(input, weight, bias, eps)
-    weight = weight if weight is None else kept(weight)  # a few numbers, of which torch saves a copy, too
+    weight = weight if weight is None else kept(weight)  # PyTorch also saves a copy
     if use_input_stats:
         return InstanceNormFunction.apply(input.contiguous(), weight, bias, running_mean, running_var, momentum, eps)[0]
     return BatchNormEvaluationFunction.apply(input.contiguous(), weight, bias, running_mean, running_var, eps)
@@ -141,14 +141,14 @@ def torch_instance_norm(
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Any:
-    """(x − mean) / √(variance + eps) · weight + bias, with the mean and variance of each group of channels of an example.
+    """Compute (x − mean) / √(variance + eps) · weight + bias, over each group of channels of an example.
 
     Shapes:
-        input and result alike, [n, channels, ...]; weight and bias [channels].
+        input and output [n, channels, ...]; weight and bias [channels].
 
     Raises:
-        RuntimeError: when the channels cannot be divided into the groups: `nn.functional.group_norm(torch.rand(2, 4), 3)`.
-        RuntimeError: when weight does not fit the channels: `nn.functional.group_norm(torch.rand(2, 4), 2, torch.rand(3))`.
+        RuntimeError: when `num_groups` does not divide the channels: `nn.functional.group_norm(torch.rand(2, 4), 3)`.
+        RuntimeError: when weight does not match the channels: `nn.functional.group_norm(torch.rand(2, 4), 2, torch.rand(3))`.
 
     Example:
         >>> x = torch.tensor([[0.0, 2.0, 4.0, 6.0]])
@@ -171,7 +171,7 @@ def torch_group_norm(
     eps: float = 1e-5,
     cudnn_enabled: bool = True,
 ) -> Any:
-    """torch's own."""
+    """Implement torch.group_norm."""
     if input.dim() < 2 or not isinstance(num_groups, int) or num_groups < 1 or input.shape[1] % num_groups:
         return NotImplemented
     if not _fit(input, input.shape[1:2], weight, bias):
@@ -187,14 +187,16 @@ def layer_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Any:
-    """(x − mean) / √(variance + eps) · weight + bias, with the mean and variance of an example's last dimensions.
+    """Compute (x − mean) / √(variance + eps) · weight + bias, with the mean and variance over the last dimensions.
 
     Shapes:
-        input and result alike, [..., *normalized_shape]; weight and bias [*normalized_shape].
+        input and output [..., *normalized_shape]; weight and bias [*normalized_shape].
 
     Raises:
-        RuntimeError: when the input's last dimensions are others: `nn.functional.layer_norm(torch.rand(2, 3), (4,))`.
-        RuntimeError: when weight is not of normalized_shape: `nn.functional.layer_norm(torch.rand(2, 3), (3,), torch.rand(2))`.
+        RuntimeError: when the input's shape does not end in normalized_shape:
+            `nn.functional.layer_norm(torch.rand(2, 3), (4,))`.
+        RuntimeError: when weight does not have normalized_shape:
+            `nn.functional.layer_norm(torch.rand(2, 3), (3,), torch.rand(2))`.
         TypeError: when the input is not a Tensor: `nn.functional.layer_norm([1.0], (1,))`.
 
     Example:
@@ -217,21 +219,22 @@ def torch_layer_norm(
     eps: float = 1e-5,
     cudnn_enable: bool = True,
 ) -> Any:
-    """torch's own."""
+    """Implement torch.layer_norm."""
     return layer_norm(input, normalized_shape, weight, bias, eps)
 
 
 @functional(F.rms_norm, torch.rms_norm, page="normalization.rms_norm")
 def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None) -> Any:
-    """x / √(mean of x² + eps) · weight, with the mean over an example's last dimensions.
+    """Compute x / √(mean of x² + eps) · weight, with the mean over the last dimensions.
 
-    An eps of None is that of the dtype that is computed in.
+    If eps is None, use the machine epsilon of the dtype of the computation.
 
     Shapes:
-        input and result alike, [..., *normalized_shape]; weight [*normalized_shape].
+        input and output [..., *normalized_shape]; weight [*normalized_shape].
 
     Raises:
-        RuntimeError: when the input's last dimensions are others: `nn.functional.rms_norm(torch.rand(2, 3), (4,))`.
+        RuntimeError: when the input's shape does not end in normalized_shape:
+            `nn.functional.rms_norm(torch.rand(2, 3), (4,))`.
 
     Example:
         >>> x = torch.tensor([[0.0, 2.0, 4.0, 6.0]])
@@ -250,10 +253,10 @@ def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | No
 
 @functional(F.local_response_norm, page="pooling.avg_pool")
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
-    """x / (k + alpha · mean of x² over `size` channels)^beta.
+    """Compute x / (k + alpha · mean of x² over `size` channels)^beta.
 
     Shapes:
-        input and result alike, [n, channels, ...] of three dimensions or more.
+        input and output [n, channels, ...], with three or more dimensions.
 
     Raises:
         ValueError: when the input has fewer than three dimensions: `nn.functional.local_response_norm(torch.rand(3, 2), 2)`.
@@ -273,7 +276,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
 
 
 def _last_dimensions(x: Tensor, normalized_shape: Any) -> tuple[int, ...] | None:
-    """As a tuple; None where they are not the last of x."""
+    """Return normalized_shape as a tuple; None if x's shape does not end in it."""
     if not isinstance(normalized_shape, Sequence) or not 1 <= len(normalized_shape) <= x.dim():
         return None
     shape = tuple(normalized_shape)
@@ -281,7 +284,7 @@ def _last_dimensions(x: Tensor, normalized_shape: Any) -> tuple[int, ...] | None
 
 
 def _fit(x: Tensor, shape: Sequence[int], *given: Tensor | None) -> bool:
-    """Whether torch takes them: of this shape, and of one dtype, float32 beside half precision too."""
+    """Return whether PyTorch accepts the tensors: they have this shape and x's dtype, or float32 for a half-precision x."""
     dtypes = {t.dtype for t in given if t is not None}
     return (
         x.is_floating_point()
@@ -292,13 +295,13 @@ def _fit(x: Tensor, shape: Sequence[int], *given: Tensor | None) -> bool:
 
 
 def _belong_together(x: Tensor, w: Tensor | None, b: Tensor | None, mean: Tensor | None, var: Tensor | None) -> bool:
-    """Whether torch takes them, and the statistics are both or neither, and constants."""
+    """Return whether PyTorch accepts the tensors, and mean and var are both None or both constants."""
     if (mean is None) != (var is None) or any(t is not None and t.requires_grad for t in (mean, var)):
         return False
     return _fit(x, x.shape[1:2], w, b, mean, var)
 
 
 def _of_nothing(x: Tensor, w: Tensor | None, b: Tensor | None, eps: float) -> Any:
-    """x that has no numbers has no statistics; what it is normalized by does not matter."""
+    """Normalize an empty x; it has no statistics, so any values will do."""
     zeros = x.new_zeros(x.shape[1])
     return BatchNormEvaluationFunction.apply(kept(x), w, b, zeros, zeros + 1, eps)

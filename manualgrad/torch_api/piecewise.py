@@ -1,4 +1,4 @@
-"""Functions with cases: absolute values, bounds, the larger of two, conditions."""
+"""Piecewise functions: abs, clamp, maximum, minimum, where and masked_fill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Windows of planes: the largest of each, and the average of each."""
+"""Max pooling, average pooling and adaptive average pooling."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NN: Any = torch._C._nn
 
 
 def _sides(value: Any, n: int) -> list[Any] | None:
-    """A number for each of n sides; None where it is no such thing."""
+    """Return one number per side, repeating a single number for all n; return None for an invalid value."""
     if isinstance(value, int):
         return [value] * n
     if not isinstance(value, Sequence) or len(value) not in (1, n):
@@ -132,10 +132,10 @@ def _adaptive_avg_pool(n: int) -> Callable[..., Any]:
     return adaptive_avg_pool
 
 
-_DOC = """The <kind> of each window of a <where>.
+_DOC = """Compute the <kind> of each window of a <where>.
 
 Shapes:
-    [n, channels, <sides>], the n may be left out, to [n, channels, ...], of each side
+    input [n, channels, <sides>] or [channels, <sides>]; output [n, channels, ...], with each side
     (side + 2 padding − <extent>) / stride + 1, rounded down.<more>
 
 Raises:
@@ -149,18 +149,18 @@ Example:
     torch.Size([2, 3, <4 each>])
 """
 _LARGEST = {
-    "kind": "largest number",
+    "kind": "maximum",
     "extent": "dilation (kernel_size − 1) − 1",
-    "more": "\n    With `return_indices`, the places of the largest numbers too, of the same shape.",
+    "more": "\n    With `return_indices`, also the indices of the maxima, of the same shape.",
 }
 _MEAN = {"kind": "mean", "extent": "kernel_size", "more": ""}
-_ADAPTIVE = """The mean of each of `output_size` windows of a <where>, which together are all of it.
+_ADAPTIVE = """Compute the mean of each of `output_size` windows, which together cover a <where>.
 
 Shapes:
-    [n, channels, <sides>], the n may be left out, to [n, channels, *output_size].
+    input [n, channels, <sides>] or [channels, <sides>]; output [n, channels, *output_size].
 
 Raises:
-    RuntimeError: when a number of windows is below 0: `nn.functional.adaptive_avg_pool<n>d(torch.rand(2, 3, <8 each>), -1)`.
+    RuntimeError: when `output_size` is negative: `nn.functional.adaptive_avg_pool<n>d(torch.rand(2, 3, <8 each>), -1)`.
     RuntimeError: when the input has too few dimensions: `nn.functional.adaptive_avg_pool<n>d(torch.rand(8), 2)`.
     <error>: when the input is not a Tensor: `nn.functional.adaptive_avg_pool<n>d([1.0], 2)`.
 

@@ -1,4 +1,4 @@
-"""Products, and running sums and products."""
+"""Products, cumulative sums and cumulative products."""
 
 from __future__ import annotations
 

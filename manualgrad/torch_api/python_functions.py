@@ -1,7 +1,7 @@
-"""PyTorch's functions that are written in Python, such as F.multi_head_attention_forward, seen through by the mode.
+"""Copies of PyTorch's Python functions, such as F.multi_head_attention_forward, that run inside the mode.
 
-Each asks whether somebody overrides PyTorch's functions, and hands itself over to a mode, which is off while it answers. So a
-copy, to which the answer is no, runs inside the mode: what it calls is then differentiated by hand.
+Each original checks for overrides of PyTorch's functions and dispatches itself to the active mode, which is off during the
+call. A copy finds no override and runs inside the mode, so the operators that it calls are differentiated by hand.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _NOBODY = {name: lambda *_: False for name in ("has_torch_function", "has_torch_
 
 
 def _copies(module: Any) -> dict[Any, Callable[..., Any]]:
-    """Copies of the module's functions that would hand themselves over."""
+    """Copy the module's functions that dispatch themselves to a mode."""
     names = {**vars(module), **_NOBODY}
     found: dict[Any, Callable[..., Any]] = {}
     for function in vars(module).values():
         is_here = isinstance(function, types.FunctionType) and function.__globals__ is vars(module)
         if is_here and "handle_torch_function" in function.__code__.co_names and not _calls_its_namesake(function):
-            # Dynamo skips what it finds in torch/functional.py, and tells by the name of the file.
+            # Dynamo skips code whose file name is torch/functional.py.
             code = function.__code__.replace(co_filename=f"{__file__}: {function.__code__.co_filename}")
             copy = types.FunctionType(code, names, function.__name__, function.__defaults__, function.__closure__)
             copy.__kwdefaults__ = function.__kwdefaults__
@@ -34,7 +34,7 @@ def _copies(module: Any) -> dict[Any, Callable[..., Any]]:
 
 
 def _calls_its_namesake(function: types.FunctionType) -> bool:
-    """Whether it calls the function in C that its own name in torch hides, as torch.cdist does: Dynamo knows only that one."""
+    """Return whether it calls a C function that its own name in torch hides, which Dynamo cannot call; torch.cdist does."""
     names = function.__code__.co_names
     calls_c = "_VF" in names or "_VariableFunctions" in names
     return calls_c and any(isinstance(getattr(torch, name, None), types.FunctionType) for name in names)

@@ -1,4 +1,4 @@
-"""Functions that repeat or reorder numbers."""
+"""Functions that repeat or reorder elements."""
 
 from __future__ import annotations
 
@@ -88,14 +88,14 @@ def channel_shuffle(input: Tensor, groups: int) -> Any:
 
 
 def _numbers(args: tuple[Any, ...], by_name: Any) -> list[int] | None:
-    """Given one by one, or as a sequence."""
+    """Return the ints that were passed one by one or as a sequence; None if some are not ints."""
     found = by_name if by_name is not None else args[0] if len(args) == 1 and isinstance(args[0], Sequence) else args
     found = [found] if isinstance(found, int) else list(found)
     return found if all(isinstance(n, int) for n in found) else None
 
 
 def _copied(t: Tensor, shape: Sequence[int]) -> Tensor:
-    """In memory of its own, where torch's would be a copy too."""
+    """Copy to contiguous memory, as PyTorch does, and reshape."""
     return t.clone(memory_format=torch.contiguous_format).view(shape)
 
 

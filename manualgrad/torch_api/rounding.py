@@ -60,7 +60,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
 
 @answers(torch.floor_divide, T.floor_divide, T.__floordiv__, in_place=(T.floor_divide_, T.__ifloordiv__))
 def floor_divide(input: Any, other: Any) -> Any:
-    """⌊a / b⌋. torch's own has no derivative, and raises in the backward."""
+    """Compute ⌊a / b⌋. PyTorch's floor_divide does not have a derivative and raises in the backward."""
     return _of_two(RoundedDivFunction, input, other, "floor")
 
 

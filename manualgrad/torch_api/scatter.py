@@ -1,4 +1,4 @@
-"""Functions that write numbers into a tensor, or add them to it, at the places that an index names."""
+"""Functions that write, add or select elements by index, and in-place writes."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> An
     return GatherFunction.apply(_expanded(input, of_input), dim, places)
 
 
-# In place.
+# In-place writes.
 
 
 @answers(T.copy_)
@@ -129,7 +129,7 @@ def zero_(input: Tensor) -> Any:
 
 @answers(T.__setitem__)
 def setitem(input: Tensor, index: Any, value: Any) -> Any:
-    """input[index] = value, which torch makes of views, and of index_put_ where tensors are among the indices."""
+    """Assign input[index] = value as PyTorch does: write to a view, with index_put_ if the index contains tensors."""
     found = places(input, index)
     value = _as_value(value, input)
     if found is None or value is None:
@@ -145,7 +145,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> Any:
 
 
 def _as_value(value: Any, like: Tensor) -> Tensor | None:
-    """A number as a tensor; None where it does not fit."""
+    """Convert a number to a tensor; return None if it cannot be assigned."""
     if isinstance(value, Tensor):
         return value
     if not isinstance(value, _NUMBER) or (isinstance(value, complex) and not like.is_complex()):
@@ -160,7 +160,7 @@ def _without_ones(value: Tensor) -> Tensor:
 
 
 def _write(value: Tensor, into: Tensor, indices: tuple[Tensor | None, ...]) -> Any:
-    """At these places."""
+    """Write a value at these indices."""
     first = next(i for i, index in enumerate(indices) if index is not None)
     mask = indices[first]
     assert mask is not None
@@ -173,7 +173,7 @@ def _write(value: Tensor, into: Tensor, indices: tuple[Tensor | None, ...]) -> A
 
 
 def _put(value: Tensor, into: Tensor) -> Any:
-    """Copied, and repeated by hand where that takes broadcasting."""
+    """Copy a value into a tensor; expand it by hand if it must be broadcast."""
     if value.shape != into.shape:
         if value.dim() > into.dim() or any(n not in (1, m) for n, m in zip(value.shape[::-1], into.shape[::-1], strict=False)):
             return NotImplemented

@@ -1,4 +1,4 @@
-"""The largest and smallest numbers, and sorted ones."""
+"""Maxima, minima, medians, modes and sorting."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def cummin(input: Tensor, dim: int) -> Any:
 
 
 def _running(torchs: Any, x: Tensor, dim: Any) -> Any:
-    """The largest or smallest up to each place: gathered, as one may be that of many places."""
+    """Return the running maximum or minimum, by gather: one element may be the extreme at many positions."""
     dim = dim_of(x, dim)
     if dim is None or not x.is_floating_point():
         return NotImplemented

@@ -1,8 +1,8 @@
 """Bind a call to PyTorch's signatures, and express it in the parameters of the hand-written function.
 
-torch's functions take NumPy's names (`axis`), those of aten's schemas (`mat2`), orders that are deprecated
-(`torch.add(input, alpha, other)`), and numbers of NumPy. A hand-written function has one signature. A call that does not fit it
-is bound to the signatures of torch's parser, which are aten's schemas, and passed on in the names of ours.
+PyTorch's functions accept NumPy's names (`axis`), the names of ATen's schemas (`mat2`), deprecated orders
+(`torch.add(input, alpha, other)`) and NumPy scalars. A hand-written function has one signature. A call that does not match it
+is bound to the signatures of PyTorch's parser, which are ATen's schemas, and translated to the hand-written one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Signature", "is_numpys", "rebound", "signatures"]
 # numpy_compatibility_arg_names of torch/csrc/utils/python_arg_parser.cpp.
 _NUMPYS_NAMES = {"dim": ("axis",), "keepdim": ("keepdims",), "input": ("x", "a", "x1"), "other": ("x2",)}
 
-# tools/autograd/deprecated.yaml, by the order of the parameters; in place, too.
+# The parameter orders in tools/autograd/deprecated.yaml; the in-place operators have them too.
 _DEPRECATED = {
     "add": ("self alpha other",),
     "sub": ("self alpha other",),
@@ -36,27 +36,27 @@ _is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
 
 
 class _Parameter(NamedTuple):
-    names: tuple[str, ...]  # that torch takes for it
-    kind: str  # of its values: a type of aten's schemas, or "any"
+    names: tuple[str, ...]  # all that PyTorch accepts
+    kind: str  # a type of ATen's schemas, or "any"
     is_required: bool
-    ours: int | str  # the place in the hand-written function, or the name
-    is_at_its_place: bool = False  # whether it has the same one there
+    ours: int | str  # position or name in the hand-written function
+    is_at_its_place: bool = False  # whether the position is the same there
 
 
 class Signature(NamedTuple):
-    """One of the signatures of a function of torch's."""
+    """One signature of a PyTorch function."""
 
     positional: tuple[_Parameter, ...]
     by_name: tuple[_Parameter, ...]
-    takes_sizes: bool  # as arguments of their own: `x.expand(3, 4)`
+    takes_sizes: bool  # as separate arguments: `x.expand(3, 4)`
 
 
 def rebound(
     known: tuple[Signature, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[list[Any], dict[str, Any]] | None:
-    """Put a call in the names and types of the hand-written function; None if that changes nothing, or no signature fits.
+    """Translate a call to the names and types of the hand-written function; None if nothing changes or no signature matches.
 
-    What it returns is left as it is by another call of this.
+    A second translation of the result changes nothing.
     """
     for freely in (False, True):
         for signature in known:
@@ -123,10 +123,10 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 
 def _converted(value: Any, kind: str, freely: bool) -> Any:
-    """A value as one of this kind; NotImplemented if it is none.
+    """Convert a value to this kind; return NotImplemented if it does not match.
 
     Args:
-        freely: also a tensor as a number, and a number as a tensor, for which torch's parser has them, too.
+        freely: also accept a tensor for a number and a number for a tensor, as PyTorch's parser does.
     """
     if kind.startswith("Optional["):
         return value if value is None else _converted(value, kind[9:-1], freely)
@@ -157,7 +157,7 @@ def is_numpys(value: Any) -> bool:
 
 
 def _number(value: Any, kind: str) -> Any:
-    """One of NumPy's as torch takes it: of complex64 the real part."""
+    """Convert a NumPy scalar as PyTorch does, which takes the real part of a complex64."""
     if type(value).__name__ == "ndarray":
         return value
     number = float(value) if type(value).__name__ == "complex64" else value.item()
@@ -172,7 +172,7 @@ def _has_a_number(t: Tensor) -> bool:
 
 
 def signatures(torchs: Callable[..., Any], ours: Callable[..., Any]) -> tuple[Signature, ...]:
-    """The signatures of a function of torch's, each with the parameters of the hand-written one that it leads to."""
+    """Return the signatures of a PyTorch function, each mapped to the parameters of the hand-written one."""
     own = _Own(ours)
     if isinstance(torchs, types.FunctionType) or torchs.__name__.startswith("__"):
         return _of_python(torchs, ours, own)
@@ -194,7 +194,7 @@ class _Own:
         self.places = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
 
     def place(self, name: str, i: int | None) -> int | str:
-        """Where the parameter goes that is called so, and is the i-th."""
+        """Return the position or the name of the i-th parameter, which has this name in PyTorch."""
         if i == 0:
             return 0
         if name in self.names or i is None:
@@ -203,7 +203,7 @@ class _Own:
 
 
 def _of_python(torchs: Callable[..., Any], hand_written: Callable[..., Any], own: _Own) -> tuple[Signature, ...]:
-    """That of a function in Python; where that says nothing, as an operator's, that of the hand-written function."""
+    """Return the signature of a Python function; if it has none, as an operator, return the hand-written function's."""
     parameters = _parameters(torchs) or _parameters(hand_written)
     positional: list[_Parameter] = []
     by_name: list[_Parameter] = []
@@ -216,7 +216,7 @@ def _of_python(torchs: Callable[..., Any], hand_written: Callable[..., Any], own
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """None where it has no signature, or takes anything."""
+    """Return the function's parameters; none if it has no signature, or has *args or **kwargs."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:
@@ -225,7 +225,7 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def _is_pythons(schema: Any) -> bool:
-    """Whether it is an operator on tensors, without `out`, and none on the numbers and lists of TorchScript."""
+    """Return whether the schema belongs to an operator on tensors without `out`, not to TorchScript's on numbers or lists."""
     kinds = [str(a.type) for a in schema.arguments]
     return any("Tensor" in kind for kind in kinds) and "List[t]" not in kinds and not any(a.is_out for a in schema.arguments)
 
@@ -244,7 +244,7 @@ def _deprecated(name: str, schema: Any, is_method: bool, own: _Own) -> list[Sign
 
 
 def _signature(order: Any, schema: Any, is_method: bool, own: _Own, is_required: bool = False) -> Signature:
-    """Of arguments in this order, each with whether it is taken by name alone."""
+    """Build the signature with the arguments in this order; each comes with a flag that says whether it is keyword-only."""
     places = [a.name for a in schema.arguments if not a.kwarg_only]
     if is_method:  # the tensor comes first
         order = sorted(order, key=lambda pair: pair[0].name != "self")

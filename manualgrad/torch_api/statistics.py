@@ -1,4 +1,4 @@
-"""Variance, standard deviation, and the logarithm of a sum of exponentials."""
+"""Variance, standard deviation and logsumexp."""
 
 from __future__ import annotations
 

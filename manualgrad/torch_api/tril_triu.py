@@ -1,4 +1,4 @@
-"""The triangles of matrices."""
+"""Lower and upper triangles of matrices."""
 
 from __future__ import annotations
 

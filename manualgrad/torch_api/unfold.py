@@ -1,4 +1,4 @@
-"""Windows, laid out beside each other."""
+"""Sliding windows: unfold, im2col and col2im."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Any:
     if not isinstance(dimension, int) or not -input.dim() <= dimension < input.dim():
         return NotImplemented
     windows = WindowsFunction.apply(input, dimension % input.dim(), size, step)
-    # A compiled function has its output's gradient brought into the output's strides, in which these windows overlap.
+    # A compiled function copies its output's gradient to the output's strides, in which these windows overlap.
     return windows.clone() if torch.compiler.is_dynamo_compiling() else windows
 
 

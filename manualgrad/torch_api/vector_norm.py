@@ -41,7 +41,7 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
 
 @answers(torch.linalg.norm)
 def linalg_norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
-    """torch.linalg.norm, of a matrix or of a vector."""
+    """Compute torch.linalg.norm of a matrix or a vector."""
     n = A.dim() if dim is None else len(dim) if isinstance(dim, Sequence) else 1
     if ord is None:
         return vector_norm(A, 2, dim, keepdim, dtype=dtype)
@@ -52,7 +52,7 @@ def linalg_norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = Fal
 
 @answers(torch.linalg.matrix_norm)
 def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None) -> Any:
-    """Of the numbers of a matrix, or the largest or smallest norm of its columns (±1) or rows (±∞); others need its SVD."""
+    """Compute the Frobenius norm, or the largest or smallest 1-norm of the columns (±1) or rows (±∞); others need an SVD."""
     dims = dims_of(A, dim)
     if A.dim() < 2 or not isinstance(dim, Sequence) or dims is None or len(dims) != 2 or len(dim) != 2:
         return NotImplemented
@@ -84,7 +84,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
 @answers(torch.pairwise_distance)
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:
-    """The norm of the difference, and of eps more in each direction."""
+    """Compute the norm of x1 − x2 + eps."""
     return vector_norm(add(sub(x1, x2), eps), p, -1, keepdim)
 
 

@@ -23,6 +23,11 @@ def inside(function):
     return call
 
 
+def spread(values, count):
+    """`count` of them, evenly spread, of which the first is one; None: all."""
+    return values if count is None else values[:: -(-len(values) // count) or 1]
+
+
 def outcome(call, *args, **kwargs):
     """The type of the value, or the error with its text."""
     try:

@@ -222,31 +222,31 @@ BAD_CROSS_ENTROPY = {
         {"weight": torch.ones(2)},
         {},
         ValueError,
-        "the cost's weight must be None, as it is by default; of the options",
+        "the cost's weight must be None, the default; only reduction and label_smoothing",
     ),
-    "ignore_index": ({"ignore_index": 1}, {}, ValueError, "the cost's ignore_index must be -100, as it is by default"),
-    "no scalar": ({"reduction": "none"}, {}, ValueError, "reduction must be 'mean' or 'sum', and is 'none'"),
-    "batchmean": ({"reduction": "batchmean"}, {}, ValueError, "reduction must be 'mean' or 'sum', and is 'batchmean'"),
-    "no such class": ({}, {"y": torch.tensor([0, 1, 2])}, IndexError, "y must have classes from 0 to 1, and has 0 to 2"),
-    "ignored": ({}, {"y": torch.tensor([0, 1, -100])}, IndexError, "y must have classes from 0 to 1, and has -100 to 1"),
-    "too few": ({}, {"y": torch.tensor([0, 1])}, RuntimeError, "y must have a class for each of the 3 examples, and is [2]"),
+    "ignore_index": ({"ignore_index": 1}, {}, ValueError, "the cost's ignore_index must be -100, the default"),
+    "no scalar": ({"reduction": "none"}, {}, ValueError, "reduction must be 'mean' or 'sum', got 'none'"),
+    "batchmean": ({"reduction": "batchmean"}, {}, ValueError, "reduction must be 'mean' or 'sum', got 'batchmean'"),
+    "no such class": ({}, {"y": torch.tensor([0, 1, 2])}, IndexError, "y must have classes from 0 to 1, got 0 to 2"),
+    "ignored": ({}, {"y": torch.tensor([0, 1, -100])}, IndexError, "y must have classes from 0 to 1, got -100 to 1"),
+    "too few": ({}, {"y": torch.tensor([0, 1])}, RuntimeError, "y must have a class for each of the 3 examples, got shape [2]"),
     "classes in int32": (
         {},
         {"y": torch.ones(3, dtype=torch.int32)},
         RuntimeError,
-        "y, of classes, must be torch.int64 on cpu, and is torch.int32 on cpu",
+        "y of classes must be torch.int64 on cpu, got torch.int32 on cpu",
     ),
     "other shares": (
         {},
         {"y": torch.rand(3, 3)},
         RuntimeError,
-        "y must be [3, 2], as the model's output is, or [3] of classes, and is [3, 3]",
+        "y must be [3, 2], like the model's output, or [3] classes, got [3, 3]",
     ),
     "shares in float64": (
         {},
         {"y": torch.rand(3, 2).double()},
         RuntimeError,
-        "y must be torch.float32 on cpu, like the model's output, and is torch.float64 on cpu",
+        "y must be torch.float32 on cpu, like the model's output, got torch.float64 on cpu",
     ),
 }
 
@@ -538,9 +538,9 @@ UNKNOWN = {
         lambda: torch.nn.Sequential(torch.nn.Linear(4, 2), torch.nn.Flatten()),
         "module '1' of the model is a Fl",
     ),
-    "a hook": (with_hook, "module '0' of the model has hooks or a forward of its own, which would not be run"),
+    "a hook": (with_hook, "module '0' of the model has hooks or its own forward, which would not be run; remove them"),
     "pruned": (pruned, "module '0' of the model has hooks"),
-    "no model": (lambda: "model", "model must be a Module, and is a str"),
+    "no model": (lambda: "model", "model must be a Module, got str"),
 }
 
 
@@ -553,31 +553,31 @@ def test_another_module_is_a_type_error_that_names_it(build, message):
 
 
 BAD = {
-    "x too wide": ({"x": torch.rand(3, 5)}, RuntimeError, "backprop: x must be [n, 4], and is [3, 5]"),
-    "x no batch": ({"x": torch.rand(4)}, RuntimeError, "backprop: x must be [n, 4], and is [4]"),
+    "x too wide": ({"x": torch.rand(3, 5)}, RuntimeError, "backprop: x must be [n, 4], got [3, 5]"),
+    "x no batch": ({"x": torch.rand(4)}, RuntimeError, "backprop: x must be [n, 4], got [4]"),
     "x of pixels": (
         {"x": torch.ones(3, 4, dtype=torch.uint8)},
         RuntimeError,
-        "backprop: x must be torch.float32 on cpu, like the model's parameters, and is torch.uint8 on cpu",
+        "backprop: x must be torch.float32 on cpu, like the model's parameters, got torch.uint8 on cpu",
     ),
-    "x elsewhere": ({"x": torch.rand(3, 4, device="meta")}, RuntimeError, "and is torch.float32 on meta"),
-    "y of labels": ({"y": torch.tensor([0, 1, 1])}, RuntimeError, "y must be [3, 2], as the model's output is, and is [3]"),
-    "y to broadcast": ({"y": torch.rand(1, 2)}, RuntimeError, "y must be [3, 2], as the model's output is, and is [1, 2]"),
+    "x elsewhere": ({"x": torch.rand(3, 4, device="meta")}, RuntimeError, "got torch.float32 on meta"),
+    "y of labels": ({"y": torch.tensor([0, 1, 1])}, RuntimeError, "y must be [3, 2], like the model's output, got [3]"),
+    "y to broadcast": ({"y": torch.rand(1, 2)}, RuntimeError, "y must be [3, 2], like the model's output, got [1, 2]"),
     "y of integers": (
         {"y": torch.ones(3, 2, dtype=torch.int64)},
         RuntimeError,
-        "y must be torch.float32 on cpu, like the model's output, and is torch.int64 on cpu",
+        "y must be torch.float32 on cpu, like the model's output, got torch.int64 on cpu",
     ),
-    "y no tensor": ({"y": [[0, 1]] * 3}, TypeError, "y must be a Tensor, and is a list"),
+    "y no tensor": ({"y": [[0, 1]] * 3}, TypeError, "y must be a Tensor, got list"),
     "cost of another kind": (
         {"cost": torch.nn.L1Loss()},
         TypeError,
-        "cost must be an MSELoss, a CrossEntropyLoss or None, and is L1Loss()",
+        "cost must be an MSELoss, a CrossEntropyLoss or None, got L1Loss()",
     ),
     "no scalar": (
         {"cost": torch.nn.MSELoss(reduction="none")},
         ValueError,
-        "the cost's reduction must be 'batchmean', 'mean' or 'sum', and is 'none'",
+        "the cost's reduction must be 'batchmean', 'mean' or 'sum', got 'none'",
     ),
 }
 
@@ -593,5 +593,5 @@ def test_a_wrong_argument_raises_torchs_error_in_a_sentence(change, error, messa
 
 @pytest.mark.parametrize("lr", [-1.0, float("nan")])
 def test_a_learning_rate_below_0_is_a_value_error(lr):
-    with pytest.raises(ValueError, match="sgd_step: lr must be 0 or more, and is"):
+    with pytest.raises(ValueError, match="sgd_step: lr must be at least 0, got"):
         sgd_step(MLP([4, 2]), torch.rand(3, 4), torch.rand(3, 2), lr)

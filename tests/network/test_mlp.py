@@ -471,17 +471,17 @@ def test_an_mlp_takes_device_and_dtype_and_may_do_without_biases(device):
 
 
 BAD_MLP = {
-    "one size": ([4], {}, "sizes must be two or more whole numbers above 0, from inputs to outputs, and is [4]"),
-    "no neuron": ([4, 0], {}, "sizes must be two or more whole numbers above 0, from inputs to outputs, and is [4, 0]"),
+    "one size": ([4], {}, "MLP: sizes must be two or more positive integers, such as [784, 16, 10], got [4]"),
+    "no neuron": ([4, 0], {}, "MLP: sizes must be two or more positive integers, such as [784, 16, 10], got [4, 0]"),
     "activation": (
         [4, 3],
         {"activation": "gelu"},
-        "activation must be one of sigmoid, relu, tanh, identity, or a sequence of them",
+        "MLP: activation must be one of sigmoid, relu, tanh, identity, or a sequence, got 'gelu'",
     ),
     "activations": (
         [4, 3, 2],
         {"activation": ["relu"]},
-        "activation must have one name for each layer after the inputs, 2, and has 1",
+        "MLP: activation must have one name per layer after the inputs, 2, got 1",
     ),
 }
 

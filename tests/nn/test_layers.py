@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 import torch
-from samples import copy_of
+from samples import copy_of, spread
 from torch.testing import assert_close
 from torch.testing._internal.common_modules import module_db
 from torch.utils._pytree import tree_leaves
@@ -54,11 +54,6 @@ def samples(name, training, dtype=torch.float64, count=None):
             built.append(layer)
         if sample.forward_input is not None:
             yield *built, (sample.forward_input.args, sample.forward_input.kwargs)
-
-
-def spread(values, count):
-    """`count` of them, evenly spread, of which the first is one; None: all."""
-    return values if count is None else values[:: -(-len(values) // count) or 1]
 
 
 def run(layer, inputs):

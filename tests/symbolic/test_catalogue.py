@@ -48,7 +48,14 @@ def named(catalogue):
 FIRST = {name: (name, inputs) for name, *inputs in reversed(PROOFS)}  # the first entry of each
 
 
-@pytest.mark.parametrize(("name", "inputs"), named(PROOFS))
+def first_by_default(catalogue):
+    """The first entry of each Function by default; the others are exhaustive."""
+    for parameter in named(catalogue):
+        is_first = parameter.id.endswith(" 1")
+        yield parameter if is_first else pytest.param(*parameter.values, id=parameter.id, marks=pytest.mark.exhaustive)
+
+
+@pytest.mark.parametrize(("name", "inputs"), list(first_by_default(PROOFS)))
 def test_the_shipped_derivatives_are_those_of_the_shipped_forward(name, inputs):
     proof = prove(FUNCTIONS[name], *inputs)
     assert set(proof.backward) == {i for i, x in enumerate(inputs) if isinstance(x, Symbols) and not x.given}
@@ -56,6 +63,7 @@ def test_the_shipped_derivatives_are_those_of_the_shipped_forward(name, inputs):
     assert proof.holds
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize(("name", "inputs"), FIRST.values(), ids=FIRST)
 def test_each_input_by_itself(name, inputs):
     """As where the others are constants, which saves work and memory."""
@@ -67,6 +75,7 @@ def test_each_input_by_itself(name, inputs):
         assert proof.holds
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize(("name", "inputs"), named(entry for entry in PROOFS if entry[0] in HAVE_STATISTICS))
 @pytest.mark.parametrize("output", [0, 1])
 def test_each_output_by_itself(name, inputs, output):
@@ -87,6 +96,7 @@ def test_every_function_is_proven():
 # the numbers.
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize(("name", "inputs"), FIRST.values(), ids=FIRST)
 def test_twice_the_derivative_and_1_is_not_proven(name, inputs, monkeypatch):
     for method in ("backward", "jvp"):
@@ -101,6 +111,7 @@ def twice_and_1(method):
     return lambda *args: tuple(None if d is None else 2 * d + 1 for d in several(method(*args)))
 
 
+@pytest.mark.few(25)
 @pytest.mark.parametrize(("name", "inputs"), named(PROOFS))
 def test_in_numbers_the_shipped_code_is_what_it_is_in_symbols(name, inputs):
     """The forward and the gradients, by PyTorch's kernels in float64, against what SymPy says at one place."""

@@ -1,7 +1,7 @@
 """torch.nn's layers with hand-written gradients.
 
-Parameters, initialization, state_dict, hooks and all the rest are torch.nn's: each class is a subclass of torch.nn's of its
-name, derived by `_derived.py`; `repr` says whose layer it is.
+Each class is a subclass of the torch.nn class of the same name, made by `_derived.py`: only the forward differs. Parameters,
+initialization, state_dict and hooks are torch.nn's. `repr` shows whether a layer is manualgrad's.
 """
 
 from manualgrad.nn.layers import (

@@ -1,4 +1,4 @@
-"""Layers derived from torch.nn's: the same class, whose `forward` calls the functions of `nn.functional`."""
+"""Layers derived from torch.nn's: subclasses whose `forward` calls the functions of `nn.functional`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class HandWritten:
     """Mixin placed before torch.nn's class."""
 
     def __repr__(self) -> str:
-        """`manualgrad.nn.Linear(...)`, so that a printed model shows which layers are swapped; a subclass has its own name."""
+        """Return `manualgrad.nn.Linear(...)`, to show which layers are swapped; a user's subclass keeps its own name."""
         ours = type(self).__module__.startswith("manualgrad.nn.")
         return f"manualgrad.nn.{super().__repr__()}" if ours else super().__repr__()
 
@@ -43,19 +43,19 @@ def derived(
     around: Any = None,
     module: str = "",
 ) -> type[_Layer]:
-    """Make the subclass of a class of torch.nn whose forward is torch's own code, with our functional in the place of F.
+    """Make a subclass of a torch.nn class whose forward is torch's code with our functional instead of F.
 
-    Only the code's names change, and the copy of its globals has both: torch.jit.script, which cannot compile a Function, reads
-    the source of what a method wraps, torch's, in which F is torch's.
+    Only the names in the code change, and the copy of its globals has both. torch.jit.script, which cannot compile a Function,
+    reads the source of the method that is wrapped: torch's, where F is torch's.
 
     Args:
-        docstring: of a layer that says more than its function: summary, Shapes, Raises, Example.
-        of: its function in `nn.functional`, if that is not the one that its forward calls.
-        page: the module of `manualgrad.functions` that derives the gradient, if its function does not say.
-        stays_whole: whether torch.fx keeps the layer as a node of the graph, because it behaves differently in evaluation,
-            counts its calls or asks about its input.
-        around: what wraps the forward.
-        module: the module that has the class, where that is not the caller.
+        docstring: the layer's docstring, if its function's is not enough: summary, Shapes, Raises, Example.
+        of: the layer's function in `nn.functional`, if it is not the one that the forward calls.
+        page: the module of `manualgrad.functions` that derives the gradient, if the function's docstring does not name it.
+        stays_whole: whether the layer stays a `call_module` node under torch.fx, because it has train/eval behaviour,
+            counts its calls or has data-dependent branches.
+        around: a decorator for the forward.
+        module: the module that contains the class, if it is not the caller.
     """
     name = torchs.__name__
     methods = {method: _with_our_functional(torchs, method) for method in _METHODS if _defines(torchs, method)}
@@ -73,7 +73,7 @@ def derived(
 
 
 def _called(method: FunctionType) -> tuple[str, ...]:
-    """The names behind `functional` in the code: first the function that it is asked for first."""
+    """Return the names after `functional` in the code; the first one is the function that is called first."""
     names = method.__code__.co_names
     return names[names.index("functional") + 1 :] if "functional" in names else ()
 
@@ -92,9 +92,9 @@ def _with_our_functional(torchs: type, method: str) -> FunctionType:
 
 
 def _wrapped(function: FunctionType, theirs: FunctionType) -> FunctionType:
-    """The function, as one that wraps torch's, among torch's globals and our functional.
+    """Return the function as a wrapper of torch's, with torch's globals and our functional.
 
-    The module that the globals name is this one, which has both names: older versions of Dynamo look them up there.
+    The `__name__` in its globals is this module's, which has both names: older versions of Dynamo look them up there.
     """
     names = {**theirs.__globals__, **function.__globals__, "F": F, "functional": functional, "__name__": __name__}
     ours = FunctionType(function.__code__, names, theirs.__name__, function.__defaults__, function.__closure__)

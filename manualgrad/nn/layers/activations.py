@@ -32,14 +32,14 @@ Tanhshrink = derived(torch.nn.Tanhshrink)
 Threshold = derived(torch.nn.Threshold)
 PReLU = derived(
     torch.nn.PReLU,
-    """a = z where z > 0, else `weight` z, with a weight for all channels or for each.
+    """Compute a = z where z > 0, else `weight` z, with one weight for all channels or one per channel.
 
     Shapes:
-        input and result alike, [n, channels, ...] or [n]; `weight` [num_parameters].
+        input and output [n, channels, ...] or [n]; `weight` [num_parameters].
 
     Raises:
         TypeError: when the input is not a Tensor: `nn.PReLU()([1.0])`.
-        RuntimeError: when the weights are neither one nor one for each channel: `nn.PReLU(2)(torch.rand(2, 3))`.
+        RuntimeError: when num_parameters is neither 1 nor the number of channels: `nn.PReLU(2)(torch.rand(2, 3))`.
 
     Example:
         >>> nn.PReLU()(torch.tensor([-2.0, 0.5, 8.0]))
@@ -48,13 +48,13 @@ PReLU = derived(
 )
 Softmax2d = derived(
     torch.nn.Softmax2d,
-    """Softmax of the channels at each place of a plane.
+    """Compute the softmax over the channels at each position of a plane.
 
     Shapes:
-        input and result alike, [n, channels, h, w] or [channels, h, w].
+        input and output [n, channels, h, w] or [channels, h, w].
 
     Raises:
-        ValueError: when the input has neither three nor four dimensions: `nn.Softmax2d()(torch.rand(3))`.
+        ValueError: when the input is neither 3-D nor 4-D: `nn.Softmax2d()(torch.rand(3))`.
 
     Example:
         >>> a = nn.Softmax2d()(torch.rand(2, 3, 4, 4))

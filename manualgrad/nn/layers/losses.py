@@ -14,16 +14,16 @@ NLLLoss = derived(torch.nn.NLLLoss)
 SmoothL1Loss = derived(torch.nn.SmoothL1Loss)
 MSELoss = derived(
     torch.nn.MSELoss,
-    """The quadratic cost, the squares of (input − target).
+    """Compute the quadratic cost, the squares of (input − target).
 
-    `reduction` may also be "batchmean", the cost that `train.py` lowers: the sum over the outputs, averaged over the examples.
+    The reduction "batchmean" is the cost that `train.py` minimizes: the sum over the outputs, averaged over the examples.
 
     Shapes:
-        input and target alike, [n, ...]; the result is 0-d, or for the reduction "none" as the input.
+        input and target [n, ...]; output 0-d, or the input's shape for the reduction "none".
 
     Raises:
-        RuntimeError: when the shapes do not fit: `nn.MSELoss()(torch.rand(3), torch.rand(2))`.
-        ValueError: when there is no such reduction: `nn.MSELoss(reduction='median')(torch.rand(3), torch.rand(3))`.
+        RuntimeError: when the shapes do not match: `nn.MSELoss()(torch.rand(3), torch.rand(2))`.
+        ValueError: when the reduction is invalid: `nn.MSELoss(reduction='median')(torch.rand(3), torch.rand(3))`.
 
     Example:
         >>> a, y = torch.tensor([[1.0, 2.0], [6.0, 2.0]]), torch.tensor([[1.0, 1.0], [2.0, 1.0]])

@@ -1,35 +1,35 @@
-"""Layers that normalize: y = weight · (x − mean) / √(variance + eps) + bias."""
+"""Normalization layers: y = weight · (x − mean) / √(variance + eps) + bias."""
 
 import torch
 
 from manualgrad.nn.layers._derived import derived
 from manualgrad.torch_api.reference import in_dimensions
 
-_BATCH = """Each channel, normalized by its mean and variance in the batch.
+_BATCH = """Normalize each channel by its mean and variance in the batch.
 
 Shapes:
-    input and result alike, [n, num_features, <sides>]<or>;
+    input and output [n, num_features, <sides>]<or>;
     `weight`, `bias`, `running_mean` and `running_var` [num_features].
 
 Raises:
-    ValueError: when the input has another number of dimensions: `nn.BatchNorm<n>d(3)(torch.rand(3))`.
-    RuntimeError: when it does not have num_features channels: `nn.BatchNorm<n>d(3)(torch.rand(2, 4, <8 each>))`.
-    ValueError: when there is one number to take the mean of, in training: `nn.BatchNorm<n>d(3)(torch.rand(1, 3, <1 each>))`.
+    ValueError: when the input has the wrong number of dimensions: `nn.BatchNorm<n>d(3)(torch.rand(3))`.
+    RuntimeError: when the input does not have num_features channels: `nn.BatchNorm<n>d(3)(torch.rand(2, 4, <8 each>))`.
+    ValueError: when there is only one value per channel in training: `nn.BatchNorm<n>d(3)(torch.rand(1, 3, <1 each>))`.
 
 Example:
     >>> y = nn.BatchNorm<n>d(3)(torch.rand(5, 3, <8 each>))
     >>> y.transpose(0, 1).flatten(1).mean(1).abs() < 1e-5  # of each channel
     tensor([True, True, True])
 """
-_INSTANCE = """Each channel of each example, normalized by its own mean and variance.
+_INSTANCE = """Normalize each channel of each example by its own mean and variance.
 
 Shapes:
-    input and result alike, [n, num_features, <sides>], the n may be left out;
+    input and output [n, num_features, <sides>] or [num_features, <sides>];
     `weight`, `bias`, `running_mean` and `running_var` [num_features].
 
 Raises:
-    ValueError: when the input has another number of dimensions: `nn.InstanceNorm<n>d(3)(torch.rand(3))`.
-    ValueError: when there is one number to take the mean of, in training: `nn.InstanceNorm<n>d(3)(torch.rand(2, 3, <1 each>))`.
+    ValueError: when the input has the wrong number of dimensions: `nn.InstanceNorm<n>d(3)(torch.rand(3))`.
+    ValueError: when there is only one value per channel in training: `nn.InstanceNorm<n>d(3)(torch.rand(2, 3, <1 each>))`.
 
 Example:
     >>> y = nn.InstanceNorm<n>d(3)(torch.rand(5, 3, <8 each>))
@@ -45,13 +45,13 @@ InstanceNorm2d = derived(torch.nn.InstanceNorm2d, in_dimensions(_INSTANCE, 2), s
 InstanceNorm3d = derived(torch.nn.InstanceNorm3d, in_dimensions(_INSTANCE, 3), stays_whole=True)
 GroupNorm = derived(
     torch.nn.GroupNorm,
-    """Each group of channels of each example, normalized by its mean and variance.
+    """Normalize each group of channels of each example by its mean and variance.
 
     Shapes:
-        input and result alike, [n, channels, ...]; `weight` and `bias` [channels].
+        input and output [n, channels, ...]; `weight` and `bias` [channels].
 
     Raises:
-        ValueError: when the channels cannot be divided into the groups: `nn.GroupNorm(3, 4)`.
+        ValueError: when num_groups does not divide num_channels: `nn.GroupNorm(3, 4)`.
         RuntimeError: when the input does not have num_channels channels: `nn.GroupNorm(2, 4)(torch.rand(2, 6))`.
 
     Example:
@@ -62,13 +62,13 @@ GroupNorm = derived(
 )
 LayerNorm = derived(
     torch.nn.LayerNorm,
-    """Each example's last dimensions, normalized by their mean and variance.
+    """Normalize the last dimensions of each example by their mean and variance.
 
     Shapes:
-        input and result alike, [..., *normalized_shape]; `weight` and `bias` [*normalized_shape].
+        input and output [..., *normalized_shape]; `weight` and `bias` [*normalized_shape].
 
     Raises:
-        RuntimeError: when the input's last dimensions are not normalized_shape: `nn.LayerNorm(4)(torch.rand(2, 3))`.
+        RuntimeError: when the input's shape does not end in normalized_shape: `nn.LayerNorm(4)(torch.rand(2, 3))`.
         TypeError: when the input is not a Tensor: `nn.LayerNorm(1)([1.0])`.
 
     Example:
@@ -79,13 +79,13 @@ LayerNorm = derived(
 )
 RMSNorm = derived(
     torch.nn.RMSNorm,
-    """Each example's last dimensions, divided by the root of the mean of their squares.
+    """Divide the last dimensions of each example by their root mean square.
 
     Shapes:
-        input and result alike, [..., *normalized_shape]; `weight` [*normalized_shape].
+        input and output [..., *normalized_shape]; `weight` [*normalized_shape].
 
     Raises:
-        RuntimeError: when the input's last dimensions are not normalized_shape: `nn.RMSNorm(4)(torch.rand(2, 3))`.
+        RuntimeError: when the input's shape does not end in normalized_shape: `nn.RMSNorm(4)(torch.rand(2, 3))`.
 
     Example:
         >>> nn.RMSNorm(4)(torch.tensor([[0.0, 2.0, 4.0, 6.0]]))

@@ -5,10 +5,10 @@ import torch
 from manualgrad.nn.layers._derived import derived
 from manualgrad.torch_api.reference import in_dimensions
 
-_DOC = """The input, made larger by <what>.
+_DOC = """Pad the input with <what>.
 
 Shapes:
-    [n, channels, <sides>] or [channels, <sides>], to [n, channels, ...], each side by its two numbers of `padding` larger.
+    input [n, channels, <sides>] or [channels, <sides>]; output [n, channels, ...], with each side larger by its two paddings.
 
 Raises:
     RuntimeError: when <why>: `nn.<name><too_much>(torch.rand(1, <3 each>))`.
@@ -18,7 +18,7 @@ Example:
     >>> nn.<name><arguments>(x)[0<index>]
     tensor([<padded>])
 """
-_LESS = "more is taken away than there is"
+_LESS = "the padding crops more than the input has"
 
 
 def _padding(torchs: type[torch.nn.Module], what: str, arguments: str, padded: str, too_much: str, why: str = _LESS) -> type:
@@ -30,10 +30,10 @@ def _padding(torchs: type[torch.nn.Module], what: str, arguments: str, padded: s
 
 
 _ZERO = ("0", "(2)", "0., 0., 1., 2., 3., 0., 0.", "(-2)")
-_CONSTANT = ("a number", "(2, 9.0)", "9., 9., 1., 2., 3., 9., 9.", "(-2, 9.0)")
-_REFLECTION = ("its reflection", "(2)", "3., 2., 1., 2., 3., 2., 1.", "(3)", "there is less to reflect")
-_REPLICATION = ("its last numbers", "(2)", "1., 1., 1., 2., 3., 3., 3.", "(-2)")
-_CIRCULAR = ("its other side", "(2)", "2., 3., 1., 2., 3., 1., 2.", "(4)", "it would go round twice")
+_CONSTANT = ("a constant", "(2, 9.0)", "9., 9., 1., 2., 3., 9., 9.", "(-2, 9.0)")
+_REFLECTION = ("its reflection", "(2)", "3., 2., 1., 2., 3., 2., 1.", "(3)", "the padding is not smaller than the input")
+_REPLICATION = ("its edge elements", "(2)", "1., 1., 1., 2., 3., 3., 3.", "(-2)")
+_CIRCULAR = ("its opposite side", "(2)", "2., 3., 1., 2., 3., 1., 2.", "(4)", "the padding is larger than the input")
 
 CircularPad1d = _padding(torch.nn.CircularPad1d, *_CIRCULAR)
 CircularPad2d = _padding(torch.nn.CircularPad2d, *_CIRCULAR)

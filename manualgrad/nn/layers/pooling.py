@@ -1,4 +1,4 @@
-"""The largest of each window, and the mean of each."""
+"""Max pooling, average pooling and adaptive average pooling."""
 
 import torch
 

@@ -1,6 +1,6 @@
-"""Multi-head attention and the layers of a transformer, whose forward runs inside by_hand.
+"""Multi-head attention and transformer layers, whose forward runs inside by_hand.
 
-Where nothing is differentiated they are torch's own, with what it has to be quick there.
+If nothing is differentiated, torch's own forward runs, with its fast path.
 """
 
 import torch
@@ -10,15 +10,16 @@ from manualgrad.torch_api import inside_by_hand
 
 MultiheadAttention = derived(
     torch.nn.MultiheadAttention,
-    """Attention in several heads, between linear layers.
+    """Compute multi-head attention, between linear layers.
 
     Shapes:
-        query [l, n, embed_dim], key and value [s, n, embed_dim], or with `batch_first` [n, l, embed_dim] and so on;
-        the n may be left out. The output is as the query, the weights [n, l, s], or None without `need_weights`.
+        query [l, n, embed_dim]; key and value [s, n, embed_dim]; with `batch_first` [n, l, embed_dim] and so on; n is
+        optional. The output has query's shape; the weights are [n, l, s], or None without `need_weights`.
 
     Raises:
-        AssertionError: when the heads do not divide the embedding: `nn.MultiheadAttention(4, 3)`.
-        AssertionError: when an input has another embedding: `nn.MultiheadAttention(4, 2)(*3 * [torch.rand(3, 1, 5)])`.
+        AssertionError: when num_heads does not divide embed_dim: `nn.MultiheadAttention(4, 3)`.
+        AssertionError: when an input's last dimension is not embed_dim:
+            `nn.MultiheadAttention(4, 2)(*3 * [torch.rand(3, 1, 5)])`.
 
     Example:
         >>> x = torch.rand(10, 3, 64)
@@ -32,15 +33,16 @@ MultiheadAttention = derived(
 )
 TransformerEncoderLayer = derived(
     torch.nn.TransformerEncoderLayer,
-    """Self-attention and two linear layers, each added to its input.
+    """Apply self-attention and two linear layers, each with a residual connection.
 
     Shapes:
-        src and result alike, [length, n, d_model], or with `batch_first` [n, length, d_model]; the n may be left out.
+        src and output [length, n, d_model], or with `batch_first` [n, length, d_model]; n is optional.
 
     Raises:
-        AssertionError: when the heads do not divide the embedding: `nn.TransformerEncoderLayer(4, 3)`.
-        AssertionError: when an input has another embedding: `nn.TransformerEncoderLayer(4, 2)(torch.rand(3, 1, 5))`.
-        RuntimeError: when there is no such activation: `nn.TransformerEncoderLayer(4, 2, activation='sine')`.
+        AssertionError: when nhead does not divide d_model: `nn.TransformerEncoderLayer(4, 3)`.
+        AssertionError: when the input's last dimension is not d_model:
+            `nn.TransformerEncoderLayer(4, 2)(torch.rand(3, 1, 5))`.
+        RuntimeError: when the activation is invalid: `nn.TransformerEncoderLayer(4, 2, activation='sine')`.
 
     Example:
         >>> nn.TransformerEncoderLayer(64, 8)(torch.rand(10, 3, 64)).shape
@@ -52,17 +54,17 @@ TransformerEncoderLayer = derived(
 )
 TransformerDecoderLayer = derived(
     torch.nn.TransformerDecoderLayer,
-    """An encoder layer that also attends to what the encoder made.
+    """Apply self-attention, attention to the encoder's output and two linear layers, each with a residual connection.
 
     Shapes:
-        tgt, memory and result [length, n, d_model], or with `batch_first` [n, length, d_model]; the n may be left out;
-        the result is as tgt.
+        tgt, memory and output [length, n, d_model], or with `batch_first` [n, length, d_model]; n is optional;
+        the output has tgt's shape.
 
     Raises:
-        AssertionError: when the heads do not divide the embedding: `nn.TransformerDecoderLayer(4, 3)`.
-        AssertionError: when an input has another embedding:
+        AssertionError: when nhead does not divide d_model: `nn.TransformerDecoderLayer(4, 3)`.
+        AssertionError: when an input's last dimension is not d_model:
             `nn.TransformerDecoderLayer(4, 2)(torch.rand(3, 1, 5), torch.rand(3, 1, 4))`.
-        RuntimeError: when there is no such activation: `nn.TransformerDecoderLayer(4, 2, activation='sine')`.
+        RuntimeError: when the activation is invalid: `nn.TransformerDecoderLayer(4, 2, activation='sine')`.
 
     Example:
         >>> nn.TransformerDecoderLayer(64, 8)(torch.rand(7, 3, 64), torch.rand(10, 3, 64)).shape

@@ -1,4 +1,4 @@
-"""Interpolation."""
+"""Upsampling."""
 
 import torch
 
@@ -7,10 +7,10 @@ from manualgrad.nn.layers._derived import derived
 Upsample = derived(torch.nn.Upsample)
 UpsamplingBilinear2d = derived(
     torch.nn.UpsamplingBilinear2d,
-    """The input, interpolated at more places.
+    """Upsample the input by bilinear interpolation.
 
     Shapes:
-        [n, channels, h, w] to [n, channels, *size], or each side times scale_factor.
+        input [n, channels, h, w]; output [n, channels, *size], or each side times scale_factor.
 
     Raises:
         NotImplementedError: when the input is not [n, channels, h, w]:
@@ -24,10 +24,10 @@ UpsamplingBilinear2d = derived(
 )
 UpsamplingNearest2d = derived(
     torch.nn.UpsamplingNearest2d,
-    """The input at more places, each the nearest of its numbers.
+    """Upsample the input: each element of the output is the nearest element of the input.
 
     Shapes:
-        [n, channels, h, w] to [n, channels, *size], or each side times scale_factor.
+        input [n, channels, h, w]; output [n, channels, *size], or each side times scale_factor.
 
     Raises:
         NotImplementedError: when the input is not [n, channels, h, w]:
