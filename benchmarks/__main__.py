@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other; what they print takes the place of the last run's tables in README.md.
+"""Run all benchmarks, one after the other, and replace the last run's tables in README.md with their output.
 
 python benchmarks
 """
@@ -30,7 +30,7 @@ def main() -> int:
 
 
 def tidy(output: str) -> str:
-    """The tables and the lines between them as Markdown: without the spaces of a terminal."""
+    """Turn a terminal's output of tables and lines into Markdown by removing its padding."""
     lines = [line.strip() for line in output.splitlines()]
     kept = [line for i, line in enumerate(lines) if line or (i and lines[i - 1])]
     return "\n".join(kept).strip()

@@ -1,6 +1,7 @@
-"""The least that hand-written layers can cost: `torch.autograd.Function`s of the fast style, with nothing around them.
+"""The cheapest possible hand-written layers: `torch.autograd.Function`s in the fast style, without any wrappers.
 
-No torch.func, no forward mode, no autocast, no complex numbers, no broadcasting, two dimensions, no explained errors.
+They do not support torch.func, forward mode, autocast, complex numbers, broadcasting or inputs that are not 2-d, and do not
+explain errors.
 """
 
 from __future__ import annotations

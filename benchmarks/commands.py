@@ -1,4 +1,4 @@
-"""`python train.py`, whole: 30 epochs of 784-16-16-10 on MNIST, from typing it to the prompt, by either engine.
+"""Time full runs of `python train.py`: 30 epochs of 784-16-16-10 on MNIST, including startup, with either engine.
 
 python benchmarks/commands.py
 """
@@ -34,10 +34,10 @@ def seconds(options: list[str]) -> float:
 
 def main() -> None:
     taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for _ in track(range(ROUNDS), "whole commands, in turns", console=Console(stderr=True), transient=True):
+    for _ in track(range(ROUNDS), "commands, interleaved", console=Console(stderr=True), transient=True):
         for name, (options, _) in COMMANDS.items():
             taken[name].append(seconds(options))
-    rows = table("Whole commands: seconds", "", "least", "median", "most", "bound")
+    rows = table("Full commands: seconds", "", "min", "median", "max", "bound")
     for name, (_, bound) in COMMANDS.items():
         of = taken[name]
         rows.add_row(

@@ -1,9 +1,9 @@
-"""An epoch of the notes' network on a GPU, 600 steps: kernel by kernel, compiled, and with each step as one CUDA graph.
+"""Time an epoch of the notes' network on a GPU (600 steps): kernel by kernel, compiled, and with each step as one CUDA graph.
 
     python benchmarks/cuda_graphs.py
 
-All are trainings as train.py does them, on examples that are on the GPU already, and tested on 500. Those whose steps are
-graphs have to end in the very parameters of those whose steps are not.
+Each contestant trains as train.py does, on examples that are already on the GPU, and tests on 500. With graphs, the final
+parameters must be bit-identical to those without.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from manualgrad.training.loop import Training, make_network
 from manualgrad.training.steps import AutogradStep, BackpropStep, Step
 
 SIZES, BATCH, RATE, EPOCHS = [784, 16, 16, 10], 100, 5.0, 8
-WARM = 2  # epochs, not counted: they compile
+WARM = 2  # warm-up epochs, which compile
 
-# Whose layers, what a step is, and whether it is a graph.
+# By contestant: the layers, the kind of step, and whether the step is a CUDA graph.
 CONTESTANTS = {
     "torch.nn": ("torch", "autograd", False),
     "torch.nn, reduce-overhead": ("torch", "reduce-overhead", False),
-    "torch.nn, a graph": ("torch", "autograd", True),
+    "torch.nn, CUDA graph": ("torch", "autograd", True),
     "manualgrad.nn": ("manualgrad", "autograd", False),
-    "manualgrad.nn, a graph: train.py": ("manualgrad", "autograd", True),
+    "manualgrad.nn, CUDA graph: train.py": ("manualgrad", "autograd", True),
     "sgd_step": ("manualgrad", "backprop", False),
-    "sgd_step, a graph: --engine backprop": ("manualgrad", "backprop", True),
+    "sgd_step, CUDA graph: --engine backprop": ("manualgrad", "backprop", True),
 }
 
 
 def compiled_step(model: torch.nn.Module) -> Step:
-    """AutogradStep's, with the cost compiled so that its kernels, and its backward's, are CUDA graphs."""
+    """Return AutogradStep's step with a compiled cost, whose forward and backward run as CUDA graphs."""
     optimizer = torch.optim.SGD(model.parameters(), fused=True)
 
     @torch.compile(mode="reduce-overhead")
@@ -51,7 +51,7 @@ def compiled_step(model: torch.nn.Module) -> Step:
         optimizer.step()
         return C.detach()
 
-    return step  # type: ignore[return-value]  # it has no state that is saved
+    return step  # type: ignore[return-value]  # without a state to save
 
 
 STEPS = {"autograd": AutogradStep, "backprop": BackpropStep, "reduce-overhead": compiled_step}
@@ -67,20 +67,20 @@ def training(layers: str, step: str, graphed: bool, examples: Examples, test: Ex
 
 def main() -> int:
     if not torch.cuda.is_available():
-        print("benchmarks/cuda_graphs.py: there is no CUDA device here", file=sys.stderr)
+        print("benchmarks/cuda_graphs.py: no CUDA device found", file=sys.stderr)
         return 2
     device = torch.device("cuda")
     examples, test = (data.to(device) for data in load())
     trainings = {name: training(*how, examples, test[:500]) for name, how in CONTESTANTS.items()}
     for _ in zip(*(job.run() for job in trainings.values()), strict=True):
-        pass  # an epoch of each, in turns
+        pass  # one epoch of each, interleaved
     for name, job in trainings.items():
         if job.graphed:
             parameters = zip(job.model.parameters(), trainings[name.partition(",")[0]].model.parameters(), strict=True)
             alike = all(torch.equal(a, b) for a, b in parameters)
-            print(f"{name}: after {EPOCHS} epochs the parameters are {'those' if alike else 'NOT those'} without, bit for bit")
+            print(f"{name}: the parameters after {EPOCHS} epochs are {'' if alike else 'NOT '}bit-identical to eager ones")
     seconds = {name: statistics.median(result.seconds for result in job.results[WARM:]) for name, job in trainings.items()}
-    made = table(f"An epoch of 784-16-16-10, batch {BATCH}", "", "ms", "of torch.nn")
+    made = table(f"An epoch of 784-16-16-10, batch {BATCH}", "", "ms", "ratio to torch.nn")
     for name, median in seconds.items():
         made.add_row(name, f"{median * 1e3:.1f}", f"{median / seconds['torch.nn']:.2f}")
     show(made)

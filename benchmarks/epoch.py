@@ -1,4 +1,4 @@
-"""One epoch of the notes' network on MNIST: as train.py draws its batches (and tests the network), and through a DataLoader.
+"""Time one epoch of the notes' network on MNIST: as train.py draws batches (and tests the network), and with a DataLoader.
 
 python benchmarks/epoch.py
 """

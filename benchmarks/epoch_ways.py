@@ -1,4 +1,4 @@
-"""An epoch of training the notes' network on MNIST: each function makes a call that trains for one, and counts the examples."""
+"""Contestants of epoch.py: each function returns a call that trains the notes' network for an epoch and counts the examples."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tensors() -> Callable[[], float]:
 
 
 def data_loader() -> Callable[[], float]:
-    data.load("mnist")  # which unpacks the files
+    data.load("mnist")  # unpacks the files
     loader = DataLoader(MNIST(str(data._find("mnist", None)), transform=ToTensor()), batch_size=100, shuffle=True)
 
     def epoch() -> float:

@@ -1,4 +1,4 @@
-"""What a training step cannot do without, alone. Each function makes a call."""
+"""Parts that no training step can avoid. Each function returns a call that runs one part."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def products(sizes: list[int], batch: int) -> Callable[[], float]:
-    """The matrix products of forward and backward, written over arrays that are there."""
+    """Run the matrix products of forward and backward, with preallocated outputs."""
     W, _, a, delta = _arrays(sizes, batch)
     dC_dW = [torch.empty_like(W_l) for W_l in W]
 
@@ -28,7 +28,7 @@ def products(sizes: list[int], batch: int) -> Callable[[], float]:
 
 
 def operators(sizes: list[int], batch: int) -> Callable[[], Tensor]:
-    """The operators of sgd_step in a row, with nothing around them: no model is read, nothing is checked."""
+    """Run only the operators of sgd_step: do not read a model or check anything."""
     W, b, a, delta = _arrays(sizes, batch)
     _, y = step_torch.tensors(sizes, batch)
     L, rate = len(W), 2 * LR / y.numel()

@@ -1,9 +1,8 @@
-"""How near a training step can come to nothing on this machine: its matrix products alone, and sgd_step's operators alone.
+"""Measure lower bounds on a training step on this machine: its matrix products alone, and sgd_step's operators alone.
 
     python benchmarks/floors.py
 
-The products, by torch's default library, are what no way of training in torch does without; a bound below them can only be met
-where another library multiplies faster.
+No training in torch can avoid the products, which use torch's default library; only a faster library could meet a lower bound.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from steps import CASES
 
 def main() -> None:
     compare(
-        "What a step cannot do without",
+        "Lower bounds on a step",
         CASES,
         {
             "torch.nn": ("step_torch", "torch_nn"),

@@ -1,7 +1,7 @@
-"""Forward and backward of a call that one Function answers, torch's and inside by_hand: each function makes one.
+"""Contestants of functions.py: forward and backward of a call that one Function implements, with torch and inside by_hand.
 
-The calls are those of the table of samples, tests/helpers/function_samples. A call's first input has n rows of 512 numbers, or
-n images of 8 channels and 8 × 8 places.
+The calls come from the samples in tests/helpers/function_samples. A call's first input has n rows of 512 numbers, or n images
+with 8 channels and 8 × 8 pixels.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Step = Callable[[], Tensor]
 
 
 def made(name: str, n: int) -> tuple[Callable[..., Tensor], list[Tensor]]:
-    """The call, and its inputs that get gradients, with n rows."""
+    """Return the call, and its differentiable inputs with n rows."""
     call, makers, constant = BENCHMARKS[name]
     if constant is None:
         return call, [make(n) for make in makers]

@@ -1,8 +1,8 @@
-"""Forward and backward of every Function inside by_hand, beside torch's, at a small, a usual and a large size.
+"""Time forward and backward of every Function inside by_hand and of torch's operator, at a small, a medium and a large size.
 
-    python benchmarks/functions.py [names of Functions, as Sigmoid]
+    python benchmarks/functions.py [names of Functions, such as Sigmoid]
 
-It takes ten minutes.
+This takes ten minutes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CONTESTANTS = {"torch": ("function_steps", "torchs"), "by hand": ("function_step
 def main(names: list[str]) -> None:
     names = names or list(BENCHMARKS)
     cases = [Case(f"{name}, {size} rows", (name, n)) for name in names for size, n in SIZES.items()]
-    seconds = race("Functions", cases, CONTESTANTS, ROUNDS, alike=False)  # tests/test_benchmarks.py compares what they compute
+    seconds = race("Functions", cases, CONTESTANTS, ROUNDS, alike=False)  # tests/test_benchmarks.py compares the results
     ratios = [median_ratio(*of) for of in zip(seconds["by hand"], seconds["torch"], strict=True)]
     columns = [column for size in SIZES for column in (f"torch at {size} rows", "by hand / torch")]
     made = table("Forward and backward: median µs", "Function", *columns)
@@ -31,7 +31,7 @@ def main(names: list[str]) -> None:
             cells += [f"{statistics.median(seconds['torch'][k]) * 1e6:,.0f}", f"{ratios[k]:.2f}"]
         made.add_row(name, *cells)
     middle = [f"{statistics.median(ratios[k :: len(SIZES)]):.2f}" for k in range(len(SIZES))]
-    made.add_row("the middle one", *(cell for ratio in middle for cell in ("", ratio)))
+    made.add_row("median", *(cell for ratio in middle for cell in ("", ratio)))
     show(made)
 
 

@@ -1,4 +1,4 @@
-"""Forward and backward of one layer, torch.nn's and manualgrad's: each function makes a call that returns the cost."""
+"""Contestants of layers.py: each function returns a call that runs forward and backward of one layer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Step = Callable[[], Tensor]
 
 _LAST = torch.channels_last
 
-# By title: what is called, of a module's functional and its classes; the shape of the input; of channels_last, whether.
+# By title: a function from torch.nn or manualgrad.nn to the layer, and the shape of its input.
 LAYERS: dict[str, tuple[Callable[[ModuleType], Any], tuple[int, ...]]] = {
     **{
         f"conv {c}→{out} {k}×{k} stride {s}, [8, {c}, {n}, {n}]": (
@@ -103,7 +103,7 @@ def _step(nn: ModuleType, title: str, channels_last: bool) -> Step:
 
     def step() -> Tensor:
         if isinstance(layer, torch.nn.Dropout):
-            torch.manual_seed(1)  # which takes 0.1 ms
+            torch.manual_seed(1)  # takes 0.1 ms
         y = layer(x)
         gradients = torch.autograd.grad(y, wanted, g)
         return gradients[0][0].flatten()[0]

@@ -1,4 +1,4 @@
-"""Forward and backward of each layer at a usual size, manualgrad's beside torch.nn's, as they are and in channels_last.
+"""Time forward and backward of each layer at a typical size, with manualgrad and torch.nn, contiguous and in channels_last.
 
 python benchmarks/layers.py [words of a title]
 """
@@ -14,7 +14,7 @@ from measure import Case, Seconds, median_ratio, race, show, table
 ROUNDS = 15
 CONTESTANTS = {"torch.nn": ("layer_steps", "torchs"), "manualgrad.nn": ("layer_steps", "ours")}
 IN_CHANNELS_LAST = ("conv", "batch norm", "group norm", "max pool", "average pool", "ReLU,")
-BOUNDS = {  # of the ratio, contiguous and in channels_last
+BOUNDS = {  # on the ratio, contiguous and in channels_last
     "conv depthwise": (1.6, 1.6),
     "conv transposed": (3, 3),
     "conv": (1.12, 1.3),
@@ -40,14 +40,14 @@ def main(words: list[str]) -> None:
     cases = [Case(title, (title, False)) for title in titles]
     cases += [Case(f"{title}, channels_last", (title, True)) for title in titles if title.startswith(IN_CHANNELS_LAST)]
     seconds = race("Layers", cases, CONTESTANTS, ROUNDS)
-    made = table("Forward and backward: median µs", "layer", *CONTESTANTS, "ratio", "at most")
+    made = table("Forward and backward: median µs", "layer", *CONTESTANTS, "ratio", "bound")
     for i, case in enumerate(cases):
         made.add_row(case.title, *_row(seconds, i, _bound(case)))
     show(made)
 
 
 def _bound(case: Case) -> float:
-    """Of the first entry of BOUNDS that begins the title."""
+    """Return the bound of the first entry of BOUNDS that is a prefix of the title."""
     title, in_channels_last = case.arguments
     return next(bounds for start, bounds in BOUNDS.items() if str(title).startswith(start))[bool(in_channels_last)]
 

@@ -1,4 +1,4 @@
-"""What every benchmark here shares: contestants that take turns, each in a process of its own, and where they ran."""
+"""Shared code of the benchmarks: run contestants interleaved, each in its own process, and describe the machine."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from rich.table import Table
 
 HERE = Path(__file__).parent
 ROUNDS = 31
-ROUND_SECONDS = 0.02  # at least,
-ROUND_CALLS = 5  # and so many calls, with one before them that is not counted: after a pause the first one is slow,
-LONG_SECONDS = 0.1  # but for a call that takes longer than this, where that does not show
-SETTLE_SECONDS = 0.04  # OpenMP's threads wait busily for some 15 ms after their last work, on a core that the next one needs
+ROUND_SECONDS = 0.02  # minimum duration of a round
+ROUND_CALLS = 5  # minimum calls in a round; a warm-up call precedes them, since the first call after a pause is slow
+LONG_SECONDS = 0.1  # calls that take longer than this run once per round, without a warm-up
+SETTLE_SECONDS = 0.04  # OpenMP's threads busy-wait for about 15 ms after their last work, on a core that the next process needs
 
 
 class Contestant:
-    """A process that times the calls which `function` of `module` makes.
+    """A process that times the calls returned by `function` of `module`.
 
-    A process each, since libraries disturb one another: the threads of NumPy's OpenBLAS wait busily after a product, and
-    slow whatever runs after it in that process.
+    Each contestant has its own process because libraries slow each other down: the threads of NumPy's OpenBLAS busy-wait after
+    a product, and slow whatever runs next in that process.
     """
 
     def __init__(self, module: str, function: str, python: str = sys.executable) -> None:
         environment = {
             **os.environ,
-            "OMP_PROC_BIND": "true",  # a core each: woken on one core, two threads that wait busily hold each other up for ms
-            "OPENBLAS_THREAD_TIMEOUT": "26",  # cycles as a power of 2, some 25 ms: it waits busily between its own products
+            "OMP_PROC_BIND": "true",  # one core per thread: two busy-waiting threads on one core delay each other for ms
+            "OPENBLAS_THREAD_TIMEOUT": "26",  # 2^26 cycles, about 25 ms: busy-wait only between its own products
             "OPENBLAS_NUM_THREADS": str(torch.get_num_threads()),
         }
         if torch.backends.cpu.get_cpu_capability() == "AVX512":
@@ -60,12 +60,12 @@ class Contestant:
         )
 
     def make(self, *arguments: object, calls: int = 0) -> list[float]:
-        """Make the call that is to be timed; returns what it gives, `calls` times."""
+        """Create the call to time, and return its values from `calls` calls."""
         values: list[float] = self._ask({"make": arguments, "calls": calls})
         return values
 
     def seconds(self, calls: int) -> float:
-        """Seconds a call, the mean of so many, after a few that are not counted; of a single call, which is long, without."""
+        """Return the mean seconds per call, after warm-up calls if `calls` is at least 5."""
         time.sleep(SETTLE_SECONDS)
         seconds: float = self._ask({"run": calls, "warm": calls // 5})
         return seconds
@@ -78,7 +78,7 @@ class Contestant:
             self.process.stdin.flush()
             answer = json.loads(self.process.stdout.readline())
         except (BrokenPipeError, json.JSONDecodeError):
-            answer = {"error": "it ended without an answer"}
+            answer = {"error": "the process ended without an answer"}
         if "error" in answer:
             raise RuntimeError(f"{self.name}: {answer['error']}")
         return answer["value"]
@@ -93,7 +93,7 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Case:
-    """A column of a comparison; the arguments are those of the functions that make the calls."""
+    """A column of a comparison; the arguments are passed to the functions that create the calls."""
 
     title: str
     arguments: tuple[object, ...] = ()
@@ -101,29 +101,29 @@ class Case:
 
 @dataclass(frozen=True)
 class Bound:
-    """What the time of `of` is to be of that of the best of `to`, at most, in each case; None where nothing is said."""
+    """Upper bounds on the time of `of` divided by the time of the fastest of `to`, one per case; None means no bound."""
 
     of: str
     to: Sequence[str]
     at_most: Sequence[float | None]
 
 
-Seconds = dict[str, list[list[float]]]  # a call, by contestant, case and round
+Seconds = dict[str, list[list[float]]]  # per call, by contestant, case and round
 
 
 def race(
     title: str, cases: Sequence[Case], functions: Mapping[str, tuple[str, ...]], rounds: int, alike: bool = True
 ) -> Seconds:
-    """Time the contestants, module and function of each, in turns; `alike`: their calls are to give the same numbers.
+    """Time the contestants, given by module and function, interleaved; `alike` checks that their calls return the same numbers.
 
     Raises:
-        RuntimeError: when they do not compute the same.
+        RuntimeError: if they return different numbers.
     """
     seconds: Seconds = {name: [] for name in functions}
     with contextlib.ExitStack() as processes:
         contestants = {name: processes.enter_context(Contestant(*where)) for name, where in functions.items()}
-        pool = processes.enter_context(ThreadPoolExecutor())  # all are made at once: some compile
-        for case in track(cases, f"{title}, in turns", console=Console(stderr=True), transient=True):
+        pool = processes.enter_context(ThreadPoolExecutor())  # create all calls concurrently, since some compile
+        for case in track(cases, f"{title}, interleaved", console=Console(stderr=True), transient=True):
             made = {name: pool.submit(contestant.make, *case.arguments, calls=2) for name, contestant in contestants.items()}
             values = {name: making.result() for name, making in made.items()}
             if alike:
@@ -141,12 +141,12 @@ def compare(
     rounds: int = ROUNDS,
     alike: bool = True,
 ) -> None:
-    """Race them, and show a table of the times and one of the ratios."""
+    """Time the contestants, and show a table of the times and one of the ratios."""
     seconds = race(title, cases, functions, rounds, alike)
     times = table(f"{title}: median µs", "", *(case.title for case in cases))
     for name, of_cases in seconds.items():
         times.add_row(name, *(f"{statistics.median(of_rounds) * 1e6:,.0f}" for of_rounds in of_cases))
-    ratios = table(f"{title}: ratios, and what they are to be at most", "", *(case.title for case in cases))
+    ratios = table(f"{title}: ratio (upper bound)", "", *(case.title for case in cases))
     for bound in bounds:
         cells = [_verdict(bound, seconds, i) for i in range(len(cases))]
         ratios.add_row(f"{bound.of} / {bound.to[0] if len(bound.to) == 1 else 'best peer'}", *cells)
@@ -164,11 +164,11 @@ def _check_alike(case: Case, values: Mapping[str, list[float]]) -> None:
     (first, expected), *others = values.items()
     for name, found in others:
         if any(abs(a - b) > 1e-3 * abs(b) for a, b in zip(found, expected, strict=True)):
-            raise RuntimeError(f"{case.title}: {name} computes {found}, and {first} {expected}")
+            raise RuntimeError(f"{case.title}: {name} returned {found}, but {first} returned {expected}")
 
 
 def _in_turns(contestants: Mapping[str, Contestant], rounds: int) -> dict[str, list[float]]:
-    """Seconds a call, of each contestant and round: they take turns, so that a slow spell of the machine meets them all."""
+    """Return the seconds per call of each contestant and round, interleaved so that a slow phase of the machine affects all."""
     calls = {name: _calls(contestant.seconds(1)) for name, contestant in contestants.items()}
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
@@ -182,7 +182,7 @@ def _calls(seconds: float) -> int:
 
 
 def median_ratio(of: Sequence[float], to: Sequence[float]) -> float:
-    """The median over the rounds of the ratio within a round."""
+    """Return the median over the rounds of the ratio within a round."""
     return statistics.median(a / b for a, b in zip(of, to, strict=True))
 
 
@@ -208,7 +208,7 @@ JAX = HERE / ".jax"
 
 
 def jax_python() -> str | None:
-    """The interpreter of an environment with JAX, made at the first call; None, with a message, where it cannot be made."""
+    """Return the interpreter of an environment with JAX, created at the first call; None, with a message, if that fails."""
     python = JAX / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if python.is_file() and subprocess.run([python, "-c", "import jax"], capture_output=True, check=False).returncode == 0:
         return str(python)
@@ -219,7 +219,7 @@ def jax_python() -> str | None:
             subprocess.run([python, "-m", "pip", "install", "--quiet", "jax"], check=True, capture_output=True)
             return str(python)
         except (OSError, subprocess.CalledProcessError) as error:
-            console.print(f"JAX is left out: it cannot be installed in {JAX} ({error}).")
+            console.print(f"JAX is skipped: installing it in {JAX} failed ({error}).")
             return None
 
 
@@ -231,7 +231,7 @@ def table(title: str, first: str, *columns: str) -> Table:
 
 
 def show(*tables: Table) -> None:
-    """On the terminal whole, however narrow that is: a table that is cut is no table."""
+    """Print tables at full width, even if the terminal is narrower."""
     console = Console(width=200, soft_wrap=True)
     for made in tables:
         console.print(made)

@@ -1,10 +1,9 @@
-"""The most memory that a training step holds at once, of 784-2048-2048-10 and of whole models, kept arrays included.
+"""Measure the peak memory of a training step of 784-2048-2048-10 and of whole models, including arrays kept between steps.
 
     python benchmarks/memory.py [names of models]
 
-Added up from the allocations that torch's profiler records, from before the model is made to the end of the third step. The
-examples, the same for all, of 784-2048-2048-10
-lie in NumPy's memory, which it does not see.
+The peak is computed from the allocations that torch's profiler records, from the creation of the model to the end of the third
+step. The examples of 784-2048-2048-10, the same for all, are in NumPy's memory, which the profiler does not record.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ MODEL_BOUND = 1.05
 
 
 def peak(make: Callable[[], Callable[[], object]]) -> int:
-    """Bytes."""
+    """Return the peak memory in bytes."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         step = make()
         for _ in range(3):

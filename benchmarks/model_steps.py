@@ -1,4 +1,4 @@
-"""A training step of a whole model, torch.nn's and by hand, eager and compiled: each function makes one."""
+"""Contestants of models.py: each function returns a training step of a whole model, native or by hand, eager or compiled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import manualgrad
 
 Step = Callable[[], Tensor]
 Loss = Callable[[nn.Module], Tensor]
-Maker = Callable[[int], tuple[nn.Module, Loss]]  # of a model, and of its loss of so many examples as a function of it
+Maker = Callable[[int], tuple[nn.Module, Loss]]  # from the number of examples to a model and its loss function
 
 
 def _lenet() -> nn.Module:
@@ -34,7 +34,7 @@ def _images(make: Callable[[], nn.Module], *shape: int) -> Maker:
 
 
 def _words(make: Callable[[], nn.Module]) -> Maker:
-    """Of texts of 128 words, of which there are 5,000."""
+    """Use texts of 128 words from a vocabulary of 5,000."""
 
     def made(n: int) -> tuple[nn.Module, Loss]:
         model, words = make(), torch.randint(5000, (n, 128))
@@ -67,7 +67,7 @@ def _llama() -> nn.Module:
     return transformers.LlamaForCausalLM(config)
 
 
-MODELS: dict[str, tuple[Maker, int]] = {  # and the examples of a step on the CPU
+MODELS: dict[str, tuple[Maker, int]] = {  # with the number of examples in a step on the CPU
     "vit_b_16": (_images(torchvision.models.vit_b_16, 3, 224, 224), 2),
     "GPT-2": (_words(_gpt2), 4),
     "Llama": (_words(_llama), 4),
@@ -95,7 +95,7 @@ def ours_compiled(name: str, *where: str) -> Step:
 
 
 def _step(name: str, device: str = "cpu", dtype: str = "float32", by_hand: bool = False, compiled: bool = False) -> Step:
-    """On this device; in bfloat16, by autocast."""
+    """Return a training step on this device; bfloat16 uses autocast."""
     torch.manual_seed(0)
     torch.compiler.reset()
     make, n = MODELS[name]
@@ -104,7 +104,7 @@ def _step(name: str, device: str = "cpu", dtype: str = "float32", by_hand: bool 
     model.train()
     for layer in model.modules():
         if isinstance(layer, nn.Dropout):
-            layer.p = 0.0  # so that the costs agree, compiled too
+            layer.p = 0.0  # so that the costs agree, also when compiled
     block: Any = nullcontext
     if by_hand:
         manualgrad.swap(model)

@@ -1,9 +1,10 @@
-"""A training step of whole models, by hand beside torch.nn's, eager and compiled.
+"""Time a training step of whole models, by hand and with torch.nn, eager and compiled.
 
     python benchmarks/models.py [names of models]
     python benchmarks/models.py --cuda [names of models]    on a GPU, with 16 times the examples, in float32 and bfloat16
 
-Swapped and inside by_hand, with a cross entropy and SGD. To compile takes a minute or two a model.
+By hand means swapped and inside by_hand. The cost is a cross entropy, the optimizer SGD. Compiling takes one or two minutes per
+model.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ CONTESTANTS = {
     "torch.nn, compiled": ("model_steps", "torchs_compiled"),
     "by hand, compiled": ("model_steps", "ours_compiled"),
 }
-AT_MOST = {  # of torch.nn's, eager and compiled
+AT_MOST = {  # bounds on the ratio to torch.nn, eager and compiled
     "vit_b_16": (1.00, 0.98),
     "GPT-2": (1.05, 0.86),
     "Llama": (1.05, 0.95),
@@ -36,7 +37,7 @@ AT_MOST_ON_A_GPU = (None, 1.0)
 def main(arguments: list[str]) -> int:
     on_a_gpu = arguments[:1] == ["--cuda"]
     if on_a_gpu and not torch.cuda.is_available():
-        print("benchmarks/models.py --cuda: there is no CUDA device here", file=sys.stderr)
+        print("benchmarks/models.py --cuda: no CUDA device found", file=sys.stderr)
         return 2
     names = arguments[on_a_gpu:] or list(MODELS)
     cases = [Case(name, (name,)) for name in names]

@@ -1,4 +1,4 @@
-"""The gradients of single examples, and their norms, against BackPACK, Opacus and torch.func's vmap(grad).
+"""Time per-example gradients and their norms, compared with BackPACK, Opacus and torch.func's vmap(grad).
 
 python benchmarks/per_example.py
 """
@@ -16,7 +16,7 @@ CASES = [
 
 def main() -> None:
     compare(
-        "Norms of per-example gradients",
+        "Per-example gradient norms",
         CASES,
         {"per_example_grad_norms": ("per_example_peers", "norms"), "BackPACK": ("per_example_peers", "norms_backpack")},
         [Bound("per_example_grad_norms", ["BackPACK"], [None, None, 0.40])],

@@ -1,6 +1,6 @@
-"""Gradients of single examples, and their norms, each in several ways. Each function makes a call.
+"""Contestants of per_example.py: each function returns a call that computes per-example gradients or their norms.
 
-What a call returns, one norm or one entry of one gradient, is for checking that all compute the same.
+A call returns one norm, or one entry of one gradient, to check that all contestants compute the same.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def gradients_opacus(sizes: list[int], batch: int) -> Call:
     first = next(model.parameters())
 
     def call() -> Tensor:
-        model.zero_grad()  # their grad_sample too
+        model.zero_grad()  # also clears grad_sample
         cost(model(x), y).backward()
         return first.grad_sample[-1, 3, 5]
 

@@ -1,4 +1,4 @@
-"""The same network and the same batch for every contestant, whatever library it is written in."""
+"""The same network and batch for every contestant, independent of its library."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array = NDArray[np.float32]
 
 
 def parameters(sizes: list[int]) -> tuple[list[Array], list[Array]]:
-    """W and b of each layer, as torch.nn.Linear draws them: uniform between ±1/√inputs."""
+    """Return W and b of each layer, initialized as in torch.nn.Linear: uniform between ±1/√inputs."""
     random = np.random.default_rng(0)
 
     def uniform(inputs: int, *shape: int) -> Array:
@@ -24,6 +24,6 @@ def parameters(sizes: list[int]) -> tuple[list[Array], list[Array]]:
 
 
 def examples(sizes: list[int], batch: int) -> tuple[Array, Array]:
-    """x [batch, inputs] and y [batch, outputs], from 0 to 1."""
+    """Return x [batch, inputs] and y [batch, outputs], from 0 to 1."""
     random = np.random.default_rng(1)
     return random.random((batch, sizes[0]), np.float32), random.random((batch, sizes[-1]), np.float32)

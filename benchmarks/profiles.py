@@ -1,9 +1,9 @@
-"""Where the time of a training step goes, by hand and torch.nn's: of each model a text in benchmarks/profiles/.
+"""Profile a training step by hand and with torch.nn: writes a text file per model to benchmarks/profiles/.
 
     OMP_PROC_BIND=true python benchmarks/profiles.py [names of models]
 
-Of each Function and each node of the backward: how often a step calls it, and the milliseconds that it takes with all that it
-calls. (The profiler makes small calls look longer than they are.)
+Each file lists the Functions and the nodes of the backward, with the number of calls per step and the milliseconds that they
+take including their callees. (The profiler's overhead makes small calls look slower than they are.)
 """
 
 from __future__ import annotations

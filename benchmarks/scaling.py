@@ -1,4 +1,4 @@
-"""How the time of a training step grows with the width, the depth and the batch size: scaling.png.
+"""Plot how the time of a training step grows with width, depth and batch size: scaling.png.
 
 python benchmarks/scaling.py
 """
@@ -26,12 +26,12 @@ COLOURED = {"manualgrad.nn": "#9ecae1", "MLP": "#3182bd", "sgd_step": "#d62728"}
 
 
 def slope(x: list[int], seconds: list[float]) -> float:
-    """The power of x that the time grows with at the end."""
+    """Return the exponent of x with which the time grows between the last two points."""
     return math.log(seconds[-1] / seconds[-2]) / math.log(x[-1] / x[-2])
 
 
 def quicker(a: list[list[float]], b: list[list[float]]) -> list[list[float]]:
-    """Of two ways to do the same, in each case the quicker one."""
+    """Return the faster of two contestants in each case."""
     return [min(pair, key=statistics.median) for pair in zip(a, b, strict=True)]
 
 
@@ -44,7 +44,7 @@ def draw(axes: Axes, what: str, x: list[int], seconds: Seconds) -> None:
     axes.set_xticks(x, [f"{value:,}" for value in x])
     axes.minorticks_off()
     axes.grid(alpha=0.25)
-    axes.legend(title="slope of the last stretch", fontsize=8, title_fontsize=8, frameon=False)
+    axes.legend(title="slope of the last segment", fontsize=8, title_fontsize=8, frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -1,9 +1,9 @@
-"""What train.py's default learning rate leads to, for many networks, mini-batches, costs and optimizers; 20 minutes.
+"""Test train.py's default learning rate with many networks, mini-batch sizes, costs and optimizers; takes 20 minutes.
 
 python benchmarks/settings.py [EPOCHS]
 
-Prints the accuracy on MNIST's test images after a few epochs (3), in brackets where train.py warns; exits with 1 where a
-training ends no better than a guess without a warning, or where the two engines do not train alike.
+Prints the MNIST test accuracy after a few epochs (default: 3), in parentheses if train.py warns. Exits with code 1 if a run is
+no better than guessing and has no warning, or if the accuracies of the two engines differ.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ HOW = {
     "adamw": ("--optimizer", "adamw"),
 }
 CROSS_ENTROPY = ("--cost", "cross-entropy")
-OTHERS = {  # of which not every network and mini-batch is tried
+OTHERS = {  # tried only with the networks and mini-batch sizes of TRIED
     "cross entropy": CROSS_ENTROPY,
     "cross entropy by backprop": (*CROSS_ENTROPY, "--engine", "backprop"),
     "cross entropy, momentum": (*CROSS_ENTROPY, "--optimizer", "momentum"),
@@ -55,13 +55,13 @@ TRIED = (
 )
 BY_BACKPROP = {"sgd": "the same by backprop", "cross entropy": "cross entropy by backprop"}
 GUESS = 0.12  # MNIST's most frequent digit is a 1, in 11.35% of the test images
-ALIKE = 0.01  # two engines' accuracies; their last bits differ, and with them, step by step, all else
+ALIKE = 0.01  # allowed difference between the engines' accuracies: differences in the last bits grow with each step
 
 Setting = tuple[str, tuple[int, ...], int, str]
 
 
 def accuracy(setting: Setting, epochs: int) -> tuple[float, str]:
-    """After these epochs, and what train.py would have said against the training."""
+    """Return the test accuracy after these epochs, and train.py's warning about the run."""
     activation, hidden, batch_size, how = setting
     line = ["--activation", activation, "--batch-size", batch_size, "--epochs", epochs, "--threads", 1, *(HOW | OTHERS)[how]]
     chosen, _ = options([*map(str, line), "--hidden", *map(str, hidden)], "", ALONE)
@@ -72,7 +72,7 @@ def accuracy(setting: Setting, epochs: int) -> tuple[float, str]:
 
 
 def prepare() -> None:
-    """What each of two processes needs: one thread, the images, and train.py."""
+    """Prepare a worker process: use one thread, and load the images and train.py."""
     global DATA, TRAIN
     torch.set_num_threads(1)
     DATA = load()
@@ -101,11 +101,11 @@ def main() -> int:
         work = pool.imap_unordered(measure, [(setting, epochs) for setting in settings])
         for setting, right, trouble in track(work, "training", len(settings), console=Console(stderr=True), transient=True):
             found[setting] = right, trouble
-    rows = table(f"Test accuracy after {epochs} epochs, in brackets where there is a warning", "", "batch", *HOW)
+    rows = table(f"Test accuracy after {epochs} epochs, in parentheses with a warning", "", "batch", *HOW)
     for activation, hidden, batch_size in dict.fromkeys(setting[:3] for setting in everywhere):
         cells = (cell(found[activation, hidden, batch_size, how]) for how in HOW)
         rows.add_row(name(activation, hidden), str(batch_size), *cells)
-    others = table("Likewise, other costs, activations and optimizers", "", "batch", "how", "accuracy")
+    others = table("The same for other costs, activations and optimizers", "", "batch", "settings", "accuracy")
     for activation, hidden, batch_size, how in tried:
         others.add_row(name(activation, hidden), str(batch_size), how, cell(found[activation, hidden, batch_size, how]))
     console = Console(width=200, soft_wrap=True)
@@ -113,8 +113,8 @@ def main() -> int:
     console.print(others)
     silent = [setting for setting, (right, trouble) in found.items() if right < GUESS and not trouble]
     apart = {setting: engines(found, setting) for setting in settings if setting[3] in BY_BACKPROP}
-    print(f"\nNo better than a guess, without a word: {len(silent)} of {len(settings)}{''.join(f'; {s}' for s in silent)}")
-    print(f"The engines' accuracies differ by {max(apart.values()):.2%} at most, {max(apart, key=apart.__getitem__)}")
+    print(f"\nNo better than guessing, without a warning: {len(silent)} of {len(settings)}{''.join(f'; {s}' for s in silent)}")
+    print(f"The engines' accuracies differ by at most {max(apart.values()):.2%}: {max(apart, key=apart.__getitem__)}")
     return int(bool(silent) or max(apart.values()) > ALIKE)
 
 

@@ -1,4 +1,4 @@
-"""A training step in JAX, compiled, with the parameters donated: written over in place."""
+"""A compiled training step in JAX, with donated parameters, which are updated in place."""
 
 from __future__ import annotations
 

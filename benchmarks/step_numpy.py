@@ -1,4 +1,4 @@
-"""A training step in NumPy, written out by hand, over arrays that are made once."""
+"""A hand-written training step in NumPy with preallocated arrays."""
 
 from __future__ import annotations
 

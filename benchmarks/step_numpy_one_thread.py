@@ -1,4 +1,4 @@
-"""step_numpy.py on one thread, the quicker way for small networks; OpenBLAS reads the number when it is loaded."""
+"""step_numpy.py on one thread, which is faster for small networks; OpenBLAS reads the number of threads when it is loaded."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A training step in torch, manualgrad's three ways and torch's own: each function makes one, a call that returns the cost."""
+"""Training steps in torch, with manualgrad and with torch.nn: each function returns a step that returns the cost."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def torch_nn(sizes: list[int], batch: int) -> Step:
 
 
 def torch_nn_on_onednn(sizes: list[int], batch: int) -> Step:
-    """torch's only switch to oneDNN's products is one that allows bfloat16; a CPU without AMX takes float32 all the same."""
+    """Use oneDNN's products. torch's only switch for them allows bfloat16, but a CPU without AMX still computes in float32."""
     if torch.cpu.get_capabilities().get("amx_tile"):
-        raise RuntimeError("on this CPU, oneDNN would multiply in bfloat16")
+        raise RuntimeError("torch_nn_on_onednn: this CPU has AMX, so oneDNN would multiply in bfloat16")
     torch.backends.mkldnn.matmul.fp32_precision = "bf16"
     return torch_nn(sizes, batch)
 

@@ -1,9 +1,9 @@
-"""A training step (forward, cost, backward, SGD) in manualgrad's three ways, against torch, NumPy and JAX.
+"""Time a training step (forward, cost, backward, SGD) of manualgrad.nn, MLP and sgd_step, compared with torch, NumPy and JAX.
 
     python benchmarks/steps.py
 
-manualgrad.nn, MLP and torch's contestants run the usual loop with torch.optim.SGD(fused=True). `bare` is the least that
-hand-written layers can cost: see bare.py.
+manualgrad.nn, MLP and torch's contestants run the usual loop with torch.optim.SGD(fused=True). `bare` is a lower bound for
+hand-written layers: see bare.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PEERS = {
     "NumPy, one thread": ("step_numpy_one_thread", "numpy_by_hand"),
 }
 if torch.cpu.get_capabilities().get("amx_tile"):
-    del PEERS["torch.nn on oneDNN"]  # its switch would lower the precision there: see step_torch.py
+    del PEERS["torch.nn on oneDNN"]  # its switch would lower the precision: see step_torch.py
 OURS = {
     "manualgrad.nn": ("step_torch", "layers"),
     "bare": ("step_torch", "bare_layers"),

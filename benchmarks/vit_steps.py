@@ -1,4 +1,4 @@
-"""Forward and backward of torchvision's vit_b_16, as it is and swapped. Each function makes a call that returns the cost."""
+"""Contestants of vit.py: each function returns a call that runs forward and backward of vit_b_16 and returns the cost."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A contestant in a process of its own, which makes a call and times it when measure.Contestant asks for it.
+"""A contestant's process: creates a call and times it on request from measure.Contestant.
 
-It imports nothing but the standard library, so that any interpreter can run it.
+It imports only the standard library, so any interpreter can run it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 
 def main(module: str, function: str) -> None:
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print goes to stderr
+    os.dup2(2, 1)  # redirect the output of libraries to stderr
 
     def answer(name: str, value: object) -> None:
         print(json.dumps({name: value}), file=answers, flush=True)
@@ -25,7 +25,7 @@ def main(module: str, function: str) -> None:
         for line in sys.stdin:
             request = json.loads(line)
             if "make" in request:
-                call = None  # frees what the last one held
+                call = None  # free the memory of the previous call
                 call = make(*request["make"])
                 answer("value", [float(call()) for _ in range(request["calls"])])
             else:
@@ -34,7 +34,7 @@ def main(module: str, function: str) -> None:
                 start = time.perf_counter()
                 for _ in range(request["run"]):
                     value = call()
-                float(value)  # waits for a GPU, where it is on one
+                float(value)  # waits for the GPU if the value is on one
                 answer("value", (time.perf_counter() - start) / request["run"])
     except Exception as error:
         answer("error", f"{type(error).__name__}: {error}")

@@ -1,6 +1,6 @@
-"""The site: `sphinx-build -W --keep-going -b html docs site`.
+"""Sphinx configuration of the site: `sphinx-build -W --keep-going -b html docs site`.
 
-What is made from the code (`making/`) is written to `generated/` before Sphinx reads the documents.
+`making/` generates pages from the code in `generated/` before Sphinx reads the documents.
 """
 
 import importlib.util
@@ -23,19 +23,19 @@ copyright = author
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
 exclude_patterns = ["making", "pictures"]
 nitpicky = True
-# Names of other packages, whose documents are not here, and of what is nobody's business outside.
+# Names of other packages, which are not documented here, and private names.
 nitpick_ignore_regex = [(r"py:.*", r"(?!manualgrad).*"), (r"py:.*", r"manualgrad\..*\._.*")]
 suppress_warnings = ["myst.header"]
 
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
-mathjax_path = "mathjax/tex-chtml.js"  # copied below from a package, so that formulas need no network
+mathjax_path = "mathjax/tex-chtml.js"  # copied from a package by _mathjax, so that formulas work offline
 mathjax3_config = {
     "chtml": {"displayAlign": "left", "displayIndent": "1.5em", "mtextInheritFont": True},
     "options": {"enableMenu": False},
 }
 
-default_role = "literal"  # docstrings write `name`
+default_role = "literal"  # for `name` in docstrings
 napoleon_custom_sections = [("Class attributes", "params_style"), "Shapes", "Shape"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
@@ -48,7 +48,7 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
-    "top_of_page_buttons": [],  # what is made with the site has no source to show
+    "top_of_page_buttons": [],  # generated pages do not have a source to show
     "source_repository": "https://github.com/manualgrad/manualgrad/",
     "source_branch": "main",
     "source_directory": "docs/",

@@ -1,6 +1,6 @@
-"""PyTorch's faults, each with a small program that shows it, and how it is known what is right.
+"""Faults of PyTorch, each with a small program that reproduces it and a reference for the correct result.
 
-Each program leaves `got` and `wanted`; tests/test_torch_under_check.py runs them all.
+Each program defines `got` and `wanted`; tests/test_torch_under_check.py runs them all.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ __all__ = ["FAULTS", "Fault"]
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault of PyTorch's.
+    """A fault of PyTorch.
 
     Attributes:
-        what: in a sentence.
-        explains: the subjects and checks of the table that it is behind; none, where it takes other inputs than the table's.
-        known: how it is known what is right.
-        program: defines `got` and `wanted`.
-        issue: PyTorch's, where one is known.
-        by_hand: whether the program gives what is wanted inside `manualgrad.by_hand()`, which has the function.
+        what: the fault in one sentence.
+        explains: the (subject, check) cells of the table that it explains; empty if it needs other inputs than the table's.
+        known: where the correct result comes from.
+        program: source code that defines `got` and `wanted`.
+        issue: the number of the PyTorch issue, if there is one.
+        by_hand: whether the program gives the wanted result inside `manualgrad.by_hand()`.
     """
 
     what: str
@@ -66,7 +66,7 @@ _ALIKE = "The elementary operations, by the same transforms and by reverse mode 
 
 FAULTS = [
     Fault(
-        "layer_norm: the tangent of a tangent is silently wrong.",
+        "layer_norm: forward over forward mode (jvp of jvp) is silently wrong.",
         (("F.layer_norm", "forward_over_forward"), ("nn.LayerNorm", "forward_over_forward")),
         _ALIKE,
         f"""import torch
@@ -79,7 +79,7 @@ got, wanted = tangent_of_tangent(layer_norm), tangent_of_tangent(by_hand)
         196700,
     ),
     Fault(
-        "layer_norm: the Hessian by forward over reverse mode is silently wrong, weight by input.",
+        "layer_norm: the weight-input block of the Hessian is silently wrong in forward over reverse mode.",
         (("F.layer_norm", "func_transforms"), ("nn.LayerNorm", "func_transforms")),
         "Reverse mode twice through the elementary operations, and finite differences of the weight's gradient.",
         """import torch
@@ -101,9 +101,9 @@ wanted = jacrev(jacrev(by_hand, argnums=1), argnums=0)(x, weight)
         196700,
     ),
     Fault(
-        "layer_norm: the third derivative by reverse mode is silently wrong.",
+        "layer_norm: the third derivative in reverse mode is silently wrong.",
         (("F.layer_norm", "third_derivative"), ("nn.LayerNorm", "third_derivative")),
-        "The elementary operations, by reverse mode thrice, which agree with finite differences of the second derivative.",
+        "The elementary operations, by reverse mode three times, which agree with finite differences of the second derivative.",
         f"""import torch
 
 x = torch.tensor([0.0, 1.0, 3.0], dtype=torch.float64, requires_grad=True)
@@ -121,7 +121,7 @@ got, wanted = third(layer_norm), third(by_hand)
         175754,
     ),
     Fault(
-        "batch_norm in training: the tangent of a tangent is silently wrong.",
+        "batch_norm in training: forward over forward mode (jvp of jvp) is silently wrong.",
         (
             ("F.batch_norm, training", "forward_over_forward"),
             ("nn.BatchNorm1d, without statistics", "forward_over_forward"),
@@ -138,7 +138,7 @@ got, wanted = tangent_of_tangent(batch_norm), tangent_of_tangent(by_hand)
         196699,
     ),
     Fault(
-        "batch_norm in training: the Hessian by forward over reverse mode is silently wrong, weight by input.",
+        "batch_norm in training: the weight-input block of the Hessian is silently wrong in forward over reverse mode.",
         (("F.batch_norm, training", "func_transforms"), ("nn.BatchNorm1d, without statistics", "func_transforms")),
         "Reverse mode twice through the elementary operations, and finite differences of the weight's gradient.",
         """import torch
@@ -161,9 +161,9 @@ wanted = jacrev(jacrev(by_hand, argnums=1), argnums=0)(x, weight)
         196699,
     ),
     Fault(
-        "batch_norm on the CPU: with a weight that is not contiguous, the gradient of the input is silently wrong.",
+        "batch_norm on the CPU: with a non-contiguous weight, the gradient of the input is silently wrong.",
         (("F.batch_norm, training", "memory_layout"), ("F.batch_norm, evaluation", "memory_layout")),
-        "The same weight, contiguous.",
+        "The gradient with the same weight made contiguous.",
         """import torch
 
 weight = torch.tensor([[1.0, 5.0], [2.0, 7.0], [3.0, 9.0]], dtype=torch.float64)[:, 0]  # 1, 2 and 3
@@ -178,7 +178,7 @@ got, wanted = gradient(weight), gradient(weight.contiguous())
 """,
     ),
     Fault(
-        "instance_norm: the tangent of a tangent is silently wrong.",
+        "instance_norm: forward over forward mode (jvp of jvp) is silently wrong.",
         (("F.instance_norm", "forward_over_forward"),),
         _ALIKE,
         f"""import torch
@@ -192,7 +192,7 @@ got, wanted = tangent_of_tangent(instance_norm), tangent_of_tangent(by_hand)
         196699,
     ),
     Fault(
-        "instance_norm: the Hessian by forward over reverse mode is silently wrong, weight by input.",
+        "instance_norm: the weight-input block of the Hessian is silently wrong in forward over reverse mode.",
         (("F.instance_norm", "func_transforms"),),
         "Reverse mode twice through the elementary operations, and finite differences of the weight's gradient.",
         """import torch
@@ -215,10 +215,9 @@ wanted = jacrev(jacrev(by_hand, argnums=1), argnums=0)(x, weight)
         196699,
     ),
     Fault(
-        "linalg.det: the tangent of a tangent is silently wrong.",
+        "linalg.det: forward over forward mode (jvp of jvp) is silently wrong.",
         (("torch.linalg.det", "forward_over_forward"),),
-        "Analytically: the determinant of [[a, b], [c, d]] is a d − b c, whose second derivative along v twice is "
-        "2 (v_a v_d − v_b v_c).",
+        "The determinant of [[a, b], [c, d]] is a d − b c, whose second derivative along v twice is 2 (v_a v_d − v_b v_c).",
         f"""import torch
 from torch.func import jvp
 
@@ -231,9 +230,9 @@ got, wanted = tangent_of_tangent(torch.linalg.det), torch.tensor(2 * (1.0 * 4.0 
         by_hand=False,
     ),
     Fault(
-        "linalg.det: a third derivative, reverse over forward over reverse mode, is silently wrong.",
+        "linalg.det: a third derivative (reverse over forward over reverse mode) is silently wrong.",
         (("torch.linalg.det", "third_derivative"),),
-        "Analytically: the determinant of [[a, b], [c, d]] is a d − b c, whose third derivative is 0.",
+        "The determinant of [[a, b], [c, d]] is a d − b c, whose third derivative is 0.",
         """import torch
 from torch.func import grad, jvp
 
@@ -252,9 +251,9 @@ got, wanted = (grad(second)(x) * v).sum(), torch.tensor(0.0, dtype=torch.float64
         by_hand=False,
     ),
     Fault(
-        "cosine_embedding_loss: a third derivative, forward over reverse over forward mode, is silently wrong.",
+        "cosine_embedding_loss: a third derivative (forward over reverse over forward mode) is silently wrong.",
         (("F.cosine_embedding_loss", "third_derivative"),),
-        "The elementary operations, by the same transforms and by reverse mode thrice, which agree with finite differences.",
+        "The elementary operations, by the same transforms and by triple reverse mode, which agree with finite differences.",
         """import torch
 from torch.func import grad, jvp
 
@@ -277,9 +276,9 @@ got, wanted = third(loss), third(by_hand)
 """,
     ),
     Fault(
-        "embedding with padding_idx: under vmap over index and table, the gradient of the frozen row is not 0.",
+        "embedding with padding_idx: under vmap over index and table, the gradient of row padding_idx is not 0.",
         (("F.embedding, padding_idx", "vmap"),),
-        "The same in a loop over the examples: by agreement the row padding_idx has no gradient.",
+        "A loop over the examples: by definition, row padding_idx does not get a gradient.",
         """import torch
 
 index = torch.tensor([[0, 2], [1, 2]])
@@ -297,9 +296,9 @@ wanted = gradient(lambda index, table: torch.stack([one(i, t) for i, t in zip(in
 """,
     ),
     Fault(
-        "pixel_shuffle of no examples: the backward raises.",
+        "pixel_shuffle with an empty batch: the backward raises.",
         (("F.pixel_shuffle", "shapes"),),
-        "The gradient of a tensor [0, 4, 2, 2] is one of that shape.",
+        "The gradient of a [0, 4, 2, 2] tensor has the same shape.",
         """import torch
 
 x = torch.zeros(0, 4, 2, 2, dtype=torch.float64, requires_grad=True)
@@ -314,7 +313,7 @@ except RuntimeError as error:
     Fault(
         "soft_margin_loss: log(1 + e⁻ᶻ) overflows in float32 for z below −88.",
         (("F.soft_margin_loss", "extreme_values"),),
-        "Analytically: log(1 + e¹⁰⁰) is 100 and 4e-44.",
+        "log(1 + e¹⁰⁰) is 100 + 4e-44.",
         """import torch
 
 z = torch.tensor([-100.0], requires_grad=True)
@@ -323,9 +322,9 @@ wanted = torch.tensor(100.0)
 """,
     ),
     Fault(
-        "layer_norm: the gradient of a gradient by the weight that vmap computes for each example is silently wrong.",
+        "layer_norm: the backward through vmap(grad) with respect to the weight is silently wrong.",
         (),
-        "The same in a loop over the examples, and finite differences.",
+        "A loop over the examples, and finite differences.",
         """import torch
 from torch.func import grad, vmap
 
@@ -346,7 +345,7 @@ wanted = of_the_first_weight(lambda rows: torch.stack([grad(loss)(weight, x) for
     Fault(
         "layer_norm over a single element on the CPU, with AVX2: the gradient of the weight is silently not 0.",
         (),
-        "Analytically: a number minus its mean is 0, so that the weight is multiplied by 0.",
+        "A number minus its mean is 0, so the weight is multiplied by 0.",
         """import torch
 
 x = torch.full((8, 1), 123456.7)
@@ -371,7 +370,7 @@ wanted = (torch.softmax(x @ x.mT + mask, -1) @ x)[0, 0, 0].detach()
     Fault(
         "hardsigmoid: in float64, the slope is 1/6 rounded to float32.",
         (),
-        "Analytically: the derivative of z/6 + 1/2 is 1/6.",
+        "The derivative of z/6 + 1/2 is 1/6.",
         """import torch
 
 z = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)

@@ -1,9 +1,9 @@
-"""PyTorch's own functions and modules under check_function: writes docs/torch-under-check.md.
+"""Run check_function on PyTorch's own functions and modules: writes docs/torch-under-check.md.
 
     python docs/torch_under_check.py
 
-Every accusation must be among the faults of `torch_faults.py`, each a program that shows it; one
-that is not ends the script with exit code 1, as it is a false alarm, or a fault that nobody has looked into.
+Every failed check must be explained by a fault in `torch_faults.py`, which has a program for each. If one is not, the script
+exits with code 1: the failure is a false alarm, or a fault that has not been investigated.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from torch_faults import FAULTS
 from manualgrad.testing import CHECKS, Report, check_function
 
 DOCUMENT = Path(__file__).with_name("torch-under-check.md")
-SHOWN = [name for name in CHECKS if name != "compile"]  # which is asked how it treats a Function
+SHOWN = [name for name in CHECKS if name != "compile"]  # that check is about torch.compile's support of a Function
 
 _random = torch.Generator().manual_seed(0)
 
 
 def s(*shape: int) -> torch.Tensor:
-    """Of either sign."""
+    """Return numbers of either sign."""
     return torch.randn(shape, generator=_random, dtype=torch.float64)
 
 
 def p(*shape: int) -> torch.Tensor:
-    """Positive, from 0.5 to 1.5."""
+    """Return positive numbers from 0.5 to 1.5."""
     return torch.rand(shape, generator=_random, dtype=torch.float64) + 0.5
 
 
 def u(*shape: int) -> torch.Tensor:
-    """Between 0.2 and 0.8."""
+    """Return numbers between 0.2 and 0.8."""
     return 0.2 + 0.6 * torch.rand(shape, generator=_random, dtype=torch.float64)
 
 
@@ -117,7 +117,7 @@ SUBJECTS: dict[str, Subject] = {
     ),
     "F.embedding_bag": (lambda index, weight: F.embedding_bag(index.view(1, -1), weight), (i(0, 2, 1), s(4, 2))),
     "F.scaled_dot_product_attention": (F.scaled_dot_product_attention, (s(1, 3, 2), s(1, 3, 2), s(1, 3, 2))),
-    # pooling, and the like
+    # pooling and resampling
     "F.max_pool1d": (lambda x: F.max_pool1d(x, 2), (s(2, 2, 4),)),
     "F.max_pool2d": (lambda x: F.max_pool2d(x, 2), (s(1, 2, 4, 4),)),
     "F.avg_pool2d": (lambda x: F.avg_pool2d(x, 2), (s(1, 2, 4, 4),)),
@@ -176,7 +176,7 @@ def check(name: str) -> Report:
 
 
 def table(reports: dict[str, Report]) -> str:
-    """A row for each subject: the checks that find a fault, and those that do not apply."""
+    """Return a row per subject: the checks that find a fault, and those that do not apply."""
     explained = {cell: n for n, fault in enumerate(FAULTS, 1) for cell in fault.explains}
     lines = ["| function or module | faults | checks that do not apply |", "| --- | --- | --- |"]
     for name, report in reports.items():
@@ -208,7 +208,7 @@ def faults() -> str:
         sections.append(
             f"### Fault {n}\n\n{fault.what}{issue}\n\n```python\n{fault.program.strip()}\n```\n\n"
             f"- got: `{' '.join(got.split())}`\n- wanted: `{' '.join(wanted.split())}`\n\n"
-            f"How it is known what is right: {fault.known}\n"
+            f"Reference: {fault.known}\n"
         )
     return "\n".join(sections)
 
@@ -228,22 +228,22 @@ def document(reports: dict[str, Report]) -> str:
     functions = ", ".join(dict.fromkeys(fault.what.partition(":")[0] for fault in missing))
     return f"""# PyTorch under the same checks
 
-{len(FAULTS)} faults of PyTorch's own functions, each with a small program that shows it: PyTorch {torch.__version__}, CPU.
+{len(FAULTS)} faults of PyTorch's own functions, each with a small program that reproduces it: PyTorch {torch.__version__}, CPU.
 
 {summary()}
 
-Inside `with manualgrad.by_hand():`, {len(ours)} of the programs give what is wanted; {functions} has no hand-written
-derivative. Most faults were found by `manualgrad.testing.check_function`, in
-[{len(reports)} functions and modules](#functions-and-modules-under-check). `python docs/torch_under_check.py` writes this
-page, and refuses to write an accusation that no program confirms; `tests/test_torch_under_check.py` runs the programs.
+Inside `with manualgrad.by_hand():`, {len(ours)} of the programs give the wanted result; {functions} does not have a
+hand-written derivative. `manualgrad.testing.check_function` found most faults, in
+[{len(reports)} functions and modules](#functions-and-modules-under-check). `python docs/torch_under_check.py` generates this
+page, and requires a program for every failed check; `tests/test_torch_under_check.py` runs the programs.
 
 ## The faults
 
 {faults()}
 ## Functions and modules under check
 
-What {len(SHOWN)} checks say of each of {len(reports)}. A check does not apply where, for instance, PyTorch has no such
-derivative and raises.
+The results of {len(SHOWN)} checks on {len(reports)} functions and modules. A check does not apply if, for example, PyTorch does
+not have the derivative and raises.
 
 {table(reports)}
 """
@@ -255,7 +255,7 @@ def main() -> int:
         reports[name] = check(name)
     strangers = unexplained(reports)
     for line in strangers:
-        print(f"torch_under_check.py: no program of torch_faults.py shows {line}", file=sys.stderr)
+        print(f"torch_under_check.py: no program in torch_faults.py explains {line}", file=sys.stderr)
     if strangers:
         return 1
     DOCUMENT.write_text(document(reports), encoding="utf-8")
