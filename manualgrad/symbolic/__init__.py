@@ -1,4 +1,4 @@
-"""The derivations, done again by SymPy: of whole networks, and of the formulas that the Functions ship."""
+"""Derivations by SymPy: of whole networks, and of the formulas in the shipped Functions."""
 
 from manualgrad.symbolic.expression import cost_expression, derive
 from manualgrad.symbolic.proof import prove, symbols

@@ -1,8 +1,8 @@
 """Symbols: a tensor whose entries are SymPy expressions, so that a Function's shipped methods compute formulas.
 
-PyTorch takes every operator apart into a few hundred, and hands each of these that meets a Symbols over to it
-(`__torch_dispatch__`, docs.pytorch.org/docs/stable/notes/extending.html); operators/ says what they mean. Numbers are exact.
-What a comparison finds is true or false, never open: comparisons.py.
+PyTorch decomposes every operator into a few hundred, and dispatches those with a Symbols argument to `__torch_dispatch__`
+(docs.pytorch.org/docs/stable/notes/extending.html); operators/ implements them. Numbers are exact. A comparison is true or
+false, never undecided: see comparisons.py.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Symbols(Tensor):
 
     Attributes:
         entries: the array.
-        at: where the symbols are, for comparisons.
-        given: whether they are constants, in which no derivative is taken.
+        at: the values of the symbols, for comparisons.
+        given: whether the symbols are constants, with respect to which no derivative is taken.
     """
 
     entries: numpy.ndarray[Any, Any]
@@ -64,11 +64,11 @@ class Symbols(Tensor):
         in_place = name.endswith("_")
         meaning = OPERATORS.get(name.rstrip("_"))
         if meaning is None:
-            raise NotImplementedError(f"Symbols have no torch.{name}")
+            raise NotImplementedError(f"Symbols do not support torch.{name}: implement it in manualgrad/symbolic/operators/")
         kwargs = {key: value for key, value in (kwargs or {}).items() if key not in _FORM}
         out = args[0] if in_place else kwargs.pop("out", None)
         positional = [a for a in operator._schema.arguments if not a.kwarg_only and not a.is_out]
-        args = [*args, *(kwargs.pop(a.name, a.default_value) for a in positional[len(args) :])]  # defaults are left out
+        args = [*args, *(kwargs.pop(a.name, a.default_value) for a in positional[len(args) :])]  # torch omits defaults
         found = meaning(*tree_map(_exact, args), **tree_map(_exact, kwargs))
         if out is None:
             return tree_map(_tensor, found)
@@ -76,7 +76,7 @@ class Symbols(Tensor):
         return out
 
 
-# PyTorch would take these apart into operators of which one changes a shape in place, and that of a Symbols stays.
+# Not decomposed: PyTorch's decompositions change a shape in place, which a Symbols does not support.
 _WHOLE: dict[Any, str] = {
     torch.matmul: "matmul",
     Tensor.matmul: "matmul",
@@ -85,19 +85,19 @@ _WHOLE: dict[Any, str] = {
 }
 
 
-# Symbols have one dtype and one device.
+# Ignored: Symbols have only one dtype and device.
 _FORM = ("dtype", "layout", "device", "pin_memory", "memory_format", "non_blocking")
 
 
 def symbols(letter: str, *shape: int, at: Sequence[Any] | None = None, given: bool = False, **assumptions: bool) -> Symbols:
-    """An array of real symbols letter_0_0, letter_0_1, ...; `positive=True` and the like hold for each.
+    """Create an array of real symbols letter_0_0, letter_0_1, ...
 
     Args:
-        letter: what the names begin with.
-        shape: of the array.
-        at: a number for each, row by row: where it is, for comparisons.
-        given: whether they are constants.
-        assumptions: SymPy's.
+        letter: the prefix of the names.
+        shape: the shape of the array.
+        at: the value of each symbol, row by row, for comparisons.
+        given: whether the symbols are constants.
+        assumptions: SymPy's assumptions about each symbol, such as `positive=True`.
     """
     names = ["".join([letter, *(f"_{i}" for i in index)]) for index in numpy.ndindex(*shape)]
     entries = [sympy.Symbol(name, real=True, **assumptions) for name in names]
@@ -113,7 +113,7 @@ _CONSTANTS = [
 
 
 def number(value: Any) -> Any:
-    """The exact number that a float stands for, 1/10 for 0.1: a fraction, or one times a constant of those above."""
+    """Return the exact number that a float stands for: a fraction (1/10 for 0.1), or one times a constant from above."""
     if isinstance(value, bool) or not isinstance(value, float):
         return value
     if not math.isfinite(value):
@@ -126,7 +126,7 @@ def number(value: Any) -> Any:
 
 
 def _exact(argument: Any) -> Any:
-    """Of an operator's argument: an array of expressions, or of whole numbers or truth values, or a number."""
+    """Convert an operator's argument to an array of expressions, integers or booleans, or to an exact number."""
     if isinstance(argument, Symbols):
         return argument.entries
     if isinstance(argument, Tensor):
@@ -136,7 +136,7 @@ def _exact(argument: Any) -> Any:
 
 
 def _tensor(found: Any) -> Any:
-    """Of what an operator found: whole numbers and truth values are plain tensors."""
+    """Wrap an operator's result: expressions in Symbols, integers and booleans in plain tensors."""
     if isinstance(found, numpy.ndarray) and found.dtype != object:
         return torch.from_numpy(found.copy())
     return Symbols(found) if isinstance(found, (numpy.ndarray, Expr, int)) else found

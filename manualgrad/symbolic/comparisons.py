@@ -1,7 +1,7 @@
-"""Which of two expressions is the greater: what decides between the cases of a formula.
+"""Comparison of two expressions, which decides between the cases of a formula.
 
-The answer is never open: it follows from what is assumed of the symbols (`positive=True`), or from the places where they are
-(`at`). A formula is then one in a region around that place, in which all comparisons come out so.
+The result follows from the assumptions about the symbols (`positive=True`) or from their values (`at`); otherwise
+OpenComparison is raised. A formula at some values holds in a region around them, in which all comparisons have the same result.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["OpenComparison", "floor", "places", "sign"]
 
 
 class OpenComparison(ValueError):
-    """Which of two expressions is the greater depends on where the symbols are."""
+    """The order of two expressions depends on the values of the symbols."""
 
 
 _places: ContextVar[Mapping[Expr, Expr]] = ContextVar("_places", default={})  # noqa: B039  (never written to)
@@ -26,7 +26,7 @@ _places: ContextVar[Mapping[Expr, Expr]] = ContextVar("_places", default={})  # 
 
 @contextmanager
 def places(at: Mapping[Expr, Expr]) -> Iterator[None]:
-    """Inside the `with` block, comparisons come out as they do where the symbols have these values."""
+    """Evaluate comparisons inside the `with` block at these values of the symbols."""
     token = _places.set(at)
     try:
         yield
@@ -35,10 +35,10 @@ def places(at: Mapping[Expr, Expr]) -> Iterator[None]:
 
 
 def sign(a: Any, b: Any = 0) -> int:
-    """1 where a > b, −1 where a < b, 0 where they are the same expression.
+    """Return 1 if a > b, −1 if a < b, and 0 if they are the same expression.
 
     Raises:
-        OpenComparison: when that follows neither from the symbols' assumptions nor from their places.
+        OpenComparison: when neither the assumptions about the symbols nor their values determine the result.
     """
     a, b = sympy.sympify(a), sympy.sympify(b)
     if a == b:
@@ -55,16 +55,16 @@ def sign(a: Any, b: Any = 0) -> int:
         return 1 if value.is_positive else -1
     if difference.equals(0):
         return 0
-    raise OpenComparison(f"it is open which is the greater, {a} or {b}: say so by assumptions, or by places (at=)")
+    raise OpenComparison(f"cannot compare {a} with {b}: give the symbols assumptions (such as positive=True) or values (at=)")
 
 
 def floor(x: Any) -> Expr:
-    """The greatest whole number below x.
+    """Return the largest integer below x.
 
     Raises:
-        OpenComparison: when it does not follow from the symbols' places, or changes there.
+        OpenComparison: when the symbols' values do not determine it, or x is an integer there.
     """
     value = sympy.sympify(x).subs(_places.get())
     if value.free_symbols or value.is_integer:
-        raise OpenComparison(f"it is open which whole number is the greatest below {x}: say so by places (at=)")
+        raise OpenComparison(f"cannot determine floor({x}): give the symbols values (at=) where this is not an integer")
     return sympy.floor(value)

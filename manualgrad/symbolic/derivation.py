@@ -1,7 +1,7 @@
-"""The derivation of backpropagation step by step, written down by SymPy: as text, or in LaTeX.
+"""The derivation of backpropagation step by step with SymPy, as text or LaTeX.
 
-Of one neuron first; then of more layers, two more factors for each; of several neurons, whose paths add up; of several
-examples, which are averaged. Each result is held against `sympy.diff` of the whole cost.
+It starts with one neuron, and adds more layers (two more factors for each), several neurons (their paths add up) and several
+examples (they are averaged). Each result is compared with `sympy.diff` of the whole cost.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Equation", "Section", "derivation"]
 
 @dataclass(frozen=True)
 class Equation:
-    """Both ways of writing it."""
+    """An equation as text and as LaTeX."""
 
     text: str
     latex: str
@@ -37,12 +37,12 @@ class Section:
 
     @property
     def latex_words(self) -> str:
-        """The words, with the formulas among them between dollar signs."""
+        """The words, with dollar signs around the formulas."""
         return re.sub(r"\S*[⁽₀-₉σΣ][^\s.:,;]*", lambda found: f"${_latex_name(found[0])}$", self.words)
 
 
 def derivation(layers: int) -> list[Section]:
-    """The derivation for a network of one neuron a layer, with so many layers after the input, and what goes beyond it."""
+    """Derive a network of one neuron per layer, with this many layers after the input, then more neurons and examples."""
     chain = derive((1,) * (layers + 1))
     wide, several = derive((2, 2, 2)), derive((1, 1), examples=2)
     sections = [
@@ -63,8 +63,8 @@ def _network(layers: int) -> Section:
     ]
     return Section(
         f"The network {'-'.join('1' * (layers + 1))}",
-        "Each layer makes a weighted input z of the activation before it, and its own activation a = σ(z) of that; "
-        "C₀ is the cost of one example, whose desired output is y.",
+        "Each layer computes a weighted input z from the previous activation, and its activation a = σ(z) from z; "
+        "C₀ is the cost of one example with the desired output y.",
         [*made, _defined("a⁽ˡ⁾", "σ(z⁽ˡ⁾)"), _defined("C₀", f"(a{L} − y)²")],
     )
 
@@ -73,7 +73,7 @@ def _one_neuron(d: Derivation) -> Section:
     W, b = d.W[-1][0][0], d.b[-1][0]
     return Section(
         "The last neuron: three factors",
-        "A nudge to w nudges z, which nudges a, which nudges the cost: the ratios multiply. For b only the first one differs.",
+        "A nudge to w nudges z, which nudges a, which nudges the cost: the ratios multiply. For b, only the first one differs.",
         [*_product(W, d.paths[W][0]), *_product(b, d.paths[b][0])],
     )
 
@@ -86,7 +86,7 @@ def _further_back(d: Derivation) -> list[Section]:
         sections.append(
             Section(
                 f"Layer {l}: {len(path)} factors",
-                f"z{superscript(l + 1)} depends on a{superscript(l)} as on w and b: two more factors for each layer back.",
+                f"z{superscript(l + 1)} depends on a{superscript(l)} too, not only on w and b: two more factors per layer.",
                 [*_product(W, path), *_product(b, d.paths[b][0])],
             )
         )
@@ -107,9 +107,9 @@ def _several_neurons(d: Derivation) -> Section:
         f"&= {_values(shared).latex} \\left[ {' + '.join(_values(rest).latex for rest in rests)} \\right]",
     )
     return Section(
-        "Several neurons a layer, 2-2-2: the sum over the paths",
-        "w⁽¹⁾₁₀ joins input 0 to neuron 1. That neuron reaches the cost over every neuron j of the next layer, "
-        "and what goes over each is added up: Σ_j.",
+        "Several neurons per layer, 2-2-2: the sum over the paths",
+        "w⁽¹⁾₁₀ connects input 0 to neuron 1. That neuron affects the cost through every neuron j of the next layer, "
+        "and these contributions add up: Σ_j.",
         [ratios, values],
     )
 
@@ -124,7 +124,7 @@ def _several_examples(d: Derivation) -> Section:
     result = d.by_chain_rule[W]
     return Section(
         "Several examples: the average",
-        "The whole cost is the average of the examples' costs, and so is its derivative. Of two examples, with one layer:",
+        "The whole cost, and so its derivative, is an average over the examples. For two examples and one layer:",
         [average, Equation(f"= {_text(result)}", f"&= {_latex(result)}")],
     )
 
@@ -133,11 +133,11 @@ def _held_against_sympy(derivations: dict[str, Derivation]) -> Section:
     equations = []
     for name, d in derivations.items():
         left = {str(d.difference(p)) for p in d.parameters}
-        sentence = f"{name}: {len(d.parameters)} derivatives, less those of sympy.diff on the whole cost: {', '.join(left)}"
+        sentence = f"{name}: {len(d.parameters)} derivatives minus those by sympy.diff of the whole cost: {', '.join(left)}"
         equations.append(Equation(sentence, f"&\\text{{{sentence}}}"))
     return Section(
-        "Held against SymPy",
-        "Every product and sum above, with all of z and a inserted, minus SymPy's derivative of the cost, is",
+        "Comparison with SymPy",
+        "Every product and sum above, with all z and a substituted, minus SymPy's derivative of the cost is",
         equations,
     )
 
@@ -184,7 +184,7 @@ _PLAIN = str.maketrans("⁽⁾⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆�
 
 
 def _latex_name(name: str) -> str:
-    """w⁽²⁾₁₀ as w^{(2)}_{10}."""
+    """Convert w⁽²⁾₁₀ to w^{(2)}_{10}."""
     name = re.sub("⁽[^⁾]*⁾", lambda found: f"^{{{found[0].translate(_PLAIN)}}}", name)
     name = re.sub("[₀-₉₍₎,]+", lambda found: f"_{{{found[0].translate(_PLAIN)}}}", name)
     for letter, latex in _LATEX.items():

@@ -1,10 +1,10 @@
-"""The derivation of the gradients, done again by computer algebra: the chain rule by hand, held against SymPy's derivative.
+"""Gradients of networks by computer algebra: the chain rule by hand, compared with SymPy's derivative.
 
 `derive` builds the cost of a whole network as one expression in its parameters, and its gradient twice: factor by factor,
-as it is derived on paper, and by `sympy.diff` on the whole expression. Their difference simplifies to 0.
+as on paper, and by `sympy.diff` of the whole expression. Their difference simplifies to 0.
 
-Layers are counted from 1 to L here, a⁽⁰⁾ being the input, neurons and examples from 0. w⁽²⁾₁₀ joins neuron 0 of layer 1 to
-neuron 1 of layer 2; where every layer has one neuron, the indices are left out.
+Layers are counted from 1 to L here (a⁽⁰⁾ is the input), neurons and examples from 0. w⁽²⁾₁₀ connects neuron 0 of layer 1 to
+neuron 1 of layer 2; if every layer has one neuron, the indices are omitted.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ __all__ = ["Derivation", "Factor", "cost_expression", "derive", "sigma", "sigma_
 
 
 class sigma_prime(Function):  # type: ignore[misc]
-    """σ′, the derivative of an activation function that is left open."""
+    """σ′, the derivative of an unspecified activation function."""
 
 
 class sigma(Function):  # type: ignore[misc]
-    """σ, an activation function that is left open."""
+    """σ, an unspecified activation function."""
 
     def fdiff(self, argindex: int = 1) -> Expr:
         return sigma_prime(self.args[0])
@@ -47,12 +47,12 @@ class Derivation:
     """The cost of a network and its gradient, derived twice.
 
     Attributes:
-        W, b: the parameters of each layer, W[l][j][k] and b[l][j], l = 0 being the first layer's.
+        W, b: the parameters of each layer, W[l][j][k] and b[l][j]; l = 0 is the first layer.
         x, y: the inputs and the desired outputs of each example, x[e][k] and y[e][j].
-        cost: the whole cost, the average over the examples of Σ_j (a_j − y_j)², in those symbols alone.
-        paths: of each parameter, for the first example: the products of factors that lead from the cost back to it, one for
-            each path through the network, to be added up.
-        by_chain_rule: parameter -> ∂C/∂parameter, the paths' sum with everything inserted, averaged over the examples.
+        cost: the whole cost in these symbols, the average of Σ_j (a_j − y_j)² over the examples.
+        paths: parameter -> the products of factors from the cost back to it, for the first example. There is one product for
+            each path through the network; they add up.
+        by_chain_rule: parameter -> ∂C/∂parameter, the sum over the paths with z and a substituted, averaged over the examples.
         by_sympy: parameter -> `sympy.diff(cost, parameter)`.
     """
 
@@ -73,11 +73,11 @@ class Derivation:
         return [p for W, b in zip(self.W, self.b, strict=True) for p in (*itertools.chain(*W), *b)]
 
     def difference(self, parameter: Symbol) -> Expr:
-        """The chain rule's derivative minus SymPy's, simplified: 0."""
+        """Return the chain rule's derivative minus SymPy's, simplified: 0."""
         return vanishing(self.by_chain_rule[parameter] - self.by_sympy[parameter])
 
     def lambdify(self) -> Callable[..., list[float]]:
-        """SymPy's gradient as a function of numbers, (parameters, x, y), each a flat list in the order given above."""
+        """Return SymPy's gradient as a numeric function of (parameters, x, y), each a flat list in the order above."""
         arguments = [self.parameters, list(itertools.chain(*self.x)), list(itertools.chain(*self.y))]
         return sympy.lambdify(arguments, [self.by_sympy[p] for p in self.parameters], modules=["math", _NUMBERS], cse=True)
 
@@ -86,15 +86,15 @@ _NUMBERS = {"Heaviside": lambda z, at_0: at_0 if z == 0 else float(z > 0), "Max"
 
 
 def derive(sizes: Sequence[int], activation: str = "sigma", examples: int = 1) -> Derivation:
-    """The gradient of the cost by every parameter of a network, by the chain rule and by SymPy.
+    """Derive the gradient of the cost for every parameter of a network, by the chain rule and by SymPy.
 
     Args:
-        sizes: the number of neurons in each layer, from the inputs to the outputs: (1, 1, 1, 1), say. Keep them small.
-        activation: "sigma", a function that is left open, "sigmoid", "relu" or "tanh".
-        examples: how many examples the cost is the average of.
+        sizes: the number of neurons in each layer, from the inputs to the outputs, such as (1, 1, 1, 1). Keep them small.
+        activation: "sigma" (an unspecified function), "sigmoid", "relu" or "tanh".
+        examples: the number of examples that the cost averages over.
 
     Raises:
-        ValueError: when an argument is not as above.
+        ValueError: when an argument is invalid.
 
     Example:
         >>> d = derive((1, 1))
@@ -105,11 +105,11 @@ def derive(sizes: Sequence[int], activation: str = "sigma", examples: int = 1) -
     """
     sizes = tuple(sizes)
     if len(sizes) < 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
-        raise ValueError(f"derive: sizes must be two or more whole numbers above 0, and is {sizes}")
+        raise ValueError(f"derive: sizes must be two or more positive integers, got {sizes}")
     if activation not in _SIGMA:
-        raise ValueError(f"derive: activation must be one of {', '.join(_SIGMA)}, and is {activation!r}")
+        raise ValueError(f"derive: activation must be one of {', '.join(_SIGMA)}, got {activation!r}")
     if examples < 1:
-        raise ValueError(f"derive: examples must be 1 or more, and is {examples}")
+        raise ValueError(f"derive: examples must be at least 1, got {examples}")
     names = _Names(sizes, examples)
     W = [
         [[names.neuron("w", l, j, k) for k in range(before)] for j in range(here)]
@@ -136,10 +136,10 @@ def derive(sizes: Sequence[int], activation: str = "sigma", examples: int = 1) -
 
 
 def cost_expression(W: Any, b: Any, x: Any, y: Any, activation: str, cost: str = "quadratic") -> Any:
-    """The cost, averaged over the examples, as an expression in those entries of W, b, x and y that are symbols.
+    """Return the cost, averaged over the examples, as an expression in the symbols among the entries of W, b, x and y.
 
     Args:
-        W, b: of each layer, nested lists of numbers and symbols, W[l][j][k] and b[l][j]; x, y: of each example likewise.
+        W, b: nested lists of numbers and symbols for each layer, W[l][j][k] and b[l][j]; x, y: the same for each example.
         activation: "sigma", "sigmoid", "relu" or "tanh".
         cost: "quadratic", Σ_j (a_j − y_j)²; or "cross-entropy", −Σ_j y_j log a_j with a = softmax(z) in the last layer.
     """
@@ -158,10 +158,10 @@ def cost_expression(W: Any, b: Any, x: Any, y: Any, activation: str, cost: str =
 
 
 def vanishing(expression: Expr) -> Expr:
-    """The expression simplified: 0 if it is 0 whatever the functions in it are worth, each taken for a variable of its own."""
+    """Simplify an expression: to 0 if it is 0 when each function in it is replaced by an independent variable."""
     for atom in sorted(expression.atoms(Function), key=lambda atom: atom.count_ops(), reverse=True):  # from the outside in
         s = sympy.Dummy()
-        # e⁻ᶻ by σ(z) = 1 / (1 + e⁻ᶻ), which leaves a polynomial in the σ.
+        # Write e⁻ᶻ in terms of σ(z) = 1 / (1 + e⁻ᶻ), which leaves a polynomial in σ.
         expression = expression.xreplace({atom: 1 / s - 1 if isinstance(atom, sympy.exp) else s})
     return sympy.cancel(expression.expand())
 
@@ -172,7 +172,7 @@ _SIGMA: dict[str, Callable[[Any], Expr]] = {
     "relu": lambda z: sympy.Max(z, 0),
     "tanh": lambda z: 2 / (1 + sympy.exp(-2 * z)) - 1,  # numerator and denominator of the definition divided by eᶻ
 }
-# By hand, in z and a = σ(z). At the kink of ReLU there is no derivative; 0 is taken, as PyTorch does.
+# By hand, in z and a = σ(z). ReLU has no derivative at its kink; 0 is used, as in PyTorch.
 _SIGMA_PRIME: dict[str, Callable[[Any, Any], Expr]] = {
     "sigma": lambda z, a: sigma_prime(z),
     "sigmoid": lambda z, a: (1 - a) * a,
@@ -182,7 +182,7 @@ _SIGMA_PRIME: dict[str, Callable[[Any, Any], Expr]] = {
 
 
 def _derivative(cost: Expr, parameter: Symbol) -> Expr:
-    # SymPy takes 1/2 for the derivative of Max at the kink.
+    # SymPy uses 1/2 as the derivative of Max at the kink.
     return cost.diff(parameter).replace(sympy.Heaviside, lambda z, *_: sympy.Heaviside(z, 0))
 
 
@@ -216,7 +216,7 @@ class _Chain:
             ]
 
     def gradient(self, parameter: Symbol) -> Expr:
-        """The sum over the paths, a and z being inserted layer by layer until none is left."""
+        """Sum over the paths, and substitute a and z layer by layer until none is left."""
         total = Add(*(Mul(*(factor.value for factor in path)) for path in self.paths[parameter]))
         for definition in self.definitions:
             total = total.subs(definition)
@@ -224,7 +224,7 @@ class _Chain:
 
 
 class _Names:
-    """Symbols as they are written: w⁽²⁾₁₀; w⁽²⁾ where every layer has one neuron; with ₍₁₎ for example 1 of several."""
+    """Names of the symbols: w⁽²⁾₁₀; w⁽²⁾ if every layer has one neuron; with ₍₁₎ for example 1 of several."""
 
     def __init__(self, sizes: Sequence[int], examples: int) -> None:
         self.indexed = max(sizes) > 1

@@ -7,10 +7,10 @@ _DOWN = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def superscript(l: int) -> str:
-    """The layer: ⁽²⁾."""
+    """Return the superscript of a layer: ⁽²⁾."""
     return f"⁽{str(l).translate(_UP)}⁾"
 
 
 def subscript(*indices: int) -> str:
-    """The neurons: ₁₀, or ₁₂,₀ where one has two digits."""
+    """Return the subscript of neurons: ₁₀, or ₁₂,₀ if an index has two digits."""
     return ("" if max(indices) < 10 else ",").join(map(str, indices)).translate(_DOWN)

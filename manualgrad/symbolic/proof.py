@@ -1,8 +1,8 @@
-"""The proof that a Function's backward and jvp are the derivatives of its forward, by running all three on symbols.
+"""Proof that a Function's backward and jvp are the derivatives of its forward, by running all three on symbols.
 
-The formulas are not typed again: the shipped methods themselves are called, with arrays of SymPy expressions in the place of
-tensors (arrays.py), and compute with them exactly (operators/). What they return is held against SymPy's derivatives of what
-the forward returned (zero.py).
+The formulas are not typed again: the shipped methods are called with arrays of SymPy expressions instead of tensors
+(arrays.py), and compute with them exactly (operators/). Their results are compared with SymPy's derivatives of the forward's
+output (zero.py).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ __all__ = ["Proof", "Symbols", "prove", "symbols"]
 
 @dataclass(frozen=True)
 class Proof:
-    """What is left of each derivative's difference from SymPy's, entry by entry: 0 everywhere, if the formulas are right.
+    """The simplified difference of each derivative from SymPy's, entry by entry: 0 everywhere if the formulas are correct.
 
     Attributes:
-        backward: position of the input -> Σ_i g_i ∂output_i/∂input minus what `backward` returned, over all outputs.
-        jvp: Σ over all inputs of ∂output/∂input · tangent minus what `jvp` returned, output after output.
+        backward: position of the input -> Σ_i g_i ∂output_i/∂input over all outputs, minus the result of `backward`.
+        jvp: Σ over all inputs of ∂output/∂input · tangent, minus the result of `jvp`, output by output.
     """
 
     backward: Mapping[int, list[Expr]]
@@ -45,16 +45,16 @@ class Proof:
 
 
 def prove(function: type[Function], *inputs: Any, outputs: Collection[int] | None = None) -> Proof:
-    """Hold `backward` and `jvp` against the forward's Jacobian J, by SymPy: Jᵀ g and J t, g and t symbols.
+    """Compare `backward` and `jvp` with Jᵀ g and J t, for SymPy's Jacobian J of the forward and symbols g and t.
 
     Args:
         function: a Function.
-        inputs: what `function.apply` takes, with `symbols(...)` in the place of tensors, and plain tensors of whole numbers.
-        outputs: the positions of those that g comes back to; by default all that have a derivative.
+        inputs: the arguments of `function.apply`, with `symbols(...)` instead of tensors, and plain tensors of integers.
+        outputs: the positions of the outputs that receive a gradient g; by default all differentiable ones.
 
     Raises:
-        NotImplementedError: when a method has an operator that `Symbols` have not.
-        OpenComparison: when one compares symbols of which it is open which is the greater.
+        NotImplementedError: when a method uses an operator that Symbols do not support.
+        OpenComparison: when a method compares symbols whose order is not determined.
     """
     with places({symbol: value for x in inputs if isinstance(x, Symbols) for symbol, value in x.at.items()}):
         return _proof(function, inputs, outputs)
@@ -92,7 +92,7 @@ def _several(output: Any) -> tuple[Any, ...]:
 
 
 def _jacobian(y: Symbols, x: Symbols) -> Any:
-    """∂y_i/∂x_k, with the places of y before those of x."""
+    """Return ∂y_i/∂x_k, with the dimensions of y before those of x."""
     ys, xs = y.entries.reshape([*y.shape] + [1] * x.dim()), x.entries
     return numpy.asarray(numpy.frompyfunc(lambda y, x: sympy.sympify(y).diff(x), 2, 1)(ys, xs), object)
 
@@ -100,13 +100,13 @@ def _jacobian(y: Symbols, x: Symbols) -> Any:
 def _differences(expected: Any, found: Tensor | None, of: Symbols) -> list[Expr]:
     found = torch.zeros_like(of) if found is None else found
     if found.shape != of.shape:
-        raise AssertionError(f"the derivative has shape {(*found.shape,)}, and must have {(*of.shape,)}")
+        raise AssertionError(f"the derivative has shape {(*found.shape,)}, expected {(*of.shape,)}")
     entries = found.entries if isinstance(found, Symbols) else numpy.array(found.tolist(), object)
     return [left_of(sympy.sympify(difference)) for difference in numpy.ravel(expected - entries)]
 
 
 class _Context:
-    """What autograd's ctx is to a Function."""
+    """A replacement for autograd's ctx."""
 
     def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
         self.needs_input_grad = needs_input_grad
@@ -132,6 +132,6 @@ class _Context:
         self.materializes_grads = value
 
     def materialized(self, found: Mapping[int, Symbols], tensors: tuple[Any, ...]) -> list[Tensor | None]:
-        """What is found for these tensors, and for the others zeros, or None."""
+        """Return the entries found for these tensors, and zeros or None for the others."""
         has_zeros = [self.materializes_grads and isinstance(t, Symbols) for t in tensors]
         return [found.get(i, torch.zeros_like(t) if has_zeros[i] else None) for i, t in enumerate(tensors)]

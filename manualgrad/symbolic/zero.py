@@ -1,8 +1,8 @@
-"""Whether an expression is 0: what is left of it, once everything in it is written as a quotient of two polynomials.
+"""A test whether an expression is 0: rewrite it as a quotient of two polynomials.
 
-Each function of symbols is taken for a variable of its own, and so are the powers that are not whole. Of these, e^(u + 2 v) is
-the product of e^u and the square of e^v, √u squared is u, sin² is 1 − cos², and log(1 + e⁻ᵘ) is log(1 + eᵘ) − u; nothing else
-is needed to know of them. So what comes out as 0 is 0, whatever the symbols are.
+Each function of symbols, and each non-integer power, becomes a new variable. Four identities relate these: e^(u + 2 v) is the
+product of e^u and the square of e^v, √u squared is u, sin² is 1 − cos², and log(1 + e⁻ᵘ) is log(1 + eᵘ) − u. No others are
+needed. A result of 0 holds for all values of the symbols.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["left_of"]
 
 
 def left_of(expression: Expr) -> Expr:
-    """0, if the expression is 0; else something that is not."""
+    """Return 0 if the expression is 0, else a nonzero remainder."""
     if not expression.free_symbols and expression.is_rational:
         return expression
     rewritten = _Rewritten()
@@ -29,7 +29,7 @@ def left_of(expression: Expr) -> Expr:
 
 
 class _Rewritten:
-    """Expressions in whole powers of symbols and new variables."""
+    """Rewrites expressions in integer powers of symbols and new variables."""
 
     def __init__(self) -> None:
         self.variables: dict[tuple[Expr, ...], Dummy] = {}
@@ -48,7 +48,7 @@ class _Rewritten:
         return expression.xreplace(found)
 
     def power(self, base: Expr, exponent: Expr, c: Expr) -> Expr:
-        """base^(c exponent), as a whole power of base^(exponent / q)."""
+        """Return base^(c exponent) as an integer power of base^(exponent / q)."""
         q = self.roots[base, exponent]
         key = (base, exponent, sympy.Integer(q))
         if key not in self.variables:
@@ -76,7 +76,7 @@ def _is_opaque(atom: Expr) -> bool:
 
 
 def _log_of_one_and(atom: Expr) -> bool:
-    """Whether it is log(1 + e⁻ᵘ)."""
+    """Return whether it is log(1 + e⁻ᵘ)."""
     if not isinstance(atom, sympy.log):
         return False
     power = atom.args[0] - 1
@@ -90,7 +90,7 @@ def _turned(atom: Expr) -> Expr:
 
 @functools.cache
 def _as_powers(atom: Expr) -> list[tuple[Expr, Expr, Expr]]:
-    """e^(u + 2 v) as (e, u, 1) and (e, v, 2); the last number is rational."""
+    """Split e^(u + 2 v) into (e, u, 1) and (e, v, 2); the last number is rational."""
     base, exponent = (sympy.E, atom.args[0]) if isinstance(atom, sympy.exp) else atom.as_base_exp()
     terms = [term.as_coeff_Mul() for term in sympy.Add.make_args(sympy.expand(exponent))]
     return [(base, rest, c) if c.is_Rational else (base, c * rest, sympy.Integer(1)) for c, rest in terms]

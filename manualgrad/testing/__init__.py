@@ -1,6 +1,6 @@
-"""`check_function`: everything that can be wrong with a custom `torch.autograd.Function`, anybody's.
+"""`check_function` tests a custom `torch.autograd.Function`, from any library.
 
-It stands on torch alone. What `torch.library.opcheck` is for custom operators, this is for Functions.
+It imports only torch. It does for Functions what `torch.library.opcheck` does for custom operators.
 
 Example:
     >>> testing.check_function(torch.tanh, (torch.randn(3, 2),), checks="backward")
@@ -46,7 +46,7 @@ _CHECKS: dict[str, Callable[[Subject, Sample], None]] = {
 }
 
 CHECKS = tuple(_CHECKS)
-"""The names of the checks, in the order a person would want to hear of them.
+"""The names of the checks, the most fundamental first.
 
 Example:
     >>> CHECKS[:3]
@@ -54,23 +54,23 @@ Example:
 """
 
 WHAT = {name: (check.__doc__ or "").partition("\n")[0] for name, check in _CHECKS.items()}
-"""What each check looks for, in a line.
+"""A one-line description of each check.
 
 Example:
     >>> print(WHAT["backward"])
-    The gradient of every input, against finite differences in float64, real and complex.
+    Compare the gradient of every input with finite differences in float64, for real and complex inputs.
 """
 
-_TOO_MANY_ALIKE = 4  # checks that are skipped for one reason are one line
+_TOO_MANY_ALIKE = 4  # this many checks, skipped for the same reason, share one line
 
 _BROKEN_TOOL = "NOT CHECKED, the check itself failed: "
 
 
 class CheckError(AssertionError):
-    """A Function failed a check; `report` is the whole Report.
+    """Raised when a Function fails a check; `report` is the full Report.
 
     Example:
-        >>> try:  # the derivative of x², and of x · a constant x
+        >>> try:  # x.detach() is a constant for autograd, so the gradient is x instead of 2x
         ...     check_function(lambda x: x * x.detach(), (torch.randn(3),), checks="backward")
         ... except CheckError as error:
         ...     error.report.failures
@@ -83,7 +83,7 @@ class CheckError(AssertionError):
 
 
 class Report(dict[str, str]):
-    """Check name -> "SUCCESS", "SKIPPED: why", or what was found and how to fix it; `str()` is a table.
+    """A dict from check name to "SUCCESS", "SKIPPED: why", or the fault and its fix; `str()` gives a table.
 
     Example:
         >>> report = check_function(torch.tanh, (torch.randn(3, 2),), checks=["backward", "double_backward"])
@@ -104,12 +104,12 @@ class Report(dict[str, str]):
 
     @property
     def not_checked(self) -> list[str]:
-        """The names of the checks that themselves failed, and so say nothing."""
+        """The names of the checks that did not finish because of an internal error."""
         return [name for name, text in self.items() if text.startswith(_BROKEN_TOOL)]
 
     @property
     def nothing_was_checked(self) -> bool:
-        """Whether every check was skipped: that is no success."""
+        """Whether every check was skipped, which does not count as success."""
         return len(self.skipped) == len(self) > 0
 
     @property
@@ -135,8 +135,8 @@ class Report(dict[str, str]):
 
     @property
     def summary(self) -> str:
-        """20 checks: 2 failed (vmap, backward), 1 skipped."""
-        groups = {"failed": self.failures, "could not be done": self.not_checked}
+        """The last line of the table, such as "20 checks: 2 failed (vmap, backward), 1 skipped"."""
+        groups = {"failed": self.failures, "not checked": self.not_checked}
         parts = [f"{len(names)} {what} ({', '.join(names)})" for what, names in groups.items() if names]
         parts += [f"{len(self.skipped)} skipped"] if self.skipped else []
         if self.nothing_was_checked:
@@ -150,24 +150,25 @@ def check_function(
     """Check a custom autograd Function on sample inputs, in every way that PyTorch may call it.
 
     Args:
-        fn: a `torch.autograd.Function` subclass, its `apply`, any callable of tensors, or a `torch.nn.Module`, whose
-            parameters are inputs too. manualgrad's, PyTorch's or anybody's.
-        inputs: a tuple of sample arguments, tensors and plain values, or a list of such tuples. The tensors that require
-            grad are those the derivative is taken by; where none does, all floating-point and complex ones. They are
-            copied, and cast to float64. Choose numbers away from kinks, as for `torch.autograd.gradcheck`.
-        checks: names out of `CHECKS`; all by default.
+        fn: a `torch.autograd.Function` subclass, its `apply`, any callable that takes tensors, or a `torch.nn.Module`,
+            from any library. A Module's parameters are checked as inputs too.
+        inputs: a tuple of sample arguments (tensors and plain values), or a list of such tuples. Gradients are checked for
+            the tensors that require grad, or, if none does, for all floating-point and complex tensors. Inputs are copied
+            and cast to float64. Choose values away from kinks, as for `torch.autograd.gradcheck`.
+        checks: names from `CHECKS`; all by default.
         raise_exception: raise a CheckError when a check finds a fault.
 
     Returns:
-        a Report: check name -> "SUCCESS" (with what was let pass, if anything), "SKIPPED: why", or the failure: what was
-            found, on which input, got and wanted, how to fix it and where to read on. All checks run, also when one fails.
+        a Report: check name -> "SUCCESS" (with the deviations that were allowed, if any), "SKIPPED: why", or the failure:
+            what was found on which input, the actual and expected values, how to fix it and where to read more. All
+            checks run, even if one fails.
 
     Raises:
-        CheckError: when a check finds a fault (an AssertionError, whose text is the report).
-        RuntimeError: when a check itself fails; that says nothing about the Function.
-        TypeError: when the inputs are no tuple, nor a list of tuples: `check_function(torch.tanh, torch.rand(3))`.
-        TypeError: when `fn` is a class, not an instance of it: `check_function(torch.nn.GELU, (torch.rand(3),))`.
-        ValueError: when there is no such check: `check_function(torch.tanh, (torch.rand(3),), checks="front")`.
+        CheckError: when a check finds a fault (an AssertionError whose text is the report).
+        RuntimeError: when a check itself fails, which says nothing about the Function.
+        TypeError: when `inputs` is neither a tuple nor a list of tuples: `check_function(torch.tanh, torch.rand(3))`.
+        TypeError: when `fn` is a class other than a Function: `check_function(torch.nn.GELU, (torch.rand(3),))`.
+        ValueError: when `checks` has an unknown name: `check_function(torch.tanh, (torch.rand(3),), checks="front")`.
 
     Example:
         >>> report = check_function(torch.tanh, (torch.randn(4, 3),), checks=["backward", "vmap"])
@@ -179,12 +180,14 @@ def check_function(
         raise CheckError(report)
     if raise_exception and report.not_checked:
         failed = ", ".join(report.not_checked)
-        raise RuntimeError(f"check_function itself failed in {failed}; this says nothing about {report.name}\n\n{report}")
+        raise RuntimeError(
+            f"check_function itself failed in {failed}; this says nothing about {report.name}. Please report it\n\n{report}"
+        )
     return report
 
 
 def _report(fn: Callable[..., Any], inputs: Any, checks: str | Sequence[str] | None, begin: Callable[[str], None]) -> Report:
-    """Run the checks; `begin` is told of each before it runs."""
+    """Run the checks; call `begin` with the name of each before it runs."""
     subject = Subject(fn, inputs)
     names = _chosen(checks)
     report = Report()
@@ -206,14 +209,12 @@ def _chosen(checks: str | Sequence[str] | None) -> list[str]:
     names = list(CHECKS) if checks is None else [checks] if isinstance(checks, str) else list(checks)
     unknown = [name for name in names if name not in _CHECKS]
     if unknown or not names:
-        raise ValueError(
-            f"check_function: checks must be out of {', '.join(CHECKS)}, and holds {', '.join(unknown) or 'nothing'}"
-        )
+        raise ValueError(f"check_function: checks must be names from {', '.join(CHECKS)}, got {', '.join(unknown) or 'none'}")
     return names
 
 
 def _first_call(subject: Subject) -> str | None:
-    """Call it once on each sample: what is wrong then is wrong with everything else too."""
+    """Call the Function once on each sample; if it raises, return the error, because then no check can run."""
     for sample in subject.samples:
         try:
             subject.run(sample)
@@ -228,12 +229,12 @@ def _first_call(subject: Subject) -> str | None:
 
 
 def _raises(sample: Sample, error: Exception) -> str:
-    fix = "give inputs that the forward takes; they are cast to float64, which finite differences need"
-    return str(Fault(f"for the inputs{sample.which} the forward raises {first_line(error)}", fix))
+    fix = "pass inputs that the forward accepts; they are cast to float64, which finite differences need"
+    return str(Fault(f"with the inputs{sample.which}, the forward raises {first_line(error)}", fix))
 
 
 def _follows(name: str, outcomes: dict[str, str | Fault]) -> str | None:
-    """Name the check whose fault is also this one's: each fault is reported once."""
+    """Return a SKIPPED text if the fault follows from another check's: each fault is reported once."""
     fault = outcomes[name]
     if not isinstance(fault, Fault):
         return None
@@ -244,7 +245,7 @@ def _follows(name: str, outcomes: dict[str, str | Fault]) -> str | None:
             continue
         same_error = earlier and fault.error and fault.error == cause.error
         if name in cause.implies or same_error or (fault.error and name in cause.implies_errors):
-            return f"SKIPPED: follows from `{other}`, which finds a fault"
+            return f"SKIPPED: follows from the failure of `{other}`"
     return None
 
 
@@ -264,4 +265,4 @@ def _run(check: Callable[[Subject, Sample], None], subject: Subject) -> str | Fa
             return f"{_BROKEN_TOOL}{first_line(error)}"
     if len(skipped) == len(subject.samples):
         return f"SKIPPED: {skipped[0]}"
-    return f"SUCCESS, but for {'; '.join(subject.allowed)}" if subject.allowed else "SUCCESS"
+    return f"SUCCESS, except for {'; '.join(subject.allowed)}" if subject.allowed else "SUCCESS"

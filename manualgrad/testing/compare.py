@@ -1,4 +1,4 @@
-"""What is held against what: results as they come in the plain way, and the largest difference from them."""
+"""Comparison of results with those of a plain call, within the rounding of float64."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from manualgrad.testing.differences import noise_of
 from manualgrad.testing.subject import EXTENDING, Fault, Sample, Skip, Subject, own_node, weights
 
 RTOL = 1e-6  # between two float64 results of the same formula
-SIGNAL = 1e3  # times its rounding, a number is more than that
-_ULPS = 64  # by which a sum of terms may be off, in units of the largest of them
+SIGNAL = 1e3  # a number this many times its rounding error is not just rounding
+_ULPS = 64  # allowed error of a sum of terms, in ulps of the largest term
 _EPS = torch.finfo(torch.float64).eps
 
 
 class Baseline:
-    """What the Function gives when it is called in the plain way: eagerly, in float64, on contiguous inputs."""
+    """The results of a plain call of the Function: eager, in float64, on contiguous inputs."""
 
     def __init__(self, subject: Subject, sample: Sample) -> None:
         result = subject.run(sample)
@@ -40,11 +40,11 @@ class Baseline:
 
 
 class Rounding:
-    """How far results may be off that are sums of terms, whatever is left of them where the terms cancel.
+    """Allowed rounding errors of outputs and gradients, which are sums of terms that may cancel.
 
-    `terms` is how large those of the outputs are: as the outputs, or where these are nothing but rounding, as the inputs.
-    `of_terms` is for each position that of the gradient's. A function that is saturated is so about 1, however large its
-    inputs are.
+    `terms` is the size of the outputs' terms: that of the outputs, or of the inputs if the outputs are only rounding.
+    `of_terms` is the size of each gradient's terms, by position. A saturated function is assumed to saturate around 1,
+    however large its inputs are.
     """
 
     def __init__(self, plain: Baseline, subject: Subject, sample: Sample) -> None:
@@ -65,7 +65,7 @@ class Rounding:
                 self.gradients[i] += 16 * off
 
     def in_precision(self, eps: float) -> Rounding:
-        """That in another dtype, of what is 0 but for rounding; that of the other results is for the caller to say."""
+        """Return the errors in another precision for results that are 0 up to rounding; for others, callers add their own."""
         other = copy(self)
         other.outputs = self.outputs * self._outputs_cancel * eps / _EPS
         other.gradients = {i: r * (i in self._gradients_cancel) * eps / _EPS for i, r in self.gradients.items()}
@@ -73,7 +73,7 @@ class Rounding:
 
 
 def _noise(subject: Subject, sample: Sample) -> float:
-    """By how much the outputs are rounded."""
+    """Return the rounding noise of the outputs."""
     function, inputs = subject.of_wanted(sample), subject.wanted_tensors(sample, requires_grad=False)
     directions = [t * d for t, d in zip(inputs, weights(inputs, seed=9), strict=True)]
 
@@ -82,14 +82,14 @@ def _noise(subject: Subject, sample: Sample) -> float:
             outputs = function(*(x + t * d for x, d in zip(inputs, directions, strict=True)))
             return torch.cat([o.abs().reshape(-1).to(torch.float64) for o in outputs])
         except Exception:
-            return None  # they do not suit the Function
+            return None  # the Function does not accept these values
 
     noise = noise_of(curve)
     return 0.0 if noise is None or not noise.numel() else noise.max().item()
 
 
 def rounding_of(terms: float) -> float:
-    """By how much a sum may be off whose terms are as large as this."""
+    """Return the allowed rounding error of a sum of terms of this size."""
     return _ULPS * _EPS * terms
 
 
@@ -115,13 +115,13 @@ def compare(
     rtol: float = RTOL,
     atol: float | Sequence[float] = 0.0,
 ) -> None:
-    """A Fault where two lists of results differ by more than rtol of the largest number among them, and atol."""
+    """Raise a Fault if results differ by more than rtol times the largest expected value, plus atol."""
     scale = max(size(expected), 1e-300)
     let_pass = [atol] * len(expected) if isinstance(atol, float) else atol
     for i, (a, b, absolute) in enumerate(zip(found, expected, let_pass, strict=True)):
         error = difference(a, b)
         if error > rtol * scale + absolute:
-            raise Fault(f"{what(i)} is off by {error:.3g}, where the results are up to {scale:.3g}", fix, see)
+            raise Fault(f"{what(i)} is off by {error:.3g} (expected values are up to {scale:.3g})", fix, see)
 
 
 def gradients_agree(
@@ -146,7 +146,7 @@ def gradients_agree(
 
 
 def raw_gradients(subject: Subject, sample: Sample) -> list[tuple[int, Tensor, Tensor]]:
-    """Position, gradient as the backward returns it, and input; nothing where the outputs are not one Function's."""
+    """Return (position, gradient as the backward returns it, input), or [] if the outputs are not from one Function."""
     result = subject.run(sample)
     node = own_node(result)
     if node is None or subject.in_place:
@@ -156,13 +156,13 @@ def raw_gradients(subject: Subject, sample: Sample) -> list[tuple[int, Tensor, T
     try:
         found = node.apply(*by_output)
     except Exception:
-        return []  # not to be called from outside of autograd
+        return []  # the node cannot be called outside autograd
     found = found if isinstance(found, tuple) else (found,)
     return [(i, g, result.arguments[i]) for i, g in enumerate(found) if isinstance(g, Tensor) and i in result.leaves]
 
 
 def difference(found: Tensor | None, expected: Tensor | None) -> float:
-    """The largest difference between two tensors, None counting as 0; 0 where both are the same nan or inf."""
+    """Return the largest difference between two tensors; None counts as zeros, and equal nan or inf as no difference."""
     if found is None or expected is None:
         other = found if expected is None else expected
         return 0.0 if other is None or not other.numel() else other.detach().abs().max().item()
@@ -176,6 +176,6 @@ def difference(found: Tensor | None, expected: Tensor | None) -> float:
 
 
 def size(tensors: Any) -> float:
-    """The largest finite number in them."""
+    """Return the largest finite absolute value in the tensors."""
     numbers = (t.detach() for t in tensors if t is not None and t.numel() and t.dtype != torch.bool)
     return max((t.abs().nan_to_num(0, 0, 0).max().item() for t in numbers), default=0.0)

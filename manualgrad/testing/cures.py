@@ -1,4 +1,4 @@
-"""What a wrong gradient looks like, and so what its author did: the sign, a factor, another order, a transpose, None."""
+"""Diagnosis of wrong gradients: a wrong sign or factor, gradients in the wrong order, transposed gradients."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from manualgrad.testing.compare import size
 from manualgrad.testing.entries import Disagreement
 from manualgrad.testing.subject import Sample
 
-_SAME = 1e-5  # relative; a ratio that is met by chance in all entries to this is none by chance
+_SAME = 1e-5  # relative; a ratio that agrees this closely in all entries is not a coincidence
 _VARIANCE = 3
-_NEARLY = 1e-3  # from 1, a ratio is not told by its rounded digits
+_NEARLY = 1e-3  # a ratio closer to 1 is not reported
 _DIMENSIONS_TRIED = 4
 
 Gradients = dict[int, Tensor | None]
-"""By position."""
+"""Gradients by input position."""
 
 
 def wrong_order(raw: Gradients, right: Gradients, sample: Sample) -> tuple[str, str] | None:
-    """Say what was found, and the fix, where the gradients are right but for their order, or that of their dimensions."""
-    in_order = f"return the gradients in the order of forward's arguments: {', '.join(sample.names) or 'first the first one'}"
+    """Return the finding and the fix if the gradients are correct except for their order or that of their dimensions."""
+    in_order = f"return the gradients in the order of forward's arguments: {', '.join(sample.names) or 'the first one first'}"
     for position, gradient in raw.items():
         if gradient is None or _is_same(gradient, right[position]):
             continue
         others = {i: wanted for i, wanted in right.items() if i != position}
         for other, wanted in others.items():
             if _is_same(gradient, wanted):
-                return f"backward returns for {sample.name(position)} the gradient of {sample.name(other)}", in_order
+                return f"for {sample.name(position)}, backward returns the gradient of {sample.name(other)}", in_order
         for order in _orders(gradient):
             permuted = gradient.permute(order)
             if _is_same(permuted, right[position]):
                 how = "t()" if gradient.dim() == 2 else f"permute{order}"
                 return (
                     f"backward returns the gradient of {sample.name(position)} with its dimensions in the wrong order",
-                    f"return its .{how}, whose shape is that of {sample.name(position)}, {list(permuted.shape)}",
+                    f"return its .{how}, which has the shape of {sample.name(position)}, {list(permuted.shape)}",
                 )
             for other, wanted in others.items():
                 if _is_same(permuted, wanted):
-                    text = f"backward returns for {sample.name(position)} the gradient of {sample.name(other)}, transposed"
+                    text = f"for {sample.name(position)}, backward returns the gradient of {sample.name(other)}, transposed"
                     return text, in_order
     return None
 
@@ -62,7 +62,7 @@ def _is_same(found: Tensor, wanted: Tensor | None) -> bool:
 def constant_ratio(
     wrong: Sequence[Disagreement], position: int, sample: Sample, outputs: Sequence[Tensor]
 ) -> tuple[str, str] | None:
-    """Say what was found, and the fix, where all wrong entries of an input are the right ones times one number."""
+    """Return the finding and the fix if all wrong entries are the correct ones times the same number."""
     t = sample.arguments[position]
     if len(wrong) < min(2, t.numel()) or any(w.numeric == 0 for w in wrong):
         return None
@@ -75,29 +75,29 @@ def constant_ratio(
         if abs(ratio - value) <= _SAME * abs(value):
             return f"{named} in {everywhere} of the gradient of {sample.name(position)}", fix
     if len(wrong) > 1 and abs(ratio - 1) > _NEARLY:
-        found = f"it is {ratio:.6g} times the right one in {everywhere} of the gradient of {sample.name(position)}"
-        return found, f"look for a wrong or missing constant: the gradient times {1 / ratio:.6g} is right"
+        found = f"it is {ratio:.6g} times the correct value in {everywhere} of the gradient of {sample.name(position)}"
+        return found, f"look for a wrong or missing constant: the gradient times {1 / ratio:.6g} is correct"
     return None
 
 
 def _known_ratios(sample: Sample, position: int, outputs: Sequence[Tensor]) -> Iterator[tuple[float, str, str]]:
     yield -1.0, "the sign is wrong", "change the sign"
-    yield 2.0, "it is twice the right one", "leave out a factor of 2, or a term that is counted twice"
-    yield 0.5, "it is half the right one", "multiply by 2, or add the term that is missing"
+    yield 2.0, "it is twice the correct value", "remove a factor of 2, or a term that is counted twice"
+    yield 0.5, "it is half the correct value", "multiply by 2, or add the missing term"
     for n, what in _counts(sample, position, outputs):
-        missing, needless = f"divide by {n}, as a mean in the forward does", f"do not divide by {n}: the forward takes no mean"
+        missing, needless = f"divide by {n}, as the forward's mean does", f"do not divide by {n}: the forward takes no mean"
         for sign, also in ((1, ""), (-1, "change the sign, and ")):
             minus = "-" * (sign < 0)
-            yield sign * n, f"it is {minus}{n} times the right one, and {n} is {what},", also + missing
-            yield sign / n, f"it is {minus}1/{n} of the right one, and {n} is {what},", also + needless
-        if n > _VARIANCE:  # 3/2 and 2/3 are met otherwise
-            divisors = f"a variance divides by {n} or, where it is unbiased, by {n - 1}: do as the forward does"
-            yield n / (n - 1), f"it is {n}/{n - 1} of the right one, and {n} is {what},", divisors
-            yield (n - 1) / n, f"it is {n - 1}/{n} of the right one, and {n} is {what},", divisors
+            yield sign * n, f"it is {minus}{n} times the correct value ({n} is {what})", also + missing
+            yield sign / n, f"it is {minus}1/{n} of the correct value ({n} is {what})", also + needless
+        if n > _VARIANCE:  # 3/2 and 2/3 have other causes too
+            divisors = f"divide as the forward does: a biased variance by {n}, an unbiased one by {n - 1}"
+            yield n / (n - 1), f"it is {n}/{n - 1} of the correct value ({n} is {what})", divisors
+            yield (n - 1) / n, f"it is {n - 1}/{n} of the correct value ({n} is {what})", divisors
 
 
 def _counts(sample: Sample, position: int, outputs: Sequence[Tensor]) -> Iterator[tuple[int, str]]:
-    """Yield numbers that a mean may be over, with what they are, the likeliest first."""
+    """Yield the counts that a mean may divide by, with a description of each, the most likely first."""
     others = [(sample.name(i), t) for i, t in sample.tensors.items() if i != position]
     named = [(sample.name(position), sample.arguments[position]), *others, *((f"output {k}", o) for k, o in enumerate(outputs))]
     seen = {0, 1, 2}

@@ -1,4 +1,4 @@
-"""Checks against finite differences, entry by entry: the gradient, its own derivative, and the tangent of forward mode."""
+"""Checks against finite differences, entry by entry: gradients, second derivatives, and tangents of forward mode."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ from manualgrad.testing.subject import Fault, Sample, Skip, Subject, first_line,
 
 
 def backward(subject: Subject, sample: Sample) -> None:
-    """The gradient of every input, against finite differences in float64, real and complex."""
+    """Compare the gradient of every input with finite differences in float64, for real and complex inputs."""
     result = subject.run(sample)
     if any(torch.finfo(o.dtype).eps > 1e-15 for o in result.outputs):
-        raise Skip("an output of float64 inputs is in lower precision: see `dtypes`")
+        raise Skip("an output has lower precision than its float64 inputs: see `dtypes`")
     function = subject.of_wanted(sample)
     inputs = [t.detach() for t in subject.wanted_tensors(sample)]
     grads = weights(result.outputs)
@@ -56,7 +56,7 @@ def backward(subject: Subject, sample: Sample) -> None:
     except Exception as error:
         if "returned an invalid gradient" in str(error):
             _raise_where_the_order_is_wrong(subject, sample, function, inputs, grads)
-        fix = "return one gradient for each input of forward, in its shape, and None for what is not a tensor"
+        fix = "return one gradient for each input of forward, with its shape, and None for arguments that are not tensors"
         raise Fault(f"the backward raises {first_line(error)}", fix, error=error) from error
     sound(subject, sample)
 
@@ -74,7 +74,7 @@ def backward(subject: Subject, sample: Sample) -> None:
         position = sample.wanted[first.input]
         wrong = [w for w in entries.disagreements() if w.input == first.input]
         ratio = constant_ratio(wrong, position, sample, result.outputs)
-        of_complex = f"{_DERIVE_AGAIN}; of complex numbers, times the conjugate of d output / d input"
+        of_complex = f"{_DERIVE_AGAIN}; for complex numbers, times the conjugate of d output / d input"
         what, fix = ratio or ("", of_complex if inputs[first.input].is_complex() else _DERIVE_AGAIN)
         text = f"the gradient of {sample.name(position, first.place)} {differ(first.found, first.numeric)}"
         raise Fault(f"{text}; {what}" if what else text, fix, _GRADCHECK, implies=_HIGHER)
@@ -92,8 +92,8 @@ def _raise_where_it_is_not_linear(plain: Sequence[Tensor], of_minus_two: Sequenc
     ignored = size([a - b for a, b in zip(plain, of_minus_two, strict=True)]) == 0
     text = "the backward ignores grad_output" if ignored else "the backward is not linear in grad_output"
     raise Fault(
-        f"{text}: with grad_output times -2 the gradient is {'the same' if ignored else 'not -2 times as large'}",
-        "multiply by grad_output, once: a loss may be scaled, or be one of several terms",
+        f"{text}: with grad_output times -2, the gradient is {'the same' if ignored else 'not -2 times as large'}",
+        "multiply by grad_output exactly once: a loss may be scaled, or be one of several terms",
         implies=(*_HIGHER, "gradient_scale", "undefined_gradients"),
     )
 
@@ -103,9 +103,9 @@ def _raise_where_there_is_none(subject: Subject, sample: Sample, wrong: Disagree
     if subject.run(sample).gradients()[position] is None:
         name = sample.name(position)
         raise Fault(
-            f"backward returns None for {name}, whose gradient is not 0: {name}{list(wrong.place) or ''} has the gradient "
-            f"{wrong.numeric:.8g} by finite differences",
-            f"return the gradient of {name}, and None only for what has none, or where ctx.needs_input_grad is False",
+            f"backward returns None for {name}, expected a gradient: that of {name}{list(wrong.place) or ''} is "
+            f"{wrong.numeric:.8g} from finite differences",
+            f"return the gradient of {name}; return None only for inputs without a gradient or with ctx.needs_input_grad False",
             implies=_HIGHER,
         )
 
@@ -126,15 +126,15 @@ def _allow(subject: Subject, sample: Sample, untold: Sequence[tuple[int, Place]]
     if untold:
         k, place = untold[0]
         more = f" and {len(untold) - 1} more" if len(untold) > 1 else ""
-        what = f"{sample.name(sample.wanted[k], place)}{more}, by which finite differences cannot tell a millionth here"
-        subject.allow(f"{what}: a kink is near, or rounding hides it")
+        what = f"{sample.name(sample.wanted[k], place)}{more}, where finite differences are not accurate to 1e-6"
+        subject.allow(f"{what}: a kink is near, or rounding hides the derivative")
 
 
 def double_backward(subject: Subject, sample: Sample) -> None:
-    """Differentiating the backward gives what finite differences of it give, or raises; it is never silently wrong."""
+    """Compare the derivative of the backward with finite differences; it may raise, but not be silently wrong."""
     baseline = sound(subject, sample)
     if any(torch.finfo(t.dtype).eps > 1e-15 for t in [*baseline.outputs, *(g for _, g, _ in raw_gradients(subject, sample))]):
-        raise Skip("an output or a gradient of float64 inputs is in lower precision: see `dtypes`")
+        raise Skip("an output or a gradient has lower precision than the float64 inputs: see `dtypes`")
     function = subject.of_wanted(sample)
     primals = [t.detach() for t in subject.wanted_tensors(sample)]
     everything = [*primals, *weights(subject.run(sample).outputs)]
@@ -153,14 +153,14 @@ def double_backward(subject: Subject, sample: Sample) -> None:
         first = vjp(*leaves, create_graph=True)
         differentiable = [(g, c) for g, c in zip(first, cotangents, strict=True) if g.requires_grad]
         if differentiable:
-            # Not autograd.grad, which goes around the node with which once_differentiable raises.
+            # autograd.grad would bypass the node with which once_differentiable raises.
             torch.autograd.backward([g for g, _ in differentiable], [c for _, c in differentiable])
         return tuple(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves)
 
     try:
         second(*everything)
     except Exception as error:
-        raise Skip(f"differentiating the backward raises, as it should where it cannot be done: {first_line(error)}") from error
+        raise Skip(f"differentiating the backward raises, as it should if unsupported: {first_line(error)}") from error
 
     below = [_size_of_what_depends_on(k, function, primals) for k in range(len(primals))]
     below += [size([o]) for o in function(*primals)]
@@ -171,9 +171,10 @@ def double_backward(subject: Subject, sample: Sample) -> None:
         name = sample.name(sample.wanted[k], wrong.place) if n < 0 else grad_output
         silent = "is silently zero" if not wrong.found else "is silently wrong"
         raise Fault(
-            f"the derivative of the backward by {name} {silent}: it {differ(wrong.found, wrong.numeric)}",
-            "save only inputs and outputs for the backward, and write it in differentiable operations (no intermediate "
-            "of the forward, .data, detach or numpy), or mark it with torch.autograd.function.once_differentiable",
+            f"the derivative of the backward with respect to {name} {silent}: it {differ(wrong.found, wrong.numeric)}",
+            "save only inputs and outputs for the backward, and use only differentiable operations in it (no intermediate "
+            "results of the forward, .data, detach or numpy), or decorate it with "
+            "torch.autograd.function.once_differentiable",
             "https://docs.pytorch.org/tutorials/intermediate/custom_function_double_backward_tutorial.html "
             "(and pytorch issue 76185)",
         )
@@ -188,22 +189,22 @@ def _saves_for_backward_alone(subject: Subject, sample: Sample) -> bool:
 
 
 def _size_of_what_depends_on(k: int, function: Outputs, inputs: Sequence[Tensor]) -> float:
-    """The largest value that is another where input k is nan."""
+    """Return the largest output value that depends on input k: it changes when the input is nan."""
     values = flat(function(*inputs))
     try:
         without = flat(function(*(torch.full_like(t, torch.nan) if i == k else t for i, t in enumerate(inputs))))
-    except Exception:  # it takes no nan
+    except Exception:  # the Function does not accept nan
         return size([values])
     return size([values[values != without]])
 
 
 def forward_ad(subject: Subject, sample: Sample) -> None:
-    """The tangent of the outputs for a tangent of each input, and of each of its entries, against finite differences."""
+    """Compare the tangents of the outputs with finite differences, along each input and each of its entries."""
     sound(subject, sample)
     function = subject.of_wanted(sample)
     inputs = [t.detach() for t in subject.wanted_tensors(sample)]
     fix = "derive jvp again: tangent of an output = sum over the inputs of d output / d input times the input's tangent"
-    forgotten = "call ctx.save_for_forward too: in jvp, ctx.saved_tensors holds what that saved, and nothing else"
+    forgotten = "call ctx.save_for_forward too: in jvp, ctx.saved_tensors holds only the tensors that it saved"
     fix_of_error = forgotten if _saves_for_backward_alone(subject, sample) else fix
     see = "https://docs.pytorch.org/docs/stable/notes/extending.html#forward-mode-ad"
 
@@ -221,7 +222,7 @@ def forward_ad(subject: Subject, sample: Sample) -> None:
     doubt, noise = rounding_of_values(values, noise, inputs), at_least_rounded(noise, values)
     zero = Zero(doubt * steepness(inputs))
     for k, t in enumerate(inputs):
-        doing = f"forward mode for {sample.name(sample.wanted[k])}:"
+        doing = f"in forward mode for {sample.name(sample.wanted[k])},"
         for place, direction in units_and_everywhere(t, row):
             found = flat(supported(lambda k=k, d=direction: tangents(k, d), doing, fix_of_error, see))  # type: ignore[misc]
             if is_frozen(place, row, found):
@@ -239,7 +240,7 @@ def forward_ad(subject: Subject, sample: Sample) -> None:
 
 
 def _with_care(curve: Curve, noise: Tensor) -> Derivative:
-    """As exact as can be, before anybody is accused."""
+    """Compute the derivative as accurately as possible, before reporting a fault."""
     own = noise_of(curve)
     unknown = Derivative(torch.zeros_like(noise), torch.full_like(noise, torch.inf))
     return unknown if own is None else careful_derivative(curve, torch.maximum(own, noise))

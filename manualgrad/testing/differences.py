@@ -1,10 +1,9 @@
-"""Derivatives by differences, as exact as float64 has them, and how exact that is.
+"""Derivatives by finite differences, as accurate as float64 allows, with error estimates.
 
-Central differences at steps h, h/2, h/4, ... err by a series in h²; Richardson's extrapolation cancels its terms one after the
-other, so that steps may be large, and rounding small beside them (Ridders, 1982, "Accurate computation of F′(x) and
-F′(x) F″(x)", Advances in Engineering Software 4). Of all extrapolations the one whose neighbours agree best is taken, and
-their distance is how far it may be off: large where a kink, a pole or the edge of the domain is near, or where the function
-itself is rounded.
+The error of central differences at steps h, h/2, h/4, ... is a series in h². Richardson extrapolation cancels its terms one by
+one, so that the steps can be large and rounding small in comparison (Ridders, 1982, "Accurate computation of F′(x) and
+F′(x) F″(x)", Advances in Engineering Software 4). The extrapolation that agrees best with its neighbours is used. Its distance
+from them is the error estimate, which is large near a kink, a pole or the edge of the domain, or if the function is rounded.
 """
 
 from __future__ import annotations
@@ -18,38 +17,38 @@ from torch import Tensor
 
 __all__ = ["Derivative", "at_least_rounded", "careful_derivative", "noise_of", "quick_derivative"]
 
-_FIRST_STEP, _STEPS = 1 / 16, 6  # of the scale
-_TRIALS = 6  # each with steps 2⁻⁵ times those of the one before
+_FIRST_STEP, _STEPS = 1 / 16, 6  # relative to the scale
+_TRIALS = 6  # each with steps 2⁻⁵ times those of the previous trial
 _NEXT_TRIAL = 2.0**-5
 _NOISE_STEPS, _NOISE_POINTS = (2.0**-34, 2.0**-24), 12
-_ORDERS = range(3, 9)  # of the differences that noise is read from
-_COARSE = 2.0**-14  # the noise step for functions that are rounded coarsely; a kink is taken for noise there
-_FAR = 2.0**12  # where a function that is rounded to steps is not flat
-_TOLD_APART = 2.0**-18  # the step at which a kink is told from a bend
-_FLAT_WITHIN = 2.0**-14  # where a curve that has a slope is not flat, unless it goes in steps
-_NO_SIGNAL = 1e-3  # of the values: what is rounded more, or oscillates within such a step, says nothing
-_CANCELLED = 1e-12  # of the largest value: so little beside the others is known to be noise, and how large that is
+_ORDERS = range(3, 9)  # of the differences that the noise is estimated from
+_COARSE = 2.0**-14  # noise step for coarsely rounded functions; at this step, a kink looks like noise
+_FAR = 2.0**12  # distance at which a function that is rounded to steps is no longer flat
+_TOLD_APART = 2.0**-18  # step at which a kink is distinguished from curvature
+_FLAT_WITHIN = 2.0**-14  # distance within which only a staircase is flat although it has a slope
+_NO_SIGNAL = 1e-3  # relative noise above which a value is useless: it is rounded more, or oscillates within a step
+_CANCELLED = 1e-12  # relative to the largest value: smaller noise is known well enough, even if it hides a value
 _EPS = torch.finfo(torch.float64).eps
 
 
 @dataclass
 class Derivative:
-    """Of each element: the derivative, and how far it may be off; inf where it cannot be told, as at a kink."""
+    """The derivative of each element and its error estimate: inf where it cannot be determined, as at a kink."""
 
     value: Tensor
     error: Tensor
 
 
 Curve = Callable[[float], Tensor | None]
-"""Of a number t, what is differentiated at t = 0: float64 numbers, always as many; None where it is not defined."""
+"""A function of t to differentiate at t = 0: a fixed number of float64 values, or None where it is undefined."""
 
 
 def quick_derivative(curve: Curve, noise: Tensor, good_enough: float = 0.0) -> Derivative:
-    """Compute d curve / dt at t = 0 from as few values as do; it is right where the curve has no kink near.
+    """Compute d curve / dt at t = 0 from as few values as possible; correct if no kink is near.
 
     Args:
-        curve: its t is measured in units of the argument's scale.
-        noise: how far its values may be off by rounding.
+        curve: a function of t, in units of the argument's scale.
+        noise: the rounding noise of its values.
         good_enough: the error at which no smaller steps are tried.
     """
     best = _unknown(noise)
@@ -57,16 +56,16 @@ def quick_derivative(curve: Curve, noise: Tensor, good_enough: float = 0.0) -> D
         step = _FIRST_STEP * _NEXT_TRIAL**trial
         best = _better(best, _extrapolated(curve, step, noise, good_enough))
         if (best.error <= (4 * noise / (step * _NEXT_TRIAL)).clamp_min(good_enough)).all():
-            break  # smaller steps would be rounded more
+            break  # smaller steps would only add rounding
     return Derivative(best.value, best.error + 4 * _EPS * best.value.abs())
 
 
 def careful_derivative(curve: Curve, noise: Tensor) -> Derivative:
-    """Compute d curve / dt at t = 0 from steps of all sizes; the error is inf at a kink, and on a step of a staircase.
+    """Compute d curve / dt at t = 0 from steps of all sizes; the error is inf at a kink and on a step of a staircase.
 
     Args:
-        curve: its t is measured in units of the argument's scale.
-        noise: how far its values may be off by rounding; 0 where they do not depend on t.
+        curve: a function of t, in units of the argument's scale.
+        noise: the rounding noise of its values; 0 for values that do not depend on t.
     """
     best, coarse = _unknown(noise), noise_of(curve, (_COARSE,))
     rounded = noise if coarse is None else torch.where(noise > 0, torch.maximum(noise, coarse), 0)
@@ -81,13 +80,13 @@ def _unknown(like: Tensor) -> Derivative:
 
 
 def _better(best: Derivative, found: Derivative) -> Derivative:
-    contradicts = (found.value - best.value).abs() > 3 * (found.error + best.error)  # larger steps saw another scale
+    contradicts = (found.value - best.value).abs() > 3 * (found.error + best.error)  # larger steps missed the local scale
     better = (found.error < best.error) | contradicts
     return Derivative(torch.where(better, found.value, best.value), torch.where(better, found.error, best.error))
 
 
 def _extrapolated(curve: Curve, step: float, noise: Tensor, good_enough: float = 0.0) -> Derivative:
-    """The best of a triangle of extrapolations, from _STEPS steps, or from as few as are good enough."""
+    """Return the best of a triangle of extrapolations, from _STEPS steps or as few as are good enough."""
     best, error = torch.zeros_like(noise), torch.full_like(noise, torch.inf)
     row: list[Tensor] = []
     for k in range(_STEPS):
@@ -114,7 +113,7 @@ def _central(curve: Curve, h: float) -> Tensor | None:
 
 
 def _kinks(curve: Curve, noise: Tensor) -> Tensor:
-    """Where the derivatives from the left and from the right differ, by as much at a small step as at a larger one."""
+    """Return where the left and right derivatives differ, by as much at a small step as at a larger one."""
     here = curve(0.0)
     gaps = []
     for h in (_TOLD_APART, 16 * _TOLD_APART):
@@ -128,12 +127,12 @@ def _kinks(curve: Curve, noise: Tensor) -> Tensor:
 
 
 def _hidden_slopes(curve: Curve, slope: Tensor) -> Tensor:
-    """Where a curve is flat near by, and further away goes up or down in steps: its rounding hides its slope."""
+    """Return where a curve is flat nearby but changes in steps further away: rounding hides its slope."""
     flat = slope == 0
     if not flat.any():
         return flat
     hidden = torch.zeros_like(flat)
-    for far in (_FAR, 1.61 * _FAR, 2.77 * _FAR):  # of which one may be where it steps
+    for far in (_FAR, 1.61 * _FAR, 2.77 * _FAR):  # several, since one may be exactly at a step
         there, beside, beyond = (curve(t) for t in (far, far * (1 + 2.0**-40), 1.37 * far))
         if there is None or beside is None or beyond is None:
             return flat
@@ -142,7 +141,7 @@ def _hidden_slopes(curve: Curve, slope: Tensor) -> Tensor:
 
 
 def _staircases(curve: Curve, slope: Tensor, noise: Tensor) -> Tensor:
-    """Where a curve has a slope, and is flat on both sides none the less."""
+    """Return where a curve has a slope although it is flat on both sides."""
     here, after, before = curve(0.0), curve(_FLAT_WITHIN), curve(-_FLAT_WITHIN)
     if here is None or after is None or before is None:
         return torch.zeros_like(slope, dtype=torch.bool)
@@ -151,10 +150,10 @@ def _staircases(curve: Curve, slope: Tensor, noise: Tensor) -> Tensor:
 
 
 def noise_of(curve: Curve, steps: tuple[float, ...] = _NOISE_STEPS) -> Tensor | None:
-    """How far the values of a curve may be off by rounding: what is left of them in differences of high order.
+    """Estimate the rounding noise of a curve's values from their differences of high order.
 
-    A smooth function's differences shrink from order to order, and those of noise, divided by √(2n choose n), do not (Moré and
-    Wild, 2011, "Estimating computational noise".)
+    The differences of a smooth function shrink from order to order; those of noise, divided by √(2n choose n), do not (Moré and
+    Wild, 2011, "Estimating computational noise").
     """
     noise = None
     for step in steps:
@@ -172,13 +171,13 @@ def noise_of(curve: Curve, steps: tuple[float, ...] = _NOISE_STEPS) -> Tensor | 
 
 
 def at_least_rounded(noise: Tensor, values: Tensor) -> Tensor:
-    """The noise, and where it shows at none of the points, that of a difference of terms as large as the largest value."""
+    """Clamp the noise to at least the rounding of the largest value: it may show at none of the sampled points."""
     finite = values.abs().nan_to_num(0, 0, 0)
     return noise.clamp_min(_EPS * finite.max().item()) if values.numel() else noise
 
 
 def _rest(y: Tensor) -> Tensor:
-    """The least of the differences of each order, as the standard deviation of noise that would leave such."""
+    """Return the smallest difference over all orders, as the standard deviation of the noise that would cause it."""
     rest = None
     for order in range(1, _ORDERS.stop):
         y = y.diff(dim=0)

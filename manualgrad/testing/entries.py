@@ -1,7 +1,7 @@
-"""A derivative held against finite differences, entry by entry, and how exactly the two can be told apart.
+"""Entry-by-entry comparison of a derivative with finite differences, within the accuracy of both.
 
-An entry that is 0 because its terms cancel is judged at the scale of these terms: rounding leaves of it what it likes. Where an
-entry looks wrong, or the differences are not exact enough, they are taken again with more care before anything is said.
+An entry that is 0 because its terms cancel is judged on the scale of these terms, since only rounding is left of it. If an
+entry looks wrong, or the differences are not accurate enough, they are recomputed with more care before a fault is reported.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from manualgrad.testing.subject import Sample, Subject, weights
 Outputs = Callable[..., tuple[Tensor, ...]]
 Place = tuple[int, ...]
 
-RTOL = 4e-7  # a factor wrong by 1e-6 is found
-SMALLEST = 1e-4  # of the largest entry of its tensor: smaller ones are held to the absolute error of this one
-GOOD_ENOUGH = 1e-11  # of the largest: finer steps are for what then looks wrong
-_ENTRIES = 500  # that are tried one by one; of more, as many by chance, and the others in random directions
+RTOL = 4e-7  # detects a factor that is wrong by 1e-6
+SMALLEST = 1e-4  # relative to the tensor's largest entry; smaller entries are allowed the absolute error of this size
+GOOD_ENOUGH = 1e-11  # relative to the largest entry; only entries that then look wrong get finer steps
+_ENTRIES = 500  # checked one by one; of more entries, a random selection, and the rest along random directions
 _EPS = torch.finfo(torch.float64).eps
 _STEEPEST = 1e4
 
 
 @dataclass
 class Disagreement:
-    """An entry of a gradient (input, place) as it was found, and by differences."""
+    """A gradient entry (input, place): its value, and that from finite differences."""
 
     input: int
     place: Place
@@ -46,10 +46,10 @@ class Disagreement:
 
 
 class Entries:
-    """A gradient of ⟨cotangents, function⟩ at some inputs, entry by entry.
+    """A gradient of ⟨cotangents, function⟩ at given inputs, entry by entry.
 
-    `below` is for each input how large the terms of a lower order are, of which the function's own may be made.
-    `untold` holds the entries (input, place) of which the differences are not exact enough to tell a millionth.
+    `below` is, for each input, the size of the lower-order terms that the function may be composed of.
+    `untold` collects the entries (input, place) for which the differences are not accurate to 1e-6.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Entries:
         self.zero = rounding_of(self._terms())
 
     def _terms(self) -> float:
-        """How large the terms are that an entry may be the sum of, in units of the argument's scale."""
+        """Return the size of the terms that an entry may be the sum of, in units of the argument's scale."""
         if self.noise is None:
             return 0.0
         found = [
@@ -86,7 +86,7 @@ class Entries:
         return max(signals, default=size([self.cotangents])) * steepness(self.inputs)
 
     def disagreements(self) -> Iterator[Disagreement]:
-        """Yield the entries that are wrong: by more than a factor 1 + RTOL, and than what either side may be off by."""
+        """Yield the wrong entries: they differ by more than a factor of 1 + RTOL, and by more than the errors of both."""
         for k, t in enumerate(self.inputs) if self.noise is not None else ():
             units: list[tuple[Any, Tensor]] = list(_units(t))
             if len(units) < _reals(t).numel():
@@ -121,7 +121,7 @@ class Entries:
             yield Disagreement(k, place or (), self._along(k, direction).item() / scale, numeric / scale)
 
     def _with_care(self, k: int, direction: Tensor) -> Derivative:
-        """As exact as can be: with the noise along this very direction, and none where an output does not hang on it."""
+        """Compute the derivative as accurately as possible: with the noise along this direction, 0 for independent outputs."""
         assert self.noise is not None
         curve = curve_along(self.function, self.inputs, {k: direction})
         own = noise_of(curve)
@@ -132,13 +132,13 @@ class Entries:
         return careful_derivative(curve, torch.where(independent, 0, noise))
 
     def _independent(self, k: int, direction: Tensor) -> Tensor:
-        """The outputs that stay as they are when the entries that are moved become nan."""
+        """Return which outputs do not change when the moved entries become nan."""
         assert self.noise is not None
         hidden = torch.where(direction != 0, torch.nan, self.inputs[k])
         try:
             values = flat(self.function(*(hidden if i == k else t for i, t in enumerate(self.inputs))))
             return values == self.values
-        except Exception:  # it takes no nan
+        except Exception:  # the Function does not accept nan
             return torch.zeros_like(self.noise, dtype=torch.bool)
 
     def _verdict(self, k: int, direction: Tensor, moved: Derivative) -> str:
@@ -156,19 +156,19 @@ class Entries:
 
 
 def steepness(inputs: Sequence[Tensor]) -> float:
-    """How much faster than in proportion to its inputs a function may vary, which does not show where it is saturated."""
+    """Bound how much faster than its inputs a function may vary, which a saturated function does not show."""
     return min(max(1.0, size(inputs)), _STEEPEST)
 
 
 def rounding_of_values(values: Tensor, noise: Tensor, inputs: Sequence[Tensor]) -> float:
-    """By how much a tangent may be off whose terms cancel: they are as large as the values, or else as the inputs."""
+    """Return the allowed error of a tangent whose terms cancel: they are as large as the values, or else as the inputs."""
     signal = torch.where(values.abs() > SIGNAL * noise, values, 0)
     return rounding_of(size([signal]) or max(1.0, size(inputs)))
 
 
 @dataclass
 class Zero:
-    """What is 0 but for rounding, on the one side and on the other."""
+    """Bounds within which the computed and the numeric derivative count as 0 up to rounding."""
 
     found: float
     numeric: float = 0.0
@@ -178,7 +178,7 @@ class Zero:
 
 
 def numeric_gradient(function: Outputs, inputs: Sequence[Tensor], cotangents: Sequence[Tensor], k: int) -> Tensor | None:
-    """Compute the gradient of ⟨cotangents, function⟩ by input k from differences; None where it has too many entries."""
+    """Compute the gradient of ⟨cotangents, function⟩ for input k by differences; None if it is too large or complex."""
     noise, weighed, t = noise_around(function, inputs), flat(cotangents), inputs[k]
     if noise is None or t.numel() > _ENTRIES or t.is_complex():
         return None
@@ -194,7 +194,7 @@ def _weighed_error(cotangents: Tensor, error: Tensor) -> Tensor:
 
 
 def _rounding(gradient: Outputs, inputs: Sequence[Tensor], found: Sequence[Tensor]) -> list[float]:
-    """How far each gradient moves where the inputs are rounded."""
+    """Return how far each gradient moves when the inputs are perturbed by rounding."""
     off = [0.0] * len(inputs)
     for seed in (8, 18, 28, 38):
         rounded = gradient(*moved_by_rounding(inputs, seed))
@@ -203,44 +203,44 @@ def _rounding(gradient: Outputs, inputs: Sequence[Tensor], found: Sequence[Tenso
 
 
 def is_wrong(found: Tensor, numeric: Derivative, doubt: float, floor: float, zero: Zero) -> Tensor:
-    """Where the two differ by more than a factor 1 + RTOL and what either may be off by, or `found` alone is not finite."""
+    """Return where the two differ by more than a factor of 1 + RTOL and their errors, or only `found` is not finite."""
     nowhere = ~found.isfinite() & numeric.value.isfinite() & numeric.error.isfinite()
     differs = (found - numeric.value).abs() > RTOL * numeric.value.abs().clamp_min(floor) + 3 * numeric.error + doubt
     return nowhere | (differs & ~zero.holds(found, numeric))
 
 
 def curve_along(function: Outputs, inputs: Sequence[Tensor], directions: dict[int, Tensor]) -> Curve:
-    """The outputs, at the inputs moved by t times the directions."""
+    """Return the outputs as a function of t, with the inputs moved by t times the directions."""
 
     def curve(t: float) -> Tensor | None:
         moved = [(x + t * directions[k] if k in directions else x).detach() for k, x in enumerate(inputs)]
         try:
             return flat(function(*moved))
         except Exception:
-            return None  # they do not suit the Function
+            return None  # the Function does not accept these values
 
     return curve
 
 
 def noise_around(function: Outputs, inputs: Sequence[Tensor]) -> Tensor | None:
-    """How far the outputs may be off by rounding, near the inputs; None where the function is defined nowhere else."""
+    """Return the rounding noise of the outputs near the inputs; None if the function is undefined nearby."""
     directions = {k: d * _scales(t) for k, (t, d) in enumerate(zip(inputs, weights(inputs, seed=9), strict=True))}
     return noise_of(curve_along(function, inputs, directions))
 
 
 def by_its_own_scale(direction: Tensor, t: Tensor) -> Tensor:
-    """The direction, but that each entry is moved in proportion to itself, however much larger the others are."""
+    """Rescale a direction to move each entry in proportion to itself, however much larger the others are."""
     return torch.where((t != 0) & (direction != 0), direction.sgn() * t.abs(), direction)
 
 
 def _scales(t: Tensor) -> Tensor:
-    """How far each entry is moved: in proportion to it, or where it is small, to the others."""
+    """Return how far each entry is moved: in proportion to itself, or if it is small, to the largest."""
     largest = size([t])
     return t.abs().clamp_min(0.1 * largest) if largest else torch.ones_like(t.abs())
 
 
 def _units(t: Tensor) -> Iterator[tuple[Place, Tensor]]:
-    """A place and a direction for each entry, of a complex one for its real and its imaginary part; by chance, where many."""
+    """Yield (place, direction) for each entry, or a random selection; for real and imaginary parts if complex."""
     scales = _scales(t)
     parts = [1.0, 1j] if t.is_complex() else [1.0]
     order = torch.randperm(t.numel(), generator=torch.Generator().manual_seed(0)).tolist()
@@ -266,7 +266,7 @@ def everywhere(t: Tensor, seed: int, padding_row: PaddingRow | None) -> Tensor:
 
 @dataclass
 class PaddingRow:
-    """The row of a table whose gradient is 0 by agreement, padding_idx; what was let pass for its sake is noted."""
+    """The row of an embedding table whose gradient padding_idx sets to 0; `allow` notes it in the report."""
 
     index: int
     subject: Subject
@@ -289,7 +289,7 @@ def is_frozen(place: Place | None, row: PaddingRow | None, found: Tensor) -> boo
 
 
 def _reals(t: Tensor) -> Tensor:
-    """As real numbers, complex ones as two."""
+    """Flatten to float64, with complex numbers as pairs."""
     t = t.detach()
     return (torch.view_as_real(t.resolve_conj()) if t.is_complex() else t).reshape(-1).to(torch.float64)
 
@@ -299,4 +299,4 @@ def flat(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def differ(found: float, numeric: float) -> str:
-    return f"is {found:.8g}, and by finite differences {numeric:.8g}: off by {abs(found - numeric):.3g}"
+    return f"is {found:.8g}, expected {numeric:.8g} from finite differences (off by {abs(found - numeric):.3g})"

@@ -1,4 +1,4 @@
-"""Checks of the modes of PyTorch, each against the plain call: torch.func, torch.compile, autocast, other devices."""
+"""Checks of PyTorch's modes against the plain call: torch.func, torch.compile, autocast, other devices."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ from manualgrad.testing.subject import (
 
 
 def vmap(subject: Subject, sample: Sample) -> None:
-    """torch.vmap gives what a loop over the examples gives, outputs and gradients, over all inputs and over each alone."""
+    """Compare outputs and gradients of torch.vmap, over all inputs and over each separately, with a loop over the examples."""
     rounding = sound(subject, sample).rounding
     subject.skip_if_random()
-    fix = "write all methods in operations on whole tensors and set generate_vmap_rule = True, or correct the vmap rule"
+    fix = "use only tensor operations in all methods and set generate_vmap_rule = True, or correct the vmap rule"
     for in_dims in _in_dims(sample):
         batch = {
             i: torch.stack(
@@ -57,7 +57,7 @@ def vmap(subject: Subject, sample: Sample) -> None:
                 subject.run(sample.with_tensors({i: t.select(in_dims[i] or 0, k) for i, t in batch.items()})) for k in range(3)
             ]
         except Exception:
-            continue  # these numbers do not suit the Function
+            continue  # the Function does not accept these values
         leaves, arguments = copies(batched)
         vmapped = torch.vmap(subject.call, in_dims=in_dims, randomness="same")
         found = Result(leaves, arguments, supported(partial(vmapped, *arguments), over, fix))
@@ -71,7 +71,7 @@ def vmap(subject: Subject, sample: Sample) -> None:
 
 
 def _looped_gradients(examples: list[Result], grads: list[Tensor], in_dims: tuple[int | None, ...]) -> dict[int, Tensor | None]:
-    """The gradients of the examples, stacked where the input was batched, and summed where it was not."""
+    """Stack the examples' gradients for batched inputs, and sum them for the others."""
     parts = [example.gradients([g[n] for g in grads], materialize_grads=True) for n, example in enumerate(examples)]
     gradients: dict[int, Tensor | None] = {}
     for i in examples[0].leaves:
@@ -92,35 +92,37 @@ def _in_dims(sample: Sample) -> Iterator[tuple[int | None, ...]]:
 
 
 def func_transforms(subject: Subject, sample: Sample) -> None:
-    """torch.func's grad, jacrev, vmap(grad), jacfwd and hessian give what autograd gives."""
+    """Check that torch.func's grad, jacrev, vmap(grad), jacfwd and hessian agree with autograd."""
     baseline = sound(subject, sample)
     function, grads = subject.of_wanted(sample), weights(baseline.outputs)
     inputs = tuple(t.detach() for t in subject.wanted_tensors(sample))
     positions = tuple(range(len(inputs)))
-    fix = "write forward without ctx, and setup_context beside it, of which torch.func calls each at its own level"
-    other = "let forward and backward depend on their arguments and on saved tensors alone, and not on who calls them"
+    fix = "write forward without ctx, and add setup_context: torch.func calls the two at different levels"
+    other = "make forward and backward depend only on their arguments and on saved tensors, not on who calls them"
     if any(o.is_complex() for o in baseline.outputs) or any(t.is_complex() for t in inputs):
-        raise Skip("complex numbers: torch.func's transforms are not defined for them alike")
+        raise Skip("torch.func's transforms have no common definition for complex numbers")
 
     def cost(*wanted: Tensor) -> Tensor:
         return torch.stack([(w * o).sum() for w, o in zip(grads, function(*wanted), strict=True)]).sum()
 
     def gradient_of(transform: str) -> Callable[[int], str]:
-        return lambda k: f"by {transform} the gradient of {sample.name(sample.wanted[k])}"
+        return lambda k: f"with {transform}, the gradient of {sample.name(sample.wanted[k])}"
 
     expected = [baseline.gradients[i] for i in sample.wanted]
     atol = [baseline.rounding.gradients[i] for i in sample.wanted]
-    found = supported(lambda: torch.func.grad(cost, argnums=positions)(*inputs), "torch.func.grad:", fix)
+    found = supported(lambda: torch.func.grad(cost, argnums=positions)(*inputs), "under torch.func.grad,", fix)
     compare(found, expected, gradient_of("torch.func.grad"), other, EXTENDING_FUNC, atol=atol)
 
     if not subject.holds(vmap, sample):
-        return  # the other transforms are made of vmap
-    rows = supported(lambda: torch.func.jacrev(cost, argnums=positions)(*inputs), "torch.func.jacrev:", fix)
+        return  # the other transforms use vmap
+    rows = supported(lambda: torch.func.jacrev(cost, argnums=positions)(*inputs), "under torch.func.jacrev,", fix)
     compare(rows, expected, gradient_of("torch.func.jacrev"), other, EXTENDING_FUNC, atol=atol)
 
     per_example = [torch.stack([t, t]) for t in inputs]
     found = supported(
-        lambda: torch.func.vmap(torch.func.grad(cost, argnums=positions), randomness="same")(*per_example), "vmap(grad):", fix
+        lambda: torch.func.vmap(torch.func.grad(cost, argnums=positions), randomness="same")(*per_example),
+        "under vmap(grad),",
+        fix,
     )
     compare([g[1] for g in found], expected, gradient_of("vmap(grad)"), other, EXTENDING_FUNC, atol=atol)
 
@@ -130,13 +132,13 @@ def func_transforms(subject: Subject, sample: Sample) -> None:
             dual = cost(*(fw.make_dual(t, v) for t, v in zip(inputs, tangents, strict=True)))
             plain = fw.unpack_dual(dual).tangent
     except Exception:
-        return  # no forward mode, or a broken one, which is forward_ad's to say
-    columns = supported(lambda: torch.func.jacfwd(cost, argnums=positions)(*inputs), "torch.func.jacfwd:", fix)
+        return  # forward mode is missing or broken: forward_ad reports it
+    columns = supported(lambda: torch.func.jacfwd(cost, argnums=positions)(*inputs), "under torch.func.jacfwd,", fix)
     total = torch.stack([(c * v).sum() for c, v in zip(columns, tangents, strict=True)]).sum()
     compare(
         [total],
         [plain if plain is not None else torch.zeros_like(total)],
-        lambda k: "by torch.func.jacfwd the derivative along a direction",
+        lambda k: "with torch.func.jacfwd, the derivative along a direction",
         other,
         EXTENDING_FUNC,
         atol=2 * sum(a * t.numel() for a, t in zip(atol, inputs, strict=True)),
@@ -145,9 +147,9 @@ def func_transforms(subject: Subject, sample: Sample) -> None:
 
 
 def _hessian(subject: Subject, sample: Sample, baseline: Baseline, cost: Callable[..., Tensor], fix: str) -> None:
-    """torch.func.hessian, forward mode over the backward, along a direction: against autograd's second derivative."""
+    """Compare torch.func.hessian (forward over reverse mode) along a direction with autograd's second derivative."""
     if not subject.holds(double_backward, sample):
-        return  # there is none, or a wrong one
+        return  # the second derivative is missing or wrong
     leaves = subject.wanted_tensors(sample)
     directions = weights(leaves, seed=5)
 
@@ -163,7 +165,7 @@ def _hessian(subject: Subject, sample: Sample, baseline: Baseline, cost: Callabl
 
     argnums = tuple(range(len(leaves)))
     inputs = [leaf.detach() for leaf in leaves]
-    rows = supported(lambda: torch.func.hessian(cost, argnums=argnums)(*inputs), "torch.func.hessian:", fix)
+    rows = supported(lambda: torch.func.hessian(cost, argnums=argnums)(*inputs), "under torch.func.hessian,", fix)
     found = [
         sum(torch.tensordot(v, row[k], v.dim()) for v, row in zip(directions, rows, strict=True)) for k in range(len(leaves))
     ]
@@ -172,31 +174,31 @@ def _hessian(subject: Subject, sample: Sample, baseline: Baseline, cost: Callabl
     compare(
         found,
         expected,
-        lambda k: f"by torch.func.hessian the second derivative by {sample.name(sample.wanted[k])}",
+        lambda k: f"with torch.func.hessian, the second derivative with respect to {sample.name(sample.wanted[k])}",
         fix,
         atol=rounding_of(terms * spread) * spread + 16 * size(distances(expected, moved)),
     )
 
 
 def _smallest(inputs: Sequence[Tensor]) -> float:
-    """The smallest absolute value that is not 0, but at least a thousandth."""
+    """Return the smallest nonzero absolute value, but at least 1e-3."""
     sizes = torch.cat([t.abs().reshape(-1).to(torch.float64) for t in inputs])
     return max(sizes[sizes > 0].min().item() if (sizes > 0).any() else 1.0, 1e-3)
 
 
 def compile(subject: Subject, sample: Sample) -> None:
-    """torch.compile(fullgraph=True) gives the same for two batch sizes, and over torch.func.grad, or raises."""
+    """Check that torch.compile(fullgraph=True), for two batch sizes and over torch.func.grad, agrees or raises."""
     sound(subject, sample)
     subject.skip_if_random()
     import torch._dynamo
 
-    fix = "let nothing in forward, backward or setup_context depend on Python state that the compiler cannot see"
+    fix = "make forward, backward and setup_context independent of Python state that the compiler cannot see"
     see = "https://docs.pytorch.org/docs/stable/torch.compiler_troubleshooting.html"
     for which in [sample, *_twice_as_many(sample)]:
         try:
             expected = Baseline(subject, which)
         except Exception:
-            continue  # such inputs do not suit the Function
+            continue  # the Function does not accept such inputs
         torch._dynamo.reset()
         try:
             run = torch.compile(subject.out_of_place, fullgraph=True, backend="aot_eager")
@@ -204,23 +206,23 @@ def compile(subject: Subject, sample: Sample) -> None:
             result = Result(leaves, arguments, run(*arguments))
             found = result.gradients(weights(expected.outputs))
         except Exception as error:
-            raise Skip(f"torch.compile refuses it: {first_line(error)}") from error
+            raise Skip(f"torch.compile raises {first_line(error)}") from error
         finally:
             torch._dynamo.reset()
         compare(
             [o.detach() for o in result.all_outputs],
             expected.all_outputs,
-            lambda k: f"compiled, output {k}",
+            lambda k: f"under torch.compile, output {k}",
             fix,
             see,
             atol=expected.rounding.outputs,
         )
-        gradients_agree(found, expected.gradients, which, "compiled,", fix, expected.rounding, see=see)
+        gradients_agree(found, expected.gradients, which, "under torch.compile,", fix, expected.rounding, see=see)
     _compiled_grad(subject, sample)
 
 
 def _twice_as_many(sample: Sample) -> Iterator[Sample]:
-    """The sample with every input that has the first one's length doubled."""
+    """Yield the sample with every input doubled that is as long as the first one."""
     first = next(iter(sample.tensors.values()))
     if first.dim():
         same = {i: t for i, t in sample.tensors.items() if t.dim() and len(t) == len(first)}
@@ -228,7 +230,7 @@ def _twice_as_many(sample: Sample) -> Iterator[Sample]:
 
 
 def _compiled_grad(subject: Subject, sample: Sample) -> None:
-    """torch.compile of torch.func.grad runs the hand-written backward, or raises."""
+    """Check that torch.compile of torch.func.grad runs the hand-written backward, or raises."""
     if any(t.is_complex() for t in sample.tensors.values()):
         return
     baseline, function = Baseline(subject, sample), subject.out_of_place
@@ -245,28 +247,28 @@ def _compiled_grad(subject: Subject, sample: Sample) -> None:
     try:
         torch.func.grad(cost, argnums=tuple(range(len(inputs))))(*inputs)
     except Exception:
-        return  # torch.func does not take the Function in eager mode either
+        return  # torch.func does not support the Function in eager mode either
     torch._dynamo.reset()
     try:
         found = torch.compile(torch.func.grad(cost, argnums=tuple(range(len(inputs)))), fullgraph=True, backend="aot_eager")(
             *inputs
         )
     except Exception:
-        return  # refused, loudly
+        return  # an explicit error is allowed
     finally:
         torch._dynamo.reset()
     compare(
         found,
         [baseline.gradients[i] for i in sample.wanted],
         lambda k: f"torch.compile of torch.func.grad drops the backward: the gradient of {sample.name(sample.wanted[k])}",
-        "subclass manualgrad.Function, whose rules run there too",
+        "subclass manualgrad.Function, whose backward runs there too",
         "https://github.com/pytorch/pytorch/issues/193279",
         atol=[baseline.rounding.gradients[i] for i in sample.wanted],
     )
 
 
 def autocast(subject: Subject, sample: Sample) -> None:
-    """Under CPU autocast forward and backward run, and the gradients have the dtypes of the inputs."""
+    """Check that forward and backward run under CPU autocast, and that gradients have the dtypes of the inputs."""
     rounding = sound(subject, sample).rounding.in_precision(torch.finfo(torch.bfloat16).eps)
     low = sample.to(torch.float32)
     try:
@@ -275,37 +277,43 @@ def autocast(subject: Subject, sample: Sample) -> None:
         raise
     except Exception as error:
         raise Skip(f"the Function does not run in float32: {first_line(error)}") from error
-    fix = "cast the inputs, and switch autocast off inside: torch.amp.custom_fwd and custom_bwd, or manualgrad.Function"
+    fix = "cast the inputs and disable autocast inside: use torch.amp.custom_fwd and custom_bwd, or manualgrad.Function"
     see = "https://docs.pytorch.org/docs/stable/notes/amp_examples.html#autocast-and-custom-autograd-functions"
-    with blamed_on_the_function("under autocast the forward", fix, see), torch.autocast("cpu", torch.bfloat16):
+    with blamed_on_the_function("under autocast, the forward", fix, see), torch.autocast("cpu", torch.bfloat16):
         result = subject.run(low)
     grads = [w.to(o.dtype) for w, o in zip(weights(expected.outputs), result.outputs, strict=True)]
     with blamed_on_the_function("the backward of a forward under autocast", fix, see):
         found = result.gradients(grads)
     for position, gradient in found.items():
         if gradient is not None and gradient.dtype != low.arguments[position].dtype:
-            raise Fault(f"under autocast the gradient of {sample.name(position)} is {gradient.dtype}", fix, see)
-    gradients_agree(found, expected.gradients, sample, "under autocast", fix, rounding, see=see, rtol=0.1)
+            raise Fault(
+                f"under autocast, the gradient of {sample.name(position)} is in {gradient.dtype}, expected the input's dtype",
+                fix,
+                see,
+            )
+    gradients_agree(found, expected.gradients, sample, "under autocast,", fix, rounding, see=see, rtol=0.1)
 
 
 def meta_device(subject: Subject, sample: Sample) -> None:
-    """On the meta device, and on CUDA where there is one, no tensor is made on another device."""
+    """Check that no tensor is created on another device, with inputs on the meta device and on CUDA if available."""
     baseline = sound(subject, sample)
     devices = ["meta", *(["cuda"] if torch.cuda.is_available() else [])]
     for device in devices:
         moved = sample.with_tensors({i: t.to(device) for i, t in sample.tensors.items()})
-        fix = "make tensors on the device of the inputs: device=input.device, torch.zeros_like, input.new_zeros"
+        fix = "create tensors on the device of the inputs: device=input.device, torch.zeros_like, input.new_zeros"
         result = _on_device(partial(subject.run, moved), device, "forward", fix)
         for k, output in enumerate(result.all_outputs):
             if output.device.type != device:
-                raise Fault(f"output {k} is on {output.device} for inputs on {device}", fix)
+                raise Fault(f"output {k} is on {output.device}, expected {device} like the inputs", fix)
         found = _on_device(result.gradients, device, "backward", fix)
         for position, gradient, tensor in raw_gradients(subject, moved):
             if gradient.device != tensor.device:
-                raise Fault(f"the gradient of {sample.name(position)} is on {gradient.device} for an input on {device}", fix)
-        if device != "meta" and not subject.is_random:  # each device draws its own numbers
+                raise Fault(
+                    f"the gradient of {sample.name(position)} is on {gradient.device}, expected {device} like the input", fix
+                )
+        if device != "meta" and not subject.is_random:  # random numbers differ between devices
             on_cpu = {i: None if g is None else g.cpu() for i, g in found.items()}
-            gradients_agree(on_cpu, baseline.gradients, sample, f"on {device}", fix, baseline.rounding)
+            gradients_agree(on_cpu, baseline.gradients, sample, f"on {device},", fix, baseline.rounding)
 
 
 def _on_device(call: Callable[[], Any], device: str, method: str, fix: str) -> Any:

@@ -1,4 +1,4 @@
-"""Checks of higher derivatives, by every nesting of forward and reverse mode, along directions."""
+"""Checks of higher derivatives along directions, by every nesting of forward and reverse mode."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _AUTOGRAD = "https://docs.pytorch.org/docs/stable/notes/autograd.html"
 
 
 def forward_over_forward(subject: Subject, sample: Sample) -> None:
-    """The tangent of a tangent, torch.func.jvp of jvp, against finite differences of the tangent; it is never silently 0."""
+    """Compare torch.func.jvp of jvp with finite differences of the tangent; it may raise, but not be silently 0."""
     sound(subject, sample)
     _needs(forward_ad, subject, sample)
     _only_real(subject, sample)
@@ -48,30 +48,30 @@ def forward_over_forward(subject: Subject, sample: Sample) -> None:
         try:
             found = _flat(jvp(tangents, inputs, u)[1])
         except Exception as error:
-            raise Skip(f"jvp of jvp raises, as it should where it cannot be done: {first_line(error)}") from error
+            raise Skip(f"jvp of jvp raises, as it should if unsupported: {first_line(error)}") from error
         numeric, rounding = _along(lambda *x, f=tangents: _flat(f(*x)), inputs, u)
         zero = _zero(rounding, function, inputs)
         wrong = is_wrong(found, numeric, rounding, SMALLEST * size([found]), zero)
         if not wrong.any():
             return
     o = int(wrong.nonzero()[0])
-    text = f"{found[o].item():.8g}, and by finite differences {numeric.value[o].item():.8g}"
+    text = f"{found[o].item():.8g}, expected {numeric.value[o].item():.8g} from finite differences"
     if _is_plain(subject, sample):
         raise Fault(
-            f"the tangent of a tangent, jvp of jvp, is silently {text}: PyTorch's own fault, of every torch.autograd.Function",
-            "subclass manualgrad.Function, whose jvp runs at every level, or let jacfwd(jacrev(...)) be written for it",
+            f"the tangent of a tangent (jvp of jvp) is silently {text}: a bug in PyTorch, for every torch.autograd.Function",
+            "subclass manualgrad.Function, whose jvp runs at every level, or use jacfwd(jacrev(...)) instead",
             _PLAIN,
         )
     raise Fault(
-        f"the tangent of a tangent, jvp of jvp, is silently wrong: output element {o} has {text}",
-        "write jvp in differentiable operations on saved inputs and outputs: no .data, detach, numpy or no_grad, and no "
-        "intermediate of the forward",
+        f"the tangent of a tangent (jvp of jvp) is silently wrong: for output element {o}, it is {text}",
+        "use only differentiable operations on saved inputs and outputs in jvp: no .data, detach, numpy or no_grad, and no "
+        "intermediate results of the forward",
         "https://docs.pytorch.org/docs/stable/notes/extending.func.html",
     )
 
 
 def third_derivative(subject: Subject, sample: Sample) -> None:
-    """Reverse mode thrice, and its mixtures with forward mode, against finite differences of the second derivative."""
+    """Compare third derivatives, in reverse and mixed modes, with finite differences of the second derivative."""
     baseline = sound(subject, sample)
     _needs(double_backward, subject, sample)
     _only_real(subject, sample)
@@ -97,7 +97,7 @@ def third_derivative(subject: Subject, sample: Sample) -> None:
         try:
             found = {"reverse of reverse of reverse": by_autograd(3, directions, *inputs)}
         except Exception as error:
-            raise Skip(f"differentiating thrice raises, as it should where it cannot be done: {first_line(error)}") from error
+            raise Skip(f"differentiating three times raises, as it should if unsupported: {first_line(error)}") from error
         numeric, rounding = _along(lambda *x, d=directions: by_autograd(2, d, *x).reshape(1), inputs, directions[2])
         zero = _zero(rounding, function, inputs)
         right, doubt = numeric.value.item(), 3 * numeric.error.item()
@@ -114,10 +114,10 @@ def third_derivative(subject: Subject, sample: Sample) -> None:
     if "forward" in word:
         _needs(forward_over_forward, subject, sample)
     raise Fault(
-        f"the third derivative along three directions, by {word}, is silently {value:.8g}, and by finite differences of the "
-        f"second {right:.8g}",
-        "write backward and jvp in differentiable operations on saved inputs and outputs; a Function that they call must be "
-        "right in second order too",
+        f"the third derivative along three directions, by {word}, is silently {value:.8g}, expected {right:.8g} from finite "
+        "differences of the second",
+        "use only differentiable operations on saved inputs and outputs in backward and jvp; Functions that they call must "
+        "have correct second derivatives too",
         _AUTOGRAD,
     )
 
@@ -125,7 +125,7 @@ def third_derivative(subject: Subject, sample: Sample) -> None:
 def _mixed(
     cost: Callable[..., Tensor], inputs: Directions, directions: Sequence[Directions], twice_forward: bool
 ) -> dict[str, Tensor]:
-    """The same number by every word of torch.func's transforms that does not raise; the last direction is the outermost's."""
+    """Compute the derivative by every nesting of torch.func transforms that does not raise, the last direction outermost."""
 
     def reverse(f: Callable[..., Tensor], v: Directions) -> Callable[..., Tensor]:
         def derivative(*x: Tensor) -> Tensor:
@@ -140,39 +140,39 @@ def _mixed(
     found = {}
     for word in itertools.product((reverse, forward), repeat=3):
         if word.count(forward) > 1 and not twice_forward:
-            continue  # forward_over_forward's to say
+            continue  # forward_over_forward reports it
         function = cost
         for transform, v in zip(word, directions, strict=True):
             function = transform(function, v)
         try:
             found[" of ".join(t.__name__ for t in reversed(word)) + " (torch.func)"] = function(*inputs).detach()
         except Exception:
-            continue  # refused, loudly
+            continue  # an explicit error is allowed
     return found
 
 
 def _needs(check: Callable[[Subject, Sample], None], subject: Subject, sample: Sample) -> None:
-    """A Skip where a lower derivative is not there, or wrong."""
+    """Raise a Skip if a lower derivative is missing or wrong."""
     try:
         subject.once(check, sample)
     except Fault as fault:
-        raise Skip(f"see `{check.__name__}`, which finds a fault") from fault
+        raise Skip(f"`{check.__name__}` fails; fix that first") from fault
 
 
 def _only_real(subject: Subject, sample: Sample) -> None:
     subject.skip_if_random()
     if any(t.is_complex() for t in sample.tensors.values()) or any(o.is_complex() for o in subject.run(sample).outputs):
-        raise Skip("complex numbers: torch.func's transforms are not defined for them alike")
+        raise Skip("torch.func's transforms have no common definition for complex numbers")
 
 
 def _is_plain(subject: Subject, sample: Sample) -> bool:
-    """Whether it is a torch.autograd.Function that wraps no other class, as manualgrad.Function's do."""
+    """Return whether it is a plain torch.autograd.Function; those of manualgrad.Function wrap another class."""
     node = own_node(subject.run(sample))
     return node is not None and not hasattr(node._forward_cls, "wraps")
 
 
 def _direction(inputs: Sequence[Tensor], seed: int, own_scale: bool) -> Directions:
-    """Each entry moved in proportion to itself, or, where it is small, to the others; with `own_scale`, to itself alone."""
+    """Draw a direction that moves each entry in proportion to itself, or if small and not `own_scale`, to the largest."""
     directions = []
     for t, d in zip(inputs, weights(inputs, seed), strict=True):
         largest = size([t]) or 1.0
@@ -181,7 +181,7 @@ def _direction(inputs: Sequence[Tensor], seed: int, own_scale: bool) -> Directio
 
 
 def _along(function: Callable[..., Tensor], inputs: Directions, direction: Directions) -> tuple[Derivative, float]:
-    """The derivative along a direction, with an infinite error where it cannot be told; and how far off its terms may be."""
+    """Return the derivative along a direction (error inf if it is undetermined), and the allowed error of its terms."""
     curve = _moved(function, inputs, direction)
     noise = noise_of(curve)
     here = function(*inputs)
@@ -191,7 +191,7 @@ def _along(function: Callable[..., Tensor], inputs: Directions, direction: Direc
 
 
 def _zero(rounding: float, function: Callable[..., Any], inputs: Directions) -> Zero:
-    """What is 0 but for the rounding of terms of this order, and of the values that they were derived from."""
+    """Return the bounds for 0 up to the rounding of terms of this order, and of the values that they derive from."""
     of_values = rounding_of(size(function(*inputs)))
     return Zero(max(rounding, of_values) * steepness(inputs) ** 2, of_values)
 
@@ -201,7 +201,7 @@ def _moved(function: Callable[..., Tensor], inputs: Directions, direction: Direc
         try:
             return function(*((x + t * d).detach() for x, d in zip(inputs, direction, strict=True)))
         except Exception:
-            return None  # they do not suit the Function
+            return None  # the Function does not accept these values
 
     return curve
 

@@ -1,4 +1,4 @@
-"""Checks of what a Function changes, keeps and remembers."""
+"""Checks of a Function's side effects, saved tensors and hidden state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from manualgrad.testing.subject import (
 
 
 def sound(subject: Subject, sample: Sample) -> Baseline:
-    """The Baseline; a Skip where the Function changes what it is given or gives something else each time.
+    """Return the Baseline; raise a Skip if the Function changes its inputs or its results do not repeat.
 
     Such a fault would show in nearly every check.
     """
@@ -34,14 +34,14 @@ def sound(subject: Subject, sample: Sample) -> Baseline:
             subject.once(check, sample)
         except Fault as fault:
             name = "repeatable" if check is _is_steady else check.__name__
-            raise Skip(f"see `{name}`, which finds a fault") from fault
+            raise Skip(f"`{name}` fails; fix that first") from fault
     return subject.once(Baseline, sample)
 
 
 def forward_is_pure(subject: Subject, sample: Sample) -> None:
-    """Neither forward nor backward changes inputs, grad_outputs or saved tensors, but for what is marked dirty.
+    """Check that forward and backward do not change inputs (unless marked dirty), grad_outputs or saved tensors.
 
-    An output that shares its memory with an input is known to autograd as a view of it.
+    An output that shares memory with an input must be known to autograd as a view of it.
     """
     result = subject.run(sample)
     _inputs_unchanged(result, sample, "forward")
@@ -49,9 +49,9 @@ def forward_is_pure(subject: Subject, sample: Sample) -> None:
         for output in result.all_outputs:
             if output is not tensor and _share_memory(output, tensor) and not output._is_view():
                 raise Fault(
-                    f"an output shares its memory with {sample.name(position)}, and autograd does not know",
+                    f"an output shares memory with {sample.name(position)}, but is not its view in autograd",
                     "return a new tensor (clone it), or the input itself with ctx.mark_dirty if it was changed in place; "
-                    ".data, numpy() and set_ hide from autograd what they share",
+                    ".data, numpy() and set_ hide shared memory from autograd",
                 )
 
     if not result.outputs:
@@ -71,7 +71,7 @@ def forward_is_pure(subject: Subject, sample: Sample) -> None:
         result.gradients(grads)
     except Exception as error:
         raise Skip("the backward raises: see `backward`") from error
-    fix = "compute the gradient out of place: others read this tensor too"
+    fix = "compute the gradient out of place: other operations read this tensor too"
     for k, (now, then, version) in enumerate(zip(grads, before, versions, strict=True)):
         if difference(now, then) or now._version != version:
             raise Fault(f"backward changes grad_output {k}{sample.which} in place, by {difference(now, then):.3g}", fix)
@@ -102,16 +102,18 @@ def _share_memory(a: Tensor, b: Tensor) -> bool:
 
 
 def saved_tensors(subject: Subject, sample: Sample) -> None:
-    """Tensors are kept by save_for_backward alone: changes of them are noticed, hooks see them, and they are freed."""
+    """Check that only save_for_backward keeps tensors: it detects changes, supports hooks and frees them."""
     baseline = sound(subject, sample)
     result = subject.run(sample)
-    fix = "keep tensors by ctx.save_for_backward alone: it watches for in-place changes, obeys saved-tensor hooks, and lets go"
+    fix = (
+        "keep tensors only with ctx.save_for_backward: it detects in-place changes, supports saved-tensor hooks and frees them"
+    )
     see = "https://docs.pytorch.org/docs/stable/generated/torch.autograd.function.FunctionCtx.save_for_backward.html"
     for node in function_nodes(result):
         for name, value in getattr(node, "__dict__", {}).items():
             if any(isinstance(leaf, Tensor) for leaf in torch.utils._pytree.tree_leaves(value)):
                 raise Fault(f"ctx.{name} holds a tensor", fix, see, implies_errors=_CALLS_AT_A_LEVEL)
-    if not subject.is_module:  # which keeps its parameters by right
+    if not subject.is_module:  # a Module may keep its parameters
         _nothing_else_is_kept(subject, sample, fix, see)
     _no_cycle(subject, sample, see)
     _changes_are_noticed(subject, sample, baseline, fix, see)
@@ -121,7 +123,7 @@ _CALLS_AT_A_LEVEL = ("vmap", "func_transforms", "forward_ad", "forward_over_forw
 
 
 def _nothing_else_is_kept(subject: Subject, sample: Sample, fix: str, see: str) -> None:
-    """With each saved tensor packed as a copy, nothing of the graph may hold the inputs themselves."""
+    """Check that the graph does not hold the inputs themselves when a hook packs each saved tensor as a copy."""
     _, arguments = copies(sample)
     storages = {
         i: torch.multiprocessing.reductions.StorageWeakRef(a.untyped_storage())
@@ -137,7 +139,7 @@ def _nothing_else_is_kept(subject: Subject, sample: Sample, fix: str, see: str) 
     for i, storage in storages.items():
         if i not in shared and not storage.expired():
             raise Fault(
-                f"{sample.name(i)} is kept alive by an attribute, a closure or a global, and not by ctx.save_for_backward",
+                f"{sample.name(i)} is kept alive by an attribute, a closure or a global instead of ctx.save_for_backward",
                 fix,
                 see,
             )
@@ -154,7 +156,7 @@ def _no_cycle(subject: Subject, sample: Sample, see: str) -> None:
             if not storage.expired():
                 raise Fault(
                     f"output {k} is not freed when the last reference to it is dropped: a reference cycle or a global holds it",
-                    "save outputs by ctx.save_for_backward in setup_context or forward, and never as an attribute of ctx",
+                    "save outputs with ctx.save_for_backward in setup_context or forward, never as an attribute of ctx",
                     see,
                 )
     finally:
@@ -166,18 +168,18 @@ def _changes_are_noticed(subject: Subject, sample: Sample, baseline: Baseline, f
         leaves, arguments = copies(sample)
         result = Result(leaves, arguments, subject.seeded(*arguments))
         if any(o is arguments[position] or o._is_view() for o in result.all_outputs):
-            continue  # the change would be one of the output too
+            continue  # the change would also change the output
         with torch.no_grad():
             arguments[position].copy_(1 - arguments[position].to(torch.float64).real)
         try:
             found = result.gradients()
         except Exception:
-            continue  # noticed
+            continue  # autograd detected the change
         gradients_agree(
             found,
             baseline.gradients,
             sample,
-            f"after {sample.name(position)} was changed in place, unnoticed,",
+            f"after an undetected in-place change of {sample.name(position)},",
             fix,
             see=see,
             rounding=baseline.rounding,
@@ -185,13 +187,13 @@ def _changes_are_noticed(subject: Subject, sample: Sample, baseline: Baseline, f
 
 
 def repeatable(subject: Subject, sample: Sample) -> None:
-    """The same twice, bit for bit; in a second backward, in another thread, and whatever the grad mode is."""
+    """Check that a second call or backward agrees bit for bit, and that thread and grad mode do not matter."""
     try:
         subject.once(forward_is_pure, sample)
     except Fault as fault:
-        raise Skip("see `forward_is_pure`, which finds a fault") from fault
+        raise Skip("`forward_is_pure` fails; fix that first") from fault
     subject.once(_is_steady, sample)
-    fix = "keep no state in thread-locals or globals: autograd runs the backward in threads of its own"
+    fix = "do not keep state in thread-locals or globals: autograd runs the backward in its own threads"
     first = subject.run(sample)
     expected, rounding = first.gradients(), Baseline(subject, sample).rounding
     other: dict[str, Any] = {}
@@ -202,40 +204,38 @@ def repeatable(subject: Subject, sample: Sample) -> None:
     with blamed_on_the_function("a backward in another thread", fix):
         if "error" in other:
             raise other["error"]
-    gradients_agree(other["result"], expected, sample, "in another thread", fix, rounding)
+    gradients_agree(other["result"], expected, sample, "in another thread,", fix, rounding)
 
-    with torch.no_grad(), blamed_on_the_function("the forward under no_grad", "do not ask for the grad mode in forward"):
+    with torch.no_grad(), blamed_on_the_function("the forward under no_grad", "do not query the grad mode in forward"):
         quiet = Result({}, (), subject.seeded(*copies(sample)[1])).all_outputs
     compare(
         quiet,
         [o.detach() for o in first.all_outputs],
-        lambda k: f"under no_grad output {k}",
-        "do not ask for the grad mode in forward",
+        lambda k: f"under no_grad, output {k}",
+        "do not query the grad mode in forward",
         atol=rounding.outputs,
     )
     try:
         with_graph = subject.run(sample).gradients(create_graph=True)
     except Exception:
-        return  # an honest error, and double_backward's to tell
-    gradients_agree(
-        with_graph, expected, sample, "with create_graph=True", "do not ask for the grad mode in backward", rounding
-    )
+        return  # an explicit error, which double_backward reports
+    gradients_agree(with_graph, expected, sample, "with create_graph=True,", "do not query the grad mode in backward", rounding)
 
 
 def _is_steady(subject: Subject, sample: Sample) -> None:
-    """The same twice, bit for bit, in two calls and in two backwards of one call."""
+    """Check that two calls, and two backwards of one call, give the same results bit for bit."""
     first, second = subject.run(sample), subject.run(sample)
-    fix = "depend on the arguments alone: no counter, cache, clock or random numbers other than torch's"
-    compare(second.all_outputs, first.all_outputs, lambda k: f"called twice, output {k}", fix, rtol=0)
+    fix = "depend only on the arguments: use no counter, cache, clock or random numbers other than torch's"
+    compare(second.all_outputs, first.all_outputs, lambda k: f"in a second call, output {k}", fix, rtol=0)
     try:
         expected, other = first.gradients(retain_graph=True), second.gradients()
     except Exception as error:
         raise Skip("the backward raises: see `backward`") from error
-    gradients_agree(other, expected, sample, "called twice,", fix, rtol=0)
-    fix = "do not free or change in backward what is saved"
+    gradients_agree(other, expected, sample, "in a second call,", fix, rtol=0)
+    fix = "do not free or change saved tensors in backward"
     with blamed_on_the_function("a second backward with retain_graph=True", fix):
         again = first.gradients()
-    gradients_agree(again, expected, sample, "in a second backward with retain_graph=True", fix, rtol=0)
+    gradients_agree(again, expected, sample, "in a second backward with retain_graph=True,", fix, rtol=0)
 
 
 def _caught(function: Callable[[], Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The Function under test: how the checks call it, in float64, on fresh inputs, from the same random numbers each time."""
+"""The Function under test, and how checks call it: in float64, on fresh inputs, with the same random seed each time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ EXTENDING = "https://docs.pytorch.org/docs/stable/notes/extending.html"
 EXTENDING_FUNC = "https://docs.pytorch.org/docs/stable/notes/extending.func.html"
 
 
-_QUOTED = 300  # characters of an error
+_QUOTED = 300  # maximum number of characters of a quoted error
 
 
 class Fault(Exception):
-    """What is wrong with the Function; `error` is what it raised, and `implies` are the checks that fail as a consequence.
+    """A fault of the Function: what was found, how to fix it, and where to read more.
 
-    `implies_errors` are those which fail as a consequence where they raise.
+    `error` is the error that the Function raised, if any. `implies` names the checks that fail as a consequence, and
+    `implies_errors` the checks that do so if they raise.
     """
 
     def __init__(
@@ -40,12 +41,12 @@ class Fault(Exception):
 
 
 class Skip(Exception):
-    """Why a check says nothing about the Function."""
+    """The reason why a check does not apply to the Function."""
 
 
 @contextmanager
 def blamed_on_the_function(doing: str, fix: str, see: str = EXTENDING) -> Iterator[None]:
-    """What the Function raises inside is a fault of the Function's; what a check raises elsewhere is one of the check's."""
+    """Turn errors inside the `with` block into Faults of the Function; errors elsewhere are internal errors of a check."""
     try:
         yield
     except (Fault, Skip):
@@ -54,16 +55,16 @@ def blamed_on_the_function(doing: str, fix: str, see: str = EXTENDING) -> Iterat
         raise Fault(f"{doing} raises {first_line(error)}", _cure(error) or fix, see, error) from error
 
 
-CURES = {  # of what PyTorch says, where the check's own fix is not the one
-    "vmap: inplace arithmetic": "do not write a batched tensor into one that is not, such as torch.zeros_like of an "
-    "unbatched tensor: make it from the batched one (grad_output.new_zeros), or build the result out of place: stack, cat, "
-    "scatter, index_put or where",
-    "requires_grad_()": "compute the gradient by its formula, or by torch.func.vjp, instead of requires_grad_ and "
+CURES = {  # words of PyTorch's error -> a fix that is better than the check's
+    "vmap: inplace arithmetic": "do not write a batched tensor into an unbatched one, such as torch.zeros_like of an "
+    "unbatched tensor: create it from the batched one (grad_output.new_zeros), or build the result out of place with stack, "
+    "cat, scatter, index_put or where",
+    "requires_grad_()": "compute the gradient by its formula or with torch.func.vjp, instead of calling requires_grad_ and "
     "torch.autograd.grad inside backward",
-    "accessing `data`": "leave out .data: save_for_backward keeps tensors, and detach cuts them off where that is meant",
-    "calling .item()": "leave out .item(), float() and int(): compute with tensors, and choose by torch.where",
-    "data-dependent control flow": "leave out `if` and `while` on tensors: choose by torch.where",
-    "INTERNAL ASSERT FAILED": "keep tensors by ctx.save_for_backward and save_for_forward alone",
+    "accessing `data`": "do not use .data: save tensors with save_for_backward, and use detach to cut the graph on purpose",
+    "calling .item()": "do not use .item(), float() or int(): compute with tensors, and select with torch.where",
+    "data-dependent control flow": "do not use `if` or `while` on tensors: select with torch.where",
+    "INTERNAL ASSERT FAILED": "keep tensors only with ctx.save_for_backward and ctx.save_for_forward",
 }
 
 
@@ -80,9 +81,9 @@ def first_line(error: BaseException) -> str:
 
 @dataclass
 class Sample:
-    """One tuple of inputs; `wanted` are the positions of those that the derivative is taken by.
+    """One tuple of inputs; `wanted` are the positions of the inputs to differentiate with respect to.
 
-    `names` are the names of the first arguments; `number` is the sample's, or None where there is but one.
+    `names` are the names of the first arguments; `number` is the index of the sample, or None if there is only one.
     """
 
     arguments: tuple[Any, ...]
@@ -101,7 +102,7 @@ class Sample:
         return replace(self, wanted=tuple(wanted))
 
     def to(self, dtype: torch.dtype) -> Sample:
-        """The floating-point inputs in this dtype, the complex ones in the complex dtype of that precision."""
+        """Cast floating-point inputs to this dtype, and complex ones to the complex dtype of its precision."""
 
         def cast(t: Tensor) -> Tensor:
             if t.is_complex():
@@ -119,13 +120,13 @@ class Sample:
 
     @property
     def which(self) -> str:
-        """ " of sample 1", where there are several."""
+        """The suffix " of sample 1" if there are several samples."""
         return "" if self.number is None else f" of sample {self.number}"
 
 
 @dataclass
 class Result:
-    """A call of the Function: its leaves by position, and its outputs."""
+    """A call of the Function: its leaves by position, its arguments, and its outputs."""
 
     leaves: dict[int, Tensor]
     arguments: tuple[Any, ...]
@@ -138,7 +139,7 @@ class Result:
 
     @property
     def outputs(self) -> list[Tensor]:
-        """Those that have a gradient."""
+        """The outputs that require grad."""
         return [o for o in self.all_outputs if o.requires_grad]
 
     def gradients(self, grad_outputs: Sequence[Tensor] | None = None, **options: Any) -> dict[int, Tensor | None]:
@@ -148,9 +149,9 @@ class Result:
 
 
 class Subject:
-    """A Function, its `apply`, any callable, or a Module, whose parameters are inputs too; with samples of inputs.
+    """A Function, its `apply`, any callable, or a Module (its parameters are inputs too), with samples of inputs.
 
-    `allowed` is what a check let pass, and why: it stands in the report.
+    `allowed` holds the deviations that a check allowed, with the reasons, for the report.
     """
 
     def __init__(self, fn: Any, inputs: Any) -> None:
@@ -161,7 +162,7 @@ class Subject:
             fn = fn.apply
         elif isinstance(fn, type):
             raise TypeError(
-                f"check_function: fn must be a Function or a callable, and is the class {fn.__name__}: give an instance of it, "
+                f"check_function: fn must be a Function or a callable, got the class {fn.__name__}: pass an instance, "
                 f"{fn.__name__}(...)"
             )
         names: tuple[str, ...] = ()
@@ -170,7 +171,7 @@ class Subject:
         if isinstance(fn, torch.nn.Module):
             fn, samples, names = _of_module(fn, samples)
         if not callable(fn):
-            raise TypeError(f"check_function: fn must be a Function or a callable, and is a {type(fn).__name__}")
+            raise TypeError(f"check_function: fn must be a Function or a callable, got {type(fn).__name__}")
         self.call: Callable[..., Any] = fn
         owner: Any = getattr(fn, "__self__", None)
         is_apply = isinstance(owner, type)
@@ -185,7 +186,7 @@ class Subject:
         self.allowed[what] = None
 
     def holds(self, check: Callable[[Subject, Sample], Any], sample: Sample) -> bool:
-        """Whether a check finds nothing in the sample, nor skips it."""
+        """Return whether a check passes on the sample, and is not skipped."""
         try:
             self.once(check, sample)
         except (Fault, Skip):
@@ -193,7 +194,7 @@ class Subject:
         return True
 
     def once(self, check: Callable[[Subject, Sample], Any], sample: Sample) -> Any:
-        """What a check returns or raises, which is computed once for each sample that was given."""
+        """Run a check, and cache what it returns or raises for the given samples."""
         if not any(sample is given for given in self.samples):
             return check(self, sample)
         key = (check, sample.number, sample.wanted)
@@ -207,7 +208,7 @@ class Subject:
         return self._outcomes[key]
 
     def run(self, sample: Sample) -> Result:
-        """Call it on fresh copies of the inputs, those wanted being leaves, as users' are."""
+        """Call the Function on fresh copies of the inputs; the wanted ones are leaves, as in users' code."""
         leaves, arguments = copies(sample)
         if not self.in_place:  # a leaf that requires grad cannot be changed in place
             arguments = tuple(leaves.get(i, a) for i, a in enumerate(arguments))
@@ -222,17 +223,17 @@ class Subject:
                 self.is_random |= not torch.equal(before, torch.get_rng_state())
 
     def out_of_place(self, *arguments: Any) -> Any:
-        """The call, on copies of what an in-place Function would change."""
+        """Call the Function, on copies of the tensors if it works in place."""
         if self.in_place:
             arguments = tuple(a.clone() if isinstance(a, Tensor) else a for a in arguments)
         return self.call(*arguments)
 
     def skip_if_random(self) -> None:
         if self.is_random:
-            raise Skip("the Function draws random numbers, and draws others here")
+            raise Skip("the Function draws random numbers, which differ here")
 
     def of_wanted(self, sample: Sample) -> Callable[..., tuple[Tensor, ...]]:
-        """The Function of its wanted inputs alone, giving its differentiable outputs."""
+        """Return the Function as a callable from the wanted inputs to the differentiable outputs."""
         positions = [i for i, o in enumerate(self.run(sample).all_outputs) if o.requires_grad]
 
         def function(*wanted: Tensor) -> tuple[Tensor, ...]:
@@ -257,12 +258,12 @@ def _samples(inputs: Any) -> list[tuple[Any, ...]]:
     if isinstance(inputs, list) and inputs and all(isinstance(sample, tuple) for sample in inputs):
         return inputs
     raise TypeError(
-        f"check_function: inputs must be a tuple of arguments or a list of such tuples, and is a {type(inputs).__name__}"
+        f"check_function: inputs must be a tuple of arguments or a list of such tuples, got {type(inputs).__name__}"
     )
 
 
 def _parameter_names(function: Callable[..., Any], of_function: bool) -> tuple[str, ...]:
-    """The names of the parameters by position, those of a Function's forward without ctx; () where they cannot be told."""
+    """Return the parameter names by position, without a Function's ctx; () if they cannot be determined."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
@@ -273,7 +274,7 @@ def _parameter_names(function: Callable[..., Any], of_function: bool) -> tuple[s
 
 
 def _of_module(module: torch.nn.Module, samples: list[tuple[Any, ...]]) -> tuple[Any, list[tuple[Any, ...]], tuple[str, ...]]:
-    """The module as a function of its inputs and its parameters, and the samples with these."""
+    """Return the module as a function of inputs, parameters and buffers, samples that include these, and all names."""
     parameters = {name: p.detach() for name, p in module.named_parameters()}
     buffers = {name: b.detach() for name, b in module.named_buffers()}
     flags = {name: p.requires_grad for name, p in module.named_parameters()}
@@ -281,7 +282,7 @@ def _of_module(module: torch.nn.Module, samples: list[tuple[Any, ...]]) -> tuple
     def call(*arguments: Any) -> Any:
         n = len(arguments) - len(parameters) - len(buffers)
         state = dict(zip([*parameters, *buffers], arguments[n:], strict=True))
-        state |= {name: state[name].clone() for name in buffers}  # what the module changes is its own
+        state |= {name: state[name].clone() for name in buffers}  # the module may change its buffers
         return torch.func.functional_call(module, state, arguments[:n])
 
     call.__name__ = type(module).__name__
@@ -306,20 +307,20 @@ def _sample(arguments: tuple[Any, ...], number: int | None, names: tuple[str, ..
     flagged = [i for i in numbers if arguments[i].requires_grad]
     if not numbers:
         raise ValueError(
-            f"check_function: sample {number or 0} of inputs must hold a floating-point or complex tensor, and holds none"
+            f"check_function: sample {number or 0} of inputs must contain a floating-point or complex tensor, got none"
         )
     contiguous = {i: t.detach().contiguous() for i, t in sample.tensors.items()}
     return sample.with_tensors(contiguous).wanting(flagged or numbers)
 
 
 def copies(sample: Sample) -> tuple[dict[int, Tensor], tuple[Any, ...]]:
-    """Fresh leaves for the wanted inputs, and arguments that are copies of them and of the other tensors."""
+    """Return fresh leaves for the wanted inputs, and arguments that are copies of them and of the other tensors."""
     leaves = {i: sample.arguments[i].detach().clone().requires_grad_() for i in sample.wanted}
     return leaves, tuple(leaves.get(i, a).clone() if isinstance(a, Tensor) else a for i, a in enumerate(sample.arguments))
 
 
 def weights(outputs: Sequence[Tensor], seed: int = 0) -> list[Tensor]:
-    """A gradient for each output: numbers from 0.5 to 1.5 of either sign, always the same."""
+    """Return a gradient for each output: the same random numbers each time, from 0.5 to 1.5 with either sign."""
     generator = torch.Generator().manual_seed(seed)
 
     def draw(shape: torch.Size) -> Tensor:
@@ -333,7 +334,7 @@ def weights(outputs: Sequence[Tensor], seed: int = 0) -> list[Tensor]:
 
 
 def function_nodes(result: Result) -> list[Any]:
-    """The nodes of Python Functions in the graph behind the outputs."""
+    """Return the nodes of Python Functions in the graph of the outputs."""
     waiting = [o.grad_fn for o in result.outputs]
     seen, found = set(waiting), []
     while waiting:
@@ -348,13 +349,13 @@ def function_nodes(result: Result) -> list[Any]:
 
 
 def own_node(result: Result) -> Any:
-    """The node of the one Function whose outputs these are, all of them; None where there is none such."""
+    """Return the node of the single Function that made all outputs, or None."""
     nodes = {o.grad_fn for o in result.outputs}
     node = nodes.pop() if len(nodes) == 1 else None
     return node if hasattr(node, "_forward_cls") else None
 
 
-UNSUPPORTED = {  # what PyTorch says, and what it means
+UNSUPPORTED = {  # words of PyTorch's error -> reason for a skip
     "Batching rule not implemented": "PyTorch has no vmap rule for it",
     "must override the setup_context": "it has no setup_context, which torch.func needs",
     "does not have vmap support": "it has neither generate_vmap_rule = True nor a vmap method",
@@ -364,7 +365,7 @@ UNSUPPORTED = {  # what PyTorch says, and what it means
 
 
 def supported(call: Callable[[], Any], doing: str, fix: str, see: str = EXTENDING_FUNC) -> Any:
-    """The result of the call; a Skip where the Function does not claim to support it, a Fault where it raises otherwise."""
+    """Return the result of the call; raise a Skip if the Function does not claim to support it, else a Fault if it raises."""
     try:
         return call()
     except Exception as error:
