@@ -1,4 +1,4 @@
-"""The catalogue's pages: of each file of `manualgrad/functions/`, its derivation, its code, and what is known of it."""
+"""The catalogue's pages, one for each file of `manualgrad/functions/`: its derivation, code, faults, speed and tests."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from making.written import Folder, table
 __all__ = ["write"]
 
 GITHUB = "https://github.com/manualgrad/manualgrad/blob/main"
-PICTURES = {  # what is drawn by figures.py
+PICTURES = {  # drawn by figures.py
     "convolution/convolution.py": ("convolution", "A convolution of one channel, and its two gradients"),
     "normalization/batch_norm.py": (
         "batch_norm",
-        "From r g_i a straight line is subtracted: what is left has mean 0 and slope 0",
+        "A straight line is subtracted from r g_i; the remainder has mean 0 and slope 0",
     ),
     "attention.py": ("attention", "From ∂C/∂P to ∂C/∂S: in each row, D_i = Σ_k P_ik ∂C/∂P_ik is subtracted"),
 }
@@ -36,12 +36,12 @@ FAMILIES = {
     "pooling": "Pooling",
     "attention": "Attention",
     "interpolate": "Interpolation",
-    "_elementwise": "Element by element",
+    "_elementwise": "Elementwise",
 }
 
 
 def write(folder: Folder) -> None:
-    """All of them, and the indexes."""
+    """Write all pages and the indexes."""
     everything = [*pages(), *shared_pages()]
     for page in everything:
         folder.write(_document(page), _page(page))
@@ -58,7 +58,7 @@ def _document(page: Page) -> str:
 
 
 def page_of(name: str) -> str | None:
-    """The page of a file that a text names, `softmax.py` or `linear/linear.py`, as a link."""
+    """Return a link to the page of a file that a text names, such as `softmax.py` or `linear/linear.py`."""
     for page in (*pages(), *shared_pages()):
         if page.path == name or page.path.endswith(f"/{name}"):
             return f"/generated/{_document(page)}"
@@ -82,7 +82,7 @@ def _page(page: Page) -> str:
 
 
 def _code(page: Page) -> list[str]:
-    """Each class with its docstring before it; then the functions that they call."""
+    """Return each class, with its docstring before it, and then the functions and constants that they use."""
     source = page.source
     parts: list[str] = []
     rest: list[str] = []
@@ -96,12 +96,12 @@ def _code(page: Page) -> list[str]:
         elif not isinstance(node, ast.Import | ast.ImportFrom | ast.Expr) and "__all__" not in ast.unparse(node):
             rest.append(_lines(source, node))
     if rest:
-        parts += ["### What they call" if parts else "", _fenced(_joined(rest))]
+        parts += ["### Helpers" if parts else "", _fenced(_joined(rest))]
     return [part for part in parts if part]
 
 
 def _joined(pieces: list[str]) -> str:
-    """Functions two lines apart, other lines together."""
+    """Join the pieces, with two blank lines around functions and none between other lines."""
     text = pieces[0]
     for before, piece in pairwise(pieces):
         apart = "def " in before or "def " in piece
@@ -131,38 +131,38 @@ def _fenced(code: str) -> str:
     return f"```python\n{code}\n```"
 
 
-# What is known of a page
+# Facts about a page
 
 
 def _known(page: Page) -> list[str]:
     names = names_of()
     rows = [[f"`{cls.__name__}`", _code_or_nothing(saved(cls)), _autocast(cls)] for cls in page.classes]
-    parts = ["## What it saves", table(["Function", "saved for the backward", "under autocast"], rows)]
+    parts = ["## Saved tensors and autocast", table(["Function", "saved for the backward", "computed under autocast"], rows)]
     served = sorted({name for cls in page.classes for name in names.get(cls, [])})
     if served:
-        parts += ["## What it serves", _served(served)]
+        parts += ["## PyTorch functions", _served(served)]
     faults = [f"`{subject}`: {', '.join(links)}" for subject, links in _faults().items() if _name(subject) in served]
     if faults:
         parts += [
-            "## What PyTorch's own gets wrong",
-            "Programs that show it, function by function:",
+            "## Faults of PyTorch's own functions",
+            "Programs that reproduce them, by function:",
             "\n".join(f"- {fault}" for fault in faults),
         ]
     measured = {cls.__name__: of_functions().get(cls.__name__.removesuffix("Function")) for cls in page.classes}
     ratios = [[f"`{name}`", *ratios] for name, ratios in measured.items() if ratios]
     parts += [
         "## Speed",
-        "Forward and backward inside `by_hand`, as a multiple of torch's time, on two cores of an Intel Xeon"
-        " ([how, and why not less](/speed.md)). A row is 512 numbers, or an image of 8 channels and 8 × 8 places:",
+        "Time of forward and backward inside `by_hand`, as a multiple of torch's, on two cores of an Intel Xeon"
+        " ([method and reasons](/speed.md)). A row is 512 numbers, or an image of 8 channels and 8 × 8 pixels:",
         table(["Function", "8 rows", "256 rows", "8,192 rows"], ratios),
     ]
     if page.path in speeds():
         parts += [
-            "And of layers:",
+            "Layers:",
             table(["layer", "torch.nn, µs", "manualgrad.nn, µs", "ratio"], speeds()[page.path]),
         ]
     if page.issues:
-        parts += ["## PyTorch issues", prose.issues("Named in the file: " + ", ".join(page.issues) + ".")]
+        parts += ["## PyTorch issues", prose.issues("The file refers to " + ", ".join(page.issues) + ".")]
     return [*parts, *_claims(page)]
 
 
@@ -171,17 +171,17 @@ def _code_or_nothing(text: str) -> str:
 
 
 def _autocast(cls: Any) -> str:
-    said = {"lower": "computed in autocast's dtype", "float32": "computed in float32", "widest": "in the widest dtype given"}
+    said = {"lower": "in the autocast dtype", "float32": "in float32", "widest": "in the widest input dtype"}
     policy = cls.autocast
     if isinstance(policy, dict):
         return "; ".join(f"{said[what]} on {device}" for device, what in policy.items() if what)
-    return said.get(policy, "as given")
+    return said.get(policy, "in the input dtypes")
 
 
 def _served(names: list[str]) -> str:
-    """Their calls have this page's derivatives inside `by_hand`, where they may have those of other pages too."""
+    """List the functions that use this page's derivatives inside `by_hand`; they may also use those of other pages."""
     changing = [name for name in names if is_in_place(name)]
-    written = "Inside `by_hand`, these have their derivatives from here, some of them together with other pages: "
+    written = "Inside `by_hand`, these use the derivatives of this page, some together with those of other pages: "
     written += ", ".join(f"`{name}`" for name in names if name not in changing) + "."
     return written + (f" In place: {', '.join(f'`{name}`' for name in changing)}." if changing else "")
 
@@ -190,7 +190,7 @@ def _claims(page: Page) -> list[str]:
     found = tests_of(page)
     if not found:
         return []
-    parts = ["## What is tested", "Which modes and orders hold, by the names of the tests:"]
+    parts = ["## Tests", "The names of the tests state which modes and orders work:"]
     for path, tests in found.items():
         claims = "\n".join(f"- {name.removeprefix('test_').replace('_', ' ')}" for name in tests)
         parts += [f"[tests/{path}]({GITHUB}/tests/{path})", claims]
@@ -199,7 +199,7 @@ def _claims(page: Page) -> list[str]:
 
 @functools.cache
 def _faults() -> dict[str, list[str]]:
-    """Of each function of PyTorch's that has a fault: links to the programs that show it."""
+    """Map each PyTorch function that has a fault to links to the programs that reproduce it."""
     text = (ROOT / "docs" / "torch-under-check.md").read_text(encoding="utf-8")
     found: dict[str, list[str]] = {}
     for subject, row in re.findall(r"^\| `(.+?)` \|(.*)$", text, re.MULTILINE):
@@ -215,7 +215,7 @@ def _faults() -> dict[str, list[str]]:
 
 
 def _name(subject: str) -> str:
-    """F.batch_norm, training: torch.nn.functional.batch_norm."""
+    """Return the full name of a subject: torch.nn.functional.batch_norm for `F.batch_norm, training`."""
     return re.sub(r"^F\.", "torch.nn.functional.", subject.partition(",")[0])
 
 
@@ -228,7 +228,7 @@ def _family(title: str, members: list[Page]) -> str:
 
 def _list(members: list[Page]) -> str:
     return table(
-        ["page", "what it is"],
+        ["page", "subject"],
         [[f"[{page.title}](/generated/{_document(page)})", prose.paragraph(page.first_sentence, page_of)] for page in members],
     )
 
@@ -241,21 +241,21 @@ def _index() -> str:
     everything = [*pages(), *shared_pages()]
     parts = [
         "# The catalogue",
-        f"{len(pages())} files derive {sum(len(page.classes) for page in pages())} Functions. Each page below is one of these"
-        " files: its derivation with every step, and then the code, which is the same formulas. The pages are made from the"
-        " files whenever this site is built, so that nothing here is written twice.",
-        "Looking for a function of PyTorch's? See [the index by torch name](by-torch-name.md). How much of a whole model is"
-        " by hand is in [whose gradients are by hand](/catalogue.md).",
+        f"{len(pages())} files derive {sum(len(page.classes) for page in pages())} Functions. Each page below shows one of"
+        " these files: its derivation, step by step, and the code, which implements the same formulas. The pages are"
+        " generated from the files whenever this site is built.",
+        "To find a PyTorch function, see [the index by torch name](by-torch-name.md). The table of"
+        " [coverage of models](/catalogue.md) shows how much of a whole model is differentiated by hand.",
     ]
     for family, title in FAMILIES.items():
         members = [page for page in everything if page.family == family]
         parts += [f"## {title}", _list(members)]
     families = [family if any(page.path == f"{family}.py" for page in everything) else f"{family}/index" for family in FAMILIES]
-    return "\n\n".join([*parts, _toctree([*families, "by-torch-name", "Whose gradients are by hand </catalogue>"])])
+    return "\n\n".join([*parts, _toctree([*families, "by-torch-name", "Coverage of models </catalogue>"])])
 
 
 def _by_name() -> str:
-    """Every name that by_hand answers, and the pages that its derivative is made of."""
+    """Return the index of the names that by_hand handles, with the pages of their derivatives."""
     where = {cls: page for page in pages() for cls in page.classes}
     found: dict[str, list[str]] = {}
     for cls, names in names_of().items():
@@ -270,8 +270,8 @@ def _by_name() -> str:
         groups.setdefault(group, []).append([f"`{last}`", ", ".join(sorted(set(links)))])
     parts = [
         "# By torch name",
-        f"{len(found)} names of PyTorch's that [`by_hand`](/generated/reference/manualgrad.md) answers, and the Functions"
-        " that it answers with, which depend on the arguments.",
+        f"The {len(found)} PyTorch names that [`by_hand`](/generated/reference/manualgrad.md) handles, and the Functions that"
+        " it applies, depending on the arguments.",
     ]
     for group, rows in sorted(groups.items()):
         parts += [f"## {group}", table(["name", "Functions"], rows)]

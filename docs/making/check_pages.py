@@ -1,4 +1,4 @@
-"""The catalogue of checks: each with a Function that fails it, from the tests' own collection of broken ones."""
+"""The page of the checks, each with a Function that fails it, from `tests/helpers/broken.py`."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ __all__ = ["write"]
 def write(folder: Folder) -> None:
     parts = [
         "# The checks",
-        f"`manualgrad.testing.check_function` has {len(CHECKS)} checks. Here is each of them, with a Function that fails it,"
-        " and what the check says of it. The Functions are those of this project's own tests, which hold that each is found by"
-        " its check.",
+        f"`manualgrad.testing.check_function` has {len(CHECKS)} checks. Each section below describes one of them, and shows a"
+        " Function that fails it and the check's report. The Functions come from this project's tests, which verify that each"
+        " check finds its faults.",
         *(_section(check, cls, inputs) for check, (cls, inputs) in _shown().items()),
-        "## The correct ones",
-        "The Functions above that are derived from another one differ from it in what is shown. These are the others:",
+        "## The correct Functions",
+        "Some of the Functions above subclass a correct one and override only what is shown. These are the correct ones:",
         *(_code(cls) for cls in _bases()),
     ]
     folder.write("checks.md", "\n\n".join(parts) + "\n")
 
 
 def _shown() -> dict[str, tuple[Any, Any]]:
-    """For each check, in their order, the first broken Function of its own, and inputs for it."""
+    """Return, for each check in order, the first broken Function that it finds, and inputs for it."""
     found: dict[str, tuple[Any, Any]] = {}
     for function, inputs, check, *_ in broken.BROKEN:
         if inspect.isclass(function):
@@ -45,7 +45,7 @@ def _section(check: str, cls: Any, inputs: Any) -> str:
 
 
 def _bases() -> list[Any]:
-    """What the shown ones are derived from."""
+    """Return the base classes of the shown Functions that are not shown themselves."""
     shown = [cls for cls, _ in _shown().values()]
     bases = [base for cls in shown for base in cls.__mro__[1:] if base.__module__ == broken.__name__ and base not in shown]
     return list(dict.fromkeys(bases))

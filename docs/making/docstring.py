@@ -1,4 +1,4 @@
-"""A docstring of `manualgrad/functions/` in MyST: its paragraphs, and its equations typeset."""
+"""Docstrings of `manualgrad/functions/` as MyST, with their equations typeset."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["markdown"]
 
 
 def markdown(docstring: str, link: Link) -> str:
-    """The docstring, without its margin, in MyST. A block that is not in the notation is shown as it stands."""
+    """Convert a dedented docstring to MyST; a block that is not in the notation is shown unchanged."""
     return "\n\n".join(_part(part, link) for part in docstring.split("\n\n"))
 
 

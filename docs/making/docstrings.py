@@ -1,4 +1,4 @@
-"""Docstrings of public names, for autodoc, which takes them for reStructuredText."""
+"""Docstrings of public names, prepared for autodoc, which parses them as reStructuredText."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["as_rst"]
 
 
 def as_rst(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
-    """They use no reStructuredText: their stars and bars are signs."""
+    """Escape stars and bars, which are not markup in these docstrings, and link to the catalogue."""
     for number, line in enumerate(lines):
         line = re.sub(r"(?<![*\w\\`])\*(?=[A-Za-z._]+\b(?!\*))", r"\\*", line)
         line = re.sub(r"(?<![`\\])\|", r"\\|", line)
@@ -19,6 +19,6 @@ def as_rst(app: Any, what: str, name: str, value: Any, options: Any, lines: list
 
 
 def _derivation(module: re.Match[str]) -> str:
-    """A module of the catalogue that is named, as a link to its page."""
+    """Replace the name of a module of the catalogue with a link to its page."""
     page = page_of(f"{module[1].replace('.', '/')}.py")
     return f":doc:`manualgrad.functions.{module[1]} <{page.removesuffix('.md')}>`" if page else module[0]

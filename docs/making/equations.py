@@ -1,6 +1,6 @@
-"""A block of equations in a docstring, set as one display: labels, left sides, right sides and remarks, each in its column.
+"""A block of equations in a docstring, typeset as one display with columns of labels, left sides, right sides and remarks.
 
-In the docstrings a wide gap divides what stands in one line: a label, an equation or several, a remark.
+In the docstrings, a gap of at least two spaces separates the parts of a line: a label, one or more equations, a remark.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from making.notation import tex
 
 __all__ = ["display"]
 
-WIDTH = 96  # signs of a line that still fits on a page
+WIDTH = 96  # characters of the longest line that fits on a page
 
 _GAP = re.compile(r"(?<=[^\s=])\s{2,}(?=[^\s=])")
 _LABEL = re.compile(r"[\w-]{3,}|.*:")
@@ -31,10 +31,10 @@ class _Row:
 
 
 def display(lines: list[str]) -> str:
-    """The block in TeX.
+    """Convert the block to TeX.
 
     Raises:
-        NotAFormula: when a line is not in the notation.
+        NotAFormula: if a line is not in the notation.
     """
     rows = _rows(lines)
     written = []
@@ -59,7 +59,7 @@ def _rows(lines: list[str]) -> list[_Row]:
     for line in lines:
         pieces = [piece.strip() for piece in _GAP.split(line.strip())]
         if rows and len(line) - len(line.lstrip()) > margin + 8 and not _is_equation(pieces[0]):
-            before = rows[-1]  # a remark goes on
+            before = rows[-1]  # the previous remark continues
             before.remarks[-1:] = [" ".join([*before.remarks[-1:], *pieces])]
             continue
         rows += _rows_of(pieces)
@@ -67,7 +67,7 @@ def _rows(lines: list[str]) -> list[_Row]:
 
 
 def _rows_of(pieces: list[str]) -> list[_Row]:
-    """A line's rows: what comes after a remark, or has a label of its own, begins another one, so that the order is kept."""
+    """Return the rows of a line. An equation after a remark, or a second label, starts a new row, to keep the order."""
     rows = [_Row()]
     for number, piece in enumerate(pieces):
         piece = re.sub(r"\s+", " ", piece).rstrip(",")
@@ -91,7 +91,7 @@ def _without_brackets(piece: str) -> str:
 
 
 def _is_equation(piece: str) -> bool:
-    """Whether a relation stands in it, outside brackets, before the first word."""
+    """Return whether a relation outside brackets precedes the first word."""
     plain = _without_brackets(piece)
     relation = _RELATION.search(plain)
     word = _WORD.search(plain)
@@ -99,18 +99,18 @@ def _is_equation(piece: str) -> bool:
 
 
 def _is_said(piece: str) -> bool:
-    """Whether it is more of a sentence than of an equation."""
+    """Return whether the piece is a sentence rather than an equation."""
     return len(_WORD.findall(_without_brackets(piece))) > 2
 
 
 def _width(text: str) -> int:
-    """How many signs are beside each other, once it is typeset: of a fraction, the longer side."""
+    """Estimate the width in characters when typeset; a fraction is as wide as its longer side."""
     text = re.sub(r"(\S+)/(\S+)", lambda both: max(both[1], both[2], key=len), text)
     return len(re.sub(r"[_^{}]", "", text))
 
 
 def _beside(equations: list[str], room: int) -> list[str]:
-    """Equations side by side where they fit, and else below one another, their relations in a column."""
+    """Place equations side by side if they fit, otherwise below one another with their relations aligned."""
     lines: list[list[str]] = []
     for equation in equations:
         if lines and sum(map(_width, [*lines[-1], equation])) + 6 * len(lines[-1]) <= room:
@@ -121,7 +121,7 @@ def _beside(equations: list[str], room: int) -> list[str]:
 
 
 def _steps(first: str, others: list[str], room: int) -> list[str]:
-    """An equation, with & at its relation; a chain of equalities that is too long goes on in the next line."""
+    """Put & at the relation of an equation; break a chain of equalities that is too long into several lines."""
     after = "".join(rf" \qquad {tex(other)}" for other in others)
     steps = _at_equals(first)
     if _width(first) <= room or len(steps) < 3:
@@ -141,7 +141,7 @@ def _steps(first: str, others: list[str], room: int) -> list[str]:
 
 
 def _at_equals(equation: str) -> list[str]:
-    """The sides of a chain of equalities; brackets and words keep theirs."""
+    """Split a chain of equalities into its sides, but not inside brackets or after words."""
     sides, depth, start = [], 0, 0
     for at, sign in enumerate(equation):
         depth += (sign in "([{") - (sign in ")]}")
@@ -161,7 +161,7 @@ def _aligned(equation: str) -> str:
 
 
 def _wrapped(text: str, room: int) -> list[str]:
-    """A remark, in lines that fit where no bracket is cut by that."""
+    """Wrap a remark to lines that fit, without breaking inside brackets."""
     lines = [""]
     for word in text.split():
         is_whole = not any(lines[-1].count(opening) > lines[-1].count(closing) for opening, closing in ("()", "[]", "{}"))

@@ -1,4 +1,4 @@
-"""All that is made with the site."""
+"""Everything that is generated with the site."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["make"]
 
 
 def make(folder: Path) -> None:
-    """Write it to this folder."""
+    """Write the generated pages and pictures to this folder."""
     with Folder(folder).alone() as pages:
         catalogue_pages.write(pages)
         check_pages.write(pages)

@@ -1,4 +1,4 @@
-"""The pictures of the catalogue: small examples, computed with the layers themselves."""
+"""The pictures of the catalogue: small examples, computed with the Functions themselves."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = ["draw"]
 def draw(folder: Path) -> None:
     """Write each picture to the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    matplotlib.rcParams["svg.hashsalt"] = "manualgrad"  # the same file each time
+    matplotlib.rcParams["svg.hashsalt"] = "manualgrad"  # for reproducible files
     for name, picture in PICTURES.items():
         picture().savefig(folder / f"{name}.svg", metadata={"Date": None})
 
 
 def _grid(axes: Axes, numbers: Tensor, title: str, frame: tuple[int, int, int, int] | None = None) -> None:
-    """Numbers as tiles, blue above 0 and orange below it."""
+    """Draw numbers as tiles, blue if positive and orange if negative."""
     most = float(numbers.abs().max()) or 1.0
     axes.imshow(numbers, **signed(torch.tensor(1.6 * most)))
     for (row, column), number in _each(numbers):
@@ -52,7 +52,7 @@ def _rounded(t: Tensor) -> Tensor:
 
 
 def convolution() -> Figure:
-    """A convolution of one channel: forward, and both gradients, with one place of each framed."""
+    """Draw a convolution of one channel: the forward and both gradients, with one place framed in each."""
     x = torch.tensor([[1.0, 0, 2, 1], [0, 1, 1, 0], [2, 1, 0, 1], [1, 0, 1, 2]]).requires_grad_()
     K = torch.tensor([[1.0, 0], [-1, 2]]).requires_grad_()
     y = ConvolutionFunction.apply(x[None, None], K[None, None], None, (1, 1), (0, 0), (1, 1), 1)[0, 0]
@@ -60,17 +60,17 @@ def convolution() -> Figure:
     y.backward(delta)
     figure = Figure(figsize=(8.6, 5.4), layout="constrained")
     above, below = figure.subplots(2, 3)
-    _grid(above[0], x.detach(), "x, under the kernel's place p = (1, 1)", (1, 1, 2, 2))
+    _grid(above[0], x.detach(), "x, with the kernel at p = (1, 1)", (1, 1, 2, 2))
     _grid(above[1], K.detach(), "K")
     _grid(above[2], y.detach(), "y = x ∗ K", (1, 1, 1, 1))
-    _grid(below[0], delta, "delta = ∂C/∂y, here made up", (1, 1, 1, 1))
-    _grid(below[1], x.grad, "∂C/∂x: each delta spread by K\nover where the kernel lay", (1, 1, 2, 2))
-    _grid(below[2], K.grad, "∂C/∂K: x under each place,\ntimes delta, added up")
+    _grid(below[0], delta, "delta = ∂C/∂y (an example)", (1, 1, 1, 1))
+    _grid(below[1], x.grad, "∂C/∂x: K at each place,\ntimes delta, added up", (1, 1, 2, 2))
+    _grid(below[2], K.grad, "∂C/∂K: x under the kernel,\ntimes delta, added up")
     return figure
 
 
 def batch_norm() -> Figure:
-    """The gradient of batch norm, which has neither a mean nor a part along x."""
+    """Draw the gradient of batch norm, whose mean and slope along x are 0."""
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(60, 1, generator=generator).requires_grad_()
     g = 0.5 + 0.6 * x.detach() + 0.5 * torch.randn(60, 1, generator=generator)
@@ -81,9 +81,9 @@ def batch_norm() -> Figure:
     line = slope * (at - m) + constant
     figure = Figure(figsize=(8.6, 3.3), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    left.scatter(at, r * g, s=14, color=SERIES[0], label="r g: what comes back")
-    left.plot(at, -line, color=SERIES[1], lw=2, label="−slope (x − m) − constant: what is subtracted")
-    right.scatter(at, x.grad, s=14, color=SERIES[-1], label="∂C/∂x: what is left")
+    left.scatter(at, r * g, s=14, color=SERIES[0], label="r g: the scaled gradient")
+    left.plot(at, -line, color=SERIES[1], lw=2, label="−slope (x − m) − constant: subtracted")
+    right.scatter(at, x.grad, s=14, color=SERIES[-1], label="∂C/∂x: the remainder")
     right.plot(at, torch.zeros_like(at), color=SERIES[1], lw=2, label="its mean and its slope are 0")
     for axes in (left, right):
         axes.set_xlabel("x")
@@ -93,7 +93,7 @@ def batch_norm() -> Figure:
 
 
 def attention() -> Figure:
-    """From the gradient of P to that of S: of each row, its mean by P is subtracted."""
+    """Draw the gradients of P and S: the latter subtracts from each row its mean weighted by P."""
     generator = torch.Generator().manual_seed(3)
     Q, K, V, G = (torch.randn(3, n, generator=generator) for n in (2, 2, 2, 2))
     M = torch.zeros(3, 3).requires_grad_()
@@ -104,7 +104,7 @@ def attention() -> Figure:
     torch.testing.assert_close(M.grad, P * (dC_dP - D))
     figure = Figure(figsize=(8.6, 2.9), layout="constrained")
     parts = figure.subplots(1, 4, width_ratios=[3, 3, 1, 3])
-    titles = ("P: a row for each query", "∂C/∂P = G Vᵀ", "D", "∂C/∂S = P (∂C/∂P − D)")
+    titles = ("P: one row per query", "∂C/∂P = G Vᵀ", "D", "∂C/∂S = P (∂C/∂P − D)")
     for axes, numbers, title in zip(parts, (P, dC_dP, D, M.grad), titles, strict=True):
         _grid(axes, _rounded(numbers), title)
     return figure

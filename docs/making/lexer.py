@@ -1,4 +1,4 @@
-"""A line of a formula, cut into its signs, names and words."""
+"""Tokens of a formula: symbols, names and words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["NotAFormula", "Token", "tokens"]
 
 
 class NotAFormula(ValueError):
-    """What stands there is not in the notation, and is to be shown as it stands."""
+    """Raised if a text is not in the notation; the caller shows it unchanged."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ _DIFFERENTIAL = re.compile(r"(?!do\b)d" + _LETTER + f"(?![A-Za-z])[{_MARKS}]*")
 
 
 def tokens(text: str) -> list[Token]:
-    """The tokens of a text; letters are apart from their hats and bars."""
+    """Split a text into tokens; a letter keeps its hats and bars as combining characters."""
     text = _apart(text)
     found: list[Token] = []
     at = 0
@@ -56,7 +56,7 @@ def tokens(text: str) -> list[Token]:
 
 
 def _next(text: str, at: int, before: Token | None) -> tuple[str, str]:
-    if before is not None and before.text == "_":  # a subscript: letters that are counted one by one, or a word
+    if before is not None and before.text == "_":  # a subscript: indices of one letter each, or a word
         run = re.compile(r"[A-Za-z0-9]+").match(text, at)
         if run:
             return "subscript", run[0]
@@ -65,7 +65,7 @@ def _next(text: str, at: int, before: Token | None) -> tuple[str, str]:
         return "differential", differential[0]
     match = _TOKEN.match(text, at)
     if match is None:
-        raise NotAFormula(f"{text[at]!r} in {text!r}")
+        raise NotAFormula(f"unexpected {text[at]!r} in {text!r}")
     kind, piece = str(match.lastgroup), match[0]
     if kind == "word" and piece in signs.NAMES:
         kind = "name"
@@ -73,5 +73,5 @@ def _next(text: str, at: int, before: Token | None) -> tuple[str, str]:
 
 
 def _apart(text: str) -> str:
-    """x̂ as x and a hat, whichever way it was written; other signs as they are."""
+    """Decompose letters with marks, such as x̂ into x and a hat, however they are encoded."""
     return "".join(unicodedata.normalize("NFD", sign) if sign.isalpha() else sign for sign in text)

@@ -1,7 +1,7 @@
-"""Links from one file of the repository to another, which work on GitHub, made to work on the site.
+"""Links between files of the repository, which work on GitHub, converted for the site.
 
-A document that says `../manualgrad/functions/attention.py` means the page of the catalogue; any other file outside this folder
-is on GitHub.
+A link to `../manualgrad/functions/attention.py` becomes a link to its page in the catalogue; links to other files outside this
+folder point to GitHub.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PAGES = {
 
 
 def on_the_site(text: str, folder: Path) -> str:
-    """A document's text, which lies in this folder, with its links so."""
+    """Convert the links in the text of a document in this folder."""
     return re.sub(r"(?<=\]\()([^)\s:#]+)(#[^)\s]*)?(?=\))", lambda link: _target(link, folder), text)
 
 

@@ -1,8 +1,8 @@
-"""From the docstrings' notation to TeX: `∂C/∂x_j = r (h_j − h̄)` is a fraction, subscripts, and a mean with a bar.
+"""Conversion of the docstrings' notation to TeX: `∂C/∂x_j = r (h_j − h̄)` has a fraction, subscripts, and a mean with a bar.
 
-The notation is a line of Unicode as one would write it in a letter. `/` between spaces divides the product before it, back
-to a sum sign; without spaces it divides the two things that it joins. `_` and `^` take what touches them. Two things with a
-space between are multiplied. Words are words. What is not in it raises NotAFormula, and is to be shown as it stands.
+The notation is one line of Unicode, as in an e-mail. `/` between spaces divides the product before it, back to a sum sign;
+without spaces it divides the two factors that it joins. `_` and `^` apply to everything that touches them. A space multiplies
+two factors. Words remain words. Anything else raises NotAFormula, and is shown unchanged.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _VERBS = {"is", "are", "and", "or", "does", "has", "occurs", "changes", "in", "w
 
 
 def tex(text: str) -> str:
-    """The text in TeX.
+    """Convert the text to TeX.
 
     Raises:
-        NotAFormula: when it is not in the notation.
+        NotAFormula: if it is not in the notation.
     """
     parser = _Parser(tokens(text))
     written = parser.sequence(until=())
@@ -37,10 +37,10 @@ class _Parser:
     def __init__(self, found: list[Token]) -> None:
         self.tokens, self.at = found, 0
         self.open_bars = 0
-        self.depth = 0  # of brackets and subscripts
+        self.depth = 0  # nesting of brackets and subscripts
 
     def sequence(self, until: tuple[str, ...]) -> str:
-        """Terms and what stands between them."""
+        """Parse terms and the separators between them, up to one of the tokens in `until`."""
         written: list[str] = []
         while (token := self.peek()) is not None and token.text not in until:
             if self._is_prose():
@@ -57,7 +57,7 @@ class _Parser:
         return self.tokens[self.at + ahead] if self.at + ahead < len(self.tokens) else None
 
     def _touching(self, *texts: str) -> bool:
-        """Whether the next token is one of these, and no space is before it."""
+        """Return whether the next token is one of these, without a space before it."""
         token = self.peek()
         return token is not None and not token.after_space and token.text in texts
 
@@ -74,7 +74,7 @@ class _Parser:
         return article and following is not None and following.text not in _VERBS
 
     def _is_a_name_in_prose(self, token: Token, following: Token | None) -> bool:
-        """`the sign of b`, `a slope`: a name that is applied to nothing."""
+        """Return whether a name does not have an argument and is a word: `the sign of b`, `a slope`."""
         if token.text in signs.QUANTITIES:
             return token.text != "delta" and self.at > 0 and self.tokens[self.at - 1].kind == "word"
         applied = following is not None and (following.kind not in ("word", "quoted", "sign") or following.text in _ARGUMENTS)
@@ -91,7 +91,7 @@ class _Parser:
         text = " " * (start > 0 and self.tokens[start].after_space) + text
         following = self.peek()
         text += " " * (following is not None and following.after_space)
-        if self.depth:  # smaller, or within brackets: in the formula's own type, which is measured there
+        if self.depth:  # in scripts and brackets: the math font, whose metrics MathJax knows
             return (
                 rf"\mathrm{{{text}}}".replace(" ", r"\ ")
                 .replace("_", r"\_")
@@ -107,7 +107,7 @@ class _Parser:
         while (token := self.peek()) is not None and token.text not in until and not self._is_prose():
             if token.text == "/" and token.after_space:
                 self.at += 1
-                # Below a sum, the fraction stands within it: what divides may change with what is summed over.
+                # After a sum sign, the fraction is inside the sum: the divisor may depend on the summation index.
                 start = max((n + 1 for n, factor in enumerate(factors) if factor.startswith(_BIG)), default=0)
                 if start == len(factors):
                     raise NotAFormula("nothing to divide")
@@ -120,7 +120,7 @@ class _Parser:
         return _joined(factors)
 
     def _divisor(self, until: tuple[str, ...]) -> str:
-        """One thing; of a sum, all that is summed."""
+        """Parse one factor, or a sum sign with all the factors that are summed."""
         token = self.peek()
         if token is None:
             raise NotAFormula("nothing to divide by")
@@ -132,7 +132,7 @@ class _Parser:
         return _joined(factors)
 
     def _quotient(self) -> str:
-        """A factor, or two that a slash joins."""
+        """Parse a factor, or factors that a slash joins."""
         found = self._factor()
         while self._touching("/"):
             self.at += 1
@@ -164,10 +164,10 @@ class _Parser:
             return self._applied(_letter(token.text))
         if token.kind == "name":
             return self._applied(signs.NAMES[token.text])
-        raise NotAFormula(f"{token.text!r} where a factor is to be")
+        raise NotAFormula(f"expected a factor, got {token.text!r}")
 
     def _applied(self, symbol: str) -> str:
-        """A symbol with its subscripts and powers, and what it is applied to or indexed by: σ(z), x[n,c]."""
+        """Parse a symbol's subscripts and powers, and its arguments or indices: σ(z), x[n,c]."""
         symbol = self._with_scripts(symbol)
         while self._touching("(", "["):
             opening = self.tokens[self.at].text
@@ -220,7 +220,7 @@ class _Parser:
         return base + (f"_{{{', '.join(lower)}}}" if lower else "") + (f"^{{{' '.join(upper)}}}" if upper else "")
 
     def _subscript(self) -> str:
-        """All that touches: W_(i_k)e, x_index(t), Σ_{j≠i}."""
+        """Parse everything that touches the underscore: W_(i_k)e, x_index(t), Σ_{j≠i}."""
         parts: list[str] = []
         while (token := self.peek()) is not None and not (token.after_space and parts):
             if token.text in ("(", "{"):
@@ -243,7 +243,7 @@ class _Parser:
 
 
 def _counted(text: str) -> str:
-    """nk counts by n and by k; a longer run is a word."""
+    """Typeset a subscript: up to three letters are indices, such as nk; a longer one is a word."""
     if len(text) >= 4:
         return rf"\mathrm{{{text}}}"
     return text
@@ -262,7 +262,7 @@ def _power(plain: str) -> str:
 
 
 def _bare(written: str) -> str:
-    """Without the brackets that a fraction bar or a root makes superfluous."""
+    """Remove the brackets that a fraction bar or a root makes redundant."""
     for opening, closing in ((r"\left( ", r" \right)"), ("(", ")")):
         if written.startswith(opening) and written.endswith(closing):
             inside = written[len(opening) : len(written) - len(closing)]
@@ -281,7 +281,7 @@ def _is_balanced(text: str) -> bool:
 
 
 def _joined(factors: list[str]) -> str:
-    """Side by side, with room between, which tells a product c (x) from an application c(x)."""
+    """Join factors with a space, which distinguishes a product c (x) from an application c(x)."""
     written = factors[0]
     for before, factor in pairwise(factors):
         opens = before.startswith(signs.SPACED)

@@ -1,4 +1,4 @@
-"""A paragraph of a docstring in MyST: its formulas typeset, its shapes and names in code, its references links."""
+"""Paragraphs of docstrings as MyST: formulas typeset, shapes and names as code, references as links."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from making.notation import tex
 
 __all__ = ["paragraph"]
 
-Link = Callable[[str], str | None]  # of a file that the text names, the page
+Link = Callable[[str], str | None]  # returns the page of a file that the text names
 
 _APART = re.compile(
     r"(?P<code>`[^`]*`|\b(?:d[a-z]_d[a-z]|(?!delta)(?:torch\.)?[a-z]{3,}(?:_[a-z0]+)+)\b)"
@@ -28,7 +28,7 @@ _VERBS = {"is", "are", "and", "or", "does", "has", "occurs", "alone", "says", "w
 
 
 def paragraph(text: str, link: Link) -> str:
-    """The paragraph in MyST."""
+    """Convert the paragraph to MyST."""
     text = " ".join(text.split())
     lead = _LEAD.match(text)
     written = f"**{lead[0]}**" if lead else ""
@@ -42,7 +42,7 @@ def paragraph(text: str, link: Link) -> str:
 
 
 def issues(text: str) -> str:
-    """`pytorch issues 1 and 2`, with links."""
+    """Link the numbers in a text such as `pytorch issues 1 and 2`."""
     return re.sub(r"\d+", lambda number: f"[{number[0]}](https://github.com/pytorch/pytorch/issues/{number[0]})", text)
 
 
@@ -59,7 +59,7 @@ def _apart(match: re.Match[str], link: Link) -> str:
 
 
 def _with_formulas(text: str, is_before_a_shape: bool = False) -> str:
-    """Runs of words that are a formula, typeset; the others as they are."""
+    """Typeset the runs of words that are a formula; leave the others unchanged."""
     pieces = re.split(r"(\s+)", text)
     written, at = "", 0
     while at < len(pieces):
@@ -78,7 +78,7 @@ def _with_formulas(text: str, is_before_a_shape: bool = False) -> str:
 
 
 def _end_of_run(pieces: list[str], start: int) -> int:
-    """Where the run of formula-like words ends that begins here. Inside an argument, `∂(the final cost)`, any word goes."""
+    """Return where a run of formula-like words ends. Inside an argument, as in `∂(the final cost)`, any word counts."""
     end, at, run = start, start, ""
     while at < len(pieces):
         piece = pieces[at]
@@ -99,13 +99,13 @@ def _end_of_run(pieces: list[str], start: int) -> int:
 
 
 def _before_a_bracket(pieces: list[str], start: int, end: int) -> int:
-    """Where a run ends without its last bracket, which may be a remark: a = 0 (√a, for one)."""
+    """Return where a run ends without its last bracket, which may be a remark: a = 0 (√a, for one)."""
     at = max((at for at in range(start + 1, end) if pieces[at].startswith("(")), default=start)
     return at - 1 if at > start else start
 
 
 def _is_article(pieces: list[str], at: int, run: str) -> bool:
-    """Whether the `a` before this place goes with the word after it, and not with the formula before it."""
+    """Return whether the `a` before this position is the article of the next word, not part of the formula before it."""
     following = next((piece for piece in pieces[at:] if piece.strip()), "")
     goes_on = run.rstrip()[-1:] in ("", *_OPERATORS)
     return bool(run) and not goes_on and not _is_formula_like(following) and following.strip(",.;:") not in _VERBS
@@ -130,7 +130,7 @@ def _tokens(text: str) -> list[Token]:
 
 
 def _formula(run: str, following: list[str], is_before_a_shape: bool) -> str | None:
-    """The run typeset, with the punctuation around it; None where it is no formula after all."""
+    """Typeset the run with the punctuation around it; return None if it is not a formula."""
     before, after = "", ""
     core = run.rstrip()
     if core.endswith("'s"):
@@ -148,9 +148,9 @@ def _formula(run: str, following: list[str], is_before_a_shape: bool) -> str | N
     if lone and not (after or (is_before_a_shape and core == "A") or (following and following[-1].strip(",.;:") in _VERBS)):
         return None
     if len(found) > 1 and found[0].text == "a" and found[1].kind == "name" and found[1].after_space and not core.endswith(")"):
-        return None  # "a tanh", the article
+        return None  # "a tanh": an article
     if len(found) > 1 and found[0].text in signs.QUANTITIES[1:] and found[1].kind != "sign":
-        return None  # "the slope sign d": a word, and then a formula
+        return None  # "the slope sign d": a word, then a formula
     try:
         return f"{_escaped(before)}${tex(core)}${_escaped(after)}"
     except NotAFormula:
@@ -158,7 +158,7 @@ def _formula(run: str, following: list[str], is_before_a_shape: bool) -> str | N
 
 
 def _stands_for_something(found: list[Token]) -> bool:
-    """Whether a letter of a formula is in it: a number, or a name such as max by itself, is prose."""
+    """Return whether a formula's letter occurs; a number, or a name alone, such as max, is prose."""
     if all(token.kind in ("name", "number") or token.text in (".", ",") for token in found):
         return any(token.text == "delta" for token in found)
     return any(

@@ -1,4 +1,4 @@
-"""The API reference: a page for each public module, with every name of its `__all__`."""
+"""The API reference: a page for each public module, with every name in its `__all__`."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from making.written import Folder
 __all__ = ["MODULES", "names", "write"]
 
 MODULES = {
-    "manualgrad": "The layers in a model, the algorithm, and the base class of Functions.",
-    "manualgrad.nn": "torch.nn, with hand-written layers in the place of its own.",
-    "manualgrad.nn.functional": "torch.nn.functional, with hand-written functions in the place of its own.",
-    "manualgrad.testing": "The checks of a Function.",
+    "manualgrad": "Hand-written layers in a model, the algorithm without autograd, and the base class of Functions.",
+    "manualgrad.nn": "torch.nn with hand-written layers.",
+    "manualgrad.nn.functional": "torch.nn.functional with hand-written functions.",
+    "manualgrad.testing": "Checks for Functions.",
 }
 
 
 def names(module: str) -> list[str]:
-    """The public names of a module that are not modules themselves."""
+    """Return the public names of a module, except submodules."""
     found = importlib.import_module(module)
     return [name for name in found.__all__ if not inspect.ismodule(getattr(found, name))]
 
 
 def write(folder: Folder) -> None:
-    """The pages and their index."""
+    """Write the pages and their index."""
     for module, what in MODULES.items():
         folder.write(f"reference/{module}.md", _page(module, what))
     listed = "\n".join(f"- [`{module}`]({module}.md): {what}" for module, what in MODULES.items())
     tree = "```{toctree}\n:hidden:\n\n" + "\n".join(MODULES) + "\n```"
-    folder.write("reference/index.md", f"# Reference\n\nEvery public name.\n\n{listed}\n\n{tree}\n")
+    folder.write("reference/index.md", f"# Reference\n\nAll public names.\n\n{listed}\n\n{tree}\n")
 
 
 def _page(module: str, what: str) -> str:

@@ -1,4 +1,4 @@
-"""The signs that the docstrings write formulas with, and TeX's names for them."""
+"""The symbols in the docstrings' formulas, and their TeX commands."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ LETTERS = {
     "π": r"\pi", "σ": r"\sigma", "Φ": r"\Phi", "ℓ": r"\ell", "∞": r"\infty",
 }  # fmt: skip
 
-# Words that stand for something in a formula; any other word of two letters or more is prose.
+# Words that belong to formulas; any other word of two letters or more is prose.
 _UPRIGHT = "erf sign trunc conj Re index fold unfold slope constant small large ReLU softplus softmax hardsigmoid"
 _OF_TEX = "log exp sin cos tanh max min"
 NAMES = {"delta": r"\delta"}
 NAMES |= {name: rf"\operatorname{{{name}}}" for name in _UPRIGHT.split()}
 NAMES |= {name: rf"\{name}" for name in _OF_TEX.split()}
-QUANTITIES = ("delta", "slope", "constant")  # names that are not applied to anything
+QUANTITIES = ("delta", "slope", "constant")  # names without arguments
 
-# After these TeX makes room itself.
+# TeX inserts a space after these.
 SPACED = tuple(NAMES[name] for name in ("erf", "sign", "Re", *_OF_TEX.split())) + tuple(BIG.values())
 
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵀᵃᵇᵉⁱᵏⁿᵖᵗᵘˣʸᶻ", "0123456789+−()Tabeiknptuxyz", strict=True))

@@ -1,4 +1,4 @@
-"""The files of `manualgrad/functions/`, and what they say of themselves, read from the code."""
+"""The files of `manualgrad/functions/`, and facts about them that are read from the code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FUNCTIONS = ROOT / "manualgrad" / "functions"
 class Page:
     """A file of the catalogue."""
 
-    path: str  # in manualgrad/functions, with .py
+    path: str  # relative to manualgrad/functions/
     module: types.ModuleType
     classes: list[type[Function]] = field(default_factory=list)
 
@@ -52,7 +52,7 @@ class Page:
 
     @property
     def title(self) -> str:
-        """The file's name in words, written as the classes write it: kl_div is KL div."""
+        """Return the file's name in words, capitalized as in the names of its classes: kl_div is KL div."""
         stem = Path(self.path).stem.strip("_")
         words = [self._as_written(word) for word in stem.split("_")]
         words[0] = words[0][0].upper() + words[0][1:]
@@ -67,7 +67,7 @@ class Page:
 
     @property
     def issues(self) -> list[str]:
-        """The PyTorch issues that the file names."""
+        """Return the numbers of the PyTorch issues that the file refers to."""
         named = re.findall(r"(?:pytorch )?issues? (\d+(?:(?:, | and )\d+)*)", self.source)
         return sorted({number for numbers in named for number in re.findall(r"\d+", numbers)})
 
@@ -87,7 +87,7 @@ def _all() -> Iterator[Page]:
 
 @functools.cache
 def pages() -> list[Page]:
-    """Those with a Function on them that runs."""
+    """Return the files with a public Function that has a forward."""
     found = []
     for page in _all():
         public = [cls for cls in page.classes if not cls.__name__.startswith("_")]
@@ -98,16 +98,16 @@ def pages() -> list[Page]:
 
 @functools.cache
 def shared_pages() -> list[Page]:
-    """Those that derive something for several others."""
+    """Return the other files with a derivation, which several Functions share."""
     own = {page.path for page in pages()}
     return [page for page in _all() if page.path not in own and "\n\n    " in page.docstring]
 
 
-# What is saved
+# Saved tensors
 
 
 def saved(cls: type[Function]) -> str:
-    """What a Function saves for its backward, in the words of its code."""
+    """Return the expressions that a Function saves for its backward."""
     for base in cls.__mro__:
         if base is Function:
             break
@@ -122,13 +122,13 @@ def _saved_by(cls: type[Function], method: Any) -> str:
         node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "save_for_backward"
     ]
     names = ", ".join(ast.unparse(argument) for call in calls for argument in call.args)
-    if names == "x_or_y":  # Elementwise: of which of the two its derivative is written
+    if names == "x_or_y":  # Elementwise: the one that its derivative depends on
         way = next(name for name in ("dy_dx", "dx_dy", "times_dy_dx") if hasattr(cls, name))
         return list(inspect.signature(getattr(cls, way)).parameters)[way == "times_dy_dx"]
     return names
 
 
-# Torch's names
+# torch names
 
 
 def is_in_place(name: str) -> bool:
@@ -137,7 +137,7 @@ def is_in_place(name: str) -> bool:
 
 @functools.cache
 def names_of() -> dict[type[Function], list[str]]:
-    """The names of torch's that each Function answers for, by what the calls in `manualgrad.torch_api` mention."""
+    """Map each Function to the torch names whose calls in `manualgrad.torch_api` refer to it."""
     found: dict[type[Function], set[str]] = {}
     for function, call in CATALOGUE.items():
         name = resolve_name(function) or f"torch.{function.__name__}"
@@ -147,7 +147,7 @@ def names_of() -> dict[type[Function], list[str]]:
 
 
 def _mentioned(call: Any, seen: set[int] | None = None) -> set[type[Function]]:
-    """The Functions that a call may apply: those that its code names, and that of the functions it calls."""
+    """Return the Functions that a call may apply: those that its code, or a function it calls, refers to."""
     seen = set() if seen is None else seen
     if id(call) in seen:
         return set()
@@ -186,7 +186,7 @@ OF_ALL = ("functions/test_every_function.py", "test_operators.py")
 
 
 def tests_of(page: Page) -> dict[str, list[str]]:
-    """The test files of every Function and those that name one of the page, each with its tests, whose names are claims."""
+    """Map each test file that covers all Functions, or names one of this page, to its tests."""
     found = {}
     for path, text in _test_files().items():
         is_particular = path.startswith("functions/") and any(_is_named(page, cls, text) for cls in page.classes)

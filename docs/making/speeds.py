@@ -1,4 +1,4 @@
-"""What each page's layers and Functions cost beside torch's: of the last runs of benchmarks/layers.py and functions.py."""
+"""Times of layers and Functions relative to torch's, from the last runs of benchmarks/layers.py and functions.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from making.sources import ROOT
 
 __all__ = ["of_functions", "speeds"]
 
-PAGES = {  # of the layers whose row begins so, the first that fits
+PAGES = {  # by the beginning of a layer's row; the first match counts
     "conv transposed": "convolution/transposed_convolution.py",
     "conv": "convolution/convolution.py",
     "batch norm": "normalization/batch_norm.py",
@@ -34,13 +34,13 @@ PAGES = {  # of the layers whose row begins so, the first that fits
     "smooth L1": "losses/distances.py",
     "attention": "attention.py",
     "embedding": "embedding.py",
-    "dropout": "",  # which has no page
+    "dropout": "",  # does not have a page
 }
 
 
 @functools.cache
 def speeds() -> dict[str, list[list[str]]]:
-    """Of each page: rows of a layer, torch.nn's time, ours, and the ratio."""
+    """Return, for each page, rows of a layer, torch.nn's time, manualgrad's time and the ratio."""
     found: dict[str, list[list[str]]] = {}
     for cells in _rows("layers.py"):
         page = next(page for start, page in PAGES.items() if cells[0].startswith(start))
@@ -50,12 +50,12 @@ def speeds() -> dict[str, list[list[str]]]:
 
 @functools.cache
 def of_functions() -> dict[str, list[str]]:
-    """By the name of a Function, without that word: the ratios at a small, a usual and a large size."""
+    """Map the name of each Function, without "Function", to the ratios at a small, a usual and a large size."""
     return {name: ratios[1::2] for name, *ratios in _rows("functions.py")}
 
 
 def _rows(script: str) -> list[list[str]]:
-    """Of the table of a script in benchmarks/README.md, below its head."""
+    """Return the rows of a script's table in benchmarks/README.md, without its head."""
     text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8").partition(f"### {script}")[2].partition("###")[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
     return rows[2:]

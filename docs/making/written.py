@@ -1,4 +1,4 @@
-"""Pages that are made with the site: written where they have changed, and taken away where they are gone."""
+"""Generated pages: a page is written only if it has changed, and deleted if it is not generated any more."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ __all__ = ["Folder", "table"]
 
 
 class Folder:
-    """A folder of the site that holds made pages alone."""
+    """A folder of the site that contains only generated pages."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._names: set[Path] = set()
 
     def write(self, name: str, text: str) -> None:
-        """Write a page, if it is not as it stands there already: Sphinx reads again what is newer."""
+        """Write a page, unless the file has this text already: Sphinx rebuilds newer files."""
         file = self.path / name
         self._names.add(file)
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
@@ -26,7 +26,7 @@ class Folder:
 
     @contextmanager
     def alone(self) -> Iterator[Folder]:
-        """Afterwards, nothing else is in the folder."""
+        """Delete all other pages of the folder at the end."""
         yield self
         for file in self.path.rglob("*.md"):
             if file not in self._names:
@@ -34,6 +34,6 @@ class Folder:
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """In Markdown."""
+    """Format a Markdown table."""
     rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows))
