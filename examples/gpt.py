@@ -1,11 +1,11 @@
-"""A small GPT, every gradient of it by hand, that learns to write like a text file, character by character.
+"""Train a small character-level GPT, all of whose gradients are derived by hand, on a text file.
 
     python examples/gpt.py                    # on README.md and docs/learn, 2 minutes on two CPU cores
     python examples/gpt.py mine.txt           # on another text
-    python examples/gpt.py --check            # its gradients beside torch.nn's, in float64
+    python examples/gpt.py --check            # compare its gradients with torch.nn's, in float64
 
-The model is GPT-2's (Radford et al., 2019): tokens and places are embedded, blocks of causal attention and of two linear layers
-add to them, and a linear layer says which character comes next.
+The model follows GPT-2 (Radford et al., 2019): token and position embeddings, residual blocks of causal attention and of an MLP
+with two linear layers, and a linear layer that predicts the next character.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class Block(torch.nn.Module):
         n, length, _ = x.shape
         all_three = self.queries_keys_values(self.before_attention(x))
         q, k, v = all_three.view(n, length, 3, HEADS, WIDTH // HEADS).permute(2, 0, 3, 1, 4)
-        seen = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # each character sees those before it
+        seen = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # a character does not see later ones
         x = x + self.out(seen.transpose(1, 2).reshape(n, length, WIDTH))
         return x + self.mlp(self.before_mlp(x))
 
 
 class GPT(torch.nn.Module):
-    """From characters [n, length], as numbers, to what comes after each of them: [n, length, characters]."""
+    """Maps characters [n, length], as indices, to the logits of the character after each: [n, length, characters]."""
 
     def __init__(self, characters: int, nn: Any = nn) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class GPT(torch.nn.Module):
         return self.head(self.norm(self.blocks(x)))
 
     def cost(self, text: Tensor) -> Tensor:
-        """Of guessing each character of text [n, length + 1] from those before it."""
+        """Compute the cross entropy of predicting each character of text [n, length + 1] from the previous ones."""
         return F.cross_entropy(self(text[:, :-1]).flatten(0, 1), text[:, 1:].flatten())
 
 
@@ -94,7 +94,7 @@ def sample(model: GPT, characters: list[str], start: str, length: int) -> str:
 
 
 def check(characters: int) -> float:
-    """How far the gradients of the first step are from torch.nn's, beside the largest of them."""
+    """Return the largest difference from torch.nn's gradients in the first step, relative to the largest gradient."""
     text = torch.randint(characters, (2, LONGEST + 1))
     found = []
     for layers, block in ((nn, manualgrad.by_hand), (torch.nn, nullcontext)):
@@ -108,27 +108,27 @@ def check(characters: int) -> float:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("text", type=Path, nargs="*", help="text files (README.md and docs/learn)")
-    parser.add_argument("--steps", type=int, default=900, help="of training (%(default)s)")
-    parser.add_argument("--batch-size", type=int, default=32, help="pieces of text in a step (%(default)s)")
-    parser.add_argument("--check", action="store_true", help="hold the gradients against torch.nn's, and train nothing")
+    parser.add_argument("text", type=Path, nargs="*", help="text files (default: README.md and docs/learn)")
+    parser.add_argument("--steps", type=int, default=900, help="training steps (default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, default=32, help="text chunks per step (default: %(default)s)")
+    parser.add_argument("--check", action="store_true", help="compare the gradients with torch.nn's, without training")
     options = parser.parse_args(arguments)
     if options.check:
         far = check(characters=50)
-        print(f"The gradients differ from torch.nn's by {far:.0e} of the largest.")
+        print(f"The gradients differ from torch.nn's by at most {far:.0e} of the largest.")
         return 0 if far < 1e-10 else 1
     try:
         files = options.text or [ROOT / "README.md", *sorted((ROOT / "docs" / "learn").glob("*.md"))]
         text = "".join(file.read_text(encoding="utf-8") for file in files)
     except (OSError, ValueError) as error:
-        parser.error(f"the text cannot be read ({error})")
+        parser.error(f"cannot read the text ({error})")
     if len(text) <= LONGEST or options.steps < 1 or options.batch_size < 1:
-        parser.error(f"a text of more than {LONGEST} characters is needed, and one step and one piece of text at least")
+        parser.error(f"the text must have more than {LONGEST} characters, and --steps and --batch-size must be at least 1")
     torch.manual_seed(0)
     characters = sorted(set(text))
     model = GPT(len(characters))
     parameters = sum(p.numel() for p in model.parameters())
-    print(f"{len(text):,} characters, {len(characters)} of them different; {parameters:,} parameters")
+    print(f"{len(text):,} characters, {len(characters)} of them distinct; {parameters:,} parameters")
     train(model, torch.tensor([characters.index(c) for c in text]), options.steps, options.batch_size)
     print(f"\nIt writes:\n{sample(model, characters, text[:1], 400)}")
     return 0

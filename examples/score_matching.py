@@ -1,16 +1,16 @@
-"""Score matching with attention: a cost that holds a forward-mode derivative of the network, which torch.nn cannot give.
+"""Train score matching with attention, whose cost contains a forward-mode derivative that torch.nn does not support.
 
-    python examples/score_matching.py         # some minutes on two CPU cores; after 400 steps the error is 24%
+    python examples/score_matching.py         # a few minutes on two CPU cores; after 400 steps the error is 24%
 
-Six points in the plane keep their distance from each other and stay near the middle. From samples alone, a network s(x) learns
-the score of their density, s = ∇ log p, by which new samples can be drawn. It is trained by the cost of sliced score matching
+Six points in the plane keep their distance from each other and stay near the origin. From samples alone, a network s(x) learns
+the score of their density, s = ∇ log p, which can generate new samples. It is trained with the cost of sliced score matching
 (Song et al., 2019), with a random direction v,
 
     C = E[ vᵀ (∂s/∂x) v + |s|²/2 ]
 
-(∂s/∂x) v is the derivative of s along v: forward mode, one pass. C is then differentiated by the weights: reverse mode over
-forward mode, through attention and layer norm. torch.nn's attention has no forward mode: PyTorch's issues 98164, 117629 and
-165530; what it raises is printed at the end.
+(∂s/∂x) v is the derivative of s along v, computed in one forward-mode pass. C is then differentiated by the weights: reverse
+mode over forward mode, through attention and layer norm. torch.nn's attention does not support forward mode (PyTorch issues
+98164, 117629 and 165530); the script prints its error at the end.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ POINTS, WIDTH, HEADS = 6, 32, 4
 
 
 def true_score(x: Tensor) -> Tensor:
-    """∇ log p of p ~ exp(−|x|²/2 − 2 Σ exp(−|x_i − x_j|²)), the sum over all pairs."""
+    """Compute ∇ log p for p ~ exp(−|x|²/2 − 2 Σ exp(−|x_i − x_j|²)), with the sum over all pairs."""
     apart = x.unsqueeze(-2) - x.unsqueeze(-3)
     return 4 * (apart * torch.exp(-apart.square().sum(-1, keepdim=True))).sum(-2) - x
 
 
 @torch.no_grad()
 def draw(score: Any, n: int, steps: int = 300, step: float = 0.02) -> Tensor:
-    """Samples by Langevin's walk: up the score, and a random step."""
+    """Draw samples by Langevin dynamics: each step follows the score and adds noise."""
     x = torch.randn(n, POINTS, 2)
     for _ in range(steps):
         x = x + step * score(x) + (2 * step) ** 0.5 * torch.randn_like(x)
@@ -47,7 +47,7 @@ def draw(score: Any, n: int, steps: int = 300, step: float = 0.02) -> Tensor:
 
 
 class Score(torch.nn.Module):
-    """From points [n, POINTS, 2] to a vector for each: each point attends to the others."""
+    """Maps points [n, POINTS, 2] to a vector for each, by attention between the points."""
 
     def __init__(self, nn: Any = nn) -> None:
         super().__init__()
@@ -71,10 +71,10 @@ def cost(model: Score, x: Tensor) -> Tensor:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--steps", type=int, default=800, help="of training (%(default)s)")
+    parser.add_argument("--steps", type=int, default=800, help="training steps (default: %(default)s)")
     options = parser.parse_args(arguments)
     if options.steps < 1:
-        parser.error("one step is needed at least")
+        parser.error("--steps must be at least 1")
     torch.manual_seed(0)
     samples = draw(true_score, 4000)
     training, test = samples[1000:], samples[:1000]

@@ -1,10 +1,10 @@
-"""A vision transformer on MNIST, every gradient of it by hand.
+"""Train a vision transformer on MNIST, with all gradients derived by hand.
 
-    python examples/vit_mnist.py --epochs 1   # 2 minutes on two CPU cores that others used too: 95.6% of the test images
-    python examples/vit_mnist.py              # three epochs, 3 minutes there: 97.9%
+    python examples/vit_mnist.py --epochs 1   # 2 minutes on two shared CPU cores; test accuracy 95.6%
+    python examples/vit_mnist.py              # three epochs, 3 minutes on the same cores; 97.9%
 
-The model is that of Dosovitskiy et al. (2021), made small: an image is cut into 16 pieces of 7×7, each becomes a vector, blocks
-of attention and of two linear layers add to them, and their mean is classified.
+The model is a small version of that of Dosovitskiy et al. (2021): an image is split into 16 patches of 7×7, each is embedded as
+a vector, residual blocks of attention and of an MLP with two linear layers process them, and their mean is classified.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Block(torch.nn.Module):
 
 
 class ViT(torch.nn.Module):
-    """From images [n, 784] to the logarithms of the odds of each digit, [n, 10]."""
+    """Maps images [n, 784] to the logits of the digits, [n, 10]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def accuracy(model: ViT, test: Examples) -> float:
 
 
 def train(model: ViT, training: Examples, test: Examples, epochs: int, batch_size: int) -> float:
-    """The accuracy at the end."""
+    """Train the model and return its final test accuracy."""
     steps = -(-len(training) // batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=epochs * steps)
@@ -86,11 +86,11 @@ def train(model: ViT, training: Examples, test: Examples, epochs: int, batch_siz
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=3, help="passes over the training images (%(default)s)")
-    parser.add_argument("--images", type=int, default=60_000, help="training images (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=3, help="passes over the training images (default: %(default)s)")
+    parser.add_argument("--images", type=int, default=60_000, help="training images (default: %(default)s)")
     options = parser.parse_args(arguments)
     if options.epochs < 1 or options.images < 1:
-        parser.error("one epoch and one image are needed at least")
+        parser.error("--epochs and --images must be at least 1")
     torch.manual_seed(0)
     training, test = load("mnist")
     model = ViT()

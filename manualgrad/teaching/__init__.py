@@ -1,1 +1,1 @@
-"""The lesson: what a single example wants, the chain rule, sensitivity and descent, as numbers and as pictures."""
+"""The lesson: one example's wishes, the chain rule, sensitivity and gradient descent, in numbers and in pictures."""

@@ -1,7 +1,7 @@
-"""The chain rule in the network of the notes: one neuron a layer, every factor with its value.
+"""The chain rule in a network with one neuron per layer: every factor, with its value.
 
-Such a network is a chain of quantities, each made of the one before: x → z⁽¹⁾ → a⁽¹⁾ → z⁽²⁾ → ... → a⁽ᴸ⁾ → C. The derivative of
-C by any of them is the product of the factors between, and by a weight or a bias one factor more.
+Such a network is a chain of quantities, each computed from the one before: x → z⁽¹⁾ → a⁽¹⁾ → z⁽²⁾ → ... → a⁽ᴸ⁾ → C. The
+derivative of C with respect to any of them is the product of the factors in between; a weight or a bias adds one more factor.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from manualgrad.symbolic.notation import superscript
 
 __all__ = ["Chain", "Link", "Parameter", "chain", "cost_of"]
 
-H = 1e-5  # of the central difference
+H = 1e-5  # step size of the central difference
 
 _SLOPES = {"sigmoid": "σ′({z}) = (1 − {a}) {a}", "tanh": "tanh′({z}) = 1 − {a}²"}
 
 
 @dataclass(frozen=True)
 class Link:
-    """A factor of the chain rule: ∂`of`/∂`by`, what it is by its formula, and its value."""
+    """A factor of the chain rule, ∂`of`/∂`by`, with its formula and its value."""
 
     of: str
     by: str
@@ -35,7 +35,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A weight or a bias: its links, from it to the cost, their product, and the same derivative by a finite difference."""
+    """A weight or a bias: the links from it to the cost, their product, and the same derivative by a finite difference."""
 
     name: str
     value: float
@@ -46,10 +46,14 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Chain:
-    """The network's quantities, from x to a⁽ᴸ⁾, by name; its desired output and cost; and its parameters, w⁽ᴸ⁾ first.
+    """The chain rule, written out for one example.
 
     Attributes:
-        kind: of the cost, "quadratic" or "cross-entropy".
+        values: name -> value of each quantity, from x (called a⁽⁰⁾) to a⁽ᴸ⁾.
+        y: the desired output.
+        cost: C₀.
+        parameters: the weights and biases, w⁽ᴸ⁾ first.
+        kind: the kind of cost, "quadratic" or "cross-entropy".
     """
 
     values: dict[str, float]
@@ -60,12 +64,12 @@ class Chain:
 
     @property
     def longest(self) -> Parameter:
-        """w⁽¹⁾, which is the furthest back."""
+        """Return the parameter with the most links, w⁽¹⁾."""
         return self.parameters[-2]
 
     @property
     def derivatives(self) -> dict[str, float]:
-        """∂C₀/∂q of the cost and of every quantity back to z⁽¹⁾, in that order: each is the one before times one factor."""
+        """Return ∂C₀/∂q of the cost and of every quantity back to z⁽¹⁾; each is the one before times one factor."""
         found = {"C₀": 1.0}
         for link in reversed(self.longest.links[1:]):
             found[link.by] = found[link.of] * link.value
@@ -73,10 +77,10 @@ class Chain:
 
 
 def chain(model: MLP, x: float, y: float, cost: str = "quadratic") -> Chain:
-    """Every factor of every derivative of the cost C₀.
+    """Compute every factor of every derivative of the cost C₀.
 
     Args:
-        model: an MLP([1, 1, ..., 1]) of sigmoids or tanh, the last neuron a sigmoid, in float64.
+        model: an MLP([1, 1, ..., 1]) in float64, with sigmoid or tanh activations, a sigmoid last.
         cost: "quadratic", (a⁽ᴸ⁾ − y)²; or "cross-entropy", −y log a⁽ᴸ⁾ − (1 − y) log(1 − a⁽ᴸ⁾).
     """
     t = _trace(model, x, y, cost)
@@ -85,7 +89,7 @@ def chain(model: MLP, x: float, y: float, cost: str = "quadratic") -> Chain:
         values |= {f"z{superscript(l)}": layer.z.item(), f"a{superscript(l)}": layer.a.item()}
     last = f"a{superscript(len(t.layers))}"
     formula = f"2 ({last} − y)" if cost == "quadratic" else f"({last} − y) / ({last} (1 − {last}))"
-    after = [Link("C₀", last, formula, t.layers[-1].dC_da.item())]  # what comes after the quantity arrived at
+    after = [Link("C₀", last, formula, t.layers[-1].dC_da.item())]  # links from the current quantity to the cost
     for l in range(len(t.layers), 0, -1):
         layer, z, a, a_prev = t.layers[l - 1], f"z{superscript(l)}", f"a{superscript(l)}", f"a{superscript(l - 1)}"
         assert layer.W is not None
@@ -104,14 +108,14 @@ def chain(model: MLP, x: float, y: float, cost: str = "quadratic") -> Chain:
 
 
 def cost_of(a: Tensor, y: float, kind: str) -> Tensor:
-    """C₀ of the output a."""
+    """Compute C₀ from the output a."""
     return (a - y).square() if kind == "quadratic" else -y * a.log() - (1 - y) * (1 - a).log()
 
 
 def _trace(model: MLP, x: float, y: float, cost: str) -> Trace:
-    """Every quantity; under the cross entropy with those of the two classes that a⁽ᴸ⁾ and 1 − a⁽ᴸ⁾ are for.
+    """Trace every quantity; for the cross entropy, with a softmax over two classes in place of the last sigmoid.
 
-    The softmax of z and 0 is e^z / (e^z + 1) = σ(z): a second output, whose z is always 0, makes the last sigmoid a softmax.
+    The softmax of z and 0 is e^z / (e^z + 1) = σ(z), so a second output whose z is always 0 has the activation 1 − a⁽ᴸ⁾.
     """
     inputs, desired = _example(x, y)
     if cost == "quadratic":
@@ -132,7 +136,7 @@ def _trace(model: MLP, x: float, y: float, cost: str) -> Trace:
         b=b,
         z=end.z[:, :1],
         a=end.a[:, :1],
-        dC_da=end.dC_da[:, :1] - end.dC_da[:, 1:],  # as where a moves, 1 − a moves the other way
+        dC_da=end.dC_da[:, :1] - end.dC_da[:, 1:],  # when a rises, 1 − a falls
         da_dz=end.da_dz[:, :1, 0],
         delta=end.delta[:, :1],
         dC_dW=end.dC_dW[:, :1],
@@ -147,7 +151,7 @@ def _example(x: float, y: float) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def _difference(model: MLP, parameter: Tensor, x: float, y: float, cost: str) -> float:
-    """(C(p + H) − C(p − H)) / 2H."""
+    """Compute (C(p + H) − C(p − H)) / 2H."""
     inputs, _ = _example(x, y)
     value = parameter.clone()
     costs = []

@@ -1,8 +1,7 @@
-"""Two ways down the cost's surface from one start: mini-batches, and all examples at every step.
+"""Gradient descent from one start in two ways: on mini-batches, and on all examples at every step.
 
-The gradient of a mini-batch is a rough guess at the gradient of the cost, which is the average over all examples; it is also
-as many times cheaper as it has fewer examples. So the one way stumbles downhill in quick steps, the other chooses each step
-with care.
+The gradient of a mini-batch is a rough estimate of the gradient of the cost, which is the average over all examples, but costs
+only a fraction of it. One path stumbles downhill in quick steps; the other chooses each step carefully.
 """
 
 from __future__ import annotations
@@ -24,16 +23,19 @@ from manualgrad.training import costs
 
 __all__ = ["RATES", "Path", "Plane", "average_cost", "boldest", "descend", "lowest", "plane"]
 
-RATES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01)  # each about a third of the one before
+RATES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01)  # each about a third of the previous one
 
 
 @dataclass(frozen=True)
 class Path:
-    """What descent passed: the start, the first step, every `record`th one and the last.
+    """Points recorded during descent: the start, the first step, every `record`-th step and the last.
 
     Attributes:
-        examples: the examples seen by then. seconds: the time spent on steps by then. costs: the cost of all examples there.
-        points: [places, parameters], the parameters there.
+        batch_size: examples per step.
+        examples: number of examples seen before each point.
+        seconds: time spent on steps before each point.
+        costs: cost of all examples at each point.
+        points: [places, parameters], the parameters at each point.
     """
 
     batch_size: int
@@ -44,20 +46,21 @@ class Path:
 
     @property
     def rises(self) -> int:
-        """How often the cost is higher than at the place before: how much the path stumbles."""
+        """Count how often the cost is higher than at the previous point: how much the path stumbles."""
         return sum(after > before for before, after in pairwise(self.costs))
 
 
 @dataclass(frozen=True)
 class Plane:
-    """The cost on the plane through the start of two paths and their ends.
+    """The cost on the plane through the common start of two paths and their ends.
 
-    It has the start at (0, 0), the second path's end to the right of it, at (u, 0), and the first one's above that line. What
-    lies between leaves the plane, and has the coordinates of the nearest place in it.
+    The start is at (0, 0), the end of the second path at (u, 0) to the right, and the end of the first path above that line.
+    Points in between lie outside the plane and are projected onto it.
 
     Attributes:
-        paths: [places, 2] of each path, its coordinates on the plane.
-        across, up: [grid], the coordinates at which the cost is known. costs: [grid, grid], row by row upwards.
+        paths: [places, 2] for each path, its coordinates on the plane.
+        across, up: [grid], the coordinates at which the cost is evaluated.
+        costs: [grid, grid], one row for each value of `up`.
     """
 
     paths: list[Tensor]
@@ -79,9 +82,9 @@ def descend(
     cost: str = "quadratic",
     after_step: Callable[[], None] = lambda: None,
 ) -> Path:
-    """Descent from the model's parameters, which stay as they are, on random batches; on all of x, if that many.
+    """Run gradient descent on a copy of the model, on random batches, or on all of x if batch_size is at least len(x).
 
-    The same seed takes the same batches, whatever the rate. The cost is "quadratic" or "cross-entropy".
+    The same seed draws the same batches, whatever the rate. The cost is "quadratic" or "cross-entropy".
     """
     model, module = copy.deepcopy(model), costs.as_module(cost)
     generator = torch.Generator(x.device).manual_seed(seed)
@@ -105,12 +108,12 @@ def descend(
 
 
 def lowest(ends: dict[float, float]) -> float:
-    """The learning rate whose descent ended lowest, of rate -> cost at the end."""
+    """Return the learning rate with the lowest final cost, given rate -> final cost."""
     return min(ends, key=lambda lr: ends[lr] if math.isfinite(ends[lr]) else math.inf)
 
 
 def boldest(ends: dict[float, float]) -> float:
-    """The highest learning rate whose descent ended within 5% of the lowest cost."""
+    """Return the highest learning rate whose final cost is within 5% of the lowest."""
     least = ends[lowest(ends)]
     return max((lr for lr, end in ends.items() if end <= 1.05 * least), default=min(ends))
 
@@ -128,11 +131,11 @@ def plane(
     after_row: Callable[[], None] = lambda: None,
     cost: str = "quadratic",
 ) -> Plane:
-    """The cost of these examples on the plane through two paths' start and ends, at grid × grid places."""
+    """Compute the cost of these examples at grid × grid points of the plane through the start and the ends of two paths."""
     start, directions = _directions(paths)
     found = [(path.points - start) @ directions.T for path in paths]
     both = torch.cat(found)
-    margin = (0.2 * (both.max(0).values - both.min(0).values)).clamp_min(1e-6)  # something, where descent does not move
+    margin = (0.2 * (both.max(0).values - both.min(0).values)).clamp_min(1e-6)  # positive even if descent does not move
     low, high = both.min(0).values - margin, both.max(0).values + margin
     across, up = (torch.linspace(low[i].item(), high[i].item(), grid) for i in range(2))
     model, heights = copy.deepcopy(model), torch.empty(grid, grid)
@@ -145,7 +148,7 @@ def plane(
 
 
 def _directions(paths: list[Path]) -> tuple[Tensor, Tensor]:
-    """The start, and [2, parameters]: the direction from it to the second end, and, at right angles, towards the first."""
+    """Return the start and [2, parameters], unit vectors: towards the second end, and, orthogonal to it, towards the first."""
     start = paths[0].points[0]
     Q, R = torch.linalg.qr(torch.stack([path.points[-1] - start for path in reversed(paths)], dim=1))
     towards = torch.where(R.diagonal() < 0, -1.0, 1.0)
@@ -154,5 +157,5 @@ def _directions(paths: list[Path]) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def average_cost(model: Sequential, x: Tensor, y: Tensor, cost: str = "quadratic") -> float:
-    """The average cost of these examples."""
+    """Compute the average cost of these examples."""
     return costs.total(cost, model(x), y).item() / len(x)

@@ -1,9 +1,9 @@
-"""Backpropagation in plain lines: each is one of the formulas of the lesson, which quotes them, as the page does.
+"""Backpropagation in plain code: each line is one formula of the lesson. The documentation and the page quote these lines.
 
-They are of one example. `manualgrad.trace` and `manualgrad.sgd_step` compute the same for all examples of a batch at once,
-written for speed; tests/teaching/test_plain.py holds the two together.
+The functions take one example. `manualgrad.trace` and `manualgrad.sgd_step` compute the same for a whole batch, optimized for
+speed; tests/teaching/test_plain.py checks that both agree.
 
-Shapes: a_prev [in]; z, a, y, delta and b [out]; W [out, in]; of `neuron`, which has one of each, all are numbers.
+Shapes: a_prev [in]; z, a, y, delta and b [out]; W [out, in]. In `neuron`, all of them are scalars.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
 
 
 def neuron(a_prev: Tensor, w: Tensor, b: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """C₀ of a last neuron, and its derivatives by w, b and a_prev: the three factors of each, multiplied."""
+    """Compute C₀ of a last neuron and its derivatives by w, b and a_prev, each a product of three factors."""
     z = w * a_prev + b
     a = sigmoid(z)
     C = (a - y) ** 2
@@ -59,37 +59,37 @@ def relu(z: Tensor) -> Tensor:
 
 
 def forward(a_prev: Tensor, W: Tensor, b: Tensor) -> Tensor:
-    """The weighted inputs of a layer's neurons, of which the activation function makes their activations."""
+    """Compute the weighted inputs of a layer, before the activation function."""
     z = W @ a_prev + b
     return z
 
 
 def cost(a: Tensor, y: Tensor) -> Tensor:
-    """C₀, of the outputs."""
+    """Compute C₀ from the outputs."""
     C = ((a - y) ** 2).sum()
     return C
 
 
 def cost_backward(a: Tensor, y: Tensor) -> Tensor:
-    """∂C₀/∂a, of the outputs."""
+    """Compute ∂C₀/∂a of the outputs."""
     dC_da = 2 * (a - y)
     return dC_da
 
 
 def sigmoid_slope(a: Tensor) -> Tensor:
-    """σ′(z), from a = σ(z)."""
+    """Compute σ′(z) from a = σ(z)."""
     da_dz = (1 - a) * a
     return da_dz
 
 
 def relu_slope(a: Tensor) -> Tensor:
-    """The slope of relu at z, from a = relu(z)."""
+    """Compute the slope of relu at z from a = relu(z)."""
     da_dz = (a > 0).to(a)
     return da_dz
 
 
 def backward(dC_da: Tensor, da_dz: Tensor, a_prev: Tensor, W: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """delta of a layer, and the derivatives by its W, its b and the activations before it, where the next layer begins."""
+    """Compute delta of a layer and the derivatives by its W, its b and a_prev; the last starts the previous layer."""
     delta = dC_da * da_dz
     dC_dW = torch.outer(delta, a_prev)
     dC_db = delta
@@ -98,37 +98,37 @@ def backward(dC_da: Tensor, da_dz: Tensor, a_prev: Tensor, W: Tensor) -> tuple[T
 
 
 def wishes_before(delta: Tensor, W: Tensor) -> Tensor:
-    """[out, in]: what each neuron wishes of each activation before it; their sum over the neurons is −∂C₀/∂a_prev."""
+    """Return [out, in], what each neuron wants from each previous activation; the sum over the neurons is −∂C₀/∂a_prev."""
     wishes = -delta[:, None] * W
     return wishes
 
 
 def step(W: Tensor, b: Tensor, dC_dW: Tensor, dC_db: Tensor, rate: float) -> tuple[Tensor, Tensor]:
-    """The weights and biases of a layer after a step of gradient descent."""
+    """Take a step of gradient descent; return the new weights and biases of a layer."""
     W = W - rate * dC_dW
     b = b - rate * dC_db
     return W, b
 
 
 def fall(gradient: Tensor, rate: float) -> Tensor:
-    """The change of the cost by a step, to first order; the gradient has every ∂C₀/∂W and ∂C₀/∂b."""
+    """Predict the change of the cost by a step, to first order; the gradient contains every ∂C₀/∂W and ∂C₀/∂b."""
     dC = -rate * (gradient**2).sum()
     return dC
 
 
 def mean_wish(dC_dw: Tensor) -> Tensor:
-    """Of several examples, from each one's own ∂C_k/∂w."""
+    """Average the wishes of several examples, given ∂C_k/∂w of each."""
     wish = -dC_dw.mean()
     return wish
 
 
 def nudge(dC_dw: Tensor, epsilon: float) -> Tensor:
-    """The change of the cost by a nudge of one weight, to first order."""
+    """Predict the change of the cost by a nudge to one weight, to first order."""
     dC = epsilon * dC_dw
     return dC
 
 
 def ratio(dC_dw: Tensor, dC_dv: Tensor) -> Tensor:
-    """How many times more sensitive the cost is to the weight w than to v."""
+    """Compute how many times more sensitive the cost is to the weight w than to v."""
     times = abs(dC_dw / dC_dv)
     return times

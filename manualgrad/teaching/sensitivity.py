@@ -1,8 +1,7 @@
-"""How sensitive the cost is to each weight, and how single examples' wishes for one weight average out.
+"""How sensitive the cost is to each weight, and how the examples' wishes for one weight average out.
 
-The gradient has as many components as the network has weights and biases; what they say is best seen by comparing them. Where
-∂C/∂w is 3.2 for one weight and 0.1 for another, C is 32 times more sensitive to the first: the same small nudge ε changes it
-by 3.2 ε and by 0.1 ε.
+The gradient has one component for each weight and bias; comparing them shows what they mean. If ∂C/∂w is 3.2 for one weight
+and 0.1 for another, C is 32 times more sensitive to the first: the same small nudge ε changes it by 3.2 ε and by 0.1 ε.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from manualgrad.training import costs
 
 __all__ = ["EPSILON", "Nudge", "Weight", "listen_to", "most_wanted", "nudge", "predictions", "rank", "weight", "wishes"]
 
-EPSILON = 0.01  # the nudge by which predictions are tried
+EPSILON = 0.01  # nudge that tests the predictions
 
 
 @dataclass(frozen=True)
 class Weight:
-    """W⁽ˡ⁾_jk, with layers counted from 1, neurons from 0; str() is "W1[4,300]"."""
+    """The weight W⁽ˡ⁾_jk; layers are counted from 1, neurons from 0. str() returns "W1[4,300]"."""
 
     l: int
     j: int
@@ -54,21 +53,21 @@ class Nudge:
 
 
 def weight(text: str, model: Sequential) -> Weight:
-    """The weight that is written "W3[2,5]".
+    """Parse the name of a weight, such as "W3[2,5]".
 
     Raises:
-        ValueError: when it is not written so, or when the model has none there.
+        ValueError: if the text does not have this form, or the model does not have this weight.
     """
     found = re.fullmatch(r"W(\d+)\[(\d+),(\d+)\]", text)
     if found is None:
-        raise ValueError(f"{text!r} is not written like W3[2,5]: layer 3, to neuron 2, from neuron 5")
+        raise ValueError(f"expected a weight such as W3[2,5] (layer 3, to neuron 2, from neuron 5), got {text!r}")
     named, W = Weight(*map(int, found.groups())), _weights(model)
     if not 1 <= named.l <= len(W):
-        raise ValueError(f"the network has the layers 1 to {len(W)}, and no {named}")
+        raise ValueError(f"expected a layer from 1 to {len(W)}, got {named}")
     rows, columns = W[named.l - 1].shape
     if named.j >= rows or named.k >= columns:
         raise ValueError(
-            f"layer {named.l} has the weights W{named.l}[0,0] to W{named.l}[{rows - 1},{columns - 1}], and no {named}"
+            f"expected a weight of layer {named.l} from W{named.l}[0,0] to W{named.l}[{rows - 1},{columns - 1}], got {named}"
         )
     return named
 
@@ -76,10 +75,10 @@ def weight(text: str, model: Sequential) -> Weight:
 def rank(
     model: Sequential, x: Tensor, y: Tensor, ranks: list[int], cost: str = "quadratic"
 ) -> tuple[list[Tensor], list[Nudge]]:
-    """∂C/∂W of each layer over these examples, and the weights of these ranks, nudged.
+    """Compute ∂C/∂W of each layer over these examples, and nudge the weights of these ranks.
 
     Args:
-        model: Linear layers, each followed by its activation, in float64; its `.grad` is replaced.
+        model: Linear layers, each followed by its activation, in float64; its `.grad` is overwritten.
         cost: "quadratic" or "cross-entropy".
     """
     before = backprop(model, x, y, costs.as_module(cost)).item()
@@ -100,10 +99,10 @@ def rank(
 def nudge(
     model: Sequential, x: Tensor, y: Tensor, named: Weight, epsilon: float, cost: str = "quadratic"
 ) -> tuple[float, float, float]:
-    """∂C/∂w of this weight over these examples, C, and C(w + epsilon) − C(w).
+    """Return ∂C/∂w of this weight over these examples, C, and C(w + epsilon) − C(w).
 
     Args:
-        model: Linear layers, each followed by its activation, in float64; its `.grad` is replaced.
+        model: Linear layers, each followed by its activation, in float64; its `.grad` is overwritten.
         cost: "quadratic" or "cross-entropy".
     """
     before = backprop(model, x, y, costs.as_module(cost)).item()
@@ -112,19 +111,19 @@ def nudge(
 
 
 def wishes(model: Sequential, x: Tensor, y: Tensor, named: Weight, cost: str = "quadratic") -> Tensor:
-    """[n], the nudge −∂C_k/∂w that each example k wants of one weight; their mean is the one that descent takes."""
+    """Return [n], the nudge −∂C_k/∂w that each example k wants for one weight; gradient descent takes their mean."""
     name = [name for name, p in model.named_parameters() if p.dim() == 2][named.l - 1]
     return -per_example_grads(model, x, y, costs.as_module(cost))[name][:, named.j, named.k]
 
 
 def most_wanted(model: Sequential, x: Tensor, y: Tensor, cost: str = "quadratic") -> tuple[Weight, float]:
-    """The weight of which half of the examples want a longer nudge than of any other, and how long that is at least.
+    """Return the weight with the largest median |wish| over the examples, and that median.
 
-    This is where their wishes are the most spread out: the weight whose mean nudge is longest is often one of which a few
-    examples want much, and the others nothing.
+    Half of the examples want to move this weight further than any other. The weight with the largest mean is often one that a
+    few examples want to move far, and the others not at all.
     """
     grads, W = per_example_grads(model, x, y, costs.as_module(cost)), _weights(model)
-    # Neuron by neuron, since |dC_dW| of a layer is as large as all the examples' gradients.
+    # Neuron by neuron: |dC_dW| of a whole layer would take as much memory as all per-example gradients.
     medians = [
         dC_dW_j.abs().median(0).values
         for name, p in model.named_parameters()
@@ -146,9 +145,9 @@ def listen_to(
     seed: int = 0,
     cost: str = "quadratic",
 ) -> Sequential:
-    """A copy of the model after so many steps of descent on random mini-batches of these examples alone.
+    """Return a copy of the model, trained for some steps on random mini-batches of these examples alone.
 
-    The same seed takes the same batches, whatever the rate.
+    The same seed draws the same batches, whatever the rate.
     """
     trained, module = copy.deepcopy(model), costs.as_module(cost)
     generator = torch.Generator(x.device).manual_seed(seed)
@@ -160,7 +159,7 @@ def listen_to(
 
 @torch.no_grad()
 def predictions(model: Sequential, x: Tensor) -> Tensor:
-    """[outputs], how many of the examples each output wins."""
+    """Return [outputs], the number of examples classified as each output."""
     a = model(x)
     return a.argmax(1).bincount(minlength=a.shape[1])
 

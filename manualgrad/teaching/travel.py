@@ -1,6 +1,6 @@
-"""A nudge in the network of one neuron a layer, as it travels from where it was given to the cost.
+"""How a nudge travels to the cost in a network with one neuron per layer.
 
-To first order, what it comes to at a quantity is the nudge times the factors of the chain rule between the two.
+To first order, it changes each quantity by the nudge times the factors of the chain rule in between.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Arrival", "input_link", "links_to_cost", "travel"]
 
 @dataclass(frozen=True)
 class Arrival:
-    """What a nudge has become at a quantity: to first order, and in fact."""
+    """The change that a nudge causes at a quantity: predicted to first order, and measured."""
 
     name: str
     predicted: float
@@ -26,20 +26,21 @@ class Arrival:
 
 
 def input_link(c: Chain) -> Link:
-    """∂z⁽¹⁾/∂a⁽⁰⁾, the factor by which the input itself enters the chain."""
+    """Return ∂z⁽¹⁾/∂a⁽⁰⁾, the factor by which the input enters the chain."""
     w = c.parameters[-2]
     return Link(w.links[0].of, "a⁽⁰⁾", w.name, w.value)
 
 
 def travel(model: MLP, c: Chain, of: str, by: float) -> list[Arrival]:
-    """What becomes of a nudge at every quantity after it, the cost last.
+    """Follow a nudge through every quantity after it, the cost last.
 
     Args:
-        model: that of the chain.
-        of: what is nudged: "w⁽¹⁾", "b⁽¹⁾", "z⁽¹⁾", "a⁽⁰⁾", ...
+        model: the network of the chain.
+        of: the nudged quantity: "w⁽¹⁾", "b⁽¹⁾", "z⁽¹⁾", "a⁽⁰⁾", ...
+        by: the nudge.
 
     Raises:
-        ValueError: when the chain has no such quantity.
+        ValueError: if the chain does not have this quantity.
     """
     links = links_to_cost(c, of)
     before, after = {**c.values, "C₀": c.cost}, _after(model, c, of, by)
@@ -51,10 +52,10 @@ def travel(model: MLP, c: Chain, of: str, by: float) -> list[Arrival]:
 
 
 def links_to_cost(c: Chain, of: str) -> list[Link]:
-    """The factors from a quantity or parameter to the cost.
+    """Return the factors from a quantity or parameter to the cost.
 
     Raises:
-        ValueError: when the chain has no such quantity.
+        ValueError: if the chain does not have this quantity.
     """
     for parameter in c.parameters:
         if parameter.name == of:
@@ -62,13 +63,13 @@ def links_to_cost(c: Chain, of: str) -> list[Link]:
     links = [input_link(c), *c.longest.links[1:]]
     first = next((i for i, link in enumerate(links) if link.by == of), None)
     if first is None:
-        raise ValueError(f"{of} is none of {', '.join([*c.values, *(p.name for p in c.parameters)])}")
+        raise ValueError(f"unknown quantity {of}: expected one of {', '.join([*c.values, *(p.name for p in c.parameters)])}")
     return links[first:]
 
 
 @torch.no_grad()
 def _after(model: MLP, c: Chain, of: str, by: float) -> dict[str, float]:
-    """The quantities after the nudged one, as they become, and the cost."""
+    """Compute the new values of the quantities after the nudged one, and of the cost."""
     model, names = copy.deepcopy(model), list(c.values)
     if of in names:
         start, value = names.index(of), c.values[of] + by

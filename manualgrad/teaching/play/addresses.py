@@ -1,4 +1,4 @@
-"""Under which addresses a server that listens at every address of the machine is reached from other machines."""
+"""Addresses at which other machines reach a server that listens on all interfaces."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import socket
 
 __all__ = ["ANY", "bracketed", "machine_names", "network_addresses"]
 
-ANY = ("0.0.0.0", "::")  # what a socket that listens at every address says it is bound to
-_ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}  # addresses for documentation: nobody has them
+ANY = ("0.0.0.0", "::")  # hosts that mean all interfaces
+_ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}  # reserved for documentation, never assigned
 
 
 def machine_names() -> list[str]:
-    """The names that a network may know the machine by, in lower case: its own, and the one of multicast DNS."""
+    """Return the lower-case names that a network may use for the machine: its host name and its multicast DNS name."""
     name = socket.gethostname().lower()
     if not name or name.startswith("localhost"):
         return []
@@ -21,7 +21,7 @@ def machine_names() -> list[str]:
 
 
 def network_addresses(host: str) -> list[str]:
-    """The machine's addresses in its networks, the one that it sends from first; of IPv4, and with "::" of IPv6, too.
+    """Return the machine's network addresses, the one it sends from first: IPv4, and also IPv6 if the host is "::".
 
     Args:
         host: one of `ANY`.
@@ -29,7 +29,7 @@ def network_addresses(host: str) -> list[str]:
     found = []
     for family in (socket.AF_INET, socket.AF_INET6) if host == "::" else (socket.AF_INET,):
         with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((_ELSEWHERE[family], 9))  # which sends nothing, and chooses the address to send from
+            probe.connect((_ELSEWHERE[family], 9))  # sends nothing; only selects the source address
             found.append(probe.getsockname()[0])
         with contextlib.suppress(OSError):
             found += [info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, family)]
@@ -37,7 +37,7 @@ def network_addresses(host: str) -> list[str]:
 
 
 def _is_of_a_network(address: str) -> bool:
-    """Whether other machines can type it into a browser, which a link-local address of IPv6 with its zone cannot be."""
+    """Return whether a browser on another machine can open the address; link-local IPv6 with a zone does not work."""
     if "%" in address:
         return False
     ip = ipaddress.ip_address(address)
@@ -45,7 +45,7 @@ def _is_of_a_network(address: str) -> bool:
 
 
 def bracketed(host: str) -> str:
-    """As it stands in a URL: an IPv6 address in brackets, and the address in one that maps IPv4."""
+    """Format a host for a URL: IPv6 in brackets, an IPv4-mapped IPv6 address as IPv4."""
     mapped = host.lower().removeprefix("::ffff:")
     if mapped != host.lower() and "." in mapped:
         return mapped

@@ -1,4 +1,4 @@
-"""Answers as JSON: tensors as lists, with eight significant digits, and null for a number that is not finite."""
+"""JSON answers: tensors become lists, floats have eight significant digits, and non-finite numbers become null."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Answer", "to_json"]
 
 
 class Answer(Response):
-    """A JSON answer, whose values may be tensors."""
+    """A JSON response whose values may be tensors."""
 
     media_type = "application/json"
 
@@ -22,7 +22,7 @@ class Answer(Response):
 
 
 def to_json(value: Any) -> str:
-    """Like json.dumps, and many times as quick on a large tensor."""
+    """Serialize a value like json.dumps, but many times faster for large tensors."""
     if isinstance(value, Tensor):
         return _array(value.detach())
     if isinstance(value, float):

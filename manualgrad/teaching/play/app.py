@@ -1,4 +1,4 @@
-"""The application: the page's files, the endpoints, and how a fault is told."""
+"""The application: static files, endpoints and error handlers."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from manualgrad.teaching.play.tabs import Tabs
 __all__ = ["PAGE", "make_app"]
 
 PAGE = Path(__file__).parent / "page"
-_THREADS = 16  # requests at work at once; the others wait in line
+_THREADS = 16  # requests processed at once; the others wait
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".woff2": "font/woff2"}
 
 
 def make_app(lesson: Lesson, host: str, port: int) -> ASGIApp:
-    """The server's application, guarded.
+    """Create the server's application, wrapped in `Guards`.
 
     Args:
-        host, port: where it is to listen, which requests must name.
+        host, port: the address that the server listens on; requests must name it.
     """
-    for ending, kind in _TYPES.items():  # whatever this machine's own table says
+    for ending, kind in _TYPES.items():  # overrides the machine's own table
         mimetypes.add_type(kind, ending)
     app = FastAPI(
         title="manualgrad play",
         version=manualgrad.__version__,
-        docs_url=None,  # its pages come from elsewhere
+        docs_url=None,  # these pages load scripts from other hosts
         redoc_url=None,
         openapi_url="/api/openapi.json",
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # nothing leaves the machine
@@ -83,4 +83,4 @@ def _http(request: Request, error: Any) -> Answer:
 
 
 def _failed(_: Request, error: Any) -> Answer:
-    return Answer({"error": f"The server failed ({type(error).__name__}); its terminal has the whole story."}, 500)
+    return Answer({"error": f"The server failed ({type(error).__name__}); see the traceback in its terminal."}, 500)

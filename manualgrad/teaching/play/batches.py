@@ -1,6 +1,6 @@
-"""Descent on mini-batches, which depend on nothing but the seed and the number of steps before.
+"""Gradient descent on mini-batches that depend only on the seed and the number of previous steps.
 
-So a training that is done in many short stretches comes to the same network, bit for bit, as one done at once.
+Training in many short stretches therefore gives the same network, bit for bit, as training in one go.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ __all__ = ["train"]
 def train(
     model: Sequential, examples: Examples, batch: int, rate: float, seed: int, steps: int, most: int
 ) -> Generator[float, None, None]:
-    """Take up to `most` steps; the model, in float64, has the result once the iterator ends or is closed.
+    """Take up to `most` steps; update the model, in float64, when the iterator ends or is closed.
 
     Args:
-        batch: the examples of a mini-batch; 0 for all.
-        steps: how many were taken before.
+        batch: examples per mini-batch; 0 for all.
+        steps: number of steps taken before.
 
     Yields:
-        the cost of each mini-batch, as it was before its step.
+        the cost of each mini-batch before its step.
     """
-    working = copy.deepcopy(model).float()  # what sgd_step keeps for it goes when it goes
+    working = copy.deepcopy(model).float()  # sgd_step's buffers for it are freed with it
     try:
         for rows in _batches(len(examples), batch, seed, steps, most):
             yield sgd_step(working, examples.x[rows], examples.y[rows], rate).item()
@@ -39,7 +39,7 @@ def train(
 
 
 def _batches(n: int, batch: int, seed: int, steps: int, most: int) -> Iterator[Tensor | slice]:
-    """The rows of each mini-batch: the examples shuffled in each epoch, and dealt out in turn."""
+    """Yield the rows of each mini-batch; the examples are shuffled in each epoch."""
     if batch in (0, n):
         yield from (slice(None) for _ in range(most))
         return

@@ -1,4 +1,4 @@
-"""The image that a request names, as a network is given it."""
+"""The image named by a request, in the form that the network takes."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from manualgrad.training.images import normalized
 
 __all__ = ["SIDE", "Example", "desired", "example"]
 
-SIDE = 112  # pixels of the page's canvas
+SIDE = 112  # width and height of the page's canvas, in pixels
 
 
 @dataclass(frozen=True)
 class Example:
-    """An image as the network gets it.
+    """An image as the network receives it.
 
     Attributes:
         x: [784], in float64.
-        done: what was done to it, in words.
-        label: the digit that MNIST says it is; None of a drawing.
+        done: the preprocessing steps, in words.
+        label: the digit, for an image of MNIST; None for a drawing.
     """
 
     x: Tensor
@@ -42,23 +42,23 @@ class Example:
 
 
 def example(image: Image, lesson: Lesson) -> Example:
-    """The image: of MNIST as it is, a drawing as `manualgrad predict` reads a file of it.
+    """Return the image: an image of MNIST unchanged, a drawing preprocessed as `manualgrad predict` does.
 
     Raises:
-        Fault: when there is none.
+        Fault: if the image does not exist or cannot be decoded.
     """
     if image.split is None or image.index is None:
         return _drawn(image.drawing or "")
     examples = lesson.examples(image.split)
     if image.index >= len(examples):
-        raise Fault(422, f"image.index should be 0 to {len(examples) - 1} of {image.split}, and is {image.index}.")
+        raise Fault(422, f"image.index must be from 0 to {len(examples) - 1} for split {image.split}, got {image.index}.")
     return Example(examples.x[image.index].double(), [], int(examples.labels[image.index]))
 
 
 def _drawn(text: str) -> Example:
     grey = _bytes(text)
     if len(grey) != SIDE * SIDE:
-        raise Fault(422, f"image.drawing should be {SIDE}×{SIDE} = {SIDE * SIDE} bytes, and is {len(grey)} or more.")
+        raise Fault(422, f"image.drawing must have {SIDE}×{SIDE} = {SIDE * SIDE} bytes, got {len(grey)} or more.")
     ink = np.frombuffer(grey, dtype=np.uint8).reshape(SIDE, SIDE).astype(np.float32)
     if not ink.any():
         return Example(torch.zeros(28 * 28, dtype=torch.float64), ["nothing is drawn yet"], None)
@@ -67,7 +67,7 @@ def _drawn(text: str) -> Example:
 
 
 def _bytes(text: str) -> bytes:
-    """What is written in base64, inflated if it is a zlib stream; one byte more than a drawing has, if it has too many."""
+    """Decode base64, and inflate a zlib stream; a drawing that is too large is cut one byte above the limit."""
     try:
         content = base64.b64decode(text, validate=True)
         if len(content) == SIDE * SIDE:
@@ -75,9 +75,9 @@ def _bytes(text: str) -> bytes:
         return zlib.decompressobj().decompress(content, SIDE * SIDE + 1)
     except (binascii.Error, ValueError, zlib.error) as error:
         wanted = f"the base64 of {SIDE}×{SIDE} = {SIDE * SIDE} bytes, or of a zlib stream of them"
-        raise Fault(422, f"image.drawing should be {wanted}, and is {text[:20]!r}….") from error
+        raise Fault(422, f"image.drawing must be {wanted}, got {text[:20]!r}….") from error
 
 
 def desired(target: int) -> Tensor:
-    """y: [10], 1 for the digit and 0 for the others."""
+    """Return y, [10]: 1 for the digit and 0 for the others."""
     return torch.nn.functional.one_hot(torch.tensor(target), CLASSES).double()

@@ -1,4 +1,4 @@
-"""What is wrong with a request: a status of 4xx and a sentence."""
+"""Errors of requests: a 4xx status and a sentence."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 
 __all__ = ["Fault", "sentence"]
 
-_LONGEST = 60  # characters of what came
+_LONGEST = 60  # characters quoted of a received value
 _PLACES = ("body", "query", "header")
 _WANTED = {
-    **dict.fromkeys(("int_type", "int_from_float", "int_parsing"), "a whole number"),
+    **dict.fromkeys(("int_type", "int_from_float", "int_parsing"), "an integer"),
     **dict.fromkeys(("float_type", "float_parsing"), "a number"),
     **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "an object"),
     "finite_number": "a finite number",
-    "string_type": "a text",
+    "string_type": "a string",
     "bool_type": "true or false",
     "list_type": "a list",
-    "greater_than_equal": "{ge:g} or more",
-    "less_than_equal": "{le:g} or less",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than_equal": "at most {le:g}",
     "less_than": "less than {lt}",
-}  # by pydantic's names of what is wrong
+}  # by pydantic's error types
 
 
 class Fault(Exception):
     """A request that cannot be answered.
 
     Args:
-        status: of HTTP.
-        text: one sentence that names the field, what came and what was wanted.
+        status: the HTTP status.
+        text: one sentence that names the field, what is expected and what came.
     """
 
     def __init__(self, status: int, text: str) -> None:
@@ -38,30 +38,30 @@ class Fault(Exception):
 
 
 def sentence(errors: Sequence[Any]) -> str:
-    """The first of pydantic's errors in a sentence: the field, what came and what was wanted."""
+    """Describe the first of pydantic's errors in a sentence: the field, what is expected and what came."""
     error = errors[0]
     kind, field, context = error["type"], _field(error["loc"]), error.get("ctx", {})
     came = _shortened(error.get("input"))
     if kind == "json_invalid":
-        return "The body should be JSON, and is not."
+        return "The body must be valid JSON."
     if kind == "missing":
         return f"{field} is missing."
     if kind == "extra_forbidden":
-        return f"{field} came, and there is no such field."
+        return f"{field} is not a known field."
     if kind == "value_error":
-        return f"{field} should have {context['error']}, and is {came}."
+        return f"{field} must have {context['error']}, got {came}."
     if kind in ("too_long", "string_too_long"):
-        return f"{field} should have {context['max_length']} entries at most, and has more."
+        return f"{field} must have a length of at most {context['max_length']}."
     if kind == "too_short":
-        return f"{field} should have {context['min_length']} entries at least, and is {came}."
+        return f"{field} must have a length of at least {context['min_length']}, got {came}."
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return f"{field}.op should be 'step' or 'train', and is not: {came}."
+        return f"{field}.op must be 'step' or 'train', got {came}."
     wanted = _WANTED.get(kind) or error["msg"].removeprefix("Input should be ")
-    return f"{field} should be {wanted.format(**context)}, and is {came}."
+    return f"{field} must be {wanted.format(**context)}, got {came}."
 
 
 def _field(location: Sequence[Any]) -> str:
-    """history.0.image, say: without pydantic's own words for where it is, and for the kinds of Op."""
+    """Return the field's name, such as history.0.image, without pydantic's prefix and without the tag of an Op."""
     parts = [str(part) for part in location if part not in (*_PLACES, "step", "train") and "[" not in str(part)]
     return ".".join(parts) or "The body"
 

@@ -1,8 +1,8 @@
-"""What every request passes, and what every answer bears, around the application (pure ASGI).
+"""ASGI middleware: checks of every request, and security headers for every response.
 
-No other page may drive this server: its own pages alone send a Host and an Origin that are its own. (A page elsewhere whose
-name is made to point here, by "DNS rebinding", sends its own name as Host.) Bodies are read whole before anything is done, so
-that a slow client holds up nobody.
+No other page may drive this server: only its own pages send the Host and the Origin of the server. (A foreign page whose name
+resolves to this machine, by DNS rebinding, sends its own name as Host.) Each body is read completely before any work starts, so
+that a slow client delays nobody.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from manualgrad.teaching.play.faults import Fault
 
 __all__ = ["LARGEST", "Guards"]
 
-LARGEST = 64 * 1024  # bytes of a body
-_PATIENCE = 10.0  # seconds that a body may take to come
+LARGEST = 64 * 1024  # bytes in a body
+_PATIENCE = 10.0  # seconds for a body to arrive
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 _POLICY = "; ".join(
@@ -48,16 +48,17 @@ _HEADERS = {
 
 
 class _Left(Exception):
-    """The client is gone."""
+    """The client has disconnected."""
 
 
 class Guards:
-    """The application, guarded.
+    """The application behind the checks.
 
     Args:
-        host: at which it listens; with "0.0.0.0" or "::", the address that a client has connected to is its own, too, and so
-            are the machine's names.
-        port: at which it listens.
+        app: the application.
+        host: the host that the server listens on; with "0.0.0.0" or "::", a request may also name the address that the client
+            connected to, or one of the machine's names.
+        port: the port that the server listens on.
     """
 
     def __init__(self, app: ASGIApp, host: str, port: int) -> None:
@@ -91,16 +92,16 @@ class Guards:
         own = set(self._own(scope))
         host = headers.get("host", "").lower()
         if host not in own:
-            raise Fault(400, f"Host should be this server's own, {_listed(own)}, and is {host[:60]!r}.")
+            raise Fault(400, f"Host must be this server's own, {_listed(own)}, got {host[:60]!r}.")
         origin = headers.get("origin")
         if origin is not None and origin.lower().removeprefix("http://") not in own:
-            raise Fault(403, f"Origin should be this server's own page, and is {origin[:60]!r}.")
+            raise Fault(403, f"Origin must be this server's own page, got {origin[:60]!r}.")
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and not _follows_a_link(scope, headers):
-            raise Fault(403, "Sec-Fetch-Site says that another page asks: this server answers its own alone.")
+            raise Fault(403, "Sec-Fetch-Site names another page: this server answers only its own pages.")
         if "\0" in scope["path"]:
-            raise Fault(400, "The path should be that of a file, and has a null character.")
+            raise Fault(400, "The path must not contain a null character.")
         if scope["method"] == "POST" and headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-            raise Fault(415, "Content-Type should be application/json.")
+            raise Fault(415, "Content-Type must be application/json.")
 
     def _own(self, scope: Scope) -> Iterable[str]:
         hosts = self.hosts | ({bracketed(scope["server"][0])} if self.any and scope.get("server") else set())
@@ -115,16 +116,16 @@ def _listed(own: set[str]) -> str:
 
 
 def _follows_a_link(scope: Scope, headers: Headers) -> bool:
-    """Whether somebody follows a link to the page, in a mail, say."""
+    """Return whether the request opens the page from a link, for example in an email."""
     is_document = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
     return is_document and scope["path"] == "/" and scope["method"] == "GET"
 
 
 async def _whole(scope: Scope, receive: Receive) -> Receive:
-    """The body, read to its end, as the application receives it; after it, whatever else comes."""
+    """Read the whole body; return a `receive` that replays it, then passes on later messages."""
     length = Headers(scope=scope).get("content-length", "0")
     if not length.isdecimal() or int(length) > LARGEST:
-        raise Fault(413, f"The body should have {LARGEST:,} bytes at most, and has {length[:20]}.")
+        raise Fault(413, f"The body must have at most {LARGEST:,} bytes, got {length[:20]}.")
     body, more = b"", True
     with anyio.move_on_after(_PATIENCE):
         while more:
@@ -134,9 +135,9 @@ async def _whole(scope: Scope, receive: Receive) -> Receive:
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > LARGEST:
-                raise Fault(413, f"The body should have {LARGEST:,} bytes at most, and has more.")
+                raise Fault(413, f"The body must have at most {LARGEST:,} bytes.")
     if more:
-        raise Fault(408, f"The body should come within {_PATIENCE:g} seconds, and did not.")
+        raise Fault(408, f"The body did not arrive within {_PATIENCE:g} seconds.")
     waiting: list[Any] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:

@@ -1,4 +1,4 @@
-"""What an endpoint is handed: the lesson, the tabs, and the tab that asks, with its lock held."""
+"""Dependencies of the endpoints: the lesson, all tabs, and the tab that sent the request."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ AllTabs = Annotated[Tabs, Depends(_tabs)]
 
 def _tab(tabs: AllTabs, x_tab: Annotated[str | None, Header(max_length=64)] = None) -> Tab:
     if x_tab is None:
-        raise Fault(400, "The header X-Tab is missing: POST /api/tabs tells its value.")
+        raise Fault(400, "The header X-Tab is missing: POST /api/tabs returns its value.")
     return tabs.get(x_tab)
 
 

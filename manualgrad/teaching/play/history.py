@@ -1,4 +1,4 @@
-"""A network's history done again: what a page asks for that was sent as a link, or whose tab was dropped."""
+"""Replay of a network's history, for a page that was opened from a link or whose tab was dropped."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from manualgrad.teaching.play.tabs import Tab
 
 __all__ = ["LIMITS", "replay"]
 
-LIMITS = {"ops": 200, "steps": 20_000, "examples": 1_000_000}  # of a history: a few seconds
+LIMITS = {"ops": 200, "steps": 20_000, "examples": 1_000_000}  # per history: a few seconds of work
 
 
 def replay(tab: Tab, start: StartFields, lesson: Lesson) -> None:
-    """Do the start's history to the tab, change by change, so that it can be undone.
+    """Apply the start's history to the tab, change by change, so that it can be undone.
 
     Raises:
-        Fault: when the history is too long.
+        Fault: if the history is too long, or names an image that does not exist.
     """
     _check_length(start, lesson)
     for op in start.history:
@@ -41,7 +41,7 @@ def _image(op: StepOp, start: StartFields) -> Image:
     if isinstance(op.image, Image):
         return op.image
     if op.image >= len(start.images):
-        raise Fault(422, f"history: image should be one of the {len(start.images)} images sent, and is {op.image}.")
+        raise Fault(422, f"history: image must be the index of one of the {len(start.images)} images sent, got {op.image}.")
     return start.images[op.image]
 
 
@@ -52,4 +52,4 @@ def _check_length(start: StartFields, lesson: Lesson) -> None:
         steps, examples = steps + count, examples + count * each
     for name, came in (("steps", steps), ("examples", examples)):
         if came > LIMITS[name]:
-            raise Fault(422, f"history should have up to {LIMITS[name]:,} {name} in all, and has {came:,}.")
+            raise Fault(422, f"history must have at most {LIMITS[name]:,} {name} in total, got {came:,}.")

@@ -1,4 +1,4 @@
-"""What every tab shares: the examples, and the networks that one can start from."""
+"""Data shared by all tabs: the examples, and the networks to start from."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = ["SIZES", "START", "TESTED", "Lesson", "activations_of", "load_start",
 
 SIZES = [784, 16, 16, 10]
 START = Path(__file__).parent / "start" / "start.npz"
-TESTED = 2_000  # test images: measured in some milliseconds
+TESTED = 2_000  # test images, evaluated in a few milliseconds
 
-_random = threading.Lock()  # torch's generator is one for all threads
+_random = threading.Lock()  # all threads share torch's generator
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Lesson:
     Attributes:
         training, test: MNIST's, in float32.
         trained: the network that comes with the page.
-        run, run_name: the network of --checkpoint, and what it is called.
+        run, run_name: the network of --checkpoint, and its name.
     """
 
     training: Examples
@@ -45,7 +45,7 @@ class Lesson:
 
     @property
     def tested(self) -> Examples:
-        """The test images of which accuracies are."""
+        """Return the test images that accuracies are measured on."""
         return self.test[:TESTED]
 
     @property
@@ -54,11 +54,11 @@ class Lesson:
 
     @property
     def parameters(self) -> int:
-        """Of the largest network."""
+        """Return the number of parameters of the largest network."""
         return max(sum(p.numel() for p in model.parameters()) for model in (self.trained, self.run) if model is not None)
 
     def network(self, start: str, seed: int = 0) -> tuple[Sequential, str]:
-        """A network of the tab's own, in float64, and its name."""
+        """Return a new copy of a network, in float64, and its name."""
         name = "-".join(map(str, SIZES))
         if start == "run" and self.run is not None:
             return copy.deepcopy(self.run).double(), self.run_name
@@ -71,17 +71,17 @@ class Lesson:
 
 
 def random_network(seed: int) -> Sequential:
-    """The network of the notes, untrained, in float32."""
+    """Create an untrained network with these `SIZES`, in float32."""
     with _random, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make_network(SIZES)
 
 
 def load_start(path: Path = START) -> tuple[Examples, Examples, Sequential]:
-    """The training examples, the test examples and the trained network that come with the page.
+    """Load the training examples, the test examples and the trained network that come with the page.
 
     Raises:
-        DataError: when the file is missing or damaged.
+        DataError: if the file is missing or damaged.
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
@@ -91,22 +91,22 @@ def load_start(path: Path = START) -> tuple[Examples, Examples, Sequential]:
         model = make_network(SIZES)
         model.load_state_dict({name.removeprefix(prefix): found[name] for name in found if name.startswith(prefix)})
     except (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}, which the page starts from, is missing or damaged: install manualgrad again.") from error
+        raise DataError(f"{path}, the data of the page, is missing or damaged: reinstall manualgrad.") from error
     return training, test, model
 
 
 def to_examples(images: Tensor, labels: Tensor) -> Examples:
-    """Of images [n, 28, 28 or 784] and labels in bytes."""
+    """Convert images [n, 28, 28] or [n, 784] and labels, both in bytes, to examples."""
     labels = labels.long()
     return Examples(images.float().div_(255), torch.nn.functional.one_hot(labels, CLASSES).float(), labels)
 
 
 def sizes_of(model: Sequential) -> list[int]:
-    """The neurons of each layer, from the inputs to the outputs."""
+    """Return the number of neurons in each layer, from the inputs to the outputs."""
     linear = [layer for layer in model if isinstance(layer, Linear)]
     return [linear[0].in_features, *(layer.out_features for layer in linear)]
 
 
 def activations_of(model: Sequential) -> list[str]:
-    """Of each layer after the inputs: "sigmoid" or "relu"."""
+    """Return the activation of each layer after the inputs: "sigmoid" or "relu"."""
     return [type(layer).__name__.lower() for layer in model if not isinstance(layer, Linear)]

@@ -1,7 +1,7 @@
-"""Writes start/start.npz, what the page starts with: `python -m manualgrad.teaching.play.make_start [--data-dir DIR]`.
+"""Script that writes start/start.npz, the page's data: `python -m manualgrad.teaching.play.make_start [--data-dir DIR]`.
 
-From MNIST, as many images of each digit, evenly spread over its file, and a network of the notes, trained on all of the
-training images. The same machine writes the same bytes each time.
+The file contains MNIST images, equally many of each digit and evenly spread over the data set, and a 784-16-16-10 network
+trained on all training images. The same machine writes the same bytes each time.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from manualgrad.training.steps import BackpropStep
 
 __all__ = ["make_start"]
 
-_TRAIN, _TEST = 1_000, 200  # images of each digit
+_TRAIN, _TEST = 1_000, 200  # images per digit
 _EPOCHS, _BATCH_SIZE, _RATE = 20, 10, 0.5
 
 
 def make_start(training: Examples, test: Examples) -> tuple[bytes, float]:
-    """The file's content, and the accuracy of its network on all the test images."""
+    """Return the content of the file, and the accuracy of its network on all test images."""
     torch.manual_seed(0)
     model = make_network(SIZES)
     job = Training(
@@ -54,7 +54,7 @@ def make_start(training: Examples, test: Examples) -> tuple[bytes, float]:
 
 
 def _balanced(labels: Tensor, n: int) -> Tensor:
-    """n rows of each digit, evenly spread, in their order."""
+    """Return n rows for each digit, evenly spread, in order."""
     chosen = []
     for digit in range(CLASSES):
         rows = (labels == digit).nonzero()[:, 0]
@@ -63,14 +63,14 @@ def _balanced(labels: Tensor, n: int) -> Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Write what `manualgrad play` starts with.")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where torchvision's folder MNIST/raw/ lies")
-    parser.add_argument("--out", type=Path, default=START, metavar="FILE", help=f"({START.name} beside this script)")
+    parser = argparse.ArgumentParser(description="Write the data that `manualgrad play` starts with.")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder that contains torchvision's MNIST/raw/")
+    parser.add_argument("--out", type=Path, default=START, metavar="FILE", help=f"output file (the package's {START.name})")
     options = parser.parse_args()
-    torch.set_num_threads(1)  # so that sums are added up in one order
+    torch.set_num_threads(1)  # fixes the order of summation
     content, right = make_start(*load("mnist", options.data_dir))
     files.write(options.out, content)
-    print(f"{options.out}: {len(content):,} bytes; its network classifies {right:.2%} of the 10,000 test images right.")
+    print(f"{options.out}: {len(content):,} bytes; its network has an accuracy of {right:.2%} on the 10,000 test images.")
 
 
 if __name__ == "__main__":

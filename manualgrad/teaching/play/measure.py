@@ -1,4 +1,4 @@
-"""How good a network is, on a part of the examples that is measured in a few milliseconds."""
+"""Accuracy of a network, on as many examples as a few milliseconds allow."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["in_float32", "measured"]
 
 
 def in_float32(model: Sequential) -> Sequential:
-    """A copy, in which training and measuring are twice as quick."""
+    """Return a copy in float32, which trains and evaluates twice as fast."""
     return copy.deepcopy(model).float()
 
 
 def measured(model: Sequential, lesson: Lesson) -> dict[str, Any]:
-    """Which share of the test images it classifies right, and which it takes for each digit."""
+    """Return the accuracy on the test images, and the share of them classified as each digit."""
     quick, tested = in_float32(model), lesson.tested
     shares = predictions(quick, tested.x).double() / len(tested)
     return {"accuracy": round(accuracy(quick, tested), 6), "predictions": shares}

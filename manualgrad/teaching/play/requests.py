@@ -1,4 +1,4 @@
-"""The fields that several requests share, and what they may hold."""
+"""Fields that several requests share, and their valid values."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ Digit = Annotated[int, Field(ge=0, le=9)]
 Rate = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Batch = Literal[0, 1, 10, 100]
-Places = Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=200)]  # of training images
+Places = Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=200)]  # indices of training images
 
 
 class Fields(BaseModel):
-    """JSON's own types, nothing made into another, and no field that is not named."""
+    """Base class of requests: types are not converted, and unknown fields are rejected."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
 class Image(Fields):
-    """A drawing of 112×112 grey bytes, 0 for the background and 255 for ink, in base64, as they are or as a zlib stream; or an
-    image of MNIST.
+    """An image of MNIST, or a drawing.
+
+    A drawing has 112×112 grey bytes, 0 for the background and 255 for ink, in base64, raw or as a zlib stream.
     """
 
     drawing: str | None = None
@@ -51,7 +52,7 @@ class Image(Fields):
 
 
 class WeightFields(Fields):
-    """W⁽ˡ⁾_jk."""
+    """The weight W⁽ˡ⁾_jk."""
 
     l: Annotated[int, Field(ge=1)]
     j: Annotated[int, Field(ge=0)]
@@ -66,7 +67,7 @@ class Wanted(Fields):
 
 
 class StepOp(Fields):
-    """So many steps for one image; `image` may be a number, that of an image in the start's `images`."""
+    """Steps on one image; `image` may be an index into the start's `images`."""
 
     op: Literal["step"]
     image: Image | Annotated[int, Field(ge=0)]
@@ -76,7 +77,7 @@ class StepOp(Fields):
 
 
 class TrainOp(Fields):
-    """So many steps on mini-batches of the training images; batch 0 is all of them."""
+    """Steps on mini-batches of the training images; a batch of 0 means all of them."""
 
     op: Literal["train"]
     batch: Batch
@@ -89,7 +90,7 @@ Op = Annotated[StepOp | TrainOp, Field(discriminator="op")]
 
 
 class StartFields(Fields):
-    """Which network a tab starts from, and what was done to it since."""
+    """The network that a tab starts from, and its history since then."""
 
     start: Literal["trained", "random", "run"] = "trained"
     seed: Seed = 0

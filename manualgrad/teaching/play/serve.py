@@ -1,4 +1,4 @@
-"""The server's socket, and its run."""
+"""The server's socket and its main loop."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from starlette.types import ASGIApp
 
 __all__ = ["listen", "run"]
 
-_TRIES = 20  # ports
+_TRIES = 20  # ports to try
 
 
 def listen(host: str, port: int, others: bool) -> socket.socket:
-    """A socket that listens at the port; with `others`, at the first free one from there on.
+    """Open a socket that listens on the port or, with `others`, on the first free port from there on.
 
     Raises:
-        OSError: when there is none.
+        OSError: if no port is free.
     """
     last = min(port + _TRIES, 65536) - 1 if others else port
     while True:
@@ -34,14 +34,14 @@ def listen(host: str, port: int, others: bool) -> socket.socket:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    # asyncio turns Nagle's algorithm off for sockets that name their protocol alone, which socket.create_server's do not: an
-    # answer's body then waits for 40 ms until its head is acknowledged.
+    # asyncio disables Nagle's algorithm only for sockets that name their protocol, which those of socket.create_server do not;
+    # with it, the body of a response waits 40 ms until its head is acknowledged.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if host == "::" and socket.has_dualstack_ipv6():
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # for addresses of IPv4, too
-        if sys.platform != "win32":  # where it would let two servers have one port
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # accept IPv4, too
+        if sys.platform != "win32":  # on Windows, two servers could share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(128)
@@ -53,7 +53,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def run(app: ASGIApp, listener: socket.socket, when_ready: Callable[[], None]) -> None:
     """Serve until Ctrl-C."""
-    torch.set_num_threads(1)  # of a request: for so small a network, more are slower
+    torch.set_num_threads(1)  # per request: more threads are slower for such a small network
     config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False, server_header=False)
     server = _Server(config, when_ready)
     server.run(sockets=[listener])
@@ -69,7 +69,7 @@ class _Server(uvicorn.Server):
         self._when_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """At once, also where answers are under way, and without a word about each of them."""
+        """Exit at once, even while responses are pending, without logging each of them."""
         logging.getLogger("uvicorn.error").disabled = True
         self.force_exit = True
         super().handle_exit(sig, frame)

@@ -1,4 +1,4 @@
-"""The networks of the browser's tabs: each its own, bounded in number, dropped when none asks for them."""
+"""The networks of the browser's tabs: one per tab, limited in number, dropped when idle."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["DEEP", "IDLE", "Tab", "Tabs"]
 DEEP = 20  # changes that can be undone
 IDLE = 30 * 60.0  # seconds
 _MOST = 64
-_MEMORY = 256 * 2**20  # bytes of parameters, in all tabs
+_MEMORY = 256 * 2**20  # bytes of parameters in all tabs
 
 
 class Tab:
-    """A network, and what it was before its last changes.
+    """A network, and its versions before the last changes.
 
-    The networks themselves never change: a change, made with the lock held, puts another in the place of the last. So whoever
-    only looks takes `model` once, and waits for nobody.
+    Networks are never modified in place: a change, made while holding the lock, replaces the network. A reader therefore takes
+    `model` once and does not need the lock.
 
     Attributes:
-        model: in float64.
-        steps: how many were taken since the start.
+        model: the network, in float64.
+        steps: number of steps since the start.
     """
 
     def __init__(self, name: str, model: Sequential) -> None:
@@ -38,20 +38,20 @@ class Tab:
         self._stretch: Hashable = None
 
     def become(self, other: Tab) -> None:
-        """Take over another's network and history."""
+        """Take over the network and the history of another tab."""
         self.name, self.model, self.steps = other.name, other.model, other.steps
         self._before, self._stretch = other._before, other._stretch
 
     @property
     def undoable(self) -> int:
-        """How many changes can be undone."""
+        """Return how many changes can be undone."""
         return len(self._before)
 
     def change(self, model: Sequential, steps: int, stretch: Hashable = None) -> None:
-        """Take the model in the place of the last.
+        """Replace the model.
 
         Args:
-            stretch: changes in a row of the same stretch, as live training makes them by the hundred, are undone as one.
+            stretch: consecutive changes with the same stretch, such as live training's, are undone as one.
         """
         if stretch is None or stretch != self._stretch:
             self._before.append((self.model, self.steps))
@@ -59,32 +59,32 @@ class Tab:
         self.model, self.steps = model, self.steps + steps
 
     def undo(self) -> None:
-        """Take the last change back, bit for bit."""
+        """Undo the last change, bit for bit."""
         if not self._before:
-            raise Fault(409, f"There is nothing to undo: no change was made, or the last {DEEP} are undone.")
+            raise Fault(409, f"There is nothing to undo: no change was made, or the last {DEEP} have been undone.")
         self.model, self.steps = self._before.pop()
         self._stretch = None
 
 
 class Tabs:
-    """All tabs, by their names; when one too many comes, the one that was used longest ago is dropped.
+    """All tabs by name; above the limit, the least recently used tab is dropped.
 
     Args:
-        parameters: of the largest network that a tab can have.
-        clock: in seconds.
+        parameters: number of parameters of the largest network that a tab can have.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, parameters: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.most = max(4, min(_MOST, _MEMORY // (8 * parameters * (DEEP + 2))))
         self._clock = clock
         self._lock = threading.Lock()
-        self._tabs: OrderedDict[str, tuple[Tab, float]] = OrderedDict()  # used longest ago first
+        self._tabs: OrderedDict[str, tuple[Tab, float]] = OrderedDict()  # least recently used first
 
     def __len__(self) -> int:
         return len(self._tabs)
 
     def add(self, tab: Tab) -> str:
-        """Keep the tab; returns its name, which cannot be guessed."""
+        """Add the tab and return its name, which cannot be guessed."""
         name = secrets.token_urlsafe(16)
         with self._lock:
             self._drop_idle()
@@ -94,15 +94,15 @@ class Tabs:
         return name
 
     def get(self, name: str) -> Tab:
-        """The tab, used now.
+        """Return the tab, and mark it as used.
 
         Raises:
-            Fault: 404, when there is none of this name.
+            Fault: 404, if no tab has this name.
         """
         with self._lock:
             self._drop_idle()
             if name not in self._tabs:
-                raise Fault(404, "X-Tab names no tab that is there: one that is not used for half an hour is dropped.")
+                raise Fault(404, "X-Tab does not name an open tab: tabs that are not used for half an hour are dropped.")
             tab, _ = self._tabs[name]
             self._tabs[name] = tab, self._clock()
             self._tabs.move_to_end(name)

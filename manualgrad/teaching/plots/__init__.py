@@ -1,1 +1,1 @@
-"""The pictures of the lesson."""
+"""Pictures of the lesson."""

@@ -1,4 +1,4 @@
-"""Single examples' wishes for one weight and their average; a network that listens to one digit alone."""
+"""Plots of the examples' wishes for one weight and their average, and of a network trained on one digit alone."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from manualgrad.training.plots.style import DOWN, SERIES, UP, UP_AND_DOWN, WIDTH
 
 __all__ = ["plot_only", "plot_wishes"]
 
-_POWERS = 3  # of ten, on each side of 0
+_POWERS = 3  # powers of ten on each side of 0
 
 
 def plot_wishes(wishes: Tensor, labels: Tensor, title: str, path: Path | None = None) -> Figure:
-    """A point for each example, the wishes of each digit's sorted from least to most, their means, and the mean of all."""
+    """Plot one point per example, sorted within each digit, with the mean of each digit and the mean of all."""
     figure = Figure(figsize=(WIDTH, 6), layout="constrained")
     heading(figure, title)
     axes = figure.subplots()
@@ -52,7 +52,7 @@ def _colors(wishes: Tensor) -> list[str]:
 
 
 def _scale(axes: Axes, largest: float) -> None:
-    """Powers of ten up and down to the largest, with 0 in the middle."""
+    """Set a symmetric log scale with 0 in the middle and powers of ten up to the largest value."""
     top = math.ceil(math.log10(largest)) if largest else 0
     powers = [10.0**power for power in range(top - _POWERS, top + 1)]
     axes.set_yscale("symlog", linthresh=powers[0], linscale=0.5)
@@ -66,7 +66,7 @@ def _scale(axes: Axes, largest: float) -> None:
 
 
 def plot_only(digit: int, seen: dict[str, tuple[Tensor, float]], title: str, path: Path | None = None) -> Figure:
-    """How often each output wins on the test images: a panel for each network, name -> (counts, accuracy)."""
+    """Plot how many test images are classified as each digit, one panel per network: name -> (counts, accuracy)."""
     figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
     heading(figure, title)
     panels = figure.subplots(1, len(seen), sharey=True)

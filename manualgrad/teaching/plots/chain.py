@@ -1,4 +1,4 @@
-"""The chain of the one-neuron network, drawn: forward its values, and from the cost back its derivatives."""
+"""Picture of the network with one neuron per layer: its values forward, and its derivatives back from the cost."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ["plot_chain"]
 
 _Place = tuple[float, float]
 
-# All of the drawing is in inches. A row has two layers, and four lines: their heights above its lower side.
+# All sizes are in inches. A row has two layers and four lines, whose heights are measured from the bottom of the row.
 _ROW = 4.45
 _PARAMETERS, _FORWARD, _BACKWARD, _PRODUCTS = 3.75, 2.55, 1.4, 0.3
 _HEADER, _COLUMNS = 1.25, 6
-_LINE, _FACTORS = 0.85, 7  # of the formula: its height, and how many factors it has
+_LINE, _FACTORS = 0.85, 7  # inches per line of the formula, factors per line
 
 _FACTOR, _DERIVATIVE = SERIES[1], SERIES[0]
 _UP = str.maketrans("⁽⁾⁰¹²³⁴⁵⁶⁷⁸⁹", "()0123456789")
 
 
 def plot_chain(c: Chain, title: str, path: Path | None = None) -> Figure:
-    """Rows of two layers each, as wide as the page, and below them the longest product."""
+    """Draw the chain in rows of two layers, and the longest product below."""
     names = [*c.values, "C₀"]
     rows = -(-(len(names) - 2) // 4)
     formula = _LINE * -(-len(c.longest.links) // _FACTORS) + 0.7
@@ -46,7 +46,7 @@ def plot_chain(c: Chain, title: str, path: Path | None = None) -> Figure:
 
 
 def _draw_row(axes: Axes, c: Chain, names: list[str], bottom: float, last: bool) -> None:
-    """Quantities from left to right; a row's first is the last of the row above."""
+    """Draw quantities from left to right; a row starts with the last quantity of the row above."""
     apart = WIDTH / min(_COLUMNS, len(c.values) + 1)
     values, links = c.values | {"C₀": c.cost}, {(link.of, link.by): link for p in c.parameters for link in p.links}
     parameters = {p.links[0].by: p for p in c.parameters}
@@ -75,7 +75,7 @@ def _draw_row(axes: Axes, c: Chain, names: list[str], bottom: float, last: bool)
 
 
 def _draw_parameter(axes: Axes, p: Parameter, x: float, bottom: float, side: int) -> None:
-    """A weight left of its z, a bias right of it: above its value, and below its derivative."""
+    """Draw a weight left of its z, or a bias right of it: its value above, its derivative below."""
     link, beside = p.links[0], x + side * 0.46
     align = "right" if side < 0 else "left"
     _box(axes, (beside, bottom + _PARAMETERS), f"${_math(p.name)}$\n{number(p.value)}", "white", "0.4")
@@ -104,7 +104,7 @@ def _times(axes: Axes, link: Link, x: float, y: float, ha: str, va: str) -> None
 
 
 def _draw_continuation(axes: Axes, x: float, apart: float, bottom: float) -> None:
-    axes.text(x, bottom + _FORWARD, "on in the\nrow below", ha="center", va="center", color="0.4")
+    axes.text(x, bottom + _FORWARD, "to the\nrow below", ha="center", va="center", color="0.4")
     axes.text(x, bottom + _BACKWARD, "from the\nrow below", ha="center", va="center", color="0.4")
     _arrow(axes, (x - apart, bottom + _FORWARD), (x, bottom + _FORWARD), "0.4")
     _arrow(axes, (x, bottom + _BACKWARD), (x - apart, bottom + _BACKWARD), _DERIVATIVE)
@@ -114,8 +114,8 @@ def _draw_key(axes: Axes, top: float) -> None:
     delta = "$\\partial C_0/\\partial z$ is called $\\delta$."
     for i, (color, text) in enumerate(
         (
-            ("0.4", "Forward: each quantity makes the next."),
-            (_FACTOR, "A factor: what a nudge to the one does to the next."),
+            ("0.4", "Forward: each quantity determines the next."),
+            (_FACTOR, "Factor: how much a nudge to one quantity changes the next."),
             (_DERIVATIVE, f"Backward, from the cost: each derivative is the one before it times a factor. {delta}"),
         )
     ):
@@ -147,7 +147,7 @@ def _box(axes: Axes, at: _Place, text: str, face: str, edge: str) -> None:
 
 
 def _arrow(axes: Axes, start: _Place, end: _Place, color: str) -> None:
-    """Between two boxes, whose middles these are."""
+    """Draw an arrow between two boxes, given their centres."""
     horizontal = start[1] == end[1]
     shrink = 36 if horizontal else 20  # points
     style = {"arrowstyle": "-|>", "color": color, "lw": 2, "shrinkA": shrink, "shrinkB": shrink}
@@ -163,5 +163,5 @@ def _partial(of: str, by: str) -> str:
 
 
 def _math(name: str) -> str:
-    """a⁽²⁾ as a^{(2)}."""
+    """Write a⁽²⁾ as a^{(2)}."""
     return "C_0" if name == "C₀" else re.sub("⁽.*⁾", lambda match: f"^{{{match[0].translate(_UP)}}}", name)

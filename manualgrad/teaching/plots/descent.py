@@ -1,4 +1,4 @@
-"""Two ways down: their costs, and their paths over a map of the cost."""
+"""Plots of two descents: their costs, and their paths on a map of the cost."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LEVELS = 25
 
 
 def plot_descent(paths: dict[str, Path], plane: Plane, title: str, file: File | None = None) -> Figure:
-    """The cost by examples seen and by time, and below both paths over the map.
+    """Plot the cost against examples seen and against time, and both paths on the map below.
 
     Args:
-        paths: "20 random examples" -> the path whose steps are each on these; the quick one, then the careful one.
+        paths: the examples of a step, such as "20 random examples" -> path; the quick path first, then the careful one.
     """
     figure = Figure(figsize=(WIDTH, 10), layout="constrained")
     heading(figure, title)
@@ -42,7 +42,7 @@ def plot_descent(paths: dict[str, Path], plane: Plane, title: str, file: File | 
 
 
 def _costs(axes: Axes, paths: dict[str, Path], spent: Sequence[Sequence[float]]) -> None:
-    """The axis has 0 and a log scale; a step's cost is there once it has been taken, and until then the line is level."""
+    """Plot the costs on a log axis that includes 0; each line stays level until the next step has been taken."""
     for (name, path), x, color in zip(paths.items(), spent, SERIES, strict=False):
         axes.step(x, path.costs, where="post", color=color, lw=1.8, label=name)
         axes.plot(x[-1], path.costs[-1], "*", color=color, ms=13, mec="black", mew=0.6)
@@ -59,7 +59,7 @@ def _costs(axes: Axes, paths: dict[str, Path], spent: Sequence[Sequence[float]])
 
 def _map(axes: Axes, figure: Figure, paths: dict[str, Path], plane: Plane) -> None:
     low = max(plane.costs.min().item(), 1e-12)
-    ratio = max(plane.costs.max().item() / low, 1.001)  # the levels must differ, also where the cost does not
+    ratio = max(plane.costs.max().item() / low, 1.001)  # levels must differ even if the cost is constant
     levels = [0.9999 * low * (1.0002 * ratio) ** (i / (_LEVELS - 1)) for i in range(_LEVELS)]
     grid = plane.across.numpy(), plane.up.numpy(), plane.costs.numpy()
     shown = axes.contourf(*grid, levels=levels, norm=LogNorm(), cmap="Greys_r")
@@ -71,7 +71,7 @@ def _map(axes: Axes, figure: Figure, paths: dict[str, Path], plane: Plane) -> No
     axes.plot(0, 0, "o", color="white", mec="black", ms=10)
     quick, careful = paths.values()
     (across, up), right = plane.paths[0][-1].tolist(), plane.paths[1][-1, 0].item()
-    lower = -13 if right > 0.3 * (plane.across[-1] - plane.across[0]) else -36  # where the end lies beside the start
+    lower = -13 if right > 0.3 * (plane.across[-1] - plane.across[0]) else -36  # clears the label of a start close by
     _label(axes, f"start: cost {quick.costs[0]:.4f}", 0, 0, -13)
     _label(axes, f"end: cost {quick.costs[-1]:.4f}", across, up, 13)
     _label(axes, f"end: cost {careful.costs[-1]:.4f}", right, 0, lower)
@@ -84,7 +84,7 @@ def _map(axes: Axes, figure: Figure, paths: dict[str, Path], plane: Plane) -> No
 
 
 def _label(axes: Axes, text: str, across: float, up: float, points: int) -> None:
-    """So many points above a place, or below it."""
+    """Label a place, this many points above it, or below it if negative."""
     axes.annotate(
         text,
         (across, up),

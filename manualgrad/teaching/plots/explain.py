@@ -1,4 +1,4 @@
-"""What one training example wants, as a picture: from the outputs back to the first layer's weights."""
+"""Picture of what one training example wants, from the outputs back to the first layer's weights."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ from manualgrad.training.plots.style import DOWN, SERIES, UP, UP_AND_DOWN, WIDTH
 __all__ = ["Panel", "panels", "plot_explanation"]
 
 _LEGEND = (
-    "A nudge to $q$ is $-\\partial C_0/\\partial q$, $C_0$ being the cost of this image alone; "
+    "The nudge to $q$ is $-\\partial C_0/\\partial q$, where $C_0$ is the cost of this image alone; "
     f"$\\delta = \\partial C_0/\\partial z$. {UP_AND_DOWN}"
 )
 _GREY = "0.6"
-_BETWEEN = 0.25  # inches, between the panels
-_ROW = 0.2  # inches, of a heat map
-_SMALL_IMAGES = 8  # in a row
+_BETWEEN = 0.25  # inches between the panels
+_ROW = 0.2  # inches per row of a heat map
+_SMALL_IMAGES = 8  # per row
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A part of the picture: its height in inches, its heading, and what draws it."""
+    """A panel of the picture: its height in inches, its heading, and the function that draws it."""
 
     height: float
     heading: str
     draw: Callable[[SubFigure, Explanation], None]
 
     def plot(self, e: Explanation) -> Figure:
-        """The panel by itself, without its heading."""
+        """Draw the panel alone, without its heading."""
         figure = Figure(figsize=(WIDTH, self.height), layout="constrained")
         self.draw(figure.subfigures(1, 1, squeeze=False)[0, 0], e)
         return figure
 
 
 def plot_explanation(e: Explanation, title: str, path: Path | None = None) -> Figure:
-    """Numbered panels, from the network as a whole to what steps along the wishes do; among them one for each hidden layer."""
+    """Draw the numbered panels, from the whole network to the effect of steps along the wishes."""
     title = textwrap.fill(title, 90)
     parts = panels(e)
     heights = [0.5 + 0.2 * title.count("\n"), *(panel.height for panel in parts)]
@@ -63,27 +63,27 @@ def plot_explanation(e: Explanation, title: str, path: Path | None = None) -> Fi
 
 
 def panels(e: Explanation) -> list[Panel]:
-    """The network, the outputs, the avenues of the output looked at, the sums of each hidden layer, from the last to the first,
-    the weights of the first layer, and what steps do.
+    """Return the panels in order.
+
+    They show the network, its outputs, the avenues of the chosen output, the sums for each hidden layer (the last one first),
+    the weights of the first layer, and the effect of steps.
     """
     backwards = range(len(e.trace.layers) - 1, 0, -1)
-    first = "Back at the first layer: the nudges of its weights, a picture for each neuron" + _some(e, 0, ",\n")
+    first = "Back at the first layer: the nudges to its weights, one picture per neuron" + _some(e, 0, ",\n")
     return [
         Panel(HEIGHT, "The network, shown the image: activations go forward, wishes come back", plot_network),
-        Panel(3.4, "What it wants of each output: a nudge in proportion to the distance from the target", _outputs),
-        Panel(
-            4.6, f"Output {e.neuron} by itself has three avenues: its bias, its weights, the activations before it", _avenues
-        ),
+        Panel(3.4, "What it wants from each output: a nudge in proportion to the distance from the target", _outputs),
+        Panel(4.6, f"Output {e.neuron} alone has three avenues: its bias, its weights, the previous activations", _avenues),
         *(
             Panel(
                 2.8 + _ROW * len(e.shown(l)),
-                f"What every {_name(e, l)} wishes of the activations of layer {l}, added up",
+                f"What every {_name(e, l)} wants from the activations of layer {l}, and the sum",
                 functools.partial(_wishes_before, l=l),
             )
             for l in backwards
         ),
         Panel(1.5 + 1.4 * _rows_of_images(e), first, _first_weights),
-        Panel(1.4 + 0.4 * len(e.steps), f"What {STEP} times these nudges do to the cost", _steps),
+        Panel(1.4 + 0.4 * len(e.steps), f"The effect of {STEP} times these nudges on the cost", _steps),
     ]
 
 
@@ -105,7 +105,7 @@ def _outputs(figure: SubFigure, e: Explanation) -> None:
 
 
 def _avenues(figure: SubFigure, e: Explanation) -> None:
-    """Above the wishes, below what they are in proportion to."""
+    """Draw the wishes above, and the quantities that they are proportional to below."""
     j, W = e.neuron, e.outputs.W
     assert W is not None
     ((bias, weights, before), (empty, a, w)) = figure.subplots(2, 3, width_ratios=[0.36, 1, 1])
@@ -120,7 +120,7 @@ def _avenues(figure: SubFigure, e: Explanation) -> None:
     draw(a, e.outputs.a_prev, "$a_k$", _grey)
     a.set_title("... the activations they come from", fontsize=10)
     draw(before, e.wishes_before(-1)[j], f"$-\\delta_{{{j}}} W_{{{j}k}}$", _up_or_down)
-    before.set_title("the activations before: in proportion to ...", fontsize=10)
+    before.set_title("the previous activations: in proportion to ...", fontsize=10)
     draw(w, W[j].detach(), f"$W_{{{j}k}}$", _up_or_down)
     w.set_title("... its weights", fontsize=10)
     if len(e.trace.layers) > 1:
@@ -136,13 +136,13 @@ def _neurons_before(e: Explanation, axes: Axes, values: Tensor, symbol: str, col
 
 
 def _pixels(e: Explanation, axes: Axes, values: Tensor, symbol: str, color: Callable[[float], str]) -> None:
-    """As an image, in shades of the colours of bars."""
+    """Draw the values as an image, in shades of the bars' colours."""
     drawn = image(axes, values, **({"cmap": "gray"} if color is _grey else signed(values)))
     axes.figure.colorbar(drawn, ax=axes, label=symbol)
 
 
 def _wishes_before(figure: SubFigure, e: Explanation, l: int) -> None:
-    """A row for each neuron of layer l + 1, or each output; below, their sum."""
+    """Draw a row for each neuron of layer l + 1, or for each output, and the sum below."""
     js, ks, wishes = e.shown(l), e.shown(l - 1), e.wishes_before(l)
     shown, total = wishes[js][:, ks], wishes.sum(0)[ks]
     (table, bar), (below, empty) = figure.subplots(2, 2, width_ratios=[1, 0.02], height_ratios=[_ROW * len(js), 1.2])
@@ -153,7 +153,7 @@ def _wishes_before(figure: SubFigure, e: Explanation, l: int) -> None:
     figure.colorbar(drawn, cax=bar, label="$-\\delta_j W_{jk}$")
     _bars(below, total, ks, colors(total))
     rows = "rows" if len(js) == len(wishes) else f"{len(wishes)} rows"
-    below.set_title(f"the sum of all {rows}: the nudges wished of layer {l}", fontsize=10)
+    below.set_title(f"the sum of all {rows}: the nudges for layer {l}", fontsize=10)
     below.set(ylabel="$-\\partial C_0/\\partial a_k$", xlabel=f"neuron of layer {l}, $k$" + _some(e, l - 1))
 
 
@@ -166,7 +166,7 @@ def _first_weights(figure: SubFigure, e: Explanation) -> None:
         axes.set_axis_on()
         drawn = image(axes, wishes[j], **signed(wishes[js]))
         axes.set_title(f"neuron {j}", fontsize=10)
-    label = "nudge of the weight of pixel $k$, $-\\partial C_0/\\partial W_{jk} = -\\delta_j\\,x_k$"
+    label = "nudge to the weight of pixel $k$, $-\\partial C_0/\\partial W_{jk} = -\\delta_j\\,x_k$"
     figure.colorbar(drawn, ax=grid, location="bottom", shrink=0.6, aspect=40, label=label)
 
 
@@ -184,7 +184,7 @@ def _steps(figure: SubFigure, e: Explanation) -> None:
     axes.set_ylim(len(e.steps) - 0.4, -0.6)
     axes.set_yticks(list(rows), [step.along.replace(", as", ",\nas") for step in e.steps])
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.set(xlabel="change of this example's cost", ylabel="a step along the wishes of")
+    axes.set(xlabel="change of this example's cost", ylabel="a step along the wishes for")
     table.set_axis_off()
     for x, heading, values in ((0.46, "predicted", predicted), (0.96, "measured", measured)):
         for y, text in ((-0.85, heading), *enumerate(map(number, values))):
@@ -212,6 +212,6 @@ def _name(e: Explanation, l: int) -> str:
 
 
 def _some(e: Explanation, l: int, before: str = ", ") -> str:
-    """Words that say which neurons of a layer are shown, where it isn't all of them."""
+    """Say which neurons of a layer are shown, unless all of them are."""
     shown, n = len(e.shown(l)), len(e.trace.layers[l].a)
     return "" if shown == n else f"{before}the {shown} of {n} with the strongest wishes, $|\\delta|$"

@@ -1,4 +1,4 @@
-"""The network itself, showing one example: its activations forward, and the wishes that flow back."""
+"""Picture of the network for one example: its activations forward, and the wishes that flow back."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from manualgrad.training.plots.style import DOWN, UP, UP_AND_DOWN, WIDTH, side
 
 __all__ = ["HEIGHT", "plot_network"]
 
-HEIGHT = 7.8  # inches; the panel is drawn in inches, from its lower left
+HEIGHT = 7.8  # inches; all coordinates are in inches, from the lower left
 _TOP, _BOTTOM = 6.55, 1.45  # of the columns of neurons
-_IMAGE = (0.15, 2.2)  # from left to right
-_FIRST, _OUTPUTS = 3.25, 8.25  # the columns' places
-_COLUMNS = 6  # at most; of a deeper network the last ones
-_NEURON, _ARROW = 0.27, 0.3  # a neuron's height, the longest arrow's
-_GAP = 0.22  # right of a neuron, for its arrow
+_IMAGE = (0.15, 2.2)  # left and right edge
+_FIRST, _OUTPUTS = 3.25, 8.25  # x of the first and of the last column
+_COLUMNS = 6  # at most; a deeper network shows its last layers
+_NEURON, _ARROW = 0.27, 0.3  # height of a neuron, of the longest arrow
+_GAP = 0.22  # to the right of a neuron, for its arrow
 _LINKS, _LINKS_OF_A_NEURON = 60, 2  # the strongest between two columns; from the pixels to each neuron
 _PALE = 0.5
 
 
 @dataclass(frozen=True)
 class _Column:
-    """A layer's neurons that are shown: their numbers, and their places."""
+    """The drawn neurons of a layer: their indices and their positions."""
 
     layer: LayerTrace
     neurons: list[int]
@@ -40,12 +40,12 @@ class _Column:
 
     @property
     def width(self) -> float:
-        """Of a neuron, which has its number inside."""
+        """Return the width of a neuron, which must fit its index."""
         return max(_NEURON, 0.08 * len(str(self.neurons[-1])) + 0.08)
 
 
 def plot_network(figure: SubFigure, e: Explanation) -> None:
-    """Pixels, hidden neurons and outputs in columns: brightness is activation, lines are weights, arrows are wishes."""
+    """Draw pixels, hidden neurons and outputs in columns: brightness is activation, lines are weights, arrows are wishes."""
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT), aspect="equal")
     axes.set_axis_off()
@@ -102,7 +102,7 @@ def _image_extent(x: Tensor) -> tuple[float, float, float, float]:
 
 
 def _draw_links_of_pixels(axes: Axes, e: Explanation, column: _Column) -> None:
-    """From the image's right side, at the pixel's height: over the image they would hide it."""
+    """Draw links from the right edge of the image, at the height of the pixel, so that they do not hide the image."""
     _, right, top, bottom = _image_extent(e.x)
     W = _weights(column.layer)[column.neurons]
     largest = W.abs().max().item() or 1.0
@@ -114,7 +114,7 @@ def _draw_links_of_pixels(axes: Axes, e: Explanation, column: _Column) -> None:
 
 
 def _draw_links(axes: Axes, before: _Column, after: _Column, looked_at: int | None) -> None:
-    """The strongest weights; all of the neuron that is looked at, and these less pale."""
+    """Draw the strongest weights in pale colours, and all weights of the chosen neuron in full colours."""
     W = _weights(after.layer)[after.neurons][:, before.neurons]
     weakest = W.abs().flatten().topk(min(_LINKS, W.numel())).values[-1]
     largest = W.abs().max().item() or 1.0
@@ -154,9 +154,9 @@ def _draw_wishes(axes: Axes, column: _Column, of_layer: Tensor) -> None:
 
 
 def _arrow(x: float, y: float, size: float) -> FancyArrow:
-    """About (x, y), as long as its size, upwards above 0; 1 is the longest."""
+    """Return an arrow centred at (x, y), pointing up if size is positive; a size of 1 is the longest."""
     length = _ARROW * size
-    thickness = abs(size) ** 0.5  # in proportion to the length it would be lost sooner than that
+    thickness = abs(size) ** 0.5  # a thickness proportional to the length would hide small arrows
     return FancyArrow(
         *(x, y - length / 2, 0, length),
         width=0.08 * thickness,
@@ -188,7 +188,7 @@ def _draw_targets(axes: Axes, e: Explanation, column: _Column) -> None:
 def _draw_directions(axes: Axes) -> None:
     for y, start, end, text in (
         (_TOP + 0.75, 0.15, WIDTH - 0.15, "forward: the activations, from layer to layer"),
-        (_BOTTOM - 0.52, WIDTH - 0.15, 0.15, "backward: the wishes, of each layer for the one before"),
+        (_BOTTOM - 0.52, WIDTH - 0.15, 0.15, "backward: the wishes of each layer for the previous one"),
     ):
         style = {"arrowstyle": "-|>,head_width=0.3,head_length=0.6", "color": "0.6", "lw": 2}
         axes.annotate("", (end, y), (start, y), arrowprops=style)
@@ -208,7 +208,7 @@ def _draw_key(axes: Axes, e: Explanation) -> None:
     for x, size in ((0.2, 1), (0.42, -1)):
         axes.add_patch(_arrow(x, y, size))
     of_outputs = " (outputs: of $z$)" if e.outputs.activation == "softmax" else ""
-    wish = f"the nudge wished of an activation, $-\\partial C_0/\\partial a${of_outputs}; lengths compare within a column."
+    wish = f"the nudge wanted for an activation, $-\\partial C_0/\\partial a${of_outputs}; lengths compare within a column."
     axes.text(0.6, y, f"{wish} {UP_AND_DOWN} Ring: output {e.neuron}.", va="center")
 
 

@@ -1,4 +1,4 @@
-"""Which weights the cost is most sensitive to."""
+"""Plots of the weights to which the cost is most sensitive."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _TIMES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 def plot_sensitivity(gradients: list[Tensor], nudges: list[Nudge], title: str, path: Path | None = None) -> Figure:
-    """How many weights matter how much less, predicted and measured changes, the first layer's derivatives as pictures.
+    """Plot the distribution of sensitivities, predicted against measured changes, and the first layer's derivatives.
 
     Args:
-        gradients: [out, in] of each layer, ∂C/∂W.
-        nudges: the first is that of the weight to which the cost is most sensitive.
+        gradients: ∂C/∂W of each layer, [out, in].
+        nudges: the first nudges the weight to which the cost is most sensitive.
     """
     figure = Figure(figsize=(WIDTH, 8.6), layout="constrained")
     heading(figure, title)
@@ -39,7 +39,7 @@ def plot_sensitivity(gradients: list[Tensor], nudges: list[Nudge], title: str, p
 
 
 def _how_many(axes: Axes, gradient: Tensor, first: Nudge) -> None:
-    """A bar for each range of times, with the number of weights to which the cost is so many times less sensitive."""
+    """Draw one bar per range of factors: the number of weights to which the cost is that many times less sensitive."""
     times = abs(first.derivative) / gradient[gradient != 0].abs()
     names = [f"{low} to {high} times" for low, high in pairwise(_TIMES)] + [f"more than {_TIMES[-1]} times"]
     edges = torch.tensor(_TIMES[1:], dtype=times.dtype)
@@ -80,9 +80,9 @@ def _first_layer(figure: Any, gradient: Tensor) -> None:
     neurons = len(gradient)
     strongest = gradient.abs().sum(1).argsort(descending=True)[:_SHOWN].sort().values.tolist()
     which = (
-        f"the {_SHOWN} of {neurons:,} neurons whose weights it is most sensitive to in all"
+        f"the {_SHOWN} of {neurons:,} neurons whose weights have the largest derivatives in total"
         if neurons > _SHOWN
-        else "a picture for each neuron"
+        else "one picture per neuron"
     )
     figure.suptitle(f"First layer: how sensitive the cost is to the weight of each pixel\n({which})", fontsize=12)
     columns = -(-len(strongest) // 2)

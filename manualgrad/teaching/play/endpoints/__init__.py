@@ -1,1 +1,1 @@
-"""What the page asks for, one file a subject: the requests' fields, and what is computed for them."""
+"""Endpoints of the page, one module per topic: the fields of the requests, and the answers."""

@@ -1,4 +1,4 @@
-"""Many examples' wishes: for one weight each, their mean, and how sensitive the cost of all of them is to each weight."""
+"""The wishes of many examples for one weight, their mean, and how sensitive the cost of all of them is to each weight."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ __all__ = ["ManyExamples", "examples_of", "router", "weight_of"]
 
 router = APIRouter(prefix="/api")
 
-_one_at_a_time = threading.Lock()  # the gradients of 200 examples are 200 times as large as the network
+_one_at_a_time = threading.Lock()  # per-example gradients of 200 examples take 200 times the network's memory
 _RANKS = [1, 2, 3, 10, 30, 100, 300, 1000, 3000]
 
 
 class ManyExamples(Wanted):
-    """The image, and training images by their places."""
+    """The image, and the indices of training images."""
 
     examples: Places = Field(default_factory=list)
 
@@ -46,8 +46,8 @@ class Nudge(ManyExamples):
 
 @router.post("/average")
 def average(asked: Average, tab: TheTab, lesson: TheLesson) -> Answer:
-    """What each example wishes of a weight, and the gradient of the cost of all of them."""
-    model = copy.deepcopy(tab.model)  # whose .grad is filled
+    """Compute each example's wish for a weight, and the gradient of the cost of all of them."""
+    model = copy.deepcopy(tab.model)  # its .grad is overwritten
     x, y, labels = examples_of(asked, lesson)
     with _one_at_a_time:
         named = most_wanted(model, x, y)[0] if asked.weight is None else weight_of(asked.weight, model)
@@ -79,7 +79,7 @@ def average(asked: Average, tab: TheTab, lesson: TheLesson) -> Answer:
 
 @router.post("/nudge")
 def nudged(asked: Nudge, tab: TheTab, lesson: TheLesson) -> Answer:
-    """A weight nudged: what its derivative foretells of the cost of all these examples, and what happens."""
+    """Nudge a weight: predict the change of the cost of all these examples from its derivative, and measure it."""
     model = copy.deepcopy(tab.model)
     x, y, _ = examples_of(asked, lesson)
     named = weight_of(asked.weight, model)
@@ -88,11 +88,11 @@ def nudged(asked: Nudge, tab: TheTab, lesson: TheLesson) -> Answer:
 
 
 def examples_of(asked: ManyExamples, lesson: Lesson) -> tuple[Tensor, Tensor, list[int]]:
-    """x, y and labels of the image, then of the training images."""
+    """Return x, y and the labels of the image, followed by those of the training images."""
     training = lesson.training
     beyond = next((index for index in asked.examples if index >= len(training)), None)
     if beyond is not None:
-        raise Fault(422, f"examples should be places of training images, 0 to {len(training) - 1}, and one is {beyond}.")
+        raise Fault(422, f"examples must be indices of training images, from 0 to {len(training) - 1}, got {beyond}.")
     rows = torch.tensor(asked.examples, dtype=torch.long)
     x = torch.cat([example(asked.image, lesson).x[None], training.x[rows].double()])
     y = torch.cat([desired(asked.target)[None], training.y[rows].double()])
@@ -108,10 +108,10 @@ def weight_of(fields: WeightFields, model: Sequential) -> Weight:
 
 
 def _gradient(nudges: list[sensitivity.Nudge]) -> dict[str, Any]:
-    """Its largest component; a small one, the last of those looked at that is no less than a thousandth; their ratio."""
+    """Return the largest component, the smallest of `_RANKS` that is at least a thousandth of it, and their ratio."""
     largest = nudges[0]
     worth_it = (n for n in reversed(nudges) if abs(n.derivative) >= abs(largest.derivative) / 1000)
-    small = next(worth_it, largest)  # in a network that ran away, no comparison holds
+    small = next(worth_it, largest)  # in a network that diverged to NaN, no comparison holds
     return {
         "largest": {"weight": _fields(largest.weight), "derivative": largest.derivative},
         "small": {"weight": _fields(small.weight), "derivative": small.derivative},

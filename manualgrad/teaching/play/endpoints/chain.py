@@ -1,4 +1,4 @@
-"""The network of one neuron a layer: every factor of the chain rule, and a nudge that travels."""
+"""The network with one neuron per layer: every factor of the chain rule, and how a nudge travels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PLAIN = str.maketrans("⁰¹²³⁴⁵", "012345", "⁽⁾₀")
 
 
 class ChainFields(Fields):
-    """Weights and biases, of the first layer first; the input and the desired output."""
+    """Weights and biases, the first layer first; the input and the desired output."""
 
     w: Annotated[list[Number], Field(min_length=1, max_length=5)]
     b: Annotated[list[Number], Field(min_length=1, max_length=5)]
@@ -50,7 +50,7 @@ class AskedChain(ChainFields):
 
 @router.post("/chain")
 def the_chain(asked: AskedChain) -> Answer:
-    """Every quantity with the cost's derivative by it, every parameter with its links, and what becomes of a nudge."""
+    """Return every quantity with the derivative of the cost, every parameter with its links, and how a nudge travels."""
     model, c = chained(asked)
     derivatives = {**c.derivatives, "a⁽⁰⁾": c.derivatives["z⁽¹⁾"] * input_link(c).value}
     return Answer(
@@ -78,7 +78,7 @@ def the_chain(asked: AskedChain) -> Answer:
 
 
 def chained(fields: ChainFields) -> tuple[MLP, Chain]:
-    """The network of these weights and biases, and its chain."""
+    """Build the network with these weights and biases, and its chain."""
     model = MLP([1] * (len(fields.w) + 1), dtype=torch.float64)
     with torch.no_grad():
         for l, (w, b) in enumerate(zip(fields.w, fields.b, strict=True)):
@@ -88,13 +88,13 @@ def chained(fields: ChainFields) -> tuple[MLP, Chain]:
 
 
 def name_of(letters: str) -> str:
-    """z⁽¹⁾ as the requests call it: "z1"; a⁽⁰⁾ is "x", and C₀ "C"."""
+    """Return the name in requests: "z1" for z⁽¹⁾, "x" for a⁽⁰⁾ and "C" for C₀."""
     name = letters.translate(_PLAIN)
     return "x" if name == "a0" else name
 
 
 def letters_of(name: str) -> str:
-    """The other way round."""
+    """Invert `name_of`."""
     if name in ("x", "C"):
         return {"x": "a⁽⁰⁾", "C": "C₀"}[name]
     return name[:1] + superscript(int(name[1:])) if name[1:].isdecimal() else name
@@ -115,5 +115,5 @@ def _travel(model: MLP, c: Chain, nudge: Nudge) -> list[dict[str, Any]]:
         arrivals = travel(model, c, letters_of(nudge.of), nudge.by)
     except ValueError as error:
         names = ", ".join(name_of(name) for name in [*c.values, *(p.name for p in c.parameters)])
-        raise Fault(422, f"nudge.of should be one of {names}, and is {nudge.of!r}.") from error
+        raise Fault(422, f"nudge.of must be one of {names}, got {nudge.of!r}.") from error
     return [{"name": name_of(a.name), "predicted": a.predicted, "measured": a.measured} for a in arrivals]

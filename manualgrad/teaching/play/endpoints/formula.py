@@ -30,7 +30,7 @@ _CHAIN = "chain."
 
 
 class AskedFormula(Fields):
-    """Which formula, and what it is of, as far as it needs that."""
+    """The formula to return, and the fields that it may depend on."""
 
     of: Annotated[str, Field(max_length=30)]
     l: Annotated[int, Field(ge=1)] = 1
@@ -47,7 +47,7 @@ class AskedFormula(Fields):
 
 @router.post("/formula")
 def the_formula(asked: AskedFormula, tab: TheTab, lesson: TheLesson) -> Answer:
-    """In letters, with its numbers, and the line of this package that computes it."""
+    """Return the formula in letters, with numbers, and the line of this package that computes it."""
     if asked.of.startswith(_CHAIN):
         found = _of_chain(asked)
     elif asked.of in OF_PLACE:
@@ -55,7 +55,7 @@ def the_formula(asked: AskedFormula, tab: TheTab, lesson: TheLesson) -> Answer:
     elif asked.of in OF_EXAMPLES:
         found = _of_examples(asked, tab.model, lesson)
     else:
-        raise Fault(422, f"of should be one of {', '.join([*OF_PLACE, *OF_EXAMPLES])} or chain.*, and is {asked.of!r}.")
+        raise Fault(422, f"of must be one of {', '.join([*OF_PLACE, *OF_EXAMPLES])} or chain.*, got {asked.of!r}.")
     return Answer(
         {
             "letters": found.letters,
@@ -70,17 +70,17 @@ def the_formula(asked: AskedFormula, tab: TheTab, lesson: TheLesson) -> Answer:
 def _of_place(asked: AskedFormula, model: Sequential, lesson: Lesson) -> Formula:
     image, sizes = _image(asked), sizes_of(model)
     if asked.l >= len(sizes):
-        raise Fault(422, f"l should be a layer, 1 to {len(sizes) - 1}, and is {asked.l}.")
+        raise Fault(422, f"l must be a layer from 1 to {len(sizes) - 1}, got {asked.l}.")
     for name, came, neurons in (("j", asked.j, sizes[asked.l]), ("k", asked.k, sizes[asked.l - 1])):
         if came >= neurons:
-            raise Fault(422, f"{name} should be a neuron, 0 to {neurons - 1}, and is {came}.")
+            raise Fault(422, f"{name} must be a neuron from 0 to {neurons - 1}, got {came}.")
     x, y = example(image, lesson).x, desired(asked.target)
     is_drawn = image.drawing is not None
     return OF_PLACE[asked.of](Place.of(model, x, y, asked.l, asked.j, asked.k, asked.rate, is_drawn))
 
 
 def _of_examples(asked: AskedFormula, model: Sequential, lesson: Lesson) -> Formula:
-    model = copy.deepcopy(model)  # whose .grad is filled
+    model = copy.deepcopy(model)  # its .grad is overwritten
     many = ManyExamples(image=_image(asked), target=asked.target, examples=asked.examples)
     x, y, _ = examples_of(many, lesson)
     named = most_wanted(model, x, y)[0] if asked.weight is None else weight_of(asked.weight, model)
@@ -88,7 +88,7 @@ def _of_examples(asked: AskedFormula, model: Sequential, lesson: Lesson) -> Form
 
 
 def _of_chain(asked: AskedFormula) -> Formula:
-    """chain.OF.BY: a factor, or, where OF is C, a product of factors; chain.OF: a quantity."""
+    """Look up chain.OF.BY, a factor (or a product of factors if OF is C), or chain.OF, a quantity."""
     if asked.chain is None:
         raise Fault(422, "chain is missing: the weights, biases, x and y of the chain.")
     _, c = chained(asked.chain)
@@ -105,12 +105,12 @@ def _of_chain(asked: AskedFormula) -> Formula:
         found = None
     if found is None:
         raise Fault(
-            422, f"of should name two neighbours of the chain, as chain.z1.w1 does, or chain.C.w1, and is {asked.of!r}."
+            422, f"of must be a quantity of the chain or two neighbours, such as chain.z1.w1, or chain.C.w1, got {asked.of!r}."
         )
     return found
 
 
 def _image(asked: AskedFormula) -> Image:
     if asked.image is None:
-        raise Fault(422, f"image is missing: {asked.of} is of an image.")
+        raise Fault(422, f"image is missing: {asked.of} depends on an image.")
     return asked.image

@@ -1,4 +1,4 @@
-"""The images that there are to choose from."""
+"""The images to choose from."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def images(
     start: Annotated[int, Query(ge=0)] = 0,
     count: Annotated[int, Query(ge=1, le=200)] = 24,
 ) -> Answer:
-    """Some of the images of a digit, or of all digits, in their order."""
+    """Return some of the images of a digit, or of all digits, in order."""
     examples = lesson.examples(split)
     rows = torch.arange(len(examples)) if digit is None else (examples.labels == digit).nonzero()[:, 0]
     shown = rows[start : start + count].tolist()
@@ -34,5 +34,5 @@ def images(
 
 
 def _in_base64(x: Tensor) -> str:
-    """The 784 bytes, from 0 to 255."""
+    """Encode an image as 784 bytes, from 0 to 255, in base64."""
     return base64.b64encode((255 * x).round().to(torch.uint8).numpy().tobytes()).decode()

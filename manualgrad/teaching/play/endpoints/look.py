@@ -1,4 +1,4 @@
-"""What the network makes of an image: the forward pass, neuron by neuron."""
+"""The forward pass of an image, neuron by neuron."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Look(Fields):
 
 @router.post("/look")
 def look(asked: Look, tab: TheTab, lesson: TheLesson) -> Answer:
-    """The image as the network gets it, what it takes it for, and z and a of each layer."""
+    """Return the image as the network receives it, the predicted digit, and z and a of each layer."""
     seen = example(asked.image, lesson)
     layers = trace(tab.model, seen.x[None], desired(0)[None]).layers
     a = layers[-1].a[0]

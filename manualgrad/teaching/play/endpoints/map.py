@@ -1,7 +1,7 @@
-"""Two ways down from one start, on mini-batches of two sizes, over a map of the cost.
+"""Two descents from one start, on mini-batches of two sizes, on a map of the cost.
 
-It takes seconds, so the answer comes line by line: how far it is, and at last what was found. The work is done in a thread of
-its own; it ends when the client leaves.
+The work takes seconds, so the answer is streamed line by line: the progress, and finally the result. It runs in a separate
+thread, which ends when the client disconnects.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ __all__ = ["router"]
 router = APIRouter(prefix="/api")
 
 _EXAMPLES, _STEPS, _PLACES, _GRID = 1_000, 300, 100, 25
-_TOLD = 0.05  # seconds between two looks at what was done
-_at_once = threading.BoundedSemaphore(2)  # the others wait in line
+_TOLD = 0.05  # seconds between progress lines
+_at_once = threading.BoundedSemaphore(2)  # the others wait
 
 
 class Map(Fields):
@@ -40,12 +40,12 @@ class Map(Fields):
 
 
 class _Gone(Exception):
-    """The client has left."""
+    """The client has disconnected."""
 
 
 @router.post("/map")
 async def the_map(asked: Map, lesson: TheLesson) -> StreamingResponse:
-    """Lines of {"progress": ...}, then one with the paths and the map."""
+    """Stream lines of {"progress": ...}, then one with the paths and the map."""
     return StreamingResponse(_lines(asked, lesson), media_type="application/x-ndjson")
 
 

@@ -1,4 +1,4 @@
-"""The tab's network: what it is, how good it is, made anew, as it was before."""
+"""The tab's network: its parameters and accuracy, reset and undo."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/api")
 
 @router.get("/about")
 def about(lesson: TheLesson) -> Answer:
-    """What this server has."""
+    """Describe the server: its version, network, data and limits."""
     model, name = lesson.network("trained" if lesson.run is None else "run")
     return Answer(
         {
@@ -45,14 +45,14 @@ def about(lesson: TheLesson) -> Answer:
 
 @router.post("/tabs")
 def open_tab(start: StartFields, lesson: TheLesson, tabs: AllTabs) -> Answer:
-    """A new tab, with a network of its own."""
+    """Open a tab with a new network."""
     tab = _started(start, lesson)
     return Answer({"tab": tabs.add(tab), **_whole(tab, lesson)})
 
 
 @router.post("/reset")
 def reset(start: StartFields, tab: TheTab, lesson: TheLesson) -> Answer:
-    """The same tab, from the start again."""
+    """Reset the tab to the given start."""
     started = _started(start, lesson)
     with tab.lock:
         tab.become(started)
@@ -61,7 +61,7 @@ def reset(start: StartFields, tab: TheTab, lesson: TheLesson) -> Answer:
 
 @router.post("/undo")
 def undo(_: Fields, tab: TheTab, lesson: TheLesson) -> Answer:
-    """The network as it was before the last change."""
+    """Undo the last change of the network."""
     with tab.lock:
         tab.undo()
         return Answer(_now(tab, lesson))
@@ -69,14 +69,14 @@ def undo(_: Fields, tab: TheTab, lesson: TheLesson) -> Answer:
 
 @router.get("/network")
 def network(tab: TheTab, lesson: TheLesson) -> Answer:
-    """The network as it is."""
+    """Return the current network."""
     with tab.lock:
         return Answer(_now(tab, lesson))
 
 
 def _started(start: StartFields, lesson: Lesson) -> Tab:
     if start.start not in lesson.starts:
-        raise Fault(422, "start should be 'trained' or 'random', as the server has no --checkpoint, and is 'run'.")
+        raise Fault(422, "start must be 'trained' or 'random' (the server was started without --checkpoint), got 'run'.")
     model, name = lesson.network(start.start, start.seed)
     tab = Tab(name, model)
     replay(tab, start, lesson)
@@ -97,6 +97,6 @@ def _now(tab: Tab, lesson: Lesson) -> dict[str, Any]:
 
 
 def parameters(model: Sequential) -> dict[str, list[Tensor]]:
-    """W and b of each layer."""
+    """Return W and b of each layer."""
     linear = [layer for layer in model if isinstance(layer, Linear)]
     return {"W": [layer.weight for layer in linear], "b": [torch.as_tensor(layer.bias) for layer in linear]}

@@ -1,4 +1,4 @@
-"""The step that one image asks for: what its derivatives foretell, and what happens."""
+"""Gradient steps for one image: the change of the cost predicted by its derivatives, and the measured change."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Step(Wanted):
 
 @router.post("/step")
 def step(asked: Step, tab: TheTab, lesson: TheLesson) -> Answer:
-    """So many steps for this image alone, tried, or taken.
+    """Try or take some steps for this image alone.
 
-    `foretold` is −rate |∇C|², the fall to first order, added up over the steps; `happened` the change of the cost.
+    `foretold` is the first-order change −rate |∇C|², summed over the steps; `happened` is the measured change of the cost.
     """
     x, y = example(asked.image, lesson).x[None], desired(asked.target)[None]
     with tab.lock:

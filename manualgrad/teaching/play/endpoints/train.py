@@ -1,4 +1,4 @@
-"""Descent, live: as many steps as fit into some milliseconds."""
+"""Live gradient descent: as many steps as fit into some milliseconds."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/api")
 
-_MOST = 10_000  # steps of a request, however quick the machine
+_MOST = 10_000  # steps per request, even on a fast machine
 _LONGEST = 100  # milliseconds
-_JUDGED = 1_000  # of the training images and of the test images
+_JUDGED = 1_000  # training images, and as many test images, for the cost and the accuracy
 
 
 class Train(Fields):
@@ -39,7 +39,7 @@ class Train(Fields):
 
 @router.post("/train")
 def training(asked: Train, tab: TheTab, lesson: TheLesson) -> Answer:
-    """Train for about so long, with one step at least; or so many steps, as far as 100 milliseconds take them."""
+    """Train for about `milliseconds`, at least one step; or for `steps`, cut off after 100 milliseconds."""
     x = None if asked.image is None else example(asked.image, lesson).x
     with tab.lock:
         until = time.perf_counter() + (asked.milliseconds if asked.steps is None else _LONGEST) / 1000

@@ -1,4 +1,4 @@
-"""What one image wishes of every activation, weight and bias: the backward pass."""
+"""The wishes of one image for every activation, weight and bias: the backward pass."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ router = APIRouter(prefix="/api")
 
 @router.post("/wishes")
 def wishes(asked: Wanted, tab: TheTab, lesson: TheLesson) -> Answer:
-    """The cost, and of each layer every derivative and the wish that it is the negative of."""
+    """Return the cost and, for each layer, every derivative and every wish, its negative."""
     x, y = example(asked.image, lesson).x, desired(asked.target)
-    # Without the steps that explain() tries: it swaps the model's parameters for them, which others look at meanwhile.
+    # explain() would also measure steps, for which it swaps the parameters of a model that other requests read.
     e = Explanation(x, y, asked.target, trace(tab.model, x[None], y[None]).average(), [])
     return Answer({"cost": e.trace.cost, "y": y, "layers": [_layer(e, l) for l in range(len(e.trace.layers))]})
 
@@ -42,6 +42,6 @@ def _layer(e: Explanation, l: int) -> dict[str, Any]:
         "wish_b": -layer.delta,
         "wish_W": -layer.dC_dW,
     }
-    if l > 0:  # the image wishes nothing of itself
+    if l > 0:  # the image does not change
         found |= {"wish_before": e.wishes_before(l), "wish_before_sum": -layer.dC_da_prev}
     return found

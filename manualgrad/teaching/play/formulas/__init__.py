@@ -1,4 +1,4 @@
-"""The formula behind each number on the page: in letters, with its numbers in place, and the line that computes it."""
+"""The formula behind each number on the page: in letters, with numbers, and the line of code that computes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many examples: the mean of their wishes, a nudge of one weight, and how much more sensitive the cost is to another."""
+"""Formulas over many examples: the mean of their wishes, a nudge to one weight, and the ratio of two sensitivities."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ from manualgrad.teaching.sensitivity import Weight
 
 __all__ = ["Examples", "mean_wish", "nudge", "ratio"]
 
-_WRITTEN = 3  # wishes
+_WRITTEN = 3  # wishes that are written out
 
 
 @dataclass(frozen=True)
 class Examples:
-    """x: [n, pixels]. y: [n, outputs]. named: the weight that is looked at. epsilon: the nudge of it."""
+    """Several examples, and the weight to look at.
+
+    Attributes:
+        x: [n, pixels]; y: [n, outputs].
+        named: the weight; epsilon: the nudge to it.
+    """
 
     model: Sequential
     x: Tensor
@@ -56,7 +61,7 @@ def nudge(e: Examples) -> Formula:
 
 
 def ratio(e: Examples) -> Formula:
-    """Of the most sensitive weight to the one that is looked at."""
+    """Compare the weight to which the cost is most sensitive with the chosen weight."""
     _, (largest,) = sensitivity.rank(e.model, e.x, e.y, [1])
     derivative, _, _ = sensitivity.nudge(e.model, e.x, e.y, e.named, e.epsilon)
     value = abs(largest.derivative / derivative) if derivative else float("inf")
@@ -66,7 +71,7 @@ def ratio(e: Examples) -> Formula:
         f"{shown(abs(largest.derivative))} / {shown(abs(derivative))} = {shown(value)}",
         value,
         find(plain.ratio, "times ="),
-        f"The same small nudge of {w} changes the cost so many times as much as one of {v}.",
+        f"The same small nudge changes the cost this many times as much at {w} as at {v}.",
     )
 
 

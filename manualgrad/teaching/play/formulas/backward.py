@@ -1,4 +1,4 @@
-"""The backward pass: the derivatives, the wishes that are their negatives, and the step."""
+"""Formulas of the backward pass: derivatives, wishes (their negatives), and the step."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def dC_da(p: Place) -> Formula:
             f"2 ({shown(a)} − {shown(y)}) = {shown(value)}",
             value,
             find(plain.cost_backward, "dC_da ="),
-            "Twice the distance from what the output should be.",
+            "Twice the distance of the output from its target.",
         )
     after = p.traced.layers[p.l]
     assert after.W is not None
@@ -43,7 +43,7 @@ def dC_da(p: Place) -> Formula:
         f"{sum_of(terms)} = {shown(value)}",
         value,
         find(plain.backward, "dC_da_prev ="),
-        "The neuron reaches the cost through every neuron of the next layer: what goes over each is added up.",
+        "The neuron affects the cost through every neuron of the next layer; the contributions are added up.",
     )
 
 
@@ -58,7 +58,7 @@ def da_dz(p: Place) -> Formula:
         f"(1 − {shown(a)}) · {shown(a)} = {shown(value)}",
         value,
         find(plain.sigmoid_slope, "da_dz ="),
-        "How steep the sigmoid is there: most at 1/2, hardly at all near 0 and 1.",
+        "The slope of the sigmoid: steepest where a is 1/2, nearly flat where a is near 0 or 1.",
     )
 
 
@@ -83,7 +83,7 @@ def wish_a(p: Place) -> Formula:
             f"2 ({shown(y)} − {shown(a)}) = {shown(value)}",
             value,
             find(plain.cost_backward, "dC_da ="),
-            "Up or down, in proportion to the distance from what the output should be.",
+            "Up or down, in proportion to the distance of the output from its target.",
         )
     after = p.traced.layers[p.l]
     assert after.W is not None
@@ -93,7 +93,7 @@ def wish_a(p: Place) -> Formula:
         f"{sum_of(terms)} = {shown(value)}",
         value,
         find(plain.backward, "dC_da_prev ="),
-        "What all neurons of the next layer wish of it, added up.",
+        "The sum of what all neurons of the next layer want from it.",
     )
 
 
@@ -104,7 +104,7 @@ def wish_b(p: Place) -> Formula:
         f"−{factor(-value)} · 1 = {shown(value)}",
         value,
         find(plain.backward, "dC_db ="),
-        "The bias is added as it is, so that its factor is 1.",
+        "The bias is added as it is, so its factor is 1.",
     )
 
 
@@ -117,7 +117,7 @@ def wish_W(p: Place) -> Formula:
         f"−{factor(delta)} · {factor(a)} = {shown(value)}",
         value,
         find(plain.backward, "dC_dW ="),
-        "In proportion to the activation that it comes from: what fires together, wires together.",
+        "In proportion to the activation that it comes from: neurons that fire together wire together.",
     )
 
 
@@ -129,7 +129,7 @@ def wish_before(p: Place) -> Formula:
         f"−{factor(delta)} · {factor(w)} = {shown(value)}",
         value,
         find(plain.wishes_before, "wishes ="),
-        f"What this neuron alone wishes of {p.a_prev}: in proportion to the weight between them.",
+        f"What this neuron alone wants from {p.a_prev}: in proportion to the weight between them.",
     )
 
 
@@ -141,7 +141,7 @@ def wish_before_sum(p: Place) -> Formula:
         f"{sum_of(terms)} = {shown(value)}",
         value,
         find(plain.backward, "dC_da_prev ="),
-        "What all neurons of this layer wish of the one before it, added up: so it goes on backwards.",
+        "The sum of what all neurons of this layer want from it: this is what propagates backward.",
     )
 
 
@@ -154,7 +154,7 @@ def step(p: Place) -> Formula:
         f"{shown(before)} − {shown(p.rate)} · {factor(derivative)} = {shown(value)}",
         value,
         find(plain.step, "W = W"),
-        "Every weight and bias moves against its derivative, the rate η times as far.",
+        "Every weight and bias moves against its derivative, by η times its size.",
     )
 
 

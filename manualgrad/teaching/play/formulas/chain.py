@@ -1,4 +1,4 @@
-"""The network of one neuron a layer: its quantities, the factors of the chain rule, and their products."""
+"""Formulas of the network with one neuron per layer: its quantities, the factors of the chain rule, and their products."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["factor_of", "product_of", "quantity"]
 _SAYS = {
     "C": "How sensitive the cost is to the activation: twice its distance from y.",
     "az": "How sensitive the activation is to the weighted sum: the slope of the sigmoid.",
-    "zw": "How sensitive the weighted sum is to the weight: as much as the activation before it is strong.",
-    "zb": "The bias is added as it is: its factor is 1.",
-    "za": "How sensitive the weighted sum is to the activation before: as much as the weight between them is large.",
+    "zw": "How sensitive the weighted sum is to the weight: this is the previous activation.",
+    "zb": "The bias is added as it is, so its factor is 1.",
+    "za": "How sensitive the weighted sum is to the previous activation: this is the weight between them.",
 }
 
 _MADE = {
@@ -25,11 +25,11 @@ _MADE = {
     "zw": "dz_dw =",
     "zb": "dz_db =",
     "za": "dz_da_prev =",
-}  # by which a link's line is found
+}  # fragments of each link's line of code
 
 
 def factor_of(c: Chain, of: str, by: str) -> Formula | None:
-    """∂of/∂by, a single link; None where the two are not neighbours."""
+    """Return the formula of ∂of/∂by, a single link, or None if the two are not neighbours."""
     links = [input_link(c), *(link for parameter in c.parameters for link in parameter.links)]
     link = next((link for link in links if (link.of, link.by) == (of, by)), None)
     if link is None:
@@ -40,10 +40,10 @@ def factor_of(c: Chain, of: str, by: str) -> Formula | None:
 
 
 def product_of(c: Chain, by: str) -> Formula:
-    """∂C₀/∂by of a weight, a bias, or a quantity: the product of the factors between.
+    """Return the formula of ∂C₀/∂by for a weight, a bias or a quantity: the product of the factors in between.
 
     Raises:
-        ValueError: when the chain has no such quantity.
+        ValueError: if the chain does not have this quantity.
     """
     links = links_to_cost(c, by)
     value = 1.0
@@ -54,24 +54,24 @@ def product_of(c: Chain, by: str) -> Formula:
         " · ".join(factor(link.value) for link in links) + f" = {shown(value)}",
         value,
         find(vars(Chain)["derivatives"], "found[link.of] * link.value"),
-        "The chain rule: the factors between the two, multiplied.",
+        "The chain rule: the product of the factors between the two.",
     )
 
 
 def quantity(c: Chain, name: str) -> Formula | None:
-    """z, a or C₀, from what it is made of."""
+    """Return the formula of z, a or C₀, or None for any other name."""
     if name == "C₀":
         last = list(c.values)[-1]
         a, line = c.values[last], find(plain.neuron, "C =")
         return Formula(
-            f"C₀ = ({last} − y)²", f"({shown(a)} − {factor(c.y)})² = {shown(c.cost)}", c.cost, line, "The distance, squared."
+            f"C₀ = ({last} − y)²", f"({shown(a)} − {factor(c.y)})² = {shown(c.cost)}", c.cost, line, "The squared distance."
         )
     if name not in c.values or name == "a⁽⁰⁾":
         return None
     before = list(c.values)[list(c.values).index(name) - 1]
     value = c.values[name]
     if name.startswith("a"):
-        line, says = find(plain.sigmoid, "a ="), "The sigmoid squeezes the weighted sum into 0 to 1."
+        line, says = find(plain.sigmoid, "a ="), "The sigmoid squeezes the weighted sum between 0 and 1."
         return Formula(f"{name} = σ({before})", f"σ({shown(c.values[before])}) = {shown(value)}", value, line, says)
     w, b = (_parameter(c, letter + name[1:]) for letter in "wb")
     return Formula(
@@ -79,7 +79,7 @@ def quantity(c: Chain, name: str) -> Formula | None:
         f"{factor(w.value)} · {factor(c.values[before])} + {factor(b.value)} = {shown(value)}",
         value,
         find(plain.neuron, "z ="),
-        "The weight times the activation before, and the bias.",
+        "The weight times the previous activation, plus the bias.",
     )
 
 
@@ -88,6 +88,6 @@ def _parameter(c: Chain, name: str) -> Parameter:
 
 
 def _line(link: Link) -> Line:
-    """The line of such a link."""
+    """Find the line of code that computes a link."""
     kind = "C" if link.of == "C₀" else link.of[0] + link.by[0]
     return find(plain.neuron, _MADE[kind])

@@ -1,4 +1,4 @@
-"""A formula, and the place in the network that it is of."""
+"""A formula, and the place in the network that it belongs to."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ __all__ = ["Formula", "Place"]
 
 @dataclass(frozen=True)
 class Formula:
-    """Attributes:
-    letters: "z⁽³⁾₂ = Σₖ W⁽³⁾₂ₖ a⁽²⁾ₖ + b⁽³⁾₂". numbers: what stands in their place, and what it comes to.
-    value: what it comes to.
-    line: where this package computes it.
-    says: the same in a sentence.
+    """A formula with its value.
+
+    Attributes:
+        letters: the formula in letters, such as "z⁽³⁾₂ = Σₖ W⁽³⁾₂ₖ a⁽²⁾ₖ + b⁽³⁾₂".
+        numbers: the right side in numbers, and the result.
+        value: the result.
+        line: the line of this package that computes it.
+        says: the formula in a sentence.
     """
 
     letters: str
@@ -33,10 +36,10 @@ class Formula:
 
 @dataclass(frozen=True)
 class Place:
-    """Whose formula is wanted: the layer l, from 1; its neuron j; the neuron k of the layer before.
+    """A place in the network: the layer l, from 1; its neuron j; the neuron k of the previous layer.
 
     Attributes:
-        traced: of the example, without the first dimension.
+        traced: the trace of the example, without the batch dimension.
     """
 
     model: Sequential
@@ -63,7 +66,7 @@ class Place:
 
     @property
     def W(self) -> Tensor:
-        """Of the layer, [out, in]."""
+        """Return the weights of the layer, [out, in]."""
         assert self.layer.W is not None
         return self.layer.W.detach()
 
@@ -73,15 +76,15 @@ class Place:
         return self.layer.b[self.j].item()
 
     def letter(self, letter: str) -> str:
-        """With this layer and neuron: z⁽³⁾₂."""
+        """Add this layer and neuron to a letter: z⁽³⁾₂."""
         return of_layer(letter, self.l, self.j)
 
     @property
     def w(self) -> str:
-        """W⁽³⁾₂₅."""
+        """Return the name of the weight: W⁽³⁾₂₅."""
         return f"W{superscript(self.l)}{subscript(self.j, self.k)}"
 
     @property
     def a_prev(self) -> str:
-        """a⁽²⁾₅."""
+        """Return the name of the previous activation: a⁽²⁾₅."""
         return of_layer("a", self.l - 1, self.k)

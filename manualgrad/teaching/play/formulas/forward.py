@@ -1,4 +1,4 @@
-"""The forward pass: the image, weights and biases, z, a and the cost."""
+"""Formulas of the forward pass: the image, weights and biases, z, a and the cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["W", "a", "b", "cost", "x", "y", "z"]
 
 def x(p: Place) -> Formula:
     value = p.x[p.k].item()
-    how = "cut out, scaled to 20 pixels and put about its centre of mass" if p.is_drawn else "taken as MNIST has it"
+    how = "cropped, scaled to 20 pixels and centred at its centre of mass" if p.is_drawn else "an unchanged image of MNIST"
     line = find(images.normalized, "] = scaled") if p.is_drawn else find(lesson.to_examples, "div_(255)")
     at = f"row {p.k // 28}, column {p.k % 28}"
     return Formula(
@@ -30,11 +30,11 @@ def x(p: Place) -> Formula:
 def W(p: Place) -> Formula:
     value = p.W[p.j, p.k].item()
     line = find(plain.step, "W = W")
-    return Formula(p.w, shown(value), value, line, f"The weight by which {p.a_prev} enters {p.letter('z')}; descent moves it.")
+    return Formula(p.w, shown(value), value, line, f"The weight of {p.a_prev} in {p.letter('z')}; gradient descent adjusts it.")
 
 
 def b(p: Place) -> Formula:
-    line, says = find(plain.step, "b = b"), f"What is added to {p.letter('z')} whatever the image; descent moves it."
+    line, says = find(plain.step, "b = b"), f"The bias, added to {p.letter('z')} for every image; gradient descent adjusts it."
     return Formula(p.letter("b"), shown(p.b), p.b, line, says)
 
 
@@ -45,24 +45,24 @@ def z(p: Place) -> Formula:
         f"{sum_of(terms)} + {factor(p.b)} = {shown(value)}",
         value,
         find(plain.forward, "z ="),
-        "The weighted sum of the activations of the layer before, and the bias.",
+        "The weighted sum of the previous layer's activations, plus the bias.",
     )
 
 
 def a(p: Place) -> Formula:
     z, value = p.layer.z[p.j].item(), p.layer.a[p.j].item()
     if p.layer.activation == "relu":
-        letters, line, says = f"max(0, {p.letter('z')})", find(plain.relu, "a ="), "The weighted sum, or 0 where it is below 0."
+        letters, line, says = f"max(0, {p.letter('z')})", find(plain.relu, "a ="), "The weighted sum, or 0 if it is negative."
         numbers = f"max(0, {shown(z)})"
     else:
         letters, line = f"σ({p.letter('z')}) = 1 / (1 + e⁻ᶻ)", find(plain.sigmoid, "a =")
-        numbers, says = f"σ({shown(z)})", "The sigmoid squeezes the weighted sum into 0 to 1."
+        numbers, says = f"σ({shown(z)})", "The sigmoid squeezes the weighted sum between 0 and 1."
     return Formula(f"{p.letter('a')} = {letters}", f"{numbers} = {shown(value)}", value, line, says)
 
 
 def y(p: Place) -> Formula:
     value, line = p.y[p.j].item(), find(drawing.desired, "one_hot(")
-    says = "What the output should be: 1 for the digit, 0 for the others."
+    says = "The target of the output: 1 for the digit, 0 for the others."
     return Formula(f"y{subscript(p.j)}", shown(value), value, line, says)
 
 
@@ -71,5 +71,5 @@ def cost(p: Place) -> Formula:
     errors = [(error, error) for error in (p.traced.layers[-1].a - p.y).tolist()]
     last = superscript(len(p.traced.layers))
     line = find(plain.cost, "C =")
-    says = "The squares of the distances between the outputs and what they should be, added up."
+    says = "The sum of the squared distances between the outputs and their targets."
     return Formula(f"C₀ = Σⱼ (a{last}ⱼ − yⱼ)²", f"{sum_of(errors)} = {shown(value)}", value, line, says)

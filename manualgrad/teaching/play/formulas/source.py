@@ -1,4 +1,4 @@
-"""A line of this package, found in its source as it is on this machine."""
+"""Lines of code of this package, looked up in the installed source."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ _ROOT = Path(manualgrad.__file__).parent.parent
 
 @dataclass(frozen=True)
 class Line:
-    """Attributes:
-    file: from the folder that the package lies in, "manualgrad/network/stack.py".
-    line: its number, from 1.
-    code: the line itself, without what indents it.
+    """A line of code.
+
+    Attributes:
+        file: the path from the folder that contains the package, such as "manualgrad/network/stack.py".
+        line: the line number, from 1.
+        code: the line, without its indentation.
     """
 
     file: str
@@ -29,10 +31,10 @@ class Line:
 
 
 def find(where: Callable[..., Any] | property, fragment: str) -> Line:
-    """The first line of a function or a property that has this fragment.
+    """Find the first line of a function or a property that contains this fragment.
 
     Raises:
-        LookupError: when there is none, as the source was changed.
+        LookupError: if there is no such line, because the source has changed.
     """
     function = inspect.unwrap(where.fget if isinstance(where, property) and where.fget else where)  # type: ignore[arg-type]
     lines, first = inspect.getsourcelines(function)

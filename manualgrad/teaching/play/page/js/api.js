@@ -1,4 +1,4 @@
-// Requests to the server: this tab's own network, made again where the server dropped it, and waited for where it is gone.
+// Requests to the server: reopen this tab's network if the server dropped it, and wait if the server is down.
 
 import { imageField, packedField } from "./drawing.js";
 import { keep, repeatable, session, state } from "./state.js";
@@ -6,13 +6,13 @@ import { T } from "./strings.js";
 
 let opening = null;
 let alive = null;
-const responses = {}; // of each part, by path: what its JSON button shows
+const responses = {}; // part -> path -> answer, for the JSON buttons
 
 export function responsesOf(part) {
   return responses[part] ?? {};
 }
 
-/** The answer to a request, or null where the server refused it: the status line then says why. */
+/** Return the answer to a request, or null if the server rejected it; the status line then says why. */
 export async function ask(path, fields = undefined, part = null) {
   for (let tries = 0; ; tries++) {
     const response = await reach(path, fields);
@@ -30,7 +30,7 @@ export async function ask(path, fields = undefined, part = null) {
   }
 }
 
-/** A response line by line, as it comes; `line` is given each. Whether it came whole. */
+/** Pass a streamed response to `line`, line by line; return whether it was complete. */
 export async function stream(path, fields, line) {
   const response = await reach(path, fields);
   if (!response.ok) {
@@ -68,7 +68,7 @@ async function reach(path, fields) {
   }
 }
 
-/** One wait for all requests, until the server answers again. */
+/** Wait until the server answers again; all requests share one wait. */
 async function waited() {
   for (let pause = 1000; ; pause = Math.min(2 * pause, 8000)) {
     say(T.gone, true);
@@ -77,14 +77,14 @@ async function waited() {
       await fetch("/api/about");
       break;
     } catch {
-      // still gone
+      // still down
     }
   }
   alive = null;
   say("");
 }
 
-/** A tab of the server with this page's network; null where the server refuses. */
+/** Open a tab on the server with this page's network; return null if the server rejects it. */
 export async function open() {
   session.tab = null;
   const answer = await ask("tabs", await startFields(), "draw");
@@ -97,7 +97,7 @@ function reopen() {
   return (opening ??= open().finally(() => (opening = null)));
 }
 
-/** The network from which this page started, and what was done to it since. */
+/** Return the network that this page started from, and its history since then. */
 export async function startFields() {
   const ops = repeatable() ? state.history : [];
   const images = [...new Set(ops.map((op) => op.image).filter(Boolean))];
@@ -115,7 +115,7 @@ export function wanted() {
 
 let shown = 0;
 
-/** A quiet sentence at the foot of the page; it goes again, unless it stays. */
+/** Show a sentence at the bottom of the page for some seconds, or permanently if `stays`. */
 export function say(text, stays = false) {
   const line = document.querySelector(".status");
   clearTimeout(shown);
@@ -124,7 +124,7 @@ export function say(text, stays = false) {
   if (text && !stays) shown = setTimeout(() => say(""), 6000);
 }
 
-/** `work`, one at a time: what is asked for meanwhile is done once, afterwards, with what is newest then. */
+/** Run `work` one call at a time; calls made meanwhile are merged into one that runs afterwards. */
 export function newest(work) {
   let busy = false;
   let again = false;

@@ -1,10 +1,10 @@
-// Small charts that several parts share. What has a formula carries data-f and can be reached by keyboard.
+// Small charts shared by several parts. Elements with a formula have data-f and are reachable by keyboard.
 
 import { fixed, h, plain, signed } from "./dom.js";
 import { grey } from "./look.js";
 import { rove } from "./rove.js";
 
-/** A bar from 0 up or down, in a box of so many pixels; at least a hair, so that a small one is there. */
+/** Draw a bar up or down from `middle`, at most `room` pixels long, and at least a hairline. */
 export function upright(bar, value, most, middle, room) {
   const length = most ? Math.max(0.75, (Math.abs(value) / most) * room) : 0.75;
   return bar
@@ -13,7 +13,7 @@ export function upright(bar, value, most, middle, room) {
     .attr("height", length);
 }
 
-/** Columns: above what a wish comes from (a circle by brightness, or a weight's bar), below the wish. */
+/** Columns of wishes; above each, its source: an activation as a circle, or a weight as a bar. */
 export class Avenue {
   constructor(box, name, source) {
     this.source = source; // "circle", "bar" or null
@@ -21,7 +21,7 @@ export class Avenue {
     this.refocus = rove(this.svg.node(), ".spot");
   }
 
-  /** columns: [{from, fromKey, wish, key, text}]; `most` is the largest wish of the picture, `mostFrom` the largest source. */
+  /** Draw columns [{from, fromKey, wish, key, text}], scaled by the largest wish, `most`, and the largest source, `mostFrom`. */
   show(columns, most, mostFrom) {
     const step = columns.length === 1 ? 44 : 20;
     const width = Math.max(44, columns.length * step);
@@ -63,7 +63,7 @@ export class Avenue {
   }
 }
 
-/** The outputs' rows: digit, a track from 0 to 1 with what was and what is, and the number. */
+/** One row per output: the digit, a track from 0 to 1 with the old and the new value, and the number. */
 export class Outputs {
   constructor(box, name, { key = null, label = (j, a) => `${j}: ${a}` } = {}) {
     Object.assign(this, { key, label });
@@ -103,7 +103,7 @@ export class Outputs {
   }
 }
 
-/** Two numbers that should agree, as bars from one zero line, with their formulas. */
+/** Two numbers that should agree, as bars from a common zero line, with their formulas. */
 export class Pair {
   constructor(box, rows) {
     this.rows = rows.map(({ name, says, key }) => {
@@ -128,7 +128,7 @@ export class Pair {
   }
 }
 
-/** A line through points, with its newest value said beside it. */
+/** A line through points; its label states the latest value. */
 export class Curve {
   constructor(box, name, { height = 120, low = 0, high = null, shown = plain, axis = "" } = {}) {
     Object.assign(this, { height, low, high, shown });

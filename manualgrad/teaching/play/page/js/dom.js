@@ -1,13 +1,13 @@
-// Elements, and how numbers and formulas are written.
+// Helpers for elements, and the format of numbers and formulas.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An HTML element: attributes (on… a listener, text its text), then children. */
+/** Create an HTML element: attributes (on… is a listener, text the text content), then children. */
 export function h(tag, attributes = {}, ...children) {
   return filled(document.createElement(tag), attributes, children);
 }
 
-/** An SVG element, likewise. */
+/** Create an SVG element in the same way. */
 export function s(tag, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, tag), attributes, children);
 }
@@ -27,7 +27,7 @@ export function button(text, onclick, attributes = {}) {
   return h("button", { type: "button", text, onclick, ...attributes });
 }
 
-/** A slider with its name and, beside it, its value. `shown` writes the value; `oninput` is given it. */
+/** Create a slider with its name and its value. `shown` formats the value; `oninput` receives it. */
 export function slider(name, { min, max, step, value, shown = fixed, oninput, id }) {
   const output = h("output", { class: "value", text: shown(value) });
   const input = h("input", { type: "range", min, max, step, value, id, "aria-label": name, "aria-valuetext": shown(value) });
@@ -43,14 +43,14 @@ export function slider(name, { min, max, step, value, shown = fixed, oninput, id
   return Object.assign(h("label", { class: "slider" }, h("span", { class: "name" }, ...formula(name)), input, output), { show, input });
 }
 
-/** A list to choose from, with its name before it. */
+/** Create a select element with a label. */
 export function chosen(name, onchange) {
   const id = `select-${++choices}`;
   const select = h("select", { id, onchange });
   return { select, field: h("span", { class: "field" }, h("label", { for: id, text: name }), select) };
 }
 
-/** One of several, as a row of radio buttons that looks like one control. */
+/** Create a row of radio buttons that looks like one control. */
 export function choice(name, options, value, onchange) {
   const group = `choice-${++choices}`;
   const inputs = options.map(([key, text]) => {
@@ -69,7 +69,7 @@ export function fixed(value, digits = 2) {
   return value === null || value === undefined ? "–" : minus((value + 0).toFixed(digits).replace(/^-(0\.?0*)$/, "$1"));
 }
 
-/** +0.1234, −1.23×10⁻⁵: with its sign and so many significant digits. */
+/** +0.1234, −1.23×10⁻⁵: with a sign and this many significant digits. */
 export function signed(value, digits = 3) {
   if (value === null || value === undefined) return "–";
   return (value > 0 ? "+" : "") + plain(value, digits);
@@ -106,7 +106,7 @@ export function subscript(n) {
   return [...String(n)].map((c) => BELOW["0123456789-".indexOf(c)] ?? c).join("");
 }
 
-/** The nodes of a formula: its raised and lowered letters as <sup> and <sub>, which every font draws well. */
+/** Return the nodes of a formula, with <sup> and <sub> for raised and lowered characters, which some fonts lack. */
 export function formula(text) {
   const pieces = text.match(new RegExp(`[${ABOVE}]+|[${BELOW}]+(?:,[${BELOW}]+)*|[^${ABOVE}${BELOW}]+`, "gu")) ?? [];
   return pieces.map((piece) => {
@@ -120,7 +120,7 @@ function moved(text, from, to) {
   return [...text].map((c) => (from.includes(c) ? to[[...from].indexOf(c)] : c)).join("");
 }
 
-/** The bytes of a base64 text, and back. */
+/** Decode base64 to bytes. */
 export function bytes(base64) {
   return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 }

@@ -1,11 +1,11 @@
-// A drawing is strokes, each a row of points on a grid of 256×256, so that it fits into a URL; and 112×112 grey pixels of them.
+// Drawings: strokes, each a list of points on a 256×256 grid so that they fit into a URL, and their 112×112 grey pixels.
 
 import { base64 } from "./dom.js";
 
 export const GRID = 256;
-export const SIDE = 112; // of the pixels that the server is given
-const PEN = 20; // on the grid: MNIST's strokes are so thick, once a digit is scaled to 20 pixels
-const MOST = 250; // points of a stroke: their number is one byte in the URL
+export const SIDE = 112; // pixels per side of the image sent to the server
+const PEN = 20; // on the grid: as thick as MNIST's strokes once a digit is scaled to 20 pixels
+const MOST = 250; // points per stroke: their number is one byte in the URL
 
 /** The 2 that draws itself when the page opens. It is narrow and leans, and the trained network takes it for a 7. */
 export const demo = [
@@ -16,7 +16,7 @@ const small = document.createElement("canvas");
 small.width = small.height = SIDE;
 const pen = small.getContext("2d", { willReadFrequently: true });
 
-/** 12,544 bytes, 0 for the background and 255 for ink. */
+/** Return 12,544 bytes, 0 for the background and 255 for ink. */
 export function pixels(strokes) {
   pen.fillStyle = "#000";
   pen.fillRect(0, 0, SIDE, SIDE);
@@ -27,19 +27,19 @@ export function pixels(strokes) {
   return grey;
 }
 
-/** What a request says of an image. */
+/** Return an image as the field of a request. */
 export function imageField(image) {
   return image.split ? { split: image.split, index: image.index } : { drawing: base64(pixels(image.strokes)) };
 }
 
-/** The same, deflated: a history holds many. */
+/** Return the same field, deflated, for a history with many images. */
 export async function packedField(image) {
   if (image.split) return imageField(image);
   const packed = new Blob([pixels(image.strokes)]).stream().pipeThrough(new CompressionStream("deflate"));
   return { drawing: base64(new Uint8Array(await new Response(packed).arrayBuffer())) };
 }
 
-/** Draw the strokes with a canvas' context. */
+/** Draw the strokes on a canvas context. */
 export function trace(context, strokes, scale) {
   context.strokeStyle = context.fillStyle = "#fff";
   context.lineWidth = PEN * scale;
@@ -47,7 +47,7 @@ export function trace(context, strokes, scale) {
   for (const stroke of strokes) {
     context.beginPath();
     context.moveTo(stroke[0][0] * scale, stroke[0][1] * scale);
-    // Through the middles of its pieces, bent at its points: round, as a hand draws.
+    // Curves between the midpoints of segments, with the points as controls, look hand-drawn.
     stroke.slice(1, -1).forEach(([x, y], i) => {
       const [nextX, nextY] = stroke[i + 2];
       context.quadraticCurveTo(x * scale, y * scale, ((x + nextX) / 2) * scale, ((y + nextY) / 2) * scale);
@@ -57,7 +57,7 @@ export function trace(context, strokes, scale) {
   }
 }
 
-/** Add a point to the strokes: to the last of them, unless it is long or `down` begins another. */
+/** Add a point to the last stroke, or start a new stroke if `down` is set or the last is full. */
 export function add(strokes, x, y, down) {
   const point = [x, y].map((value) => Math.max(0, Math.min(GRID - 1, Math.round(value))));
   const last = strokes.at(-1);

@@ -1,4 +1,4 @@
-// Point at anything: its formula in letters, then with its numbers, then the line of the package that computes it.
+// The card for the element under the pointer: its formula in letters and in numbers, and the line of code that computes it.
 
 import { ask, newest, wanted } from "./api.js";
 import { button, formula, h } from "./dom.js";
@@ -6,12 +6,12 @@ import { state } from "./state.js";
 import { T } from "./strings.js";
 
 const card = h("aside", { class: "card", hidden: true, "aria-label": T.explain.name, "aria-live": "polite" });
-const known = new Map(); // of this drawing and network
+const known = new Map(); // formulas for the current drawing and network
 let current = null;
 let timer = 0;
 let wishedFor = null;
 
-/** Elements say what they are with data-f="delta 3 2": a key of the server's, then l, j, k. */
+/** Show the formula of elements with data-f="delta 3 2": a key that the server knows, then l, j, k. */
 export function explanations() {
   document.body.append(card);
   document.addEventListener("pointerover", (event) => event.pointerType === "mouse" && soon(event.target, 180));
@@ -34,7 +34,7 @@ export function forgetFormulas() {
   known.clear();
 }
 
-/** What a formula needs besides: of a part, values of its own. */
+/** Further fields of a formula request, by key. */
 export const extras = {};
 
 function soon(target, delay) {
@@ -92,7 +92,7 @@ function hide() {
   document.querySelectorAll("[data-f].told").forEach((other) => other.classList.remove("told"));
 }
 
-/** Below what it explains, or above where there is no room; a phone has it at its foot. */
+/** Place the card below the element, or above if it does not fit; on a phone, at the bottom. */
 function place(element) {
   if (innerWidth < 640) {
     card.style.left = card.style.top = "";

@@ -1,4 +1,4 @@
-// Every number on the page as JSON: what the server last answered for a part.
+// The numbers of a part as JSON: the server's last answers for it.
 
 import { responsesOf } from "./api.js";
 import { button, h } from "./dom.js";
@@ -30,7 +30,7 @@ async function copy(event) {
   await copied(text.value, event.target);
 }
 
-/** Copy a text, and let the button say so for a while. */
+/** Copy a text, and confirm it on the button for a while. */
 export async function copied(value, pressed) {
   const before = pressed.textContent;
   try {

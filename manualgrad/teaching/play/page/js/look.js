@@ -1,4 +1,4 @@
-// Colours, and 28×28 numbers as images.
+// Colours, and images of 28×28 numbers.
 
 let cached = {};
 
@@ -6,12 +6,12 @@ export function forget() {
   cached = {};
 }
 
-/** A colour of the theme, as [r, g, b]. */
+/** Return a colour of the theme. */
 export function rgb(name) {
   return (cached[name] ??= d3.rgb(getComputedStyle(document.documentElement).getPropertyValue(name).trim()));
 }
 
-/** A neuron's grey: dark at 0, white at 1, as MNIST's pixels are. */
+/** Return the grey of a neuron: dark at 0, white at 1, like MNIST's pixels. */
 export function grey(activation, most = 1) {
   const v = Math.round(18 + 237 * Math.max(0, Math.min(1, activation / Math.max(most, 1e-9))));
   return `rgb(${v},${v},${v})`;
@@ -19,7 +19,7 @@ export function grey(activation, most = 1) {
 
 const side = (values) => Math.round(Math.sqrt(values.length));
 
-/** The image of some values from 0 to 1 on a canvas of so many pixels. */
+/** Paint values from 0 to 1 on a canvas, one pixel each. */
 export function paintGrey(canvas, values) {
   paint(canvas, values, (value) => {
     const v = Math.round(255 * Math.max(0, Math.min(1, value)));
@@ -27,7 +27,7 @@ export function paintGrey(canvas, values) {
   });
 }
 
-/** Positive blue, negative orange, 0 nothing. */
+/** Paint positive values blue, negative values orange, and 0 transparent. */
 export function paintSigned(canvas, values, most = d3.max(values, Math.abs)) {
   const [up, down] = [rgb("--up"), rgb("--down")];
   paint(canvas, values, (value) => {
@@ -47,7 +47,7 @@ function paint(canvas, values, colour) {
 
 const sheet = document.createElement("canvas");
 
-/** The same as a URL, for an image in an SVG. */
+/** Return the grey image as a URL, for an image in an SVG. */
 export function greyUrl(values) {
   paintGrey(sheet, values);
   return sheet.toDataURL();

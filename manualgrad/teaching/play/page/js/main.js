@@ -1,4 +1,4 @@
-// The page: its frame, its six parts, and what they share.
+// The page: its frame and its six parts.
 
 import { say } from "./api.js";
 import { button, h } from "./dom.js";
@@ -46,7 +46,7 @@ function themeButton() {
     try {
       localStorage.setItem("theme", root.dataset.theme);
     } catch {
-      // a browser that keeps nothing forgets it
+      // without storage, the choice is not remembered
     }
     themed();
   }, { class: "quiet theme" });
@@ -66,14 +66,14 @@ function sections() {
   for (const [i, part] of PARTS.entries()) {
     const heading = h("h2", { id: `heading-${part}`, tabindex: -1 }, h("span", { class: "number", text: i + 1, "aria-hidden": "true" }), T[part].heading);
     const section = h("section", { id: `part-${part}`, class: `part ${part}`, "aria-labelledby": `heading-${part}` });
-    section.append(part === "draw" ? heading : h("div", { class: "heading" }, heading, jsonButton(part))); // the first has its title above
+    section.append(part === "draw" ? heading : h("div", { class: "heading" }, heading, jsonButton(part))); // the page's title is above the first part
     main.append(section);
     parts[part].mount(section);
   }
   main.prepend(h("div", { class: "opening" }, h("h1", { text: T.title }), h("p", { class: "lede", text: T.lede })));
 }
 
-/** The part that is in the middle of the window: marked above, kept in the URL. */
+/** Mark the part in the middle of the window in the navigation, and keep it in the URL. */
 function follow() {
   const seen = new IntersectionObserver(
     (entries) => {

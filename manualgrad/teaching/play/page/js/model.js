@@ -1,4 +1,4 @@
-// What the server last said of this tab's network and of the drawing.
+// The server's last answers about this tab's network and the drawing.
 
 import { ask, newest, open, say, startFields, wanted } from "./api.js";
 import { imageField } from "./drawing.js";
@@ -12,7 +12,7 @@ export const model = {
   network: null, // {W, b}
   accuracy: null,
   predictions: null,
-  accuracies: [], // the accuracy after each change, for its line
+  accuracies: [], // [steps, accuracy] after each change, for the curve
   look: null,
   wishes: null,
   steps: 0,
@@ -27,7 +27,7 @@ export async function begin() {
   const known = session.tab && (await ask("network", undefined, "draw"));
   let opened = known ?? (await open());
   if (!opened) {
-    state.history = []; // a link may ask for more than the server repeats
+    state.history = []; // the history of a link may be too long for the server
     opened = await open();
   }
   take(opened);
@@ -36,7 +36,7 @@ export async function begin() {
   tell("settled");
 }
 
-/** What an answer says of the network. */
+/** Copy what an answer says about the network. */
 export function take(answer) {
   if (!answer) return;
   for (const name of ["sizes", "activations", "network", "accuracy", "predictions", "steps", "name", "undo"]) {
@@ -46,7 +46,7 @@ export function take(answer) {
   if (answer.accuracy !== undefined && answer.accuracy !== null) model.accuracies.push([model.steps, answer.accuracy]);
 }
 
-/** Forward: what the network sees in the drawing. */
+/** Forward pass: what the network sees in the drawing. */
 export const look = newest(async () => {
   const answer = await ask("look", { image: imageField(state.image) }, "draw");
   if (!answer) return;
@@ -54,7 +54,7 @@ export const look = newest(async () => {
   tell("look");
 });
 
-/** Backward: what the drawing wishes. */
+/** Backward pass: what the drawing wants. */
 const wish = newest(async () => {
   const answer = await ask("wishes", wanted(), "wish");
   if (!answer) return;
@@ -64,13 +64,13 @@ const wish = newest(async () => {
 
 on("settled", wish);
 
-/** The drawing, the target or the network is another: every part follows. */
+/** Update every part after a change of the drawing, the target or the network. */
 export function settle() {
   keep();
   tell("settled");
 }
 
-/** Start again from a network as it comes. */
+/** Reset the tab to a trained or random network. */
 export async function restart(start, seed = state.seed) {
   Object.assign(state, { start, seed, history: [] });
   const answer = await ask("reset", await startFields(), "draw");
@@ -80,7 +80,7 @@ export async function restart(start, seed = state.seed) {
   await changed();
 }
 
-/** The weights are others. */
+/** Update the page after a change of the weights. */
 export async function changed() {
   tell("network");
   await look();
@@ -88,7 +88,7 @@ export async function changed() {
   if (!repeatable()) say(T.tooLong);
 }
 
-/** The network as it is on the server, after training. */
+/** Fetch the network from the server after training. */
 export async function refresh() {
   take(await ask("network", undefined, "descend"));
   await changed();

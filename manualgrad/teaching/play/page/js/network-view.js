@@ -1,4 +1,4 @@
-// A network drawn: the image, its neurons as circles by brightness, its weights as lines by sign and size.
+// Drawing of a network: the image, the neurons as circles by brightness, the weights as lines by sign and size.
 
 import { fixed, s, subscript, superscript } from "./dom.js";
 import { grey, greyUrl, signedUrl } from "./look.js";
@@ -6,10 +6,10 @@ import { model } from "./model.js";
 import { rove } from "./rove.js";
 import { T } from "./strings.js";
 
-const MOST = 16; // neurons of a layer that there is room for; every output
-const PIXEL_LINES = 7; // of each neuron of the first layer, from the pixels with the largest weights
+const MOST = 16; // neurons drawn per hidden layer; all outputs are drawn
+const PIXEL_LINES = 7; // per neuron of the first layer, from the pixels with the largest weights
 
-/** Put a network's drawing into `box`; it is laid out anew when the box is of another width. */
+/** The drawing of a network in `box`; a new width of the box triggers a new layout. */
 export class NetworkView {
   constructor(box, { name, compact = false, onpick = null } = {}) {
     Object.assign(this, { box, compact, onpick, upTo: Infinity, downTo: Infinity, flow: null });
@@ -21,7 +21,7 @@ export class NetworkView {
     this.listen();
   }
 
-  /** Where everything stands. */
+  /** Compute all positions and rebuild the drawing. */
   layout() {
     const width = Math.round(this.box.clientWidth);
     if (!model.network || !width || (width === this.width && this.laidOut === String(model.sizes))) return;
@@ -123,20 +123,20 @@ export class NetworkView {
       });
   }
 
-  /** The weights are others. */
+  /** Rebuild the drawing after a change of the weights. */
   renew() {
     this.laidOut = "";
     this.width = 0;
     this.layout();
   }
 
-  /** One that is far from the window is drawn once it comes near. */
+  /** Draw only near the viewport; a drawing further away is updated once it comes near. */
   come(near) {
     this.near = near;
     if (near && this.stale) this.redraw();
   }
 
-  /** Show the drawing's activations up to layer `upTo`, and, from layer `downTo` on, what it wishes. */
+  /** Show the activations up to layer `upTo`, and the wishes from layer `downTo` on. */
   redraw() {
     if (!this.neurons || !model.look) return;
     this.stale = !this.near;
@@ -156,12 +156,12 @@ export class NetworkView {
     outputs.select(".value").text((d) => (this.upTo < L ? "" : fixed(layers[L - 1].a[d.j])));
     outputs.select(".level").attr("width", (d) => (this.upTo < L ? 0 : (50 * layers[L - 1].a[d.j]) / most[L - 1]));
     const state = [this.upTo, this.downTo, this.flow?.l, this.flow?.way, this.downTo < Infinity && model.wishes];
-    if (this.coloured && state.every((value, i) => value === this.coloured[i])) return; // as while one draws
+    if (this.coloured && state.every((value, i) => value === this.coloured[i])) return; // for example while the user draws
     this.coloured = state;
     this.colour();
   }
 
-  /** Lines and rings: weights as they are, or, where the backward pass has been, their wishes. */
+  /** Colour the lines by their weights or, in layers that the backward pass has reached, by their wishes. */
   colour() {
     const wishes = this.downTo <= model.sizes.length - 1 ? model.wishes?.layers : null;
     const sizes = wishes?.map((layer) => d3.max(layer.wish_W, (row) => d3.max(row, Math.abs)) || 1);
@@ -175,7 +175,7 @@ export class NetworkView {
     this.rings(wishes);
   }
 
-  /** An arrow at each neuron that wishes to be brighter or darker. */
+  /** Draw an arrow at each neuron that should be brighter or darker. */
   rings(wishes) {
     const most = wishes?.map((layer) => d3.max(layer.wish_a, Math.abs) || 1);
     this.neurons
@@ -185,7 +185,7 @@ export class NetworkView {
     this.neurons.attr("data-f", (d) => `${wishes && d.l >= this.downTo ? "delta" : "a"} ${d.l} ${d.j}`);
   }
 
-  /** Point at a neuron: its own lines, and, in the first layer, its weights over the image. */
+  /** Highlight the lines of the neuron under the pointer; in the first layer, show its weights over the image. */
   listen() {
     const node = this.svg.node();
     const focus = (event) => {
@@ -203,7 +203,7 @@ export class NetworkView {
     });
   }
 
-  /** By keyboard to a neuron's lines: Enter to the first and back, up and down from one to the next; space chooses. */
+  /** Keyboard: Enter moves to a neuron's first line and back, up and down move between its lines, space chooses one. */
   key(event) {
     const line = event.target.closest("line");
     const at = dataOf(line ?? event.target.closest(".neuron"));
@@ -228,7 +228,7 @@ export class NetworkView {
     this.overlay.attr("href", first ? signedUrl(weights) : null).style("display", first ? null : "none");
   }
 
-  /** A line drawn thick, as chosen. */
+  /** Draw the line of the chosen weight thick. */
   mark(weight) {
     this.line?.classed("marked", (d) => weight && d.l === weight.l && d.j === weight.j && d.k === weight.k);
   }
@@ -242,7 +242,7 @@ function strongest(row, count) {
   return d3.range(row.length).sort((p, q) => Math.abs(row[q]) - Math.abs(row[p])).slice(0, count);
 }
 
-/** A small arrow beside a neuron, up or down, as long as its wish (from −1 to 1). */
+/** Return the path of an arrow beside a neuron, as long as its wish (from −1 to 1). */
 function arrow(wish, radius) {
   const length = Math.abs(wish) * 13;
   if (length < 0.4) return null;

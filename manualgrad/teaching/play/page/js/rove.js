@@ -1,8 +1,8 @@
-// One tab stop for a whole figure: arrow keys go to the nearest of its elements in their direction.
+// Roving tabindex: a figure is one tab stop, and arrow keys move to the nearest element in their direction.
 
 const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** Make the elements of `container` that `selector` finds one tab stop; call what comes back whenever they are others. */
+/** Make the elements of `container` that match `selector` one tab stop; call the returned function after they change. */
 export function rove(container, selector) {
   const all = () => [...container.querySelectorAll(selector)];
 

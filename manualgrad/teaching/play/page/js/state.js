@@ -1,16 +1,16 @@
-// What the page is about: kept in the URL's fragment, so that a reload or a link brings all of it back.
+// The state of the page, kept in the URL's fragment so that a reload or a link restores it.
 
 import { base64, bytes } from "./dom.js";
 import { demo } from "./drawing.js";
 
 export const PARTS = ["draw", "wish", "step", "average", "descend", "chain"];
 
-/** What the server will do again of a history. */
+/** Limits of a history that the server replays. */
 const LIMITS = { ops: 200, steps: 20000, images: 20 };
 
 export const state = {
   part: "draw",
-  start: null, // trained, random or run: what the server has, until one is chosen
+  start: null, // trained, random or run; null until the server says which it has
   seed: 1,
   history: [], // {op: "step", image, target, rate, times} | {op: "train", batch, rate, steps, seed}
   image: { strokes: demo, demo: true }, // or {split, index}
@@ -26,22 +26,22 @@ export const state = {
 
 const listeners = {};
 
-/** Call `listener` whenever one of the topics (in one string) is told. */
+/** Call `listener` whenever one of the topics (a space-separated string) is announced. */
 export function on(topics, listener) {
   for (const topic of topics.split(" ")) (listeners[topic] ??= []).push(listener);
 }
 
-/** Tell a topic: image (while one draws), settled (the drawing, the target or the network is another), network, theme. */
+/** Announce a topic: image (while drawing), settled (the drawing, the target or the network changed), network, theme, ... */
 export function tell(topic) {
   for (const listener of listeners[topic] ?? []) listener();
 }
 
 let waiting = 0;
 
-/** The server's tab: a reload goes on with it, where it is the same network still. */
+/** The server's tab; a reload keeps it if the network is still the same. */
 export const session = { tab: null };
 
-/** Write the state into the URL, soon: browsers allow some hundred writes in half a minute. */
+/** Write the state into the URL after a delay: browsers limit the number of writes. */
 export function keep() {
   clearTimeout(waiting);
   waiting = setTimeout(write, 250);
@@ -54,13 +54,13 @@ function write() {
   try {
     sessionStorage.setItem("tab", JSON.stringify({ tab: session.tab, network: networkText(), history: repeatable() ? null : state.history }));
   } catch {
-    // a browser that keeps nothing makes the network again
+    // without storage, a reload replays the history
   }
 }
 
 addEventListener("pagehide", () => waiting && write());
 
-/** After a reload, the tab that the page had, if it was of this network. */
+/** After a reload, return the page's previous tab if it had the same network. */
 export function remembered() {
   if (performance.getEntriesByType("navigation")[0]?.type !== "reload") return null;
   try {
@@ -73,7 +73,7 @@ export function remembered() {
   }
 }
 
-/** What the network depends on, as it stands in the URL. */
+/** Return the part of the URL that determines the network. */
 function networkText() {
   const { start, seed, done, images } = fields();
   return JSON.stringify([start, seed, done, images]);
@@ -83,13 +83,13 @@ export function link() {
   return `#${new URLSearchParams(fields())}`;
 }
 
-/** Whether the history is short enough for the server to do it again. */
+/** Return whether the history is short enough for the server to replay. */
 export function repeatable(ops = state.history) {
   const steps = ops.reduce((sum, op) => sum + (op.times ?? op.steps), 0);
   return ops.length <= LIMITS.ops && steps <= LIMITS.steps && new Set(ops.map((op) => op.image).filter(Boolean)).size <= LIMITS.images;
 }
 
-/** Add what was done to the network; training that goes on as before makes the last entry longer. */
+/** Append an operation to the history; training with unchanged settings extends the last entry. */
 export function record(op) {
   const last = state.history.at(-1);
   const same = last?.op === "train" && op.op === "train" && ["batch", "rate", "seed"].every((name) => last[name] === op[name]);
@@ -133,7 +133,7 @@ function opText(op, images) {
   return ["s", images.indexOf(imageText(op.image)), op.target, short(op.rate), op.times].join("*");
 }
 
-/** Read the state from the URL. What cannot be read there stays as it is: a link may have lost its end in an e-mail. */
+/** Read the state from the URL. Values that cannot be read keep their defaults, since links may be cut off in emails. */
 export function restore() {
   const given = new URLSearchParams(location.hash.slice(1));
   const read = (name, reader) => {
@@ -141,7 +141,7 @@ export function restore() {
     try {
       reader(given.get(name));
     } catch {
-      // as it is
+      // keep the default
     }
   };
   let images = [];

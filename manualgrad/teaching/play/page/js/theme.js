@@ -1,10 +1,10 @@
-// Set before anything is painted, so that a dark page does not begin with a white flash.
+// Runs before the first paint, so that a dark page does not flash white.
 {
   let chosen = null;
   try {
     chosen = localStorage.getItem("theme");
   } catch {
-    // a browser that keeps nothing follows the system
+    // without storage, the system's theme applies
   }
   if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
 }

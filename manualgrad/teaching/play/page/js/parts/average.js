@@ -1,4 +1,4 @@
-// Part 4: what several examples wish of one weight, and how sensitive the cost is to each.
+// Part 4: what several examples want from one weight, and how sensitive the cost is to each weight.
 
 import { ask, newest, wanted } from "../api.js";
 import { Pair } from "../charts.js";
@@ -11,10 +11,10 @@ import { rove } from "../rove.js";
 import { keep, on, state, tell } from "../state.js";
 import { T } from "../strings.js";
 
-const SHOWN = 12; // images to choose from at once
+const SHOWN = 12; // images shown at once
 
 let found = null; // the last answer
-let near = false; // the part has been near the window: until then nothing is asked for
+let near = false; // whether the part has been near the window; no requests before that
 
 export function mount(section) {
   section.append(h("p", { class: "prose", text: T.average.intro }));
@@ -46,7 +46,7 @@ export function mount(section) {
   on("settled examples", renew);
 }
 
-/** A weight of another network may not be there. */
+/** Return the weight if the current network has it, else null. */
 function fitting(weight) {
   if (!weight) return null;
   const { l, j, k } = weight;
@@ -105,7 +105,7 @@ function thumb({ index, label, pixels }) {
   return h("button", { type: "button", class: "thumb", "data-index": index, "aria-label": T.average.add(label, index), onclick: pressed }, canvas);
 }
 
-/** A weight, by a line of a small network or by its three indices. */
+/** Choose a weight by its line in a small network, or by its three indices. */
 function weightChooser(section) {
   const box = h("div", { class: "network-box" });
   const [l, j, k] = [T.average.layer, T.average.to, T.average.from].map((name) => chosen(name, () => pick()));

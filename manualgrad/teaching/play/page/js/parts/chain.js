@@ -1,4 +1,4 @@
-// Part 6: one neuron a layer, every factor of the chain rule, and a nudge that travels.
+// Part 6: one neuron per layer, every factor of the chain rule, and a nudge that travels.
 
 import { ask, newest } from "../api.js";
 import { button, choice, chosen, fixed, formula, h, plain, signed, slider, superscript } from "../dom.js";
@@ -8,7 +8,7 @@ import { T } from "../strings.js";
 
 const RANGES = { w: [-4, 4], b: [-4, 4], x: [-2, 2], y: [0, 1], z: [-6, 6], a: [0, 1], C: [0, 1] };
 
-/** "z1" as the notes write it: z⁽¹⁾. */
+/** Write "z1" as z⁽¹⁾. */
 function lettersOf(name) {
   if (name.startsWith("C")) return "C₀";
   return name.length > 1 ? `${name[0]}⁽${superscript(name.slice(1))}⁾` : name;
@@ -54,7 +54,7 @@ export function mount(section) {
     travel.choices(Object.keys(rows).filter((name) => name !== "C" && name !== "y"));
   }
 
-  /** A quantity on its own line: a slider for what can be set; z and a are grabbed, and that is a nudge. */
+  /** Create the line of a quantity with a slider; moving z or a, which cannot be set, is a nudge. */
   function row(name, letters, value, set) {
     const [min, max] = RANGES[name[0]];
     const output = h("output", { class: "value" });
@@ -115,7 +115,7 @@ export function mount(section) {
     row.ghost.style.width = `calc((100% - 20px) * ${Math.abs(to - from)})`;
   }
 
-  /** x → z⁽¹⁾ → a⁽¹⁾ → … → C₀, with the factor on each arrow. */
+  /** Create x → z⁽¹⁾ → a⁽¹⁾ → … → C₀, with the factor on each arrow. */
   function links(answer) {
     const longest = answer.parameters.find((each) => each.name === "w1").links.slice(1);
     const first = answer.parameters.find((each) => each.name === "w1").links[0];
@@ -125,7 +125,7 @@ export function mount(section) {
     return nodes;
   }
 
-  /** A circle; below it the change that a nudge brings, as foretold and as it is. */
+  /** Create the circle of a quantity, with the measured change by the nudge below. */
   function quantity(name, change) {
     const moved = change && Math.abs(change.measured) > 0;
     return h("span", { class: "stop" }, h("span", { class: `quantity ${moved ? (change.measured > 0 ? "up moved" : "down moved") : ""}` }, h("span", {}, formula(lettersOf(name)))), h("small", { class: "value", "data-f": `chain.${name}`, text: moved ? signed(change.measured) : "" }));

@@ -9,8 +9,8 @@ import { keep, on, record, state } from "../state.js";
 import { T } from "../strings.js";
 import { map } from "./map.js";
 
-const MILLISECONDS = 25; // of training, a request
-const KEPT = 1500; // points of a curve: every second is dropped beyond
+const MILLISECONDS = 25; // of training per request
+const KEPT = 1500; // points per curve; above that, every second point is dropped
 
 export function mount(section) {
   section.append(h("p", { class: "prose", text: T.descend.intro }));
@@ -54,7 +54,7 @@ export function mount(section) {
     run.going = false;
   }
 
-  /** One request's worth of training. */
+  /** Train for one request. */
   async function once(length, live = false) {
     const before = performance.now();
     const answer = await ask("train", { batch: state.batch, rate: state.trainRate, seed: run.seed, image: imageField(state.image), ...length }, "descend");

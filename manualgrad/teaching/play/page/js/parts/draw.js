@@ -10,14 +10,14 @@ import { NetworkView } from "../network-view.js";
 import { keep, on, state, tell } from "../state.js";
 import { T } from "../strings.js";
 
-const STEP = 6; // of the keyboard's pen, on the grid
+const STEP = 6; // of the keyboard's pen, in grid units
 
 let canvas;
 let context;
-let mnist = null; // the pixels of a test image, which the canvas then shows
+let mnist = null; // a test image's pixels, if the canvas shows one
 let pen = null; // the keyboard's: {x, y, down}
 let settling = 0;
-let handled = 0; // when the newest point was drawn, until its answer is shown
+let handled = 0; // time of a drawn point whose answer is still pending
 
 export function mount(section) {
   canvas = h("canvas", { class: "paper", tabindex: 0, role: "img", "aria-label": T.draw.canvas, width: 560, height: 560 });
@@ -123,13 +123,13 @@ function paint() {
   }
 }
 
-/** The strokes drawn so far; an image of MNIST or the page's own 2 makes way for the first of them. */
+/** Return the strokes drawn so far; the first stroke replaces an MNIST image or the demo 2. */
 function strokes() {
   if (!state.image.strokes || state.image.demo) state.image = { strokes: [] };
   return state.image.strokes;
 }
 
-/** A drawing that a step was taken on stays what it was: draw on a copy. */
+/** Draw on a copy if the history refers to the drawing. */
 function own() {
   if (state.history.some((op) => op.image === state.image)) state.image = { strokes: state.image.strokes.map((stroke) => [...stroke]) };
 }
@@ -210,7 +210,7 @@ async function clear() {
   settle();
 }
 
-/** A test image, of a digit or of any. */
+/** Show a test image of the digit, or of a random digit. */
 async function sample(digit) {
   stopWriting();
   const of = digit ?? Math.floor(10 * Math.random());
@@ -231,7 +231,7 @@ async function showPixels(grey) {
   settle();
 }
 
-/** The image of MNIST that a link names: its pixels are what the network is given. */
+/** Show the MNIST image named by a link; its pixels are the network's input. */
 function showSplit() {
   on("look", () => {
     if (!state.image.split || mnist) return;
@@ -248,7 +248,7 @@ function stopWriting() {
   writing = 0;
 }
 
-/** The page's own 2 is written as by a hand. */
+/** Animate the demo 2 as if written by hand. */
 function write() {
   const begun = performance.now() + 300;
   const points = demo[0];

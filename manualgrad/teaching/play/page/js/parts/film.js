@@ -1,4 +1,4 @@
-// Forward and backward, stage by stage: played, paused, stepped.
+// The forward and the backward pass, stage by stage, with play, pause and step.
 
 import { button, h, plain } from "../dom.js";
 import { model } from "../model.js";
@@ -6,7 +6,7 @@ import { NetworkView } from "../network-view.js";
 import { on } from "../state.js";
 import { T } from "../strings.js";
 
-const PACE = 1900; // milliseconds a stage
+const PACE = 1900; // milliseconds per stage
 
 export function film(section) {
   let stage = 0;
@@ -43,7 +43,7 @@ export function film(section) {
     redraw();
   }
 
-  /** Stage 0 is the image; 1 … L forward; then the cost; then L … 1 backward. */
+  /** Draw the stage: 0 is the image, 1 … L forward, then the cost, then L … 1 backward. */
   function redraw() {
     const L = model.sizes.length - 1;
     scrub.max = stages() - 1;

@@ -1,4 +1,4 @@
-// The map of the cost, and two walkers down it.
+// The map of the cost, with two walkers.
 
 import { note, stream } from "../api.js";
 import { button, calm, choice, fixed, h, percent } from "../dom.js";
@@ -65,7 +65,7 @@ export function map(section) {
     const [low, high] = d3.extent(values);
     const levels = d3.range(1, 16).map((i) => low + (high - low) * (i / 16) ** 1.8);
     const shapes = d3.contours().size([columns, rows]).thresholds([low - 1, ...levels])(values);
-    // The contours' grid has its values in the middle of cells, the first row at the bottom of the map.
+    // d3.contours places values at the centres of cells; the first row is at the bottom of the map.
     const place = d3.geoTransform({
       point(x, y) {
         this.stream.point(((x - 0.5) / (columns - 1)) * SIZE, SIZE - ((y - 0.5) / (rows - 1)) * SIZE);
@@ -76,7 +76,7 @@ export function map(section) {
     legend.replaceChildren(...answer.paths.map((path, i) => h("li", { class: `walker-${i}` }, h("span", { class: "key" }), h("strong", { text: T.descend.path(path.batch) }), h("span", { text: T.descend.pathEnd(path.examples.at(-1), fixed(path.costs.at(-1), 3), fixed(path.seconds.at(-1), 2)) }))));
   }
 
-  /** Both paths, drawn as they were walked, by one clock: the slower takes four seconds. */
+  /** Animate both paths on one clock; the slower one takes four seconds. */
   function walk() {
     walking?.stop();
     const [x, y] = scales();

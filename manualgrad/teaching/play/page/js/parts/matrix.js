@@ -1,4 +1,4 @@
-// What every neuron of a layer wishes of the layer before, one by one, and the sum that goes on backwards.
+// What every neuron of a layer wants from the previous layer, one by one, and the sum that propagates backward.
 
 import { button, calm, h, signed } from "../dom.js";
 import { model } from "../model.js";
@@ -10,8 +10,8 @@ const MOST = 16;
 const CELL = { width: 30, height: 26 };
 
 export function matrix(section) {
-  let l = null; // the layer whose wishes these are; the last at first
-  let rows = Infinity; // added so far: all, until one begins anew
+  let l = null; // the layer whose wishes are shown; null is the last
+  let rows = Infinity; // rows added so far
   let timer = 0;
   const heading = h("h3");
   const intro = h("p", { class: "prose" });

@@ -1,4 +1,4 @@
-// Part 3: grant the wishes, and see what was foretold and what happened.
+// Part 3: grant the wishes, and compare the predicted with the measured change.
 
 import { ask, newest, wanted } from "../api.js";
 import { Curve, Outputs, Pair } from "../charts.js";
@@ -7,7 +7,7 @@ import { changed, model, restart, take } from "../model.js";
 import { keep, on, record, state } from "../state.js";
 import { T } from "../strings.js";
 
-let shown = null; // the last step, asked for or taken
+let shown = null; // the last step, tried or taken
 let busy = false;
 
 export function mount(section) {
@@ -66,7 +66,7 @@ export function mount(section) {
     live.textContent = T.step.told(plain(answer.after.cost, 4), percent(model.accuracy));
   }
 
-  /** What the step did stays on the page, until something else is tried. */
+  /** Keep showing the step's result until another step is tried. */
   async function hold(answer) {
     shown = answer;
     held = true;
@@ -92,13 +92,13 @@ export function mount(section) {
   on("network", told);
 }
 
-/** How well the derivatives foretold it. */
+/** Say how well the derivatives predicted the change. */
 function verdict({ foretold, happened }) {
   if (happened > 0) return T.step.rises;
   return Math.abs(happened - foretold) <= 0.1 * Math.abs(foretold) ? T.step.agrees : T.step.differs;
 }
 
-/** What became of everything else: the test images. */
+/** Show the effect on everything else: the test images. */
 function everything(section) {
   const accuracy = h("p", { class: "big accuracy" });
   const steps = h("p", { class: "caption steps" });

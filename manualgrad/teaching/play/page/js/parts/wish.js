@@ -1,4 +1,4 @@
-// Part 2: what the drawing wishes, from the outputs back to the image.
+// Part 2: what the drawing wants, from the outputs back to the image.
 
 import { Avenue } from "../charts.js";
 import { button, choice, fixed, formula, h, plain, signed, superscript } from "../dom.js";
@@ -29,7 +29,7 @@ function targets() {
   return field;
 }
 
-/** Ten outputs: the square (a − y)², the neuron, and its arrow. */
+/** Draw the ten outputs: the square (a − y)², the neuron, and its arrow. */
 function cost(section) {
   const total = h("span", { class: "value", "data-f": "cost", tabindex: 0, role: "img" });
   const cells = d3.range(10).map((j) => {
@@ -73,7 +73,7 @@ function one(cell, { j, L, a, y, wish, most }) {
   cell.setAttribute("aria-label", T.wish.output(j, fixed(a), y, wish > 0));
 }
 
-/** The places that there is room for: those with the largest wishes, in order. */
+/** Return the indices of the 16 largest wishes, in order. */
 function most16(wishes) {
   const order = d3.range(wishes.length).sort((p, q) => Math.abs(wishes[q]) - Math.abs(wishes[p]));
   return order.slice(0, 16).sort((p, q) => p - q);
@@ -87,7 +87,7 @@ function choose(j) {
 
 let redrawChosen = () => {};
 
-/** Where the wishes are too small to be seen, a way to larger ones. */
+/** If the wishes are too small to see, offer a network with larger ones. */
 function content(section) {
   const says = h("p", { class: "hint-line" });
   const swap = button(T.wish.untrained, () => restart(state.start === "random" ? "trained" : "random"));
@@ -125,7 +125,7 @@ function avenues(section) {
     const most = d3.max([last.wish_b[j], ...shown.flatMap((k) => [last.wish_W[j][k], back[k] ?? 0])], Math.abs);
     cards[0].chart.show([{ wish: last.wish_b[j], key: `wish_b ${L} ${j}`, text: signed(last.wish_b[j]) }], most);
     cards[1].chart.show(shown.map((k) => ({ from: before[k], fromKey: L > 1 ? `a ${L - 1} ${k}` : `x - - ${k}`, fromText: `a${superscript(L - 1)} ${k}: ${fixed(before[k])}`, wish: last.wish_W[j][k], key: `wish_W ${L} ${j} ${k}`, text: `W ${j},${k}: ${signed(last.wish_W[j][k])}` })), most, d3.max(before));
-    cards[2].card.hidden = L === 1; // the pixels are what they are
+    cards[2].card.hidden = L === 1; // the pixels are fixed
     cards[2].chart.show(shown.map((k) => ({ from: W[k], fromKey: `W ${L} ${j} ${k}`, fromText: `W ${j},${k} = ${fixed(W[k])}`, wish: back[k] ?? 0, key: `wish_before ${L} ${j} ${k}`, text: `a ${k}: ${signed(back[k] ?? 0)}` })), most, d3.max(W, Math.abs));
   };
   redrawChosen = () => {
@@ -135,9 +135,9 @@ function avenues(section) {
   on("wishes theme", redraw);
 }
 
-/** The first layer: each neuron's wish for its weights, as an image of the drawing. */
+/** Draw each neuron's wishes for its weights in the first layer as an image. */
 function images(section) {
-  let picked = null; // until one is chosen, the one with the strongest wish
+  let picked = null; // null: the neuron with the strongest wish
   const gallery = h("div", { class: "gallery" });
   const large = h("canvas", { class: "pixels large", role: "img" });
   const caption = h("figcaption");
