@@ -85,7 +85,7 @@ def _elementwise(
 
 def _applied(Function: Any, input: Tensor, *numbers: Any, inplace: bool = False) -> Any:
     for number in numbers:
-        if not isinstance(number, int | float):
+        if not isinstance(number, (int, float)):
             return NotImplemented
     return copy_into(Function.apply(input.clone(), *numbers), input) if inplace else Function.apply(input, *numbers)
 
@@ -152,7 +152,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
         >>> nn.functional.leaky_relu(z)
         tensor([-0.0200,  0.5000,  8.0000], grad_fn=<LeakyReLUFunctionBackward>)
     """
-    if not inplace or not isinstance(negative_slope, int | float):
+    if not inplace or not isinstance(negative_slope, (int, float)):
         return _applied(LeakyReLUFunction, input, negative_slope)
     if not negative_slope >= 0:
         return NotImplemented  # PyTorch raises: the output does not tell the sign of the input
@@ -251,7 +251,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Any:
         >>> nn.functional.celu(z)
         tensor([-0.8647,  0.5000,  8.0000], grad_fn=<ELUFunctionBackward>)
     """
-    if not isinstance(alpha, int | float) or alpha == 0:
+    if not isinstance(alpha, (int, float)) or alpha == 0:
         return NotImplemented
     return _applied(ELUFunction, input, alpha, 1, 1 / alpha, inplace=inplace)
 
@@ -383,7 +383,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Any:
         >>> nn.functional.hardshrink(z)
         tensor([-2.,  0.,  8.], grad_fn=<HardshrinkFunctionBackward>)
     """
-    if not isinstance(lambd, int | float):
+    if not isinstance(lambd, (int, float)):
         return NotImplemented
     return HardshrinkFunction.apply(input, lambd) if lambd >= 0 else LeakyReLUFunction.apply(input, 1)  # the identity
 

@@ -127,7 +127,7 @@ def _reduced(Function: Any, x: Tensor, dim: Any, keepdim: bool, dtype: torch.dty
 
 def dims_of(x: Tensor, dim: Any) -> tuple[int, ...] | None:
     """Return the dimensions as non-negative numbers, all of them for a `dim` of None; return None if `dim` is invalid."""
-    if dim is not None and not isinstance(dim, int | Sequence):
+    if dim is not None and not isinstance(dim, (int, Sequence)):
         return None
     n = x.dim()
     wanted = [dim] if isinstance(dim, int) else list(range(n)) if dim is None or not dim else list(dim)

@@ -37,7 +37,7 @@ def functional_einsum(*args: Any) -> Any:
         equation, operands = ",".join(subscripts) + output, args[:n:2]
     else:
         equation, operands = args[0], args[1:]
-        operands = tuple(operands[0]) if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
+        operands = tuple(operands[0]) if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else operands
     return einsum(equation, operands, path=_path(equation, operands))
 
 
@@ -183,7 +183,7 @@ def functional_tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Any:
         if not 0 <= dims <= min(a.dim(), b.dim()):
             return NotImplemented
         dims = list(range(-dims, 0)), list(range(dims))
-    if not isinstance(dims, tuple | list) or len(dims) != 2:
+    if not isinstance(dims, (tuple, list)) or len(dims) != 2:
         return NotImplemented
     dims_a, dims_b = ([d] if isinstance(d, int) else list(d) for d in dims)
     return tensordot(a, b, dims_a, dims_b)

@@ -44,7 +44,7 @@ def places(input: Tensor, index: Any) -> Places | None:
             indices.append(part)
         else:
             view.append(part)
-            indices += [] if isinstance(part, int | Tensor) else [None]
+            indices += [] if isinstance(part, (int, Tensor)) else [None]
     return Places(tuple(view), tuple(indices) if any(i is not None for i in indices) else ())
 
 
@@ -65,7 +65,7 @@ def _parts(index: Any) -> Sequence[Any]:
 
 
 def _is_no_number(part: Any) -> bool:
-    return part is None or part is Ellipsis or isinstance(part, Tensor | Sequence | slice) or _is_array(part)
+    return part is None or part is Ellipsis or isinstance(part, (Tensor, Sequence, slice)) or _is_array(part)
 
 
 def _is_array(part: Any) -> bool:
@@ -76,12 +76,12 @@ def _known(part: Any, input: Tensor) -> Any:
     """Convert a part to an int, a slice, None, an Ellipsis or an index tensor; return NotImplemented if it is invalid."""
     if isinstance(part, Tensor):
         return part if part.dtype in INDEX_DTYPES else NotImplemented
-    if _is_array(part) or (isinstance(part, Sequence) and not isinstance(part, str | bytes)):
+    if _is_array(part) or (isinstance(part, Sequence) and not isinstance(part, (str, bytes))):
         found = torch.as_tensor(part, device=input.device)
         return found if found.dtype == torch.bool else NotImplemented if found.dtype == torch.uint8 else found.long()
     if is_numpys(part):
         return int(part) if hasattr(part, "__index__") else NotImplemented
-    return part if part is None or part is Ellipsis or isinstance(part, slice | int) else NotImplemented
+    return part if part is None or part is Ellipsis or isinstance(part, (slice, int)) else NotImplemented
 
 
 def _takes_one(part: Any) -> bool:

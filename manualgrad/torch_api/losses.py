@@ -71,7 +71,7 @@ def cross_entropy(
     of_distributions = target.shape == input.shape and target.is_floating_point() and ignore_index < 0
     if not of_classes and not (of_distributions and _has_classes(input, weight)):
         return NotImplemented
-    if not isinstance(label_smoothing, int | float) or not 0 <= label_smoothing <= 1 or reduction not in _REDUCTIONS:
+    if not isinstance(label_smoothing, (int, float)) or not 0 <= label_smoothing <= 1 or reduction not in _REDUCTIONS:
         return NotImplemented
     reduction = _of_legacy(size_average, reduce, reduction)
     x, y = _batch_of_one(input, target) if input.dim() == 1 else (input, target)

@@ -138,7 +138,7 @@ def _is_for_a_function(types: Any, args: Any, kwargs: Any) -> bool:
     differentiated = False
     values = (*args, *kwargs.values()) if kwargs else args
     for value in values:
-        for tensor in value if isinstance(value, list | tuple) else (value,):
+        for tensor in value if isinstance(value, (list, tuple)) else (value,):
             if isinstance(tensor, Tensor):
                 if tensor.layout is not torch.strided or tensor.is_nested:
                     return False
@@ -148,7 +148,7 @@ def _is_for_a_function(types: Any, args: Any, kwargs: Any) -> bool:
 
 def _tensors(args: Any, kwargs: Any) -> list[Tensor]:
     """Return the tensors among the arguments, including those in lists and tuples."""
-    values = (value if isinstance(value, list | tuple) else (value,) for value in (*args, *kwargs.values()))
+    values = (value if isinstance(value, (list, tuple)) else (value,) for value in (*args, *kwargs.values()))
     return [t for group in values for t in group if isinstance(t, Tensor)]
 
 
@@ -160,7 +160,7 @@ _NOT_THE_PROGRAM = (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(os
 def _remember_where(result: Any, arguments: list[Tensor]) -> None:
     """Record the call site, for `audit`, in the nodes between the result and the arguments."""
     before = {t.grad_fn for t in arguments}
-    waiting = [t.grad_fn for t in (result if isinstance(result, tuple | list) else (result,)) if isinstance(t, Tensor)]
+    waiting = [t.grad_fn for t in (result if isinstance(result, (tuple, list)) else (result,)) if isinstance(t, Tensor)]
     place = None
     while waiting:
         node: Any = waiting.pop()

@@ -137,7 +137,7 @@ def _converted(value: Any, kind: str, freely: bool) -> Any:
     if freely and kind in ("any", "int", "float", "number") and isinstance(value, Tensor) and _has_a_number(value):
         value = value.item()
     if kind == "any":
-        return _list_of(value, kind, freely) if isinstance(value, list | tuple) else value
+        return _list_of(value, kind, freely) if isinstance(value, (list, tuple)) else value
     if isinstance(value, _KINDS[kind]) or (freely and kind == "Tensor" and isinstance(value, _KINDS["number"])):
         return value
     return NotImplemented

@@ -26,7 +26,7 @@ T = Tensor
 @answers(torch.linalg.vector_norm)
 def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     dims = dims_of(x, dim)
-    if dims is None or not isinstance(ord, int | float) or not is_number(x):
+    if dims is None or not isinstance(ord, (int, float)) or not is_number(x):
         return NotImplemented
     if dtype is not None and (dtype.is_complex != x.is_complex() or torch.promote_types(x.dtype, dtype) != dtype):
         return NotImplemented

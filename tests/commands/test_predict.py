@@ -46,7 +46,7 @@ def test_the_command_prints_the_ten_activations_and_what_was_done(tmp_path, caps
     (row,) = (line.split() for line in out.splitlines() if line.startswith("two.png  "))
     assert row[-10:] == [f"{value:.2f}" for value in a.tolist()]
     assert "two.png, 28×28: taken as it is\n" in out
-    assert "[photo].jpg, 900×700: converted to grey, inverted, the drawing scaled to 14×20, its" in out
+    assert "[photo].jpg, 900×700: converted to grey, inverted, the drawing scaled to 14×20," in out
     assert (tmp_path / "runs" / "predict.png").read_bytes().startswith(b"\x89PNG")
 
 

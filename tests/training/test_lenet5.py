@@ -295,7 +295,7 @@ def test_predict_takes_its_run(run, tmp_path, capsys):
     Image.fromarray((255 * torch.rand(28, 28)).byte().numpy()).save("image.png")
     code, out, err = manualgrad(capsys, "predict", "--checkpoint", run, "image.png")
     assert (code, err) == (0, "")
-    assert out.startswith("What lenet5 of out takes them for\n")
+    assert out.startswith("Predictions of lenet5 from out\n")
 
 
 @pytest.mark.parametrize("command", ["explain", "sensitivity", "average", "descent"])

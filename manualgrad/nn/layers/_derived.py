@@ -94,9 +94,11 @@ def _with_our_functional(torchs: type, method: str) -> FunctionType:
 def _wrapped(function: FunctionType, theirs: FunctionType) -> FunctionType:
     """Return the function as a wrapper of torch's, with torch's globals and our functional.
 
-    The `__name__` in its globals is this module's, which has both names: older versions of Dynamo look them up there.
+    Older versions of Dynamo look globals up in the module that their `__name__` says: for torch's code, this one, which has both
+    names, and for a decorator's, the decorator's.
     """
-    names = {**theirs.__globals__, **function.__globals__, "F": F, "functional": functional, "__name__": __name__}
+    module = function.__globals__.get("__name__", __name__)
+    names = {**theirs.__globals__, **function.__globals__, "F": F, "functional": functional, "__name__": module}
     ours = FunctionType(function.__code__, names, theirs.__name__, function.__defaults__, function.__closure__)
     ours.__kwdefaults__ = theirs.__kwdefaults__
     return functools.update_wrapper(ours, getattr(theirs, "__wrapped__", theirs))  # type: ignore[return-value]

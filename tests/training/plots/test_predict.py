@@ -10,7 +10,7 @@ from manualgrad.training.plots.predict import plot_predictions
 from manualgrad.training.plots.style import SERIES, WIDTH
 
 
-def predictions(n, title="What 784-1000-500-10 of 20260101-120000-mnist-784-1000-500-10 takes them for"):
+def predictions(n, title="Predictions of 784-1000-500-10 from 20260101-120000-mnist-784-1000-500-10"):
     shapes = [(400, 300), (28, 28), (100, 400)]
     pictures = [Picture((1, 1), torch.rand(shapes[k % 3]), torch.rand(784), []) for k in range(n)]
     a = torch.rand(n, 10, generator=torch.Generator().manual_seed(0))
