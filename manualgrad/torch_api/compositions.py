@@ -27,7 +27,7 @@ def _joined(at_least: Callable[..., Any], dim: Callable[[Tensor], int]) -> Calla
     """Make a call that reshapes each tensor with `at_least` and concatenates them."""
 
     def stack(tensors: Sequence[Tensor]) -> Any:
-        if not isinstance(tensors, list | tuple) or not tensors:
+        if not isinstance(tensors, (list, tuple)) or not tensors:
             return NotImplemented
         parts = [at_least(t) for t in tensors]
         return cat(parts, dim(parts[0]))
@@ -102,7 +102,7 @@ def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1
 
 def _areas(y: Tensor, x: Any, dx: Any, dim: Any) -> Any:
     """Compute the areas of the trapezoids between neighbours, at the points x or with spacing dx."""
-    if not isinstance(dx, int | float) or not isinstance(dim, int) or not dims_of(y, dim) or not y.shape[dim]:
+    if not isinstance(dx, (int, float)) or not isinstance(dim, int) or not dims_of(y, dim) or not y.shape[dim]:
         return NotImplemented
     sums = add(_but_the_last(y, dim), _but_the_first(y, dim))
     if x is None:
