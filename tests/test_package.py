@@ -1,10 +1,12 @@
 """What the package as a whole holds to."""
 
+import ast
 import pickle
 import subprocess
 import sys
 
 import torch
+from paths import PACKAGE
 
 import manualgrad
 
@@ -34,3 +36,12 @@ def test_an_mlp_that_version_0_1_0_pickled_is_loaded(monkeypatch):
     assert b"manualgrad.network.mlp" not in content
     assert type(pickle.loads(content)) is manualgrad.MLP
     assert pickle.loads(content)(torch.rand(5, 3)).shape == (5, 2)
+
+
+def test_what_dynamo_traces_asks_isinstance_about_tuples():
+    """torch 2.9's Dynamo cannot trace `isinstance(x, int | float)`."""
+    for room in ("torch_api", "functions", "function", "nn"):
+        for path in (PACKAGE / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "isinstance":
+                    assert not isinstance(node.args[1], ast.BinOp), f"{path}:{node.lineno}"
