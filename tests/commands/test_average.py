@@ -37,6 +37,7 @@ def shares(printed):
     return [(float(right), float(called)) for right, called in re.findall(r"│ +([\d.]+)% │ +([\d.]+)% │", printed)]
 
 
+@pytest.mark.exhaustive
 def test_a_network_that_hears_all_digits_is_not_ruined_and_one_that_hears_a_single_one_is(trained, capsys):
     printed = average(capsys, trained, "--only-digit", 2)
     (before, _), (all_digits, _), (alone, called) = shares(printed)

@@ -14,6 +14,7 @@ SMALL = [(1, 1), (1, 1, 1, 1), (3, 1), (1, 3), (2, 2, 2), (2, 3, 2), (1, 2, 2, 1
 ACTIVATIONS = ["sigma", "sigmoid", "relu", "tanh"]
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize("examples", [1, 2])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("sizes", SMALL)
@@ -55,6 +56,7 @@ def test_the_gradient_of_several_examples_is_their_average():
         assert vanishing(d.by_chain_rule[p] - (alone[0] + alone[1]) / 2) == 0
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("examples", [1, 2])
 @pytest.mark.parametrize("activation", ["sigmoid", "relu", "tanh"])
 @pytest.mark.parametrize("sizes", SMALL)

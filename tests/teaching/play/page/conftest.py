@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,23 @@ pytest.importorskip("fastapi", reason='pip install "manualgrad[play]"')
 from pages import WIDE, rest  # noqa: E402
 
 PATIENCE = 30_000  # ms: other tests take the cores meanwhile
+BY_DEFAULT = {  # what a person does on the page, from the drawing to a link; the others are exhaustive
+    "test_a_2_drawn_with_the_mouse_is_named",
+    "test_wishes_shown_are_traces",
+    "test_the_steps_fall_is_foretold_and_happens_as_manualgrad_says",
+    "test_each_examples_wish_and_their_mean_are_manualgrads",
+    "test_every_quantity_is_traces",
+    "test_the_numbers_are_those_of_the_page",
+    "test_the_keyboard_alone_draws_names_and_steps",
+    "test_the_url_restores_the_state_in_a_new_page",
+}
 sync_api.expect.set_options(timeout=PATIENCE)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.originalname not in BY_DEFAULT:
+            item.add_marker("exhaustive")
 
 
 @pytest.fixture(scope="session")
