@@ -288,7 +288,7 @@ def test_a_product_library_that_is_none_is_named(tmp_path):
     environment = {**os.environ, "MANUALGRAD_PRODUCT": "numpy"}
     done = subprocess.run([sys.executable, str(TRAIN)], capture_output=True, text=True, env=environment)
     assert done.returncode == 2
-    assert done.stderr == "train.py: MANUALGRAD_PRODUCT must be 'torch' or 'onednn', and is 'numpy'\n"
+    assert done.stderr == "train.py: MANUALGRAD_PRODUCT must be 'torch' or 'onednn', got 'numpy'\n"
 
 
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path):

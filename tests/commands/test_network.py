@@ -69,7 +69,9 @@ def test_a_folder_of_runs_is_answered_with_the_last_of_them(run, capsys, tmp_pat
     code, _, err = manualgrad(capsys, "explain", "--checkpoint", tmp_path / "runs")
     assert code == 2
     last = f"the latest run in it is {run}"
-    assert err == f"manualgrad: {tmp_path / 'runs'} is not a run's folder: it does not contain model.pt; {last}.\n"
+    assert err == (
+        f"manualgrad: --checkpoint: {tmp_path / 'runs'} is not a run's folder: it does not contain model.pt; {last}.\n"
+    )
 
 
 def test_the_network_of_a_run_is_the_one_explained(run, capsys):
