@@ -1,22 +1,22 @@
 """Train a network of hand-differentiated layers on MNIST, on the CPU or on GPUs, and test it.
 
-    python train.py                                       a network of two hidden layers, 784-16-16-10, in half a minute
+    python train.py                                       train 784-16-16-10 (two hidden layers) in half a minute
     python train.py --recipe nielsen-30                   the network of Nielsen's book, chapter 1
-    python train.py --recipe best                         the best that sigmoid layers do in ten minutes
+    python train.py --recipe best                         the best result of sigmoid layers in ten minutes
     python train.py --recipe lenet5                       LeCun's convolutional network
     python train.py --recipe softmax                      relu, cross entropy and Adam, as most people train MNIST
     python train.py --hidden 100 --epochs 10 --batch-size 20
     python train.py --dataset fashion-mnist --hidden 100
     python train.py --engine backprop                     the same steps without autograd, in half the time
-    python train.py --compare                             beside torch.nn's own layers
-    python train.py --resume runs/...                     resume a run that was stopped, or killed
+    python train.py --compare                             compare with torch.nn's layers
+    python train.py --resume runs/...                     resume a run that was stopped or killed
 
-    torchrun --nproc-per-node=2 train.py                  two processes, which divide each mini-batch
+    torchrun --nproc-per-node=2 train.py                  two processes that share each mini-batch
     torchrun --nproc-per-node=2 --max-restarts=3 train.py --out runs/mine
     torchrun --nnodes=2 --nproc-per-node=8 --rdzv-id=mine --rdzv-backend=c10d --rdzv-endpoint=HOST:29500 train.py
 
-The network is an nn.Sequential of manualgrad's layers; autograd runs their hand-written backward methods. What comes of it
-goes to runs/<time>-<dataset>-<layers>/, or to the folder that --out names: see manualgrad/training/runs.py.
+The network is an nn.Sequential of manualgrad's layers; autograd runs their hand-written backward methods. The results are
+saved in runs/<time>-<dataset>-<layers>/, or in the folder given by --out; manualgrad/training/runs.py describes the files.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ except ModuleNotFoundError as error:
     where = '-e ".[train]"' if Path(__file__).with_name("pyproject.toml").is_file() else '"manualgrad[train]"'
     print(f"{Path(sys.argv[0]).name}: {(error.name or '').partition('.')[0]} is missing: pip install {where}", file=sys.stderr)
     sys.exit(2)
-except ValueError as error:  # the library that MANUALGRAD_PRODUCT names is none
+except ValueError as error:  # MANUALGRAD_PRODUCT names an unknown library
     print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
     sys.exit(2)
 
@@ -73,22 +73,22 @@ def fail(message: str) -> NoReturn:
     sys.exit(2)
 
 
-# What is trained
+# Data and model
 
 
 def read_data(chosen: argparse.Namespace) -> tuple[Examples, Examples]:
-    """The examples to train on and those to test on, on the training device."""
+    """Return the training and the test examples, on the training device."""
     try:
         training, test = load(chosen.dataset, chosen.data_dir, note=warn if local_rank() == 0 else str)
     except DataError as error:
         fail(str(error))
     if chosen.validation:
         if chosen.validation >= len(training):
-            fail(f"--validation: {chosen.validation} of {len(training):,} training images leave none to train on.")
+            fail(f"--validation must leave images to train on, got {chosen.validation} of {len(training):,} training images.")
         training, test = training[: -chosen.validation], training[-chosen.validation :]
     pixels = training.x.shape[1]
     if chosen.distort and math.isqrt(pixels) ** 2 != pixels:
-        fail(f"--distort: images of {pixels} pixels are not square, as those to be distorted must be.")
+        fail(f"--distort requires square images, got images of {pixels} pixels.")
     return training.to(chosen.device), test.to(chosen.device)
 
 
@@ -99,7 +99,10 @@ def make_training(
     try:
         model = make(chosen.network, sizes, chosen.activation, layers, chosen.cost).to(chosen.device)
     except (RuntimeError, MemoryError) as error:
-        fail(f"--hidden: {name_of(chosen.network, sizes)} does not fit into the memory ({str(error).splitlines()[0]}).")
+        fail(
+            f"--hidden: {name_of(chosen.network, sizes)} does not fit in memory ({str(error).splitlines()[0]}); "
+            "use fewer neurons."
+        )
     if chosen.compile:
         compile_network(model, training.x[: chosen.batch_size])
     take_step: Step
@@ -133,21 +136,21 @@ def make_training(
 
 
 def compile_network(model: torch.nn.Module, x: torch.Tensor) -> None:
-    """Compile it in place, forward and backward, now: so that what fails does so before anything is written."""
-    import torch._dynamo  # here, as it takes seconds
+    """Compile the model in place, forward and backward, now, so that it fails before any file is written."""
+    import torch._dynamo  # imported here because it takes seconds
 
     model.compile()
     try:
         model(x).sum().backward()
     except torch._dynamo.exc.TorchDynamoException as error:
-        fail(f"--compile: torch.compile fails on this machine ({str(error).splitlines()[0]}).")
+        fail(f"--compile: torch.compile failed on this machine ({str(error).splitlines()[0]}).")
 
 
-# What comes of it
+# Results
 
 
 def draw(run: Run, training: Training, title: str, those: str) -> None:
-    """curve.png, confusion.png and worst.png, of the test images or `those` tested on instead; of lenet5 kernels.png, too."""
+    """Draw curve.png, confusion.png and worst.png for `those`, the test or held-out images; for lenet5 also kernels.png."""
     if training.results:
         plot_curve(training.results, title, those, run.folder / "curve.png")
     cost = run.config["cost"]
@@ -156,18 +159,18 @@ def draw(run: Run, training: Training, title: str, those: str) -> None:
     a, of_each = costs.activations(cost, output), costs.of_each(cost, output, training.test.y)
     n = f"{len(a):,} {those}"
     plot_confusion(training.test, a, f"{title}: {n}", run.folder / "confusion.png")
-    plot_worst(training.test, a, of_each, f"{title}: of {n}, those whose cost is highest", run.folder / "worst.png")
+    plot_worst(training.test, a, of_each, f"{title}: the highest costs among {n}", run.folder / "worst.png")
     if run.config["network"] == "lenet5":
         plot_kernels(training.model, training.test, a, title, those, run.folder / "kernels.png", cost)
 
 
 def picture(folder: Path) -> Path:
-    """Where --compare draws: known to be writable before it begins."""
+    """Return the path of --compare's picture, after checking that it can be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "compare.png").touch()
     except OSError as error:
-        fail(f"--out: {folder} cannot be written to ({error.strerror}).")
+        fail(f"--out: cannot write to {folder} ({error.strerror}).")
     return folder / "compare.png"
 
 
@@ -175,9 +178,9 @@ def open_run(run: Run, training: Training, new: bool) -> None:
     try:
         run.start(training) if new else run.resume(training)
     except FileExistsError as error:
-        fail(f"--out: {error}, which would be lost: name another folder, or resume it: --resume {typed(run.folder)}.")
+        fail(f"--out: {error}; choose another folder, or resume that run with --resume {typed(run.folder)}.")
     except OSError as error:
-        fail(f"{'--out' if new else '--resume'}: {run.folder} cannot be written to ({error.strerror}).")
+        fail(f"{'--out' if new else '--resume'}: cannot write to {run.folder} ({error.strerror}).")
 
 
 def import_board() -> type[Board]:
@@ -191,22 +194,22 @@ def import_board() -> type[Board]:
 def report(console: Console, run: Run, training: Training, those: str, interrupted: bool, trouble: str) -> None:
     results, n, folder = training.results, len(training.test), escape(typed(run.folder))
     if interrupted:
-        console.print(f"\nInterrupted in epoch {training.epoch}: the network is saved as it was then.")
+        console.print(f"\nInterrupted in epoch {training.epoch}; the network was saved.")
         console.print(f"To resume: {call()} --resume {folder}")
     if results:
         seconds = sum(result.seconds for result in results)
         share = f"[bold]{results[-1].accuracy:.2%}[/] of the {n:,} {those}"
-        console.print(f"\n{share} are classified right after {epochs(len(results))} and {seconds:.1f} s.")
+        console.print(f"\n{share} are classified correctly after {epochs(len(results))} and {seconds:.1f} s.")
     if trouble:
-        console.print(f"[bold]It has not learned what it could:[/] {trouble}.")
+        console.print(f"[bold]Training problem:[/] {trouble}.")
     if not training.is_finite():
-        console.print("The network is not written; checkpoint.pt is of before that.")
+        console.print("The network was not saved; checkpoint.pt holds the last finite one.")
     if run.folder.is_dir():
         written = sorted(path.name for path in run.folder.iterdir())
         console.print(f"{', '.join(written)} are in {folder}")
     if run.config["network"] == "mlp" and (run.folder / "model.pt").exists():
         data = f" --data-dir {escape(typed(run.config['data_dir']))}" if run.config["data_dir"] else ""
-        console.print(f"What an image wants of it: manualgrad explain --checkpoint {folder}{data}")
+        console.print(f"To see the gradient of a single image: manualgrad explain --checkpoint {folder}{data}")
 
 
 def epochs(n: int) -> str:
@@ -214,26 +217,26 @@ def epochs(n: int) -> str:
 
 
 def resumption(training: Training, checkpoint: Checkpoint) -> str:
-    """Where a run is resumed, and what becomes of it where its length is another now."""
+    """Describe where a run resumes, and the effect of a changed number of epochs."""
     folder, was = escape(str(checkpoint.folder)), checkpoint.config["epochs"]
     if training.epoch > training.epochs:
-        return f"{folder} is finished, after {epochs(training.epochs)}; to train it further, say --epochs N with a larger N."
+        return f"{folder} is finished after {epochs(training.epochs)}; to train it further, pass a larger --epochs."
     place = f"in epoch {training.epoch}, after {training.step} of its {training.steps_per_epoch} steps"
     if training.step == 0:
         place = f"at the start of epoch {training.epoch}"
     if training.epochs == was:
         return f"Resuming {folder} {place}."
-    then = f"The run of {epochs(was)} becomes one of {training.epochs}"
+    then = f"Its length changes from {epochs(was)} to {training.epochs}"
     if training.schedule == "constant":
-        return f"Resuming {folder} {place}. {then}, with the result, bit for bit, of one that began so."
+        return f"Resuming {folder} {place}. {then}; the result is bit-identical to a run started with that length."
     return (
-        f"Resuming {folder} {place}. {then}: from here on the learning rates are the {training.schedule} schedule's for "
-        f"{epochs(training.epochs)}, so that the result is not that of a run that began so."
+        f"Resuming {folder} {place}. {then}: from here on the learning rate follows the {training.schedule} schedule for "
+        f"{epochs(training.epochs)}, so the result differs from a run started with that length."
     )
 
 
 class Interruption:
-    """Ctrl-C, taken where a step is over, so that what is saved then can be resumed; the second one is taken at once."""
+    """Delays Ctrl-C until the step is complete, so that the saved state can be resumed; a second Ctrl-C acts at once."""
 
     def __enter__(self) -> Interruption:
         self.asked_for = False
@@ -254,10 +257,10 @@ class Interruption:
 
 def learning_rate(chosen: argparse.Namespace) -> str:
     reason = chosen.lr_is_chosen_for
-    return f"learning rate {chosen.lr:.3g}" + (f", chosen for {reason}; --lr sets it" if reason else "")
+    return f"learning rate {chosen.lr:.3g}" + (f", chosen for {reason}; --lr overrides it" if reason else "")
 
 
-# The job
+# Main
 
 
 def main() -> int:
@@ -289,7 +292,7 @@ def main() -> int:
     watch = Watch(test_set.labels, settings, len(training_set))
     if chosen.compare:
         console.print(
-            f"[bold]{title}[/], manualgrad's layers beside torch.nn's\n{summary(settings)}\n{learning_rate(chosen)}\n"
+            f"[bold]{title}[/], manualgrad's layers compared with torch.nn's\n{summary(settings)}\n{learning_rate(chosen)}\n"
         )
         try:
             return compare(training_with, picture(folder), title, console, watch)
@@ -316,14 +319,17 @@ def main() -> int:
     if checkpoint:
         console.print(f"{resumption(training, checkpoint)}\n")
         if processes.first and checkpoint.torch_version != torch.__version__:
-            warn(f"the run began with torch {checkpoint.torch_version}, this is {torch.__version__}: the last bits may differ")
+            warn(
+                f"the run began with torch {checkpoint.torch_version}, this is {torch.__version__}: "
+                "the last bits of the results may differ"
+            )
 
     try:
         interrupted = follow(training, keeper, watch, console, alone=processes.size == 1)
     except RuntimeError as error:
         if not is_lost_connection(error):
             raise
-        warn(f"process {processes.rank} lost another one, so that the training ends here: --resume {typed(folder)} resumes it")
+        warn(f"process {processes.rank} lost the connection to another process; resume with --resume {typed(folder)}")
         return 1
     leave()
     if not keeper:
@@ -336,7 +342,7 @@ def main() -> int:
 
 
 def follow(training: Training, keeper: Keeper | None, watch: Watch, console: Console, alone: bool) -> bool:
-    """Train, showing how far it is and what comes of each epoch; whether Ctrl-C ended it."""
+    """Train with a progress bar and print a line per epoch; return whether Ctrl-C stopped the training."""
     columns = (
         TextColumn("epoch {task.fields[epoch]} of {task.fields[epochs]}"),
         BarColumn(None),
@@ -373,7 +379,7 @@ def follow(training: Training, keeper: Keeper | None, watch: Watch, console: Con
                         warn(trouble)
         except KeyboardInterrupt:
             if not interruption:
-                raise  # in the middle of a step, of which the other processes have not heard
+                raise  # mid-step, and the other processes do not know of it
             return True
     return False
 

@@ -1,1 +1,1 @@
-"""One file a command of `manualgrad`: its options, and what it prints. What it shows is computed elsewhere."""
+"""The commands of `manualgrad`, one per file: its options and its output. The results are computed elsewhere."""

@@ -1,4 +1,4 @@
-"""`manualgrad average`: the wishes of single examples against their average."""
+"""`manualgrad average`: the nudges that single examples want, and their average."""
 
 from __future__ import annotations
 
@@ -16,21 +16,26 @@ if TYPE_CHECKING:
 
 __all__ = ["add"]
 
-_EXAMPLES, _STEPS, _HEARD = 100, 500, 10_000  # _HEARD: of the training examples, those whose cost chooses the rate
+_EXAMPLES, _STEPS, _HEARD = 100, 500, 10_000  # _HEARD: training examples whose cost determines the learning rate
 
 
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "average",
-        help="the wishes of single examples against their average",
-        description=f"The nudge that each of {_EXAMPLES} examples wants of one weight, and their mean, which descent takes; or "
-        "what becomes of a network that listens to one digit alone.",
+        help="compare the nudges that single examples want with their average",
+        description=f"Show the nudge (negative gradient) that each of {_EXAMPLES} examples wants for one weight, and their "
+        "mean, which gradient descent follows. With --only-digit, show what training on one digit alone does to a network.",
     )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--weight", metavar="W3[2,5]", help="layer 3, to neuron 2, from neuron 5 (one of which many want much)")
+    what.add_argument(
+        "--weight", metavar="W3[2,5]", help="in layer 3, to neuron 2, from neuron 5 (default: one that many want to nudge far)"
+    )
     what.add_argument("--only-digit", type=network.natural, metavar="D", help="train on images of this digit alone")
     parser.add_argument(
-        "--lr", type=network.rate, metavar="X", help="for --only-digit, the learning rate (the highest good one for all digits)"
+        "--lr",
+        type=network.rate,
+        metavar="X",
+        help="learning rate of --only-digit (default: the highest good one for all digits)",
     )
     network.add_options(parser, "average.png")
     parser.set_defaults(run=run)
@@ -40,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     from manualgrad.commands.terminal import console
 
     if options.lr is not None and options.only_digit is None:
-        raise BadInput("--lr is the learning rate of --only-digit; nothing is trained without that")
+        raise BadInput("--lr requires --only-digit; without it, nothing is trained")
     screen = console()
     looked_at = network.load(options, screen, partial(_check, options))
     network.check_cost(looked_at)
@@ -77,14 +82,14 @@ def _wishes(options: argparse.Namespace, looked_at: network.Network, screen: Con
     why = ""
     if options.weight is None:
         named, longest = most_wanted(model, x, y, looked_at.cost)
-        why = f"Half of them want {longest:.4g} of it or more, up or down: more than of any other weight.\n"
+        why = f"Half of them want a nudge of {longest:.4g} or more, up or down: more than for any other weight.\n"
     else:
         named = weight(options.weight, model)
     nudges = wishes(model, x, y, named, looked_at.cost)
     title = f"What {_EXAMPLES} examples want of {named}"
     screen.print(f"{title} in {looked_at.name}", style="bold", markup=False)
     screen.print(why, end="")
-    shown = table("The nudges wanted, digit by digit", "digit", "examples", "least", "mean", "most", "<mean")
+    shown = table("The wanted nudges by digit", "digit", "examples", "min", "mean", "max", "<mean")
     means = [nudges[labels == d].mean().item() for d in range(10) if (labels == d).any()]
     for digit in labels.unique().tolist():
         own = nudges[labels == digit]
@@ -94,8 +99,8 @@ def _wishes(options: argparse.Namespace, looked_at: network.Network, screen: Con
     up = int((nudges > 0).sum())
     size, mean = nudges.abs().mean().item(), nudges.mean().item()
     screen.print(
-        f"{up} want it higher, {int((nudges < 0).sum())} lower. A nudge is {size:.4g} long on average, "
-        f"and the average nudge, which descent takes, is {number(mean)}."
+        f"{up} want it higher, {int((nudges < 0).sum())} lower. The average size of a nudge is {size:.4g}, "
+        f"and the average nudge, which descent follows, is {number(mean)}."
     )
     save(options.out, lambda path: plot_wishes(nudges, labels, f"{title}\n{looked_at.name}", path))
 
@@ -130,14 +135,14 @@ def _only(options: argparse.Namespace, looked_at: network.Network, screen: Conso
     seen = {name: (predictions(model, test.x), accuracy(model, test)) for name, model in networks.items()}
     title = f"A network that listens to {digit}s alone"
     screen.print(f"{title}: {looked_at.name}", style="bold", markup=False)
-    of = f": of {', '.join(f'{tried:g}' for tried in rates)}, the highest at which learning from all digits ends within 5% of "
-    why = f"{of}the lowest cost (--lr takes another)" if options.lr is None else ""
+    of = f": the highest of {', '.join(f'{tried:g}' for tried in rates)} at which training on all digits ends within 5% of "
+    why = f"{of}the lowest cost (--lr overrides it)" if options.lr is None else ""
     screen.print(f"Learning rate {lr:g}{why}.")
-    shown = table(f"The {len(test):,} test images", "<network", "right", f"called a {digit}")
+    shown = table(f"The {len(test):,} test images", "<network", "accuracy", f"predicted {digit}")
     for name, (counts, right) in seen.items():
         shown.add_row(name, f"{right:.1%}", f"{int(counts[digit]) / len(test):.1%}")
     screen.print(shown)
     before, all_digits, _ = (right for _, right in seen.values())
     if all_digits < before - 0.02:
-        screen.print("At this learning rate it gets worse with all digits, too.")
+        screen.print("At this learning rate, training on all digits makes it worse, too.")
     save(options.out, lambda path: plot_only(digit, seen, f"{title}\n{looked_at.name}", path))

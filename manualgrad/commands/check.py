@@ -1,4 +1,4 @@
-"""`manualgrad check`: check_function from the command line."""
+"""`manualgrad check`: `check_function` on the command line."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "check",
         help="check a custom autograd Function in every way that PyTorch may call it",
-        description="Check a custom autograd Function in every way that PyTorch may call it; exits with 1 where it fails, and "
-        "with 3 where nothing could be checked.",
+        description="Check a custom autograd Function in every way that PyTorch may call it. The exit code is 0 if all checks "
+        "pass, 1 if one fails, 2 for bad input, and 3 if something could not be checked.",
     )
     parser.add_argument("function", nargs="?", metavar="package.module:Function", help="a Function, a Module, or any callable")
     parser.add_argument(
@@ -28,8 +28,8 @@ def add(commands: Any) -> None:
         metavar="package.module:make_inputs",
         help="a function that returns a tuple of sample arguments, or a list of such tuples",
     )
-    parser.add_argument("--checks", metavar="NAME,NAME", help="run these alone")
-    parser.add_argument("--list", action="store_true", help="say what each check looks for, and run none")
+    parser.add_argument("--checks", metavar="NAME,NAME", help="run only these checks, e.g. backward,vmap")
+    parser.add_argument("--list", action="store_true", help="list the checks with what each looks for, and exit")
     parser.set_defaults(run=run, error=parser.error)
 
 
@@ -41,18 +41,20 @@ def run(options: argparse.Namespace) -> int:
         print("\n".join(f"{name:{width}}  {what}" for name, what in WHAT.items()))
         return 0
     if options.function is None:
-        options.error("package.module:Function and --inputs are needed, or --list")
+        options.error("package.module:Function and --inputs are required, or --list")
     checks = None if options.checks is None else [name.strip() for name in options.checks.split(",")]
     function = _load(options.function)
     if options.inputs is None:
-        options.error(f"--inputs is missing: package.module:function, which returns the inputs of {options.function}")
+        options.error(f"--inputs is required: package.module:make_inputs, a function that returns inputs of {options.function}")
     make_inputs = _load(options.inputs)
     if not callable(make_inputs):
-        raise BadInput(f"{options.inputs} must be a function that returns the inputs, and is a {type(make_inputs).__name__}")
+        raise BadInput(
+            f"--inputs: {options.inputs} must be a function that returns the inputs, got {type(make_inputs).__name__}"
+        )
     try:
         inputs = make_inputs()
     except Exception as error:
-        raise BadInput(f"{options.inputs} raises {type(error).__name__}: {error}") from error
+        raise BadInput(f"--inputs: {options.inputs} raised {type(error).__name__}: {error}") from error
     function = _instance(function, options.function)
     try:
         report = _report_with_progress(function, inputs, checks)
@@ -63,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _instance(function: Any, reference: str) -> Any:
-    """The function; of the class of a Module, an instance, where it can be made without arguments."""
+    """Return the function, or, for a Module class that needs no arguments, an instance of it."""
     import torch
 
     if not (isinstance(function, type) and issubclass(function, torch.nn.Module)):
@@ -72,20 +74,20 @@ def _instance(function: Any, reference: str) -> Any:
         made = function()
     except TypeError as error:
         raise BadInput(
-            f"{reference} is a class, and an instance is needed: put `layer = {function.__name__}(...)`, with its arguments, "
-            f"into a module of yours, and name that instead ({error})"
+            f"{reference} is a class that needs arguments: define `layer = {function.__name__}(...)`, with its arguments, "
+            f"in a module of yours, and pass that instead ({error})"
         ) from error
-    print(f"{reference} is a class: an instance that is made without arguments, {function.__name__}(), is checked.\n")
+    print(f"{reference} is a class; checking an instance made without arguments, {function.__name__}().\n")
     return made
 
 
 def _report_with_progress(function: Any, inputs: Any, checks: list[str] | None) -> Report:
-    """The report; on a terminal, where rich is installed, the check that is running is shown meanwhile."""
+    """Return the report; on a terminal, if rich is installed, show the running check."""
     from manualgrad.testing import CHECKS, _report
 
     try:
         from manualgrad.commands.terminal import console
-    except ModuleNotFoundError:  # the library alone
+    except ModuleNotFoundError:  # installed without the extra "train"
         return _report(function, inputs, checks, lambda name: None)
     on_terminal = console()
     if not on_terminal.is_terminal:
@@ -98,19 +100,19 @@ def _report_with_progress(function: Any, inputs: Any, checks: list[str] | None) 
 
 
 def _load(reference: str) -> Any:
-    """What `package.module:name` names, the current folder being searched first."""
+    """Load the object `package.module:name`; the current folder is searched first."""
     module, colon, name = reference.partition(":")
     if not (module and colon and name):
-        raise BadInput(f"{reference!r} must be written package.module:name")
+        raise BadInput(f"{reference!r} must have the form package.module:name, such as torch.nn:GELU")
     if sys.path[0] != "":
         sys.path.insert(0, "")
     try:
         found = importlib.import_module(module)
-    except Exception as error:  # whatever the module raises
+    except Exception as error:  # a module may raise any type
         what = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
         raise BadInput(f"{module} cannot be imported: {what}") from error
     for part in name.split("."):
         if not hasattr(found, part):
-            raise BadInput(f"{module} has no {name}")
+            raise BadInput(f"module {module} has no attribute {name}")
         found = getattr(found, part)
     return found

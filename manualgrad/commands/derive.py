@@ -1,4 +1,4 @@
-"""`manualgrad derive`: the derivation by computer algebra."""
+"""`manualgrad derive`: derive backpropagation by computer algebra."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _MOST = 8
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "derive",
-        help="the derivation of backpropagation, by computer algebra",
-        description="The derivation of backpropagation by computer algebra: one neuron, more layers, several neurons, several "
-        "examples; each result is held against SymPy's own derivative of the whole cost.",
+        help="derive backpropagation by computer algebra",
+        description="Derive backpropagation by computer algebra: one neuron, more layers, several neurons, several "
+        "examples. Each result is compared with SymPy's derivative of the whole cost.",
     )
-    parser.add_argument("--layers", type=network.positive, default=3, metavar="L", help="layers after the input (3)")
-    parser.add_argument("--latex", action="store_true", help="in LaTeX, as a document's body")
+    parser.add_argument("--layers", type=network.positive, default=3, metavar="L", help="layers after the input (default: 3)")
+    parser.add_argument("--latex", action="store_true", help="print LaTeX, for the body of a document")
     parser.set_defaults(run=run)
 
 
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     from manualgrad.symbolic.derivation import derivation
 
     if options.layers > _MOST:
-        raise BadInput(f"--layers: up to {_MOST} layers can be read, and not {options.layers}")
+        raise BadInput(f"--layers must be at most {_MOST}, to be readable, got {options.layers}")
     sections = derivation(options.layers)
     if options.latex:
         for section in sections:

@@ -1,4 +1,4 @@
-"""`manualgrad descent`: mini-batches against all examples at every step."""
+"""`manualgrad descent`: mini-batch descent compared with full-batch descent."""
 
 from __future__ import annotations
 
@@ -24,16 +24,20 @@ _BATCH_SIZE, _PLACES, _GRID = 20, 100, 25
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "descent",
-        help="the stumbling and the careful walker: mini-batches against all examples at every step",
-        description="Mini-batch descent against full-batch descent from the same start: cost by examples seen and by time, and "
-        "both paths over a map of the cost.",
+        help="compare mini-batch descent with full-batch descent",
+        description="Compare mini-batch descent with full-batch descent from the same start: the cost by examples seen and by "
+        "time, and both paths on a map of the cost.",
     )
-    parser.add_argument("--steps", type=network.positive, default=300, metavar="N", help="of each descent (300)")
+    parser.add_argument("--steps", type=network.positive, default=300, metavar="N", help="steps of each descent (default: 300)")
     parser.add_argument(
-        "--examples", type=network.positive, default=10_000, metavar="N", help="the first N training examples (10000)"
+        "--examples",
+        type=network.positive,
+        default=10_000,
+        metavar="N",
+        help="use the first N training examples (default: 10000)",
     )
     parser.add_argument(
-        "--lr", type=network.rate, metavar="X", help="the learning rate of both (the one that takes mini-batches lowest)"
+        "--lr", type=network.rate, metavar="X", help="learning rate of both (default: the best of several for mini-batches)"
     )
     network.add_options(parser, "descent.png", epochs=0)
     parser.set_defaults(run=run)
@@ -61,10 +65,10 @@ def run(options: argparse.Namespace) -> int:
         bar = progress.add_task("map of the cost", total=_GRID)
         mapped = plane(model, list(paths.values()), x, y, _GRID, partial(progress.advance, bar), looked_at.cost)
     if not mapped.costs.isfinite().all():
-        raise BadInput(f"--lr: at {lr:g} descent leads beyond all numbers; take a lower rate")
+        raise BadInput(f"--lr: at {lr:g} descent diverges; use a lower rate")
     title, what = f"Two ways down from {looked_at.name}", f"{steps} steps each, at learning rate {lr:g}"
     screen.print(title, style="bold", markup=False)
-    why = f": of {', '.join(f'{tried:g}' for tried in RATES)}, the one at which mini-batches end lowest (--lr takes another)"
+    why = f": of {', '.join(f'{tried:g}' for tried in RATES)}, the one at which mini-batches end lowest (--lr overrides it)"
     screen.print(f"{what}{'' if options.lr else why}.")
     shown = table("", "<each step on", "cost at first", "at last", "examples seen", "seconds")
     for name, path in paths.items():
@@ -81,14 +85,14 @@ def run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace, looked_at: network.Network) -> None:
     if not _BATCH_SIZE < options.examples <= len(looked_at.training):
         wanted = f"from {_BATCH_SIZE + 1} to {len(looked_at.training)}"
-        raise BadInput(f"--examples: must be {wanted}, and is {options.examples}")
+        raise BadInput(f"--examples must be {wanted}, got {options.examples}")
 
 
 def _lowest(walk: Callable[..., Path], steps: int, progress: Progress) -> float:
-    """The learning rate that takes mini-batches lowest: the walk is done with each, as no look at the start foretells its end.
+    """Return the learning rate at which mini-batch descent ends lowest, by running the whole descent at each rate.
 
-    The rate at which one step from there leads lowest is far too high for a network that is nearly trained: its gradient is
-    small beside what a mini-batch's adds to it.
+    Choosing the rate by a single step would not work: for a nearly trained network it would be far too high, because the full
+    gradient is small compared to the noise of a mini-batch.
     """
     from manualgrad.teaching.descent import RATES, lowest
 
@@ -97,27 +101,27 @@ def _lowest(walk: Callable[..., Path], steps: int, progress: Progress) -> float:
 
 
 def _stumbles(quick: Path, careful: Path) -> str:
-    """How often the cost rises on either way, in a sentence."""
+    """Return a sentence on how often the cost rises on each path."""
     places = len(quick.costs) - 1
     return (
-        f"Looked at {places} times on the way, the cost has risen {quick.rises} times with mini-batches, "
+        f"Measured at {places} points on the way, the cost has risen {quick.rises} times with mini-batches, "
         f"and {careful.rises} times with all examples."
     )
 
 
 def _outcome(quick: Path, careful: Path) -> str:
-    """What came of both, in a sentence."""
+    """Return a sentence that compares the results of both."""
     quick_fell, careful_fell = (path.costs[-1] < path.costs[0] for path in (quick, careful))
     if not quick_fell and not careful_fell:
         return "Neither ends lower than it began."
     if not quick_fell:
-        return "Mini-batches end no lower than they began; full descent does."
+        return "Mini-batches end no lower than they began; full-batch descent does."
     if not careful_fell:
-        return "Full descent ends no lower than it began; mini-batches do."
+        return "Full-batch descent ends no lower than it began; mini-batches do."
     there = next((i for i, cost in enumerate(careful.costs) if cost <= quick.costs[-1]), None)
     seen, needed = quick.examples[-1], careful.examples[-1 if there is None else there]
     times = f": {needed / seen:,.0f} times as many" if needed >= 2 * seen else ""
-    first = f"Mini-batches end at {quick.costs[-1]:.4f}, having seen {seen:,} examples."
+    first = f"Mini-batches end at {quick.costs[-1]:.4f} after {seen:,} examples."
     if there is None:
-        return f"{first} Full descent is not down there yet, having seen {needed:,}{times}."
-    return f"{first} Full descent gets there having seen {needed:,}{times}."
+        return f"{first} Full-batch descent has not reached this cost after {needed:,} examples{times}."
+    return f"{first} Full-batch descent reaches this cost after {needed:,} examples{times}."

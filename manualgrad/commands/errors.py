@@ -1,7 +1,7 @@
-"""What the commands raise."""
+"""The exception that the commands raise."""
 
 __all__ = ["BadInput"]
 
 
 class BadInput(Exception):
-    """What is wrong with the command's arguments, in a sentence: exit code 2."""
+    """The arguments of a command are invalid; the message is one sentence, and the exit code is 2."""

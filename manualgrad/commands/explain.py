@@ -1,4 +1,4 @@
-"""`manualgrad explain`: what one training example wants."""
+"""`manualgrad explain`: the nudges that one training example wants."""
 
 from __future__ import annotations
 
@@ -18,24 +18,27 @@ if TYPE_CHECKING:
 __all__ = ["add"]
 
 _STRONGEST = 6
-_FIRST = 100  # training images of a digit
+_FIRST = 100  # number of training images of a digit that are searched
 
 
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "explain",
-        help="what one training example wants each weight, bias and activation to do",
-        description="What one training example wants each weight, bias and activation to do, as tables and as a picture.",
+        help="show the nudges that one training example wants for weights, biases and activations",
+        description="Show the nudges that one training example wants for weights, biases and activations, which are the "
+        "negative derivatives of its cost, as tables and as a picture.",
     )
     example = parser.add_mutually_exclusive_group()
     example.add_argument(
         "--digit",
         type=network.natural,
         metavar="D",
-        help=f"of the first {_FIRST} training images of a D, the one whose outputs have the strongest wishes (2)",
+        help=f"of the first {_FIRST} images of digit D, show the one that wants the largest nudges of the outputs (default: 2)",
     )
-    example.add_argument("--index", type=network.natural, metavar="N", help="training image N, counted from 0")
-    parser.add_argument("--neuron", type=network.natural, metavar="J", help="the output to look at closely (the label's)")
+    example.add_argument("--index", type=network.natural, metavar="N", help="show training image N, counted from 0")
+    parser.add_argument(
+        "--neuron", type=network.natural, metavar="J", help="the output to show in detail (default: that of the label)"
+    )
     network.add_options(parser, "explain.png")
     parser.set_defaults(run=run)
 
@@ -56,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     e = explain(looked_at.model.double(), x, y, neuron, looked_at.cost)
     if not e.trace.cost.isfinite():
         raise BadInput(
-            f"training image {index} has the cost {e.trace.cost.item()} in {looked_at.name}: nothing can be said of it"
+            f"training image {index} has the cost {e.trace.cost.item()} in {looked_at.name}, so it has no derivatives to show"
         )
     title = f"What training image {index}, a {label}, wants of {looked_at.name}"
     screen.print(title, style="bold", markup=False)
@@ -75,9 +78,9 @@ def _check(options: argparse.Namespace, looked_at: network.Network) -> None:
     training = looked_at.training
     outputs = training.y.shape[1]
     if options.neuron is not None and options.neuron >= outputs:
-        raise BadInput(f"--neuron: the network has the outputs 0 to {outputs - 1}, and not {options.neuron}")
+        raise BadInput(f"--neuron must be an output from 0 to {outputs - 1}, got {options.neuron}")
     if options.index is not None and options.index >= len(training):
-        raise BadInput(f"--index: the training images are 0 to {len(training) - 1}, and not {options.index}")
+        raise BadInput(f"--index must be a training image from 0 to {len(training) - 1}, got {options.index}")
     if options.index is None:
         network.check_digit("--digit", _digit(options), training)
 
@@ -87,7 +90,7 @@ def _digit(options: argparse.Namespace) -> int:
 
 
 def _example(options: argparse.Namespace, looked_at: network.Network) -> tuple[int, str]:
-    """The training image asked for; and of a digit, why it is this one."""
+    """Return the index of the training image, and, for --digit, the reason why it was chosen."""
     from manualgrad.teaching.explain import most_to_see
 
     training = looked_at.training
@@ -136,7 +139,7 @@ def _activations(e: Explanation) -> Table:
 
 
 def _wish(wishes: Tensor, k: int) -> tuple[str, str]:
-    """One of them, and its bar beside the largest."""
+    """Return one wish, and its bar relative to the largest."""
     from manualgrad.commands.terminal import bar, number
 
     return number(wishes[k].item()), bar(wishes[k].item(), wishes.abs().max().item())

@@ -1,4 +1,4 @@
-"""The network that a command looks at, and its examples: a run's, or one trained on the spot."""
+"""The network that a command shows, from a run or trained on the spot, and its examples."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ _SIZES, _BATCH_SIZE = [784, 16, 16, 10], 100
 
 @dataclass(frozen=True)
 class Network:
-    """A model and the data set that it is for, in float32.
+    """A model and its data set, in float32.
 
     Attributes:
-        name: "784-16-16-10 after 1 epoch", say.
-        cost: what it was trained for, "quadratic" or "cross-entropy".
+        name: the name for display, such as "784-16-16-10 after 1 epoch".
+        cost: the cost that it was trained for, "quadratic" or "cross-entropy".
     """
 
     model: torch.nn.Sequential
@@ -57,17 +57,17 @@ class Network:
 
 
 def natural(text: str) -> int:
-    return _whole(text, 0, "of 0 or more")
+    return _whole(text, 0, "non-negative")
 
 
 def positive(text: str) -> int:
-    return _whole(text, 1, "above 0")
+    return _whole(text, 1, "positive")
 
 
 def _whole(text: str, least: int, wanted: str) -> int:
     if not text.isdecimal() or len(text) > 19 or not least <= int(text) < 2**63:
-        below = " and below 2^63" if text.isdecimal() and text.strip("0") else ""
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {wanted}{below}")
+        below = " integer below 2^63" if text.isdecimal() and text.strip("0") else " integer"
+        raise argparse.ArgumentTypeError(f"invalid value {text!r}: expected a {wanted}{below}")
     return int(text)
 
 
@@ -77,61 +77,63 @@ def rate(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+        raise argparse.ArgumentTypeError(f"must be a positive finite number, got {text!r}")
     if value > torch.finfo(torch.float32).max:
-        raise argparse.ArgumentTypeError(f"{text!r} is more than float32 holds")
+        raise argparse.ArgumentTypeError(f"must be within float32's range, at most 3.4e38, got {text!r}")
     return value
 
 
 def run_path(text: str) -> Path:
     if not text:
-        raise argparse.ArgumentTypeError("a run's folder or its model.pt is wanted, and not ''")
+        raise argparse.ArgumentTypeError("must be a run's folder or its model.pt, got ''")
     return Path(text)
 
 
 def folder(text: str) -> Path:
     if not text:
-        raise argparse.ArgumentTypeError("a folder is wanted, and not ''")
+        raise argparse.ArgumentTypeError("must be a folder, got ''")
     return Path(text)
 
 
 def add_options(parser: argparse.ArgumentParser, picture: str, epochs: int = 1) -> None:
     parser.set_defaults(default_epochs=epochs)
-    parser.add_argument("--checkpoint", type=run_path, metavar="RUN", help="a run's folder or model.pt (train a network now)")
+    parser.add_argument(
+        "--checkpoint", type=run_path, metavar="RUN", help="a run's folder or model.pt (default: train a network now)"
+    )
     parser.add_argument(
         "--epochs",
         type=natural,
         metavar="N",
-        help=f"without a checkpoint: how long 784-16-16-10 is trained; 0 leaves it random ({epochs})",
+        help=f"epochs to train 784-16-16-10 without --checkpoint; 0 leaves it untrained (default: {epochs})",
     )
-    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="of all that is random (0)")
-    parser.add_argument("--data-dir", type=folder, metavar="DIR", help="where torchvision's folder MNIST/raw/ lies")
+    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="random seed (default: 0)")
+    parser.add_argument("--data-dir", type=folder, metavar="DIR", help="folder that contains torchvision's MNIST/raw/")
     add_picture(parser, picture)
 
 
 def add_picture(parser: argparse.ArgumentParser, picture: str) -> None:
-    default = Path("runs", picture)  # where train.py's results are, too; git ignores it
+    default = Path("runs", picture)  # the folder of train.py's results, which git ignores
     parser.add_argument(
         "--out",
         type=partial(_picture_path, name=picture),
         default=default,
         metavar="FILE",
-        help=f"the picture, or a folder for it ({default.as_posix()})",
+        help=f"file or folder for the picture (default: {default.as_posix()})",
     )
 
 
 def _picture_path(text: str, name: str) -> Path:
-    """The file that --out names; of a folder, which is there or ends in a separator, the picture of this name in it."""
+    """Return the file of --out; for a folder, which exists or ends in a separator, the file `name` in it."""
     if not text:
-        raise argparse.ArgumentTypeError("a file or a folder is wanted, and not ''")
+        raise argparse.ArgumentTypeError("must be a file or a folder, got ''")
     return Path(text, name) if os.path.isdir(text) or text.endswith(("/", os.sep)) else Path(text)
 
 
 def check_picture(path: Path) -> Path:
-    """The file that a picture will be written to: known, before any work is done, to be one that can be.
+    """Check before any work that a picture can be written, and return its path, with ".png" added if there is no suffix.
 
     Raises:
-        BadInput: when its ending is no format of a picture's, or it cannot be written.
+        BadInput: when the suffix is not a picture format, or the file cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -146,16 +148,16 @@ def check_picture(path: Path) -> Path:
             pass
         if not there:
             path.unlink()
-    except (OSError, ValueError) as error:  # ValueError: of a null character
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
         raise BadInput(f"--out: {path} cannot be written ({getattr(error, 'strerror', None) or error}).") from error
     return path
 
 
 def load(options: argparse.Namespace, console: Console, check: Callable[[Network], object]) -> Network:
-    """The network asked for.
+    """Load or train the network that the options ask for.
 
     Args:
-        check: is given the network and its examples before it is trained, and raises where they are not what the options need.
+        check: called with the network and its examples before training; raises if they do not match the options.
 
     Raises:
         BadInput: when the run or the data cannot be read.
@@ -166,7 +168,7 @@ def load(options: argparse.Namespace, console: Console, check: Callable[[Network
     from manualgrad.training.runs import RunError, load_network, run_name
 
     if options.checkpoint and options.epochs is not None:
-        raise BadInput("--epochs is for a network trained now, and --checkpoint names one that is trained")
+        raise BadInput("--epochs cannot be combined with --checkpoint, whose network is already trained")
     torch.manual_seed(options.seed)
     try:
         if options.checkpoint:
@@ -174,8 +176,8 @@ def load(options: argparse.Namespace, console: Console, check: Callable[[Network
             dataset, cost = config["dataset"], config["cost"]
             if config["network"] != "mlp":
                 raise BadInput(
-                    f"{options.checkpoint} holds a {config['network']}: what is shown here is of networks of Linear, "
-                    "sigmoid, ReLU and tanh layers alone (--network mlp)"
+                    f"--checkpoint: {options.checkpoint} contains a {config['network']}; this command supports only networks "
+                    "of Linear, sigmoid, ReLU and tanh layers (--network mlp)"
                 )
         else:
             model, dataset, cost = None, "mnist", "quadratic"
@@ -190,45 +192,45 @@ def load(options: argparse.Namespace, console: Console, check: Callable[[Network
         sizes, wanted = config["sizes"], [training.x.shape[1], CLASSES]
         name = f"{'-'.join(map(str, sizes))} of {run_name(options.checkpoint)}"
         if [sizes[0], sizes[-1]] != wanted:
-            raise BadInput(f"{name} does not fit {dataset}, which has {wanted[0]} inputs and {wanted[1]} outputs")
+            raise BadInput(f"{name} does not fit {dataset}, which requires {wanted[0]} inputs and {wanted[1]} outputs")
         check(Network(model, name, training, test, cost))
     return Network(model, name, training, test, cost)
 
 
 def note(sentence: str) -> None:
-    """Tell what is no error, and yet not as usual."""
+    """Print a warning."""
     print(f"manualgrad: {sentence}", file=sys.stderr)
 
 
 def check_digit(option: str, digit: int, training: Examples) -> None:
-    """That the training images show this digit.
+    """Check that a training image has this label.
 
     Raises:
-        BadInput: when none does.
+        BadInput: when none has.
     """
     if not (training.labels == digit).any():
         there = training.labels.unique().tolist()
         all_between = there == list(range(there[0], there[-1] + 1))
         named = f"{there[0]} to {there[-1]}" if all_between else ", ".join(map(str, there))
-        raise BadInput(f"{option}: no training image has the label {digit}; there are {named}")
+        raise BadInput(f"{option}: no training image has the label {digit}; the labels are {named}")
 
 
 def check_cost(looked_at: Network) -> None:
-    """That the network has a cost.
+    """Check that the network's cost is finite.
 
     Raises:
-        BadInput: when it is no finite number, as that of a network whose training ran away.
+        BadInput: when it is not, because its training diverged.
     """
     from manualgrad.teaching.descent import average_cost
 
     few = looked_at.training[:100]
     found = average_cost(looked_at.model, few.x, few.y, looked_at.cost)
     if not math.isfinite(found):
-        raise BadInput(f"the cost of {looked_at.name} is {found}: nothing can be said of its derivatives")
+        raise BadInput(f"the cost of {looked_at.name} is {found}, so it has no derivatives to show")
 
 
 def _train(model: torch.nn.Sequential, epochs: int, training: Examples, test: Examples, console: Console) -> str:
-    """Train the network of the notes for a short while, with a progress bar; say how long, and what came of it."""
+    """Train the network of the notes briefly, with a progress bar; return a phrase with the epochs and the accuracy."""
     from rich.progress import Progress
 
     from manualgrad.training.loop import Training

@@ -1,4 +1,4 @@
-"""`manualgrad predict`: what a trained network takes images for."""
+"""`manualgrad predict`: classify image files with a trained network."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 __all__ = ["add"]
 
-_SHOWN = 12  # images in the picture
+_SHOWN = 12  # images in the picture, at most
 
 
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "predict",
-        help="what a trained network takes images for",
+        help="classify image files with a trained network",
         description="Classify image files of any size, in colour or grey, dark on light or light on dark, or drawn on a "
         "transparent canvas. "
-        f"An image is marked unsure where the brightest output is less than {LEAD} above the second. "
-        "The exit code is 2 where an image could not be read, after all the others were shown.",
+        f"A prediction is marked unsure if the brightest output is less than {LEAD} above the second. "
+        "If an image cannot be read, the others are still classified, and the exit code is 2.",
     )
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="a PNG, JPEG, ... file that shows one digit")
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="an image file (PNG, JPEG, ...) of one digit")
     parser.add_argument("--checkpoint", type=run_path, required=True, metavar="RUN", help="a run's folder or model.pt")
     add_picture(parser, "predict.png")
     parser.set_defaults(run=run)
@@ -51,14 +51,14 @@ def run(options: argparse.Namespace) -> int:
 
     for path in options.images:
         if os.path.exists(path) and os.path.exists(options.out) and os.path.samefile(path, options.out):
-            raise BadInput(f"--out: {options.out} is one of the images, and would be overwritten")
+            raise BadInput(f"--out: {options.out} is one of the images and would be overwritten; choose another file")
     model, config = _network(options.checkpoint)
     pictures, problems = _read(options.images, config["dataset"])
     if pictures:
         screen = console()
         with torch.no_grad():
             a = activations(config["cost"], model(torch.stack([picture.x for _, picture in pictures])))
-        title = f"What {name_of(config['network'], config['sizes'])} of {run_name(options.checkpoint)} takes them for"
+        title = f"Predictions of {name_of(config['network'], config['sizes'])} from {run_name(options.checkpoint)}"
         names, verdicts = _names([path for path, _ in pictures]), [verdict(row) for row in a]
         unsure = any(taken_for.startswith("unsure") for taken_for in verdicts)
         screen.print(title, style="bold", markup=False, soft_wrap=True)
@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _network(checkpoint: Path) -> tuple[torch.nn.Sequential, dict[str, Any]]:
-    """The network of a run, which must be one for images of 28×28, and its settings."""
+    """Return the network of a run, which must take images of 28×28, and its settings."""
     from manualgrad.training.data import CLASSES
     from manualgrad.training.runs import RunError, load_network
 
@@ -87,12 +87,12 @@ def _network(checkpoint: Path) -> tuple[torch.nn.Sequential, dict[str, Any]]:
         raise BadInput(str(error).rstrip(".")) from error
     sizes = config["sizes"]
     if [sizes[0], sizes[-1]] != [784, CLASSES]:
-        raise BadInput(f"the network of {checkpoint}, {'-'.join(map(str, sizes))}, is not one for images of 28×28")
+        raise BadInput(f"--checkpoint: {checkpoint} is {'-'.join(map(str, sizes))}, which does not take images of 28×28")
     return model, config
 
 
 def _read(paths: Sequence[Path], dataset: str) -> tuple[list[tuple[Path, Picture]], list[str]]:
-    """The images that could be read, made into what the data set's are, and of each other one why not."""
+    """Read the images and convert them to the data set's format; for each unreadable one, return the reason."""
     from manualgrad.training.images import read
 
     strokes, length = dataset != "fashion-mnist", 20 if dataset == "mnist" else 28
@@ -108,7 +108,7 @@ def _read(paths: Sequence[Path], dataset: str) -> tuple[list[tuple[Path, Picture
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """What tells the images apart: the names of their files, or, where two have one name, the paths as they were typed."""
+    """Return distinct names of the images: the file names, or, if two are equal, the paths as typed."""
     from manualgrad.training.files import printable
 
     names = [path.name for path in paths]
@@ -116,7 +116,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def _print_table(screen: Console, names: Sequence[str], a: Tensor, verdicts: Sequence[str]) -> None:
-    """A line an image; above it a line for its name, where that is too long: a name is never broken."""
+    """Print one line per image; a long name goes on its own line above, because names are never broken."""
     from rich.cells import cell_len
     from rich.text import Text
 
@@ -139,7 +139,7 @@ def _print_table(screen: Console, names: Sequence[str], a: Tensor, verdicts: Seq
 
 
 def _print_done(screen: Console, name: str, picture: Picture) -> None:
-    """What was done to the image, in lines that break beside its name, and not within."""
+    """Print the conversions of an image, wrapped without breaking its name."""
     kept = name.replace(" ", "\N{NO-BREAK SPACE}")
     text = f"{kept}, {'×'.join(map(str, picture.size))}: {', '.join(picture.done)}"
     lines = textwrap.wrap(text, screen.width, break_long_words=False, break_on_hyphens=False)

@@ -1,4 +1,4 @@
-"""`manualgrad sensitivity`: which weights the cost is most sensitive to."""
+"""`manualgrad sensitivity`: the weights to which the cost is most sensitive."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ _RANKS = [1, 2, 3, 4, 5, 6, 7, 8, 10, 30, 100, 300, 1000, 3000, 10_000]
 def add(commands: Any) -> None:
     parser = commands.add_parser(
         "sensitivity",
-        help="which weights the cost is most sensitive to",
-        description="Which weights the cost is most sensitive to, over many training examples; each is nudged, to see.",
+        help="rank the weights by the cost's sensitivity to them",
+        description="Rank the weights by the cost's sensitivity to them, averaged over many training examples, and nudge some "
+        "of them to measure the change of the cost.",
     )
     parser.add_argument(
-        "--examples", type=network.positive, default=1000, metavar="N", help="the first N training examples (1000)"
+        "--examples", type=network.positive, default=1000, metavar="N", help="use the first N training examples (default: 1000)"
     )
     network.add_options(parser, "sensitivity.png")
     parser.set_defaults(run=run)
@@ -43,18 +44,18 @@ def run(options: argparse.Namespace) -> int:
     first = nudges[0]
     other = next((n for n in reversed(nudges) if n.rank <= 3000 and n.derivative), None)
     if other is None:
-        screen.print("C is sensitive to no weight: every derivative is 0.\n")
+        screen.print("C does not depend on any weight: every derivative is 0.\n")
     else:
         times = f"{abs(first.derivative / other.derivative):,.0f}"
         screen.print(f"C is {times} times more sensitive to {first.weight} than to {other.weight}.\n", markup=False)
     shown = table(
-        f"The weights by rank, and a nudge of each by ε = {EPSILON}",
-        *("rank", "<weight", "∂C/∂w", "times less", "C changes by ε ∂C/∂w", "measured"),
+        f"The weights by rank, each nudged by ε = {EPSILON}",
+        *("rank", "<weight", "∂C/∂w", "times less", "predicted ε ∂C/∂w", "measured"),
     )
     for n in nudges:
         less = f"{abs(first.derivative / n.derivative):.3g}" if n.derivative else "∞"
         shown.add_row(f"{n.rank:,}", str(n.weight), number(n.derivative), less, number(n.predicted), number(n.measured))
-    shown.caption = "W3\\[2,5] joins neuron 5 of layer 2 to neuron 2 of layer 3; layer 0 is the image."
+    shown.caption = "W3\\[2,5] connects neuron 5 of layer 2 to neuron 2 of layer 3; layer 0 is the image."
     screen.print(shown)
     save(options.out, lambda path: plot_sensitivity(gradients, nudges, f"{title}\n{looked_at.name}", path))
     screen.print(f"The picture: {options.out}", soft_wrap=True, markup=False)
@@ -63,4 +64,4 @@ def run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace, looked_at: network.Network) -> None:
     if options.examples > len(looked_at.training):
-        raise BadInput(f"--examples: there are {len(looked_at.training)} training examples, and not {options.examples}")
+        raise BadInput(f"--examples must be at most {len(looked_at.training)}, all training examples, got {options.examples}")

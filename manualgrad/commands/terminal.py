@@ -1,4 +1,4 @@
-"""What the commands' screens have in common."""
+"""Shared terminal output of the commands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def console() -> Console:
 
 
 def table(title: str, *columns: str) -> Table:
-    """Right-aligned but for the columns whose heading starts with "<"."""
+    """Make a table whose columns are right-aligned, except those whose heading starts with "<"."""
     made = Table(title=title, title_justify="left", title_style="bold", header_style="", expand=False)
     for column in columns:
         made.add_column(column.lstrip("<"), justify="left" if column.startswith("<") else "right")
@@ -27,15 +27,15 @@ def table(title: str, *columns: str) -> Table:
 
 
 def bar(value: float, largest: float, width: int = 16) -> str:
-    """A bar of `value` beside the `largest` of its column: blue and upwards above 0, orange and downwards below."""
+    """Return a bar for `value` relative to the `largest` of its column: a blue ↑ above 0, an orange ↓ below."""
     length = round(abs(value) / largest * width) if largest else 0
     return f"[{'dodger_blue2' if value > 0 else 'dark_orange3'}]{'↑' if value > 0 else '↓'}{'█' * length}[/]" if length else ""
 
 
 def save(path: Path, draw: Callable[[Path], object]) -> None:
-    """Draw a picture into `path`, whose folder is made."""
+    """Draw a picture to `path`, and create its folder."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draw(path)
-    except (OSError, ValueError) as error:  # ValueError: of an ending that matplotlib has no format for
+    except (OSError, ValueError) as error:  # ValueError: matplotlib does not support the suffix
         raise BadInput(f"--out: {path} cannot be written ({error}).") from error

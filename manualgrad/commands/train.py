@@ -1,4 +1,4 @@
-"""`manualgrad train`: train.py for those who installed a wheel, and have no checkout."""
+"""`manualgrad train`: train.py for users who installed a wheel and do not have a checkout."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _IN_A_CHECKOUT = _PACKAGE.parent / "train.py"
 
 
 def add(commands: Any) -> None:
-    """Its line in `manualgrad --help`; the options are the script's own, which `cli` leaves to it."""
-    commands.add_parser("train", help="train a network on MNIST, as train.py does", add_help=False)
+    """Add the command's line in `manualgrad --help`; `cli` lets the script parse its options."""
+    commands.add_parser("train", help="train a network on MNIST, like train.py", add_help=False)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the script as `python train.py` would; only its name in what it prints is another."""
+    """Run the script like `python train.py`, but with the name `manualgrad train` in its output."""
     script = _IN_THE_WHEEL if _IN_THE_WHEEL.is_file() else _IN_A_CHECKOUT
     spec = importlib.util.spec_from_file_location("train", script)
     assert spec is not None

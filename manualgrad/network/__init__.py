@@ -1,3 +1,3 @@
-"""A whole network without autograd: the algorithm of backpropagation, and a stack of layers as one autograd node."""
+"""Networks without autograd: the backpropagation algorithm, and a stack of layers as one autograd node."""
 
-from manualgrad.network.mlp import MLP as MLP  # the path by which models pickled by version 0.1.0 name it
+from manualgrad.network.mlp import MLP as MLP  # models pickled by version 0.1.0 use this path

@@ -1,29 +1,28 @@
-"""Backpropagation without autograd: every quantity of it, the gradients, a step of descent, the gradients of single examples.
+"""Backpropagation without autograd: all its quantities, the gradients, a step of descent, and per-example gradients.
 
-    trace                    z, a, delta and all else that the algorithm computes, layer by layer, for each example
+    trace                    z, a, delta and every other quantity of the algorithm, layer by layer, for each example
     backprop                 fills .grad, as cost.backward() would
     sgd_step                 moves every parameter along its negative gradient
     per_example_grads        the gradient of each example's own cost
-    per_example_grad_norms   their lengths, without the gradients
+    per_example_grad_norms   the norms of these gradients, without computing the gradients
 
-What they have in common:
+They share these arguments:
 
     model   an MLP, or a Sequential of Linear, Sigmoid, ReLU, Tanh and Identity, torch.nn's or manualgrad's, which may start
-            with Flatten and contain further such Sequentials. Frozen parameters are skipped; the gradients of a parameter that
-            occurs twice add up. It runs in the parameters' own dtype, under autocast too.
-    x       [n, inputs], or what Flatten makes that of, in the parameters' dtype and on their device
-    y       [n, outputs], the desired outputs, likewise; for CrossEntropyLoss also [n], the classes, in int64
+            with Flatten and contain such Sequentials. Frozen parameters are skipped; the gradients of a parameter that
+            occurs twice are summed. The computation uses the parameters' dtype, even under autocast.
+    x       [n, inputs], or a shape that Flatten converts to it, in the parameters' dtype and on their device
+    y       [n, outputs], the desired outputs, with the same dtype and device; for CrossEntropyLoss also [n] classes, in int64
     cost    an MSELoss or a CrossEntropyLoss, torch.nn's or manualgrad's; None is MSELoss("batchmean"),
-            C = 1/n Σ_k Σ_j (a_kj − y_kj)². The CrossEntropyLoss of a model that ends in a Linear, without an activation, is
-            that of a = softmax(z): C = −1/n Σ_k Σ_j y_kj log a_kj, whose delta is a − y (see costs.py). Its reductions are
-            "mean" and "sum"; it may have label_smoothing, and neither weight nor ignore_index.
+            C = 1/n Σ_k Σ_j (a_kj − y_kj)². For a model that ends in a Linear, without an activation, CrossEntropyLoss applies
+            a = softmax(z): C = −1/n Σ_k Σ_j y_kj log a_kj, whose delta is a − y (see costs.py). Its reduction must be
+            "mean" or "sum"; label_smoothing is supported, weight and ignore_index are not.
 
-Example k's own cost is cost(model(x[k:k+1]), y[k:k+1]). The mean of these over the examples is C for the reductions
-"batchmean" and "mean"; for "sum", C is their sum.
+Example k's own cost is cost(model(x[k:k+1]), y[k:k+1]). C is the mean of these costs for the reductions "batchmean" and
+"mean", and their sum for "sum".
 
-They raise a TypeError for another module or cost, naming it, a ValueError for a reduction that leaves no single number or an
-option of the cost that is not supported, a RuntimeError, as PyTorch does, where shapes, dtypes or devices do not fit, and an
-IndexError for a class that the model has no output for.
+They raise a TypeError for an unsupported module or cost, a ValueError for an unsupported reduction or option of the cost, a
+RuntimeError, as PyTorch does, for shapes, dtypes or devices that do not match, and an IndexError for a class without an output.
 """
 
 from __future__ import annotations
@@ -51,22 +50,22 @@ _R = TypeVar("_R")
 
 @dataclass(frozen=True)
 class LayerTrace:
-    """What the algorithm knows of one layer, for each of n examples: the derivatives are of the example's own cost.
+    """The quantities of one layer for each of n examples; the derivatives are those of the example's own cost.
 
-    Of a layer's average over the examples (`Trace.average`), all the shapes are without n.
+    In an average over the examples (`Trace.average`), the shapes do not have n.
 
     Attributes:
-        name: of its Linear in the model, "0"; of the activation, where that stands alone.
-        activation: "sigmoid", "relu", "tanh" or "identity"; "softmax" of the last layer under CrossEntropyLoss, which takes
-            the model's output for z. Where the model ends in another activation, softmax is a further layer, named "softmax".
-        W: [out, in], None for an activation that stands alone.
-        b: [out], None where there is none.
+        name: the name of the layer's Linear in the model, such as "0", or of its activation, if it has no Linear.
+        activation: "sigmoid", "relu", "tanh" or "identity"; "softmax" for the last layer under CrossEntropyLoss, which uses
+            the model's output as z. If the model ends in another activation, softmax is a separate layer, named "softmax".
+        W: [out, in]; None for an activation without a Linear.
+        b: [out]; None if the layer has no bias.
         a_prev: [n, in], the activations of the layer before; the input x in the first layer.
         z: [n, out], a_prev Wᵀ + b.
         a: [n, out], σ(z).
         dC_da: [n, out].
-        da_dz: [n, out], σ′(z); of softmax, where each a_j depends on every z_i, [n, out, out]: ∂a_j/∂z_i.
-        delta: [n, out], dC_dz = dC_da · da_dz; of softmax their product is a − y.
+        da_dz: [n, out], σ′(z); for softmax, where each a_j depends on every z_i, [n, out, out]: ∂a_j/∂z_i.
+        delta: [n, out], dC_dz = dC_da · da_dz; for softmax their product is a − y.
         dC_dW: [n, out, in], delta_j a_prev_k; None without a W.
         dC_db: [n, out], delta; None without a b.
         dC_da_prev: [n, in], delta W.
@@ -88,24 +87,24 @@ class LayerTrace:
 
     @property
     def dC_dz(self) -> Tensor:
-        """delta, by its other name."""
+        """Another name for delta."""
         return self.delta
 
 
 @dataclass(frozen=True)
 class Trace:
-    """A forward and a backward pass, whole.
+    """All quantities of a forward and a backward pass.
 
     Attributes:
-        layers: from the first to the last.
-        cost: [n], the cost of each example; of the average, a 0-d tensor.
+        layers: the layers from the first to the last.
+        cost: [n], the cost of each example; in an average, a 0-d tensor.
     """
 
     layers: tuple[LayerTrace, ...]
     cost: Tensor
 
     def average(self) -> Trace:
-        """Every quantity's mean over the examples. That of dC_dW and dC_db is what gradient descent follows."""
+        """Return the mean of every quantity over the examples. Gradient descent follows the means of dC_dW and dC_db."""
         return Trace(tuple(_average(layer) for layer in self.layers), self.cost.mean())
 
 
@@ -118,14 +117,14 @@ def _average(layer: LayerTrace) -> LayerTrace:
 
 
 def _without_autograd(function: Callable[Concatenate[Module, Tensor, Tensor, _P], _R]) -> Callable[..., _R]:
-    """No graph is recorded; and autocast, which would lower the matrix products alone, is off."""
+    """Wrap a function so that it records no graph and disables autocast, which would affect only the matrix products."""
 
     @functools.wraps(function)
     def wrapped(model: Module, x: Tensor, y: Tensor, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         if not (isinstance(model, Module) and isinstance(x, Tensor) and isinstance(y, Tensor)):
             kinds = {"model": (model, Module), "x": (x, Tensor), "y": (y, Tensor)}
             name, (value, wanted) = next((name, pair) for name, pair in kinds.items() if not isinstance(*pair))
-            raise TypeError(f"{function.__name__}: {name} must be a {wanted.__name__}, and is a {type(value).__name__}")
+            raise TypeError(f"{function.__name__}: {name} must be a {wanted.__name__}, got {type(value).__name__}")
         with torch.no_grad():
             if torch._C._is_any_autocast_enabled() and torch.amp.is_autocast_available(x.device.type):
                 with torch.autocast(x.device.type, enabled=False):
@@ -137,20 +136,20 @@ def _without_autograd(function: Callable[Concatenate[Module, Tensor, Tensor, _P]
 
 @_without_autograd
 def trace(model: Module, x: Tensor, y: Tensor, cost: Module | None = None) -> Trace:
-    """Every quantity of the algorithm, for each example, of frozen parameters too; the model stays as it is.
+    """Compute every quantity of the algorithm for each example, also for frozen parameters, without changing the model.
 
-    Takes n times the memory of the parameters, dC_dW being [n, out, in].
+    This takes n times the memory of the parameters, because dC_dW is [n, out, in].
 
     Returns:
-        a Trace: `.layers[l]` is a LayerTrace, `.cost` [n]; `.average()` for the means over the examples.
+        a Trace: `.layers[l]` is a LayerTrace, `.cost` is [n]; `.average()` returns the means over the examples.
 
     Shapes:
-        x [n, inputs]; y as the model's output, [n, outputs].
+        x [n, inputs]; y [n, outputs], like the model's output.
 
     Raises:
-        TypeError: for another kind of layer or cost: `trace(nn.GELU(), torch.rand(5, 3), torch.rand(5, 3))`.
-        ValueError: when `cost` has the reduction "none", which leaves no single number.
-        RuntimeError: when shapes or dtypes do not fit: `trace(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2))`.
+        TypeError: for an unsupported layer or cost: `trace(nn.GELU(), torch.rand(5, 3), torch.rand(5, 3))`.
+        ValueError: when `cost` has the reduction "none", which does not return a scalar.
+        RuntimeError: when shapes or dtypes do not match: `trace(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2))`.
 
     Example:
         >>> model = MLP([3, 2])
@@ -186,9 +185,9 @@ def trace(model: Module, x: Tensor, y: Tensor, cost: Module | None = None) -> Tr
 
 
 def _with_softmax(layers: list[LayerTrace], cost: CrossEntropy) -> list[LayerTrace]:
-    """The layers, the output of the last one being the z of a softmax, and their dC_da its delta."""
+    """Return the layers with a softmax that takes the last one's output as z; its delta is their dC_da."""
     *before, last = layers
-    if last.activation != "identity":  # softmax stands alone
+    if last.activation != "identity":  # softmax is a separate layer
         before.append(last)
         z, delta = last.a, last.dC_da
         last = dataclasses.replace(last, name="softmax", W=None, b=None, a_prev=z, z=z, delta=delta, dC_da_prev=delta)
@@ -199,20 +198,20 @@ def _with_softmax(layers: list[LayerTrace], cost: CrossEntropy) -> list[LayerTra
 
 @_without_autograd
 def backprop(model: Module, x: Tensor, y: Tensor, cost: Module | None = None) -> Tensor:
-    """Replace every trainable parameter's `.grad` by the gradient of the cost, without an autograd graph.
+    """Set every trainable parameter's `.grad` to the gradient of the cost, without an autograd graph.
 
-    Nothing is accumulated: what `.grad` was before is dropped. Hooks of parameters are not called.
+    The gradient replaces `.grad` and is not accumulated. Hooks of parameters are not called.
 
     Returns:
         the cost, a 0-d tensor.
 
     Shapes:
-        x [n, inputs]; y as the model's output, [n, outputs].
+        x [n, inputs]; y [n, outputs], like the model's output.
 
     Raises:
-        TypeError: for another kind of layer or cost: `backprop(nn.GELU(), torch.rand(5, 3), torch.rand(5, 3))`.
-        ValueError: when `cost` has the reduction "none", which leaves no single number.
-        RuntimeError: when shapes or dtypes do not fit: `backprop(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2))`.
+        TypeError: for an unsupported layer or cost: `backprop(nn.GELU(), torch.rand(5, 3), torch.rand(5, 3))`.
+        ValueError: when `cost` has the reduction "none", which does not return a scalar.
+        RuntimeError: when shapes or dtypes do not match: `backprop(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2))`.
 
     Example:
         >>> model = MLP([784, 16, 16, 10])
@@ -229,19 +228,19 @@ def backprop(model: Module, x: Tensor, y: Tensor, cost: Module | None = None) ->
 
 @_without_autograd
 def sgd_step(model: Module, x: Tensor, y: Tensor, lr: float, cost: Module | None = None) -> Tensor:
-    """One step of gradient descent, p ← p − lr ∂C/∂p for every trainable parameter p, in place; `.grad` stays as it is.
+    """Take a step of gradient descent in place, p ← p − lr ∂C/∂p for every trainable parameter p; `.grad` is unchanged.
 
     Returns:
         the cost before the step, a 0-d tensor.
 
     Shapes:
-        x [n, inputs]; y as the model's output, [n, outputs].
+        x [n, inputs]; y [n, outputs], like the model's output.
 
     Raises:
-        TypeError: for another kind of layer or cost: `sgd_step(nn.GELU(), torch.rand(5, 3), torch.rand(5, 3), 0.1)`.
-        ValueError: when `cost` has the reduction "none", which leaves no single number.
-        RuntimeError: when shapes or dtypes do not fit: `sgd_step(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2), 0.1)`.
-        ValueError: when lr is below 0: `sgd_step(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 3), lr=-1.0)`.
+        TypeError: for an unsupported layer or cost: `sgd_step(nn.GELU(), torch.rand(5, 3), torch.rand(5, 3), 0.1)`.
+        ValueError: when `cost` has the reduction "none", which does not return a scalar.
+        RuntimeError: when shapes or dtypes do not match: `sgd_step(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2), 0.1)`.
+        ValueError: when lr is negative: `sgd_step(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 3), lr=-1.0)`.
 
     Example:
         >>> model = MLP([784, 16, 16, 10])
@@ -250,14 +249,14 @@ def sgd_step(model: Module, x: Tensor, y: Tensor, lr: float, cost: Module | None
         tensor(True)
     """
     if not lr >= 0:
-        raise ValueError(f"sgd_step: lr must be 0 or more, and is {lr}")
+        raise ValueError(f"sgd_step: lr must be at least 0, got {lr}")
     forward = ForwardPass("sgd_step", model, x, y, cost, keep=True)
     C = forward.cost.of_batch()
     if _is_tied(forward):
         for parameter, gradient in _gradients(forward).items():
             parameter.sub_(gradient, alpha=lr)
         return C
-    # The divisor of ∂C/∂a stands in the rate, so that no array is divided by it; but for float16, whose sums would overflow.
+    # The divisor of ∂C/∂a goes into the rate, so that no array is divided by it, except in float16, whose sums would overflow.
     divisor = forward.cost.divisor if x.dtype == torch.float16 else 1
     rate = lr * divisor / (forward.cost.divisor or 1)
     for l, _, delta in forward.backward(divisor):
@@ -271,17 +270,17 @@ def sgd_step(model: Module, x: Tensor, y: Tensor, lr: float, cost: Module | None
 
 @_without_autograd
 def per_example_grads(model: Module, x: Tensor, y: Tensor, cost: Module | None = None) -> dict[str, Tensor]:
-    """The gradient of each example's own cost by each trainable parameter: name -> [n, *parameter.shape].
+    """Compute the gradient of each example's own cost with respect to each parameter: name -> [n, *parameter.shape].
 
-    The names are those of `model.named_parameters()`, in its order.
+    The names are those of the trainable parameters in `model.named_parameters()`, in its order.
 
     Shapes:
-        x [n, inputs]; y as the model's output, [n, outputs].
+        x [n, inputs]; y [n, outputs], like the model's output.
 
     Raises:
-        TypeError: for another kind of layer or cost: `per_example_grads(nn.GELU(), torch.rand(5, 3), torch.rand(5, 3))`.
-        ValueError: when `cost` has the reduction "none", which leaves no single number.
-        RuntimeError: when shapes or dtypes do not fit: `per_example_grads(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2))`.
+        TypeError: for an unsupported layer or cost: `per_example_grads(nn.GELU(), torch.rand(5, 3), torch.rand(5, 3))`.
+        ValueError: when `cost` has the reduction "none", which does not return a scalar.
+        RuntimeError: when shapes or dtypes do not match: `per_example_grads(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2))`.
 
     Example:
         >>> grads = per_example_grads(MLP([3, 2]), torch.rand(5, 3), torch.rand(5, 2))
@@ -301,20 +300,20 @@ def per_example_grads(model: Module, x: Tensor, y: Tensor, cost: Module | None =
 
 @_without_autograd
 def per_example_grad_norms(model: Module, x: Tensor, y: Tensor, cost: Module | None = None) -> Tensor:
-    """The length of each example's gradient over all trainable parameters, [n]; the gradients are never formed.
+    """Compute the norm of each example's gradient over all trainable parameters, [n], without the gradients themselves.
 
-    Example k's gradient by a layer's W is the outer product delta_k a_prev_kᵀ, whose entries' squares add up to
-    ‖delta_k‖² ‖a_prev_k‖², and by b it is delta_k. So its squared length is the sum, over the layers, of
-    ‖delta_k‖² (‖a_prev_k‖² + 1) (Goodfellow, 2015, "Efficient Per-Example Gradient Computations").
+    Example k's gradient with respect to a layer's W is the outer product delta_k a_prev_kᵀ, whose squared norm is
+    ‖delta_k‖² ‖a_prev_k‖², and with respect to b it is delta_k. So the squared norm of the whole gradient is the sum, over the
+    layers, of ‖delta_k‖² (‖a_prev_k‖² + 1) (Goodfellow, 2015, "Efficient Per-Example Gradient Computations").
 
     Shapes:
-        x [n, inputs]; y as the model's output, [n, outputs].
+        x [n, inputs]; y [n, outputs], like the model's output.
 
     Raises:
-        TypeError: for another kind of layer or cost: `per_example_grad_norms(nn.GELU(), torch.rand(5, 3), torch.rand(5, 3))`.
-        ValueError: when `cost` has the reduction "none", which leaves no single number.
-        RuntimeError: when shapes or dtypes do not fit: `per_example_grad_norms(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2))`.
-        ValueError: when a trainable parameter occurs in two layers, as its gradient is no single outer product then.
+        TypeError: for an unsupported layer or cost: `per_example_grad_norms(nn.GELU(), torch.rand(5, 3), torch.rand(5, 3))`.
+        ValueError: when `cost` has the reduction "none", which does not return a scalar.
+        RuntimeError: when shapes or dtypes mismatch: `per_example_grad_norms(nn.ReLU(), torch.rand(5, 3), torch.rand(5, 2))`.
+        ValueError: when a trainable parameter occurs in two layers, because its gradient is then a sum of outer products.
 
     Example:
         >>> per_example_grad_norms(MLP([3, 2]), torch.rand(5, 3), torch.rand(5, 2)).shape
@@ -322,7 +321,7 @@ def per_example_grad_norms(model: Module, x: Tensor, y: Tensor, cost: Module | N
     """
     forward = ForwardPass("per_example_grad_norms", model, x, y, cost, keep=True)
     if _is_tied(forward):
-        raise ValueError("per_example_grad_norms: a parameter of the model occurs in two layers; take per_example_grads")
+        raise ValueError("per_example_grad_norms: a parameter of the model occurs in two layers; use per_example_grads")
     squares = forward.cost.error.new_zeros(len(x))
     for l, _, delta in forward.backward(forward.cost.divisor_of_one):
         W, b = forward.W[l], forward.b[l]
@@ -335,13 +334,13 @@ def per_example_grad_norms(model: Module, x: Tensor, y: Tensor, cost: Module | N
 
 
 def _is_tied(forward: ForwardPass) -> bool:
-    """Whether a trainable parameter occurs in two layers."""
+    """Return whether a trainable parameter occurs in two layers."""
     trainable = [id(p) for p in (*forward.W, *forward.b) if p is not None and p.requires_grad]
     return len(set(trainable)) < len(trainable)
 
 
 def _gradients(forward: ForwardPass) -> dict[Parameter, Tensor]:
-    """∂C/∂p of every trainable parameter p."""
+    """Compute ∂C/∂p for every trainable parameter p."""
     found: dict[Parameter, Tensor] = {}
     for l, _, delta in forward.backward(forward.cost.divisor):
         W, b = forward.W[l], forward.b[l]
@@ -357,10 +356,10 @@ def _add(found: dict[Parameter, Tensor], parameter: Parameter, gradient: Tensor)
 
 
 def _squared_lengths(t: Tensor) -> Tensor:
-    """‖t_k‖² of each example's row: [n]."""
-    return torch.linalg.vector_norm(t, dim=1).square()  # one pass over t; t.square() would be an array as large
+    """Compute ‖t_k‖² for each row, [n]."""
+    return torch.linalg.vector_norm(t, dim=1).square()  # t.square() would allocate an array as large as t
 
 
 def _outer(delta: Tensor, a_prev: Tensor) -> Tensor:
-    """∂C/∂W_jk = delta_j a_prev_k of each example: [n, out, in]."""
+    """Compute ∂C/∂W_jk = delta_j a_prev_k for each example, [n, out, in]."""
     return delta[:, :, None] * a_prev[:, None, :]

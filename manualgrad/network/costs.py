@@ -1,25 +1,25 @@
 """The costs at the end of a network, and the derivative that backpropagation starts from.
 
-The **quadratic cost** of n examples, with a the model's output, y the desired one, and N from the reduction:
+The **quadratic cost** of n examples, where a is the model's output, y the desired output, and N depends on the reduction:
 
     C = Σ_k Σ_j (a_kj − y_kj)² / N        ∂C/∂a = (a − y) / (N/2)
 
-The **cross entropy** takes the model's output for z and turns it into shares that add up to 1, a = softmax(z):
+The **cross entropy** takes the model's output as z and converts it to probabilities a = softmax(z):
 
     a_j = e^(z_j) / Σ_i e^(z_i)           C = −Σ_k Σ_j y_kj log a_kj / N
 
-To derive ∂C/∂z of one example, write log a_j = z_j − s with s = log Σ_i e^(z_i). As ∂s/∂z_i = e^(z_i) / Σ e^z = a_i,
+To derive ∂C/∂z of one example, write log a_j = z_j − s with s = log Σ_i e^(z_i). Since ∂s/∂z_i = e^(z_i) / Σ e^z = a_i,
 
     ∂(log a_j)/∂z_i = [i = j] − a_i
-    ∂C/∂z_i = −Σ_j y_j ([i = j] − a_i) = a_i Σ_j y_j − y_i = a_i − y_i        where the y of an example add up to 1
+    ∂C/∂z_i = −Σ_j y_j ([i = j] − a_i) = a_i Σ_j y_j − y_i = a_i − y_i        if the y of an example sum to 1
 
-so delta of the last layer is a − y: σ′, which stalls a saturated neuron, is gone. The same by the chain rule over a, with
-∂C/∂a_j = −y_j / a_j and ∂a_j/∂z_i = a_j ([i = j] − a_i): the a_j cancel.
+so delta of the last layer is a − y, without the factor σ′, which vanishes for a saturated neuron. The chain rule over a gives
+the same, with ∂C/∂a_j = −y_j / a_j and ∂a_j/∂z_i = a_j ([i = j] − a_i): the a_j cancel.
 
-A target that is a class c stands for y_j = [j = c]. Label smoothing by ε mixes y with the even distribution over K classes:
+A class c as target means y_j = [j = c]. Label smoothing by ε mixes y with the uniform distribution over K classes:
 (1 − ε) y + ε/K.
 
-Shapes: output, a and y [n, outputs], or y [n], classes.
+Shapes: output, a and y [n, outputs]; y may also be [n] classes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Quadratic:
     Attributes:
         error: a − y.
         divisor: ∂C/∂a is `error` divided by this.
-        divisor_of_one: the same, of the cost of a single example.
+        divisor_of_one: the divisor for the cost of a single example.
     """
 
     def __init__(self, a: Tensor, y: Tensor, reduction: str, into: Tensor | None) -> None:
@@ -52,11 +52,11 @@ class Quadratic:
         self.divisor, self.divisor_of_one = self.N / 2, self.N_of_one / 2
 
     def of_batch(self) -> Tensor:
-        """C; ask for it before `error` is overwritten."""
+        """Compute C; must be called before `error` is overwritten."""
         return stack.quadratic_cost(self.error, self.N)
 
     def of_each(self) -> Tensor:
-        """[n], the cost of each example."""
+        """Compute the cost of each example, [n]."""
         return self.error.square().sum(1) / self.N_of_one
 
 
@@ -65,10 +65,10 @@ class CrossEntropy:
 
     Attributes:
         a: [n, outputs], the softmax.
-        y: [n, outputs], the desired a, smoothed.
-        error: a Σ_j y_j − y, which is a − y where y adds up to 1.
+        y: [n, outputs], the desired a, with label smoothing.
+        error: a Σ_j y_j − y, which is a − y if y sums to 1.
         divisor: ∂C/∂output is `error` divided by this.
-        divisor_of_one: the same, of the cost of a single example.
+        divisor_of_one: the divisor for the cost of a single example.
     """
 
     divisor_of_one = 1.0
@@ -87,27 +87,27 @@ class CrossEntropy:
         return (self._of_each().sum() / self.divisor).to(self.dtype)
 
     def of_each(self) -> Tensor:
-        """[n], the cost of each example."""
+        """Compute the cost of each example, [n]."""
         return self._of_each().to(self.dtype)
 
     def _of_each(self) -> Tensor:
-        return -torch.where(self.y == 0, 0, self.y * self.log_a).sum(1)  # 0, also where log a is -inf
+        return -torch.where(self.y == 0, 0, self.y * self.log_a).sum(1)  # 0 even if log a is -inf
 
     def dC_da(self) -> Tensor:
-        """[n, outputs], −y / a, of each example's own cost."""
+        """Compute −y / a for each example's own cost, [n, outputs]."""
         return torch.where(self.y == 0, 0, -self.y / self.a).to(self.dtype)
 
     def da_dz(self) -> Tensor:
-        """[n, outputs, outputs], ∂a_j/∂z_i = a_j ([i = j] − a_i)."""
+        """Compute ∂a_j/∂z_i = a_j ([i = j] − a_i), [n, outputs, outputs]."""
         return (torch.diag_embed(self.a) - self.a[:, :, None] * self.a[:, None, :]).to(self.dtype)
 
 
 def cost_of(caller: str, cost: Module | None, output: Tensor, y: Tensor, into: Tensor | None) -> Quadratic | CrossEntropy:
-    """The cost of this output.
+    """Compute the cost of this output; network/algorithm.py describes the errors.
 
     Args:
-        caller: named in the errors, which network/algorithm.py describes.
-        into: where `error` may be written.
+        caller: the name of the function in error messages.
+        into: a buffer for `error`, or None.
     """
     if cost is None:
         check_alike(caller, "y", y, "the model's output", output, same_shape=True)
@@ -121,45 +121,43 @@ def cost_of(caller: str, cost: Module | None, output: Tensor, y: Tensor, into: T
         for name, default in (("weight", None), ("ignore_index", -100)):
             if getattr(cost, name) != default:
                 raise ValueError(
-                    f"{caller}: the cost's {name} must be {default}, as it is by default; "
-                    "of the options of CrossEntropyLoss, reduction and label_smoothing are supported"
+                    f"{caller}: the cost's {name} must be {default}, the default; "
+                    "only reduction and label_smoothing of CrossEntropyLoss are supported"
                 )
         _check_targets(caller, y, output)
         return CrossEntropy(output, y, reduction, vars(cost)["label_smoothing"], into)
-    raise TypeError(f"{caller}: cost must be an MSELoss, a CrossEntropyLoss or None, and is {cost!r}")
+    raise TypeError(f"{caller}: cost must be an MSELoss, a CrossEntropyLoss or None, got {cost!r}")
 
 
 def _reduction(caller: str, cost: Module, *allowed: str) -> str:
     reduction = str(cost.reduction)
     if reduction not in allowed:
         *first, last = map(repr, allowed)
-        raise ValueError(f"{caller}: the cost's reduction must be {', '.join(first)} or {last}, and is {reduction!r}")
+        raise ValueError(f"{caller}: the cost's reduction must be {', '.join(first)} or {last}, got {reduction!r}")
     return reduction
 
 
 def _check_targets(caller: str, y: Tensor, output: Tensor) -> None:
-    """Classes [n], of whole numbers, or numbers like the output."""
+    """Check that y is [n] integer classes, or has the shape and dtype of the output."""
     n, outputs = output.shape
     if y.dim() != 1 or y.is_floating_point():
-        wanted = f"{[n, outputs]}, as the model's output is, or {[n]} of classes"
+        wanted = f"{[n, outputs]}, like the model's output, or {[n]} classes"
         check_alike(caller, "y", y, "the model's output", output, same_shape=True, wanted=wanted)
         return
     if y.shape != (n,):
-        raise RuntimeError(f"{caller}: y must have a class for each of the {n} examples, and is {list(y.shape)}")
+        raise RuntimeError(f"{caller}: y must have a class for each of the {n} examples, got shape {list(y.shape)}")
     if y.dtype not in (torch.int64, torch.uint8) or y.device != output.device:
-        raise RuntimeError(f"{caller}: y, of classes, must be torch.int64 on {output.device}, and is {y.dtype} on {y.device}")
-    if y.device.type == "cpu" and n and not (int(y.min()) >= 0 and int(y.max()) < outputs):  # elsewhere, to look is to wait
-        raise IndexError(f"{caller}: y must have classes from 0 to {outputs - 1}, and has {int(y.min())} to {int(y.max())}")
+        raise RuntimeError(f"{caller}: y of classes must be torch.int64 on {output.device}, got {y.dtype} on {y.device}")
+    if y.device.type == "cpu" and n and not (int(y.min()) >= 0 and int(y.max()) < outputs):  # on a GPU, this would sync
+        raise IndexError(f"{caller}: y must have classes from 0 to {outputs - 1}, got {int(y.min())} to {int(y.max())}")
 
 
 def check_alike(
     caller: str, name: str, t: Tensor, other: str, like: Tensor, same_shape: bool = False, wanted: str | None = None
 ) -> None:
-    """That a tensor has the dtype and the device, and the shape, if that is asked for, of another one."""
+    """Check that a tensor has the dtype and device of another tensor, and, if asked for, its shape."""
     if same_shape and t.shape != like.shape:
-        wanted = wanted or f"{list(like.shape)}, as {other} is"
-        raise RuntimeError(f"{caller}: {name} must be {wanted}, and is {list(t.shape)}")
+        wanted = wanted or f"{list(like.shape)}, like {other}"
+        raise RuntimeError(f"{caller}: {name} must be {wanted}, got {list(t.shape)}")
     if (t.dtype, t.device) != (like.dtype, like.device):
-        raise RuntimeError(
-            f"{caller}: {name} must be {like.dtype} on {like.device}, like {other}, and is {t.dtype} on {t.device}"
-        )
+        raise RuntimeError(f"{caller}: {name} must be {like.dtype} on {like.device}, like {other}, got {t.dtype} on {t.device}")

@@ -1,4 +1,4 @@
-"""A model's layers as lists of W, b and activations, its forward pass, and the arrays kept from one call to the next."""
+"""A model's layers as lists of W, b and activations, its forward pass, and the buffers kept between calls."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _ACTIVATIONS: dict[type, str] = {
 
 
 class ForwardPass:
-    """The layers of a model, and what they make of x. What it raises is in backprop.py; `caller` is named there.
+    """The layers of a model and their activations for x. network/algorithm.py describes the errors, which name `caller`.
 
     Args:
-        keep: whether a and delta are written over the arrays of the last such call. They must not be given away then.
+        keep: whether a and delta reuse the buffers of the last such call. They must then not be returned to the user.
 
     Attributes:
-        names, W, b, activations: of each layer, a Linear with the activation after it; W and b are None where an activation
-            follows another, or stands first.
-        a: the activations, from the input, flattened, to the output.
+        names, W, b, activations: one entry per layer, a Linear with the activation after it; W and b are None for an activation
+            that does not follow a Linear.
+        a: the activations from the input, flattened, to the output.
         cost: the cost of the output; see costs.py.
     """
 
@@ -54,9 +54,9 @@ class ForwardPass:
         self.cost = costs.cost_of(caller, cost, self.a[-1], y, self.kept.delta[-1] if self.kept else None)
 
     def backward(self, divisor: float) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """l, ∂C/∂a and delta of each layer, from the last to the first, with the cost's divisor; see stack.backward.
+        """Yield l, ∂C/∂a and delta of each layer, from the last to the first, with the cost's divisor; see stack.backward.
 
-        With 1, ∂C/∂a is the error itself, and nothing is divided.
+        With divisor 1, ∂C/∂a is the error itself, and the division is skipped.
         """
         if self.kept:
             dC_da = self.cost.error if divisor == 1 else self.cost.error.div_(divisor)
@@ -64,7 +64,7 @@ class ForwardPass:
         return stack.backward(self.a, self.W, self.activations, self.cost.error / divisor)
 
     def _read(self, caller: str, name: str, module: Module, x: Tensor) -> Tensor:
-        """Add the layers of this module, in order; returns x, flattened by a Flatten in front."""
+        """Append the layers of this module in order; return x, flattened if the model starts with Flatten."""
         kind, attributes = type(module), module.__dict__
         if (
             attributes["_forward_hooks"]
@@ -73,7 +73,7 @@ class ForwardPass:
             or attributes["_backward_pre_hooks"]
             or "forward" in attributes
         ):
-            raise TypeError(f"{caller}: {_place(name)} has hooks or a forward of its own, which would not be run")
+            raise TypeError(f"{caller}: {_place(name)} has hooks or its own forward, which would not be run; remove them")
         if kind in _LINEAR:
             parameters = attributes["_parameters"]
             self._append(name, parameters["weight"], parameters["bias"], "identity")
@@ -83,14 +83,14 @@ class ForwardPass:
             else:
                 self._append(name, None, None, _ACTIVATIONS[kind])
         elif isinstance(module, Sequential) and kind.forward in (Sequential.forward, MLP.forward):
-            for child_name, child in attributes["_modules"].items():  # named_children would leave out a second occurrence
+            for child_name, child in attributes["_modules"].items():  # named_children omits a second occurrence
                 x = self._read(caller, f"{name}.{child_name}" if name else child_name, child, x)
         elif kind is Flatten and not self.names:
             return module(x)
         elif kind is not Identity:
             raise TypeError(
-                f"{caller}: {_place(name)} is a {kind.__name__}, and must be a Linear, Sigmoid, ReLU, Tanh or Identity, "
-                "or a Sequential of these, with a Flatten before all others"
+                f"{caller}: {_place(name)} is a {kind.__name__}, but must be a Linear, Sigmoid, ReLU, Tanh or Identity, "
+                "or a Sequential of these; Flatten is allowed only at the start"
             )
         return x
 
@@ -106,13 +106,13 @@ def _place(name: str) -> str:
 
 
 class _Kept:
-    """Arrays for a[1] to a[L], and for delta of each layer; None for those that oneDNN makes anew."""
+    """Buffers for a[1] to a[L] and for delta of each layer; None where oneDNN allocates a new array."""
 
     def __init__(self, x: Tensor, W: list[Tensor]) -> None:
         self.W, self.x = W, (x.shape[0], x.dtype, x.device)
 
         def array(inputs: int, outputs: int, over: Tensor | None = None) -> Tensor | None:
-            """For the product of a matrix [n, inputs] and one [inputs, outputs]; in the memory of `over`, if that is enough."""
+            """Make a buffer for a product of [n, inputs] and [inputs, outputs], in the memory of `over` if that suffices."""
             if product.onednn_has(x, inputs, outputs):
                 return None
             if over is not None and over.shape[1] >= outputs:
@@ -121,7 +121,7 @@ class _Kept:
 
         shapes = [W_l.shape for W_l in W]
         self.a = [array(inputs, outputs) for outputs, inputs in shapes]
-        # delta of a layer comes after the last use of the activations that the layer after it made.
+        # The delta of a layer is computed after the last use of the next layer's activations, so it may share their memory.
         self.delta = [array(outputs, inputs, a) for (outputs, inputs), a in zip(shapes[1:], self.a[1:], strict=True)]
         self.delta.append(x.new_empty(len(x), len(W[-1])))
 
@@ -131,7 +131,7 @@ class _Kept:
 
 
 class _KeptByModel(threading.local):
-    """Of each model, those of the last shape; a thread has its own, so that two can train side by side."""
+    """The buffers of each model for the last shape; thread-local, so that two threads can train at the same time."""
 
     def __init__(self) -> None:
         self.of: weakref.WeakKeyDictionary[Module, _Kept] = weakref.WeakKeyDictionary()
@@ -141,7 +141,7 @@ _kept_by_model = _KeptByModel()
 
 
 def _kept(model: Module, x: Tensor, W: list[Any]) -> _Kept | None:
-    """The model's arrays, made anew for another shape; None where an activation stands without a Linear before it."""
+    """Return the model's buffers, reallocated for a new shape; None if an activation does not follow a Linear."""
     if not W or any(W_l is None for W_l in W):
         return None
     kept = _kept_by_model.of.get(model)
@@ -154,6 +154,6 @@ def _check_x(caller: str, x: Tensor, W: list[Any]) -> None:
     first = next((W_l for W_l in W if W_l is not None), None)
     inputs = x.shape[1] if first is None and x.dim() == 2 else "inputs" if first is None else first.shape[1]
     if x.dim() != 2 or x.shape[1] != inputs:
-        raise RuntimeError(f"{caller}: x must be [n, {inputs}], and is {list(x.shape)}")
+        raise RuntimeError(f"{caller}: x must be [n, {inputs}], got {list(x.shape)}")
     if first is not None:
         costs.check_alike(caller, "x", x, "the model's parameters", first)

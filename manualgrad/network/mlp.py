@@ -1,8 +1,8 @@
-"""MLP: a network of fully connected layers, differentiated as one.
+"""MLP: a network of fully connected layers as a single autograd node.
 
-In eager mode the whole stack is one node of the autograd graph, `StackFunction`: it keeps the activations of its own forward
-pass, and its backward is that of stack.py. Everywhere else (torch.compile, torch.func, autocast, tracing, hooks on a layer,
-half precision, a TorchFunctionMode, ...) the layers run one by one, as in a Sequential.
+In eager mode the whole stack is one node of the autograd graph, `StackFunction`: it saves the activations of its forward pass,
+and its backward is that of stack.py. In all other cases (torch.compile, torch.func, autocast, tracing, hooks on a layer, half
+precision, a TorchFunctionMode, ...) the layers run one by one, as in a Sequential.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _function_modes = torch._C._len_torch_function_stack
 
 
 class StackFunction(torch.autograd.Function):
-    """a[L] of stack.py; `StackFunction.apply(x, activations, W_0, b_0, W_1, b_1, ...)`, with a b_l None where there is none.
+    """Computes a[L] of stack.py: `StackFunction.apply(x, activations, W_0, b_0, W_1, b_1, ...)`; b_l is None without a bias.
 
-    It saves the activations between the layers, which are neither inputs nor outputs: a backward that is to be differentiated
-    again (`create_graph`) therefore does not use them, but computes them anew, layer by layer, from the inputs.
+    It saves the activations between the layers, which are neither inputs nor outputs. A differentiable backward
+    (`create_graph`) therefore does not use them, but recomputes them, layer by layer, from the inputs.
     """
 
     @staticmethod
@@ -57,7 +57,7 @@ class StackFunction(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, dC_da: Tensor) -> tuple[Tensor | None, ...]:
-        if _autocast_is_on() and torch.amp.is_autocast_available(dC_da.device.type):  # around backward() alone
+        if _autocast_is_on() and torch.amp.is_autocast_available(dC_da.device.type):  # backward() was called under autocast
             with torch.autocast(dC_da.device.type, enabled=False):
                 return StackFunction._backward(ctx, dC_da)
         return StackFunction._backward(ctx, dC_da)
@@ -65,7 +65,7 @@ class StackFunction(torch.autograd.Function):
     @staticmethod
     def _backward(ctx: Any, dC_da: Tensor) -> tuple[Tensor | None, ...]:
         L = len(ctx.activations)
-        saved = ctx.saved_tensors  # once: checkpoint computes them anew at each access
+        saved = ctx.saved_tensors  # read once, because checkpoint recomputes them at each access
         a, parameters = saved[: L + 1], saved[L + 1 :]
         x_needs_grad, _, *need_grad = ctx.needs_input_grad
         if torch.is_grad_enabled():
@@ -81,15 +81,15 @@ class StackFunction(torch.autograd.Function):
                 gradients[2 * l + 1] = delta.sum(0)
             if l == 0 and x_needs_grad:
                 dC_dx = stack.dC_da_previous(delta, parameters[0])
-            del dC_da, delta  # so that each array is free once the next one is there
+            del dC_da, delta  # frees each array before the next layer's is computed
         return dC_dx, None, *gradients
 
 
 def _differentiable_backward(
     x: Tensor, parameters: tuple[Tensor | None, ...], activations: tuple[str, ...], dC_da: Tensor, need_grad: tuple[bool, ...]
 ) -> tuple[Tensor | None, ...]:
-    """The same gradients by the Functions of the layers, which can be differentiated again."""
-    # Aliases: hooks of the inputs themselves are autograd's to call, once, with what is returned.
+    """Compute the same gradients with the layers' Functions, which can be differentiated again."""
+    # Aliases, because autograd itself calls the hooks of the inputs, once, with the returned gradients.
     inputs: list[Any] = [None if t is None else t.view_as(t) for t in (x, *parameters)]
     a, *aliases = inputs
     for W, b, activation in zip(aliases[::2], aliases[1::2], activations, strict=True):
@@ -102,23 +102,23 @@ def _differentiable_backward(
 
 
 class MLP(Sequential):
-    """Layers of neurons, each fully connected to the layer before: Linear, activation, Linear, activation, ...
+    """A network of fully connected layers: Linear, activation, Linear, activation, ...
 
-    The initial parameters and the state_dict are those of a Sequential of these layers: "0.weight", "0.bias", "2.weight", ...
+    The initialization and the state_dict are those of a Sequential of these layers: "0.weight", "0.bias", "2.weight", ...
 
     Args:
         sizes: the number of neurons in each layer, from the inputs to the outputs: [784, 16, 16, 10].
         activation: "sigmoid", "relu", "tanh" or "identity" (none) after every layer, or a sequence of these, one for each layer
             after the inputs.
         bias: whether the layers have biases.
-        device, dtype: of the parameters.
+        device, dtype: the device and dtype of the parameters.
 
     Shapes:
         [..., sizes[0]] to [..., sizes[-1]].
 
     Raises:
-        ValueError: when `sizes` or `activation` is not as above: `MLP([784, 10], activation='gelu')`.
-        RuntimeError: when the input does not fit: `MLP([784, 10])(torch.rand(100, 783))`.
+        ValueError: when `sizes` or `activation` is invalid: `MLP([784, 10], activation='gelu')`.
+        RuntimeError: when the input's shape does not match: `MLP([784, 10])(torch.rand(100, 783))`.
 
     Example:
         >>> model = MLP([784, 16, 16, 10])
@@ -136,14 +136,14 @@ class MLP(Sequential):
     ) -> None:
         sizes = list(sizes)
         if len(sizes) < 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
-            raise ValueError(f"sizes must be two or more whole numbers above 0, from inputs to outputs, and is {sizes}")
+            raise ValueError(f"MLP: sizes must be two or more positive integers, such as [784, 16, 10], got {sizes}")
         activations = [activation] * (len(sizes) - 1) if isinstance(activation, str) else list(activation)
         for name in activations:
             if name not in _ACTIVATIONS:
-                raise ValueError(f"activation must be one of {', '.join(_ACTIVATIONS)}, or a sequence of them, and is {name!r}")
+                raise ValueError(f"MLP: activation must be one of {', '.join(_ACTIVATIONS)}, or a sequence, got {name!r}")
         if len(activations) != len(sizes) - 1:
             raise ValueError(
-                f"activation must have one name for each layer after the inputs, {len(sizes) - 1}, and has {len(activations)}"
+                f"MLP: activation must have one name per layer after the inputs, {len(sizes) - 1}, got {len(activations)}"
             )
         layers: list[torch.nn.Module] = []
         for (inputs, outputs), name in zip(itertools.pairwise(sizes), activations, strict=True):
@@ -167,13 +167,13 @@ class MLP(Sequential):
         if layers is not None:
             try:
                 return StackFunction.apply(input, *layers)
-            except RuntimeError:  # the layers, one by one, raise it with an explanation
+            except RuntimeError:  # running the layers one by one raises a clearer error
                 pass
         output: Tensor = Sequential.forward(self, input)  # type: ignore[no-untyped-call]
         return output
 
     def _layers(self) -> list[Any] | None:
-        """The activations, then W and b of each layer; None where the layers are no longer as they were made."""
+        """Return the activations, then W and b of each layer; None if the layers have been changed or have hooks."""
         activations: list[str] = []
         parameters: list[Any] = []
         for i, module in enumerate(self._modules.values()):
@@ -197,7 +197,7 @@ class MLP(Sequential):
 
 
 def _in_a_mode(input: Any) -> bool:
-    """Whether this call is not plain eager mode on a plain matrix of float32 or float64."""
+    """Return whether this call is anything but eager mode on a plain float32 or float64 matrix."""
     return (
         torch.compiler.is_dynamo_compiling()
         or type(input) is not Tensor

@@ -1,19 +1,18 @@
-"""A whole stack of layers, forward and backward, over a list of W and a list of b: backpropagation itself.
+"""The forward and backward pass of a stack of layers, given as a list of W and a list of b.
 
-Layer l, of l = 0 .. L−1, takes a[l] to a[l + 1]; a[0] is the input x, a[L] the output. Forward:
+Layer l, for l = 0 .. L−1, maps a[l] to a[l + 1]; a[0] is the input x, a[L] the output. Forward:
 
     z = a[l] Wᵀ + b        a[l + 1] = σ(z)
 
 Backward, from the last layer to the first. Let delta = ∂C/∂z of the layer:
 
-    ∂C/∂a[L] = (a[L] − y) / (N/2)                  of the quadratic cost C = Σ (a[L] − y)² / N; of cross entropy see costs.py
-    delta    = ∂C/∂a[l + 1] · σ′(z)                element by element
+    ∂C/∂a[L] = (a[L] − y) / (N/2)                  for the quadratic cost C = Σ (a[L] − y)² / N; for cross entropy see costs.py
+    delta    = ∂C/∂a[l + 1] · σ′(z)                elementwise
     ∂C/∂W    = deltaᵀ a[l]    ∂C/∂b = Σ_n delta_n  summed over the examples n
-    ∂C/∂a[l] = delta W                             a neuron reaches the cost over every neuron of the next layer: sum over them
+    ∂C/∂a[l] = delta W                             summed over the neurons of the next layer, since each affects the cost
 
-σ′ is written in the activation a = σ(z) that is there already: (1 − a) a = a − a² for the sigmoid, 1 − a² for tanh; for ReLU,
-1 where a > 0, and 0 elsewhere. A layer may have no activation ("identity"), and an activation may stand with no Linear before
-it (W is None).
+σ′ is computed from the activation a = σ(z): (1 − a) a = a − a² for the sigmoid, 1 − a² for tanh; for ReLU, 1 where a > 0, and 0
+elsewhere. A layer may have no activation ("identity"), and an activation may have no Linear before it (W is None).
 
 Shapes: a[l] [n, in]; z, delta and a[l + 1] [n, out]; W [out, in]; b [out] or None; y like a[L].
 """
@@ -37,11 +36,11 @@ def forward(
     activations: Sequence[str],
     into: Sequence[Tensor | None] | None = None,
 ) -> list[Tensor]:
-    """The activations a[0] = x to a[L]. No graph may be recorded.
+    """Compute the activations a[0] = x to a[L]; must run without recording a graph.
 
     Args:
-        activations: of each layer, "sigmoid", "relu", "tanh" or "identity".
-        into: where a[1] to a[L] may be written, arrays of their shapes, or None for a new one.
+        activations: "sigmoid", "relu", "tanh" or "identity" for each layer.
+        into: buffers for a[1] to a[L], each an array of the same shape, or None for a new one.
     """
     a = [x]
     for l, activation in enumerate(activations):
@@ -51,12 +50,12 @@ def forward(
 
 
 def weighted_input(a_prev: Tensor, W: Tensor | None, b: Tensor | None, into: Tensor | None = None) -> Tensor:
-    """z = a_prev Wᵀ + b."""
+    """Compute z = a_prev Wᵀ + b."""
     return a_prev if W is None else product.linear(a_prev, W, b, into)
 
 
 def quadratic_cost(error: Tensor, N: float) -> Tensor:
-    """C = Σ error² / N, for the error a[L] − y."""
+    """Compute C = Σ error² / N, for the error a[L] − y."""
     error = error.reshape(-1)
     return torch.dot(error, error) / N
 
@@ -70,14 +69,14 @@ def backward(
     first: int = 0,
     frugal: bool = False,
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Yield l, ∂C/∂a[l + 1] and delta of each layer, from the last to the first; once it is yielded, W[l] may change.
+    """Yield l, ∂C/∂a[l + 1] and delta of each layer, from the last to the first; after the yield, W[l] may change.
 
     Args:
         first: the layer to stop at.
-        frugal: write delta over ∂C/∂a, and hold neither longer than until the next layer is asked for; `dC_da` itself, which
-            is the caller's, stays as it is.
-        into: where delta of each layer but the last may be written, or None for a new array; into[l - 1] may lie in the
-            memory of a[l + 1]. Then `dC_da` and `a[l + 1]` are overwritten too: once layer l is yielded, `dC_da` holds delta.
+        frugal: write delta over ∂C/∂a, and keep both only until the next layer is requested; the caller's `dC_da` is not
+            overwritten.
+        into: buffers for delta of each layer except the last, or None for new arrays; into[l - 1] may share the memory of
+            a[l + 1]. With buffers, `dC_da` and `a[l + 1]` are overwritten too: after layer l is yielded, `dC_da` holds delta.
     """
     for l in reversed(range(first, len(W))):
         if into is not None:
@@ -92,17 +91,17 @@ def backward(
 
 
 def dC_da_previous(delta: Tensor, W: Tensor | None, into: Tensor | None = None) -> Tensor:
-    """∂C/∂a_prev = delta W."""
+    """Compute ∂C/∂a_prev = delta W."""
     return delta if W is None else product.mm(delta, W, into)
 
 
 def da_dz(a: Tensor, activation: str) -> Tensor:
-    """σ′(z), from a = σ(z)."""
+    """Compute σ′(z) from a = σ(z)."""
     return _delta(torch.ones_like(a), a, activation)
 
 
 def _activate(z: Tensor, activation: str) -> Tensor:
-    """σ(z), written over z."""
+    """Compute σ(z) in place."""
     if activation == "sigmoid":
         return z.sigmoid_()
     if activation == "tanh":
@@ -111,7 +110,7 @@ def _activate(z: Tensor, activation: str) -> Tensor:
 
 
 def _delta(dC_da: Tensor, a: Tensor, activation: str, over_dC_da: bool = False, over_a: bool = False) -> Tensor:
-    """∂C/∂a · σ′(z), written over ∂C/∂a, and σ′(z) over a, where that is said."""
+    """Compute ∂C/∂a · σ′(z), in place of ∂C/∂a if `over_dC_da`; σ′(z) may overwrite a if `over_a`."""
     if activation == "sigmoid":
         da_dz = a.addcmul_(a, a, value=-1) if over_a else torch.addcmul(a, a, a, value=-1)  # a − a²
         return dC_da.mul_(da_dz) if over_dC_da else dC_da * da_dz

@@ -1,1 +1,1 @@
-"""The training tool: all that train.py puts together."""
+"""The training tool: the parts that train.py combines."""

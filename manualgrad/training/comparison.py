@@ -18,21 +18,21 @@ from manualgrad.training.trouble import Watch
 
 __all__ = ["compare"]
 
-_STEPS = 100  # whose costs are held against each other one by one; later ones drift apart with the last bits
-_POINTS = 0.005  # by which the final accuracies may differ
+_STEPS = 100  # costs compared step by step; later ones drift apart because the last bits differ
+_POINTS = 0.005  # tolerance for the final accuracies
 
 
 def compare(make: Callable[[str], Training], picture: Path, title: str, console: Console, watch: Watch) -> int:
-    """Train with both, an epoch of the one and then of the other, and show cost, accuracy and time side by side.
+    """Train with both libraries, alternating by epoch, and show cost, accuracy and time side by side.
 
     Args:
-        make: a training, from "manualgrad" or "torch"; both from the same seed.
-        picture: where the curves are drawn; title: above them.
-        watch: says what is wrong with a training.
+        make: makes a training from "manualgrad" or "torch", both with the same seed.
+        picture: the file for the curves; title: the title above them.
+        watch: describes what is wrong with a training.
 
     Returns:
-        0 where the costs of the first 100 steps agree within `torch.testing.assert_close`, and the final accuracies within
-        half a percentage point; 1 where they do not.
+        0 if the costs of the first 100 steps agree within `torch.testing.assert_close` and the final accuracies within half a
+        percentage point; 1 otherwise.
 
     Raises:
         OSError: when the picture cannot be written.
@@ -60,10 +60,10 @@ def compare(make: Callable[[str], Training], picture: Path, title: str, console:
     accuracies_agree = _accuracies_agree(ours.results[-1], theirs.results[-1], console)
     seconds, theirs_seconds = (sum(result.seconds for result in training.results) for training in trainings.values())
     ratio = seconds / theirs_seconds
-    console.print(f"Time: {seconds:.1f} s with manualgrad's layers, {theirs_seconds:.1f} s with torch.nn's, {ratio:.2f} times.")
+    console.print(f"Time: {seconds:.1f} s with manualgrad's layers, {theirs_seconds:.1f} s with torch.nn's, ratio {ratio:.2f}.")
     for layers, training in trainings.items():
         if trouble := watch.trouble(training.results):
-            console.print(f"[red]With the layers of {layers}, {trouble}.[/]")
+            console.print(f"[red]With {layers}'s layers, {trouble}.[/]")
     plot_comparison(ours.results, theirs.results, title, picture)
     console.print(f"The curves: {escape(str(picture))}")
     return 0 if steps_agree and accuracies_agree else 1
@@ -77,13 +77,13 @@ def _steps_agree(our_costs: list[Tensor], their_costs: list[Tensor], console: Co
         agree = True
     except AssertionError:
         agree = False
-    verdict = "as they should" if agree else "[red]more than assert_close allows[/]"
-    console.print(f"\nThe costs of the first {len(ours)} steps differ by {far:.1e} of their size at most, {verdict}.")
+    verdict = "within assert_close's tolerance" if agree else "[red]more than assert_close allows[/]"
+    console.print(f"\nLargest relative difference of the costs in the first {len(ours)} steps: {far:.1e}, {verdict}.")
     return agree
 
 
 def _accuracies_agree(ours: EpochResult, theirs: EpochResult, console: Console) -> bool:
     far = abs(ours.accuracy - theirs.accuracy)
-    verdict = "within half a point" if far <= _POINTS else "[red]more than half a point[/]"
-    console.print(f"Accuracy at the end: {ours.accuracy:.2%} and {theirs.accuracy:.2%}, {verdict}.")
+    verdict = "within half a point" if far <= _POINTS else "[red]more than half a point apart[/]"
+    console.print(f"Final accuracy: {ours.accuracy:.2%} and {theirs.accuracy:.2%}, {verdict}.")
     return far <= _POINTS

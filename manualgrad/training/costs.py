@@ -1,4 +1,4 @@
-"""The costs that a network can be trained for, as --cost and a run's config.json name them.
+"""The costs that a network can be trained for; the names are those of --cost and of a run's config.json.
 
 ================= ==================================== ============================ ==========================
 cost              of one example                       the network ends in          activations of its outputs
@@ -7,7 +7,7 @@ quadratic         Σ_j (a_j − y_j)²                     a Linear layer and a 
 cross-entropy     −Σ_j y_j log a_j                     a Linear layer               a = softmax(z)
 ================= ==================================== ============================ ==========================
 
-The cost of several examples is the average of theirs. network/costs.py derives where backpropagation starts with each.
+The cost of several examples is the average of their costs. network/costs.py derives the delta that backpropagation starts from.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ COSTS = ("quadratic", "cross-entropy")
 
 
 def activations(cost: str, output: Tensor) -> Tensor:
-    """[n, outputs], what the network's output says of each class."""
+    """Return the activations of the outputs, [n, outputs]: a score for each class."""
     return output if cost == "quadratic" else output.softmax(-1)
 
 
 def total(cost: str, output: Tensor, y: Tensor, functional: Any = torch.nn.functional) -> Tensor:
-    """The sum of the examples' costs.
+    """Return the sum of the examples' costs.
 
     Args:
-        functional: whose functions compute it: torch.nn.functional, or manualgrad.nn.functional.
+        functional: the module whose functions compute it: torch.nn.functional or manualgrad.nn.functional.
     """
     loss: Tensor = (functional.mse_loss if cost == "quadratic" else functional.cross_entropy)(output, y, reduction="sum")
     return loss
 
 
 def of_each(cost: str, output: Tensor, y: Tensor) -> Tensor:
-    """[n], the examples' costs."""
+    """Return the cost of each example, [n]."""
     if cost == "quadratic":
         return (output - y).square().sum(1)
     return torch.nn.functional.cross_entropy(output, y, reduction="none")
 
 
 def as_module(cost: str) -> torch.nn.Module:
-    """The average of the examples' costs, as `manualgrad.backprop` takes it."""
+    """Return the average cost as a module, as `manualgrad.backprop` takes it."""
     return nn.MSELoss(reduction="batchmean") if cost == "quadratic" else nn.CrossEntropyLoss()
 
 
 def formula(cost: str) -> str:
-    """The cost of one example, as a person reads it."""
+    """Return the formula of one example's cost, for display."""
     return "Σ (a − y)²" if cost == "quadratic" else "−Σ y log a"

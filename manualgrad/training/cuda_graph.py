@@ -1,10 +1,10 @@
-"""A step of training on a GPU as one CUDA graph: recorded once, and launched as one from then on.
+"""A training step on a GPU as one CUDA graph, which is captured once and then replayed.
 
-A step of a small network is some fifty kernels of a few microseconds, and waits for Python to launch each. A CUDA graph has
-them all, with the memory that they read and write, and one call launches them
-(https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs). What changes from step to step is in tensors, whose memory
-stays: the rows of the mini-batch, the parameters, the optimizer's state, the random numbers' state. The learning rate is a
-number in the graph; it changes with the epoch, for which the step is recorded anew.
+A step of a small network launches some fifty kernels of a few microseconds each, and Python's launch overhead dominates. A CUDA
+graph holds all of them, with the memory that they read and write, and one call launches the whole graph
+(https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs). Everything that changes from step to step lives in tensors
+with fixed memory: the rows of the mini-batch, the parameters, the optimizer's state and the random state. The learning rate is
+a constant in the graph, so the step is captured again when the rate changes with the epoch.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from torch import Tensor
 
 __all__ = ["GraphedStep"]
 
-_BEFORE = 3  # steps taken one kernel after the other, as PyTorch's notes have it: they make what is made once
+_BEFORE = 3  # eager warm-up steps, as PyTorch's notes advise: they allocate what is allocated once
 
 
 class GraphedStep:
-    """`step` of the mini-batch's rows and the learning rate, the same to the last bit, recorded after its first calls.
+    """`step(rows, rate)` as a CUDA graph, captured after the first calls; the results are bit-identical.
 
-    A mini-batch of another size, and every one where CUDA refuses to record the step, is left to `step` itself.
+    `step` itself runs for a mini-batch of another size, and whenever CUDA cannot capture the step.
 
     Args:
-        step: nothing in it may wait for the GPU, and it returns a tensor, which the next call writes over.
-        batch_size: the rows of the mini-batch that is recorded.
-        generator: of the random numbers that `step` draws.
-        warn: is told, in a sentence, that the step cannot be recorded.
+        step: must not synchronize with the GPU; returns a tensor, which the next call overwrites.
+        batch_size: the size of the mini-batches that are captured.
+        generator: generates the random numbers of `step`.
+        warn: called with a sentence when the step cannot be captured.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class GraphedStep:
     ) -> None:
         self.step, self.batch_size, self.generator, self.warn = step, batch_size, generator, warn
         self.taken = 0
-        self.rate: float | None = None  # that of the graph
+        self.rate: float | None = None  # the graph's learning rate
         self.refused = False
 
     def __call__(self, rows: Tensor, rate: float) -> Tensor:
@@ -54,7 +54,7 @@ class GraphedStep:
         return self.result
 
     def _beside(self, rows: Tensor, rate: float) -> Tensor:
-        """The step on another stream than the default one, which cannot be recorded: PyTorch's notes have it so."""
+        """Run the step on a side stream, since the default stream cannot be captured (see PyTorch's notes)."""
         stream, current = torch.cuda.Stream(rows.device), torch.cuda.current_stream(rows.device)
         stream.wait_stream(current)
         with torch.cuda.stream(stream):
@@ -63,20 +63,20 @@ class GraphedStep:
         return result
 
     def _record(self, rows: Tensor, rate: float) -> bool:
-        """Whether the step could be recorded; it is not taken."""
+        """Capture the step without taking it; return whether this succeeded."""
         current, random = torch.cuda.current_stream(rows.device), self.generator.clone_state()
         self.rows, self.graph = rows.clone(), torch.cuda.CUDAGraph()
         self.graph.register_generator_state(self.generator)
         try:
-            # The device is the rows', which need not be the current one; torch.cuda.graph's own stream is the first device's.
+            # The rows may be on another device than the current one; torch.cuda.graph's own stream is on the first device.
             with torch.cuda.device(rows.device), torch.cuda.graph(self.graph, stream=torch.cuda.Stream(rows.device)):
                 self.result = self.step(self.rows, rate)
         except RuntimeError as error:
             self.refused = True
-            torch.cuda.set_stream(current)  # torch.cuda.graph leaves its own where the recording cannot be ended
-            self.generator.graphsafe_set_state(random)  # the old one still counts as being recorded (pytorch issue 171263)
+            torch.cuda.set_stream(current)  # torch.cuda.graph leaves its own stream when the capture cannot end
+            self.generator.graphsafe_set_state(random)  # the old state still counts as being captured (pytorch issue 171263)
             reason = str(error).strip().splitlines()[0]
-            self.warn(f"a step cannot be recorded as a CUDA graph ({reason}): each of its kernels is launched by itself")
+            self.warn(f"the training step cannot be captured as a CUDA graph ({reason}); it runs kernel by kernel instead")
             return False
         self.rate = rate
         return True

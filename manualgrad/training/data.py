@@ -1,12 +1,12 @@
 """MNIST, Fashion-MNIST and KMNIST as tensors on the training device.
 
-The files lie in the folder asked for (`--data-dir`), under `MNIST/raw/`, `FashionMNIST/raw/` or `KMNIST/raw/`, unpacked or
-gzip-compressed; under `MNIST/raw/` they may be a user's own, in the same format. Where no folder is asked for, they are looked
-for in the checkout's `data/`, which has MNIST, and then in the user's cache folder; MNIST's must be its own there.
+`--data-dir` names the folder that contains `MNIST/raw/`, `FashionMNIST/raw/` or `KMNIST/raw/`, with the files unpacked or
+gzip-compressed; `MNIST/raw/` may hold the user's own images in the same format. Without `--data-dir`, the files are searched in
+the checkout's `data/`, which contains MNIST, and then in the user's cache folder; there MNIST must be the original.
 
-torchvision downloads what is not there, to the folder asked for, or else to the cache folder; but not MNIST where it lies on
-this machine, as then the folder is the wrong one. It is imported for that alone, as its import, which brings torch._dynamo,
-takes seconds.
+torchvision downloads missing files to `--data-dir`, or else to the cache folder. It does not download MNIST to `--data-dir` if
+MNIST is elsewhere on this machine, because then the folder is probably wrong. It is imported only for a download, because its
+import, which imports torch._dynamo, takes seconds.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _FILES = tuple(_MD5)
 
 
 class DataError(Exception):
-    """The data is not there, or damaged; the message is one sentence for the user."""
+    """The data is missing or damaged; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Examples:
     """n examples, held on one device.
 
     Attributes:
-        x: [n, pixels] float32, the pixels of each image in rows from its top left, from 0 (background) to 1.
+        x: [n, pixels] float32, the pixels of each image row by row from the top left, from 0 (background) to 1.
         y: [n, 10] float32, the desired outputs: 1 for the image's class, 0 for the others.
         labels: [n] int64, the classes.
     """
@@ -77,12 +77,12 @@ class Examples:
 def load(
     dataset: str = "mnist", data_dir: Path | None = None, note: Callable[[str], object] = warnings.warn
 ) -> tuple[Examples, Examples]:
-    """The training and the test examples, on the CPU.
+    """Load the training and the test examples, on the CPU.
 
     Args:
         dataset: a key of `DATASETS`.
-        data_dir: where torchvision's folders lie, or are to be downloaded to.
-        note: is told, in a sentence, where images in `data_dir` are not MNIST's own.
+        data_dir: the folder with torchvision's folders, or the folder to download them to.
+        note: called with a sentence when the images in `data_dir` are not the original MNIST.
 
     Raises:
         DataError: when a file is damaged, or missing and cannot be downloaded, or when `data_dir` lacks MNIST.
@@ -95,41 +95,41 @@ def load(
         _check_sums(folder, contents, note if is_users else None)
     if images.shape[1:] != test_images.shape[1:]:
         sizes = " and ".join("×".join(map(str, some.shape[1:])) for some in (images, test_images))
-        raise DataError(f"{folder} has images of two sizes, {sizes}, to train on and to test on.")
+        raise DataError(f"{folder}: training and test images must have the same size, got {sizes}.")
     return _examples(folder, images, labels), _examples(folder, test_images, test_labels)
 
 
 def _check_sums(folder: Path, contents: Mapping[str, bytearray], note: Callable[[str], object] | None) -> None:
-    """That these are MNIST's files; where the user has put others there, that is noted."""
+    """Raise unless these are MNIST's files; if the user provided other files (`note` is given), note it instead."""
     sums = {file: hashlib.md5(content, usedforsecurity=False).hexdigest() for file, content in contents.items()}
     other = [file for file, md5 in _MD5.items() if md5 and md5 != sums[file]]
     if other and note is None:
-        why = "it is not MNIST's own; images of your own are read with --data-dir"
+        why = "its checksum is not MNIST's; to use your own images, pass --data-dir"
         raise _damaged(folder / other[0], why)
     if other and note:
-        note(f"--data-dir: the images in {folder} are not MNIST's own ({', '.join(other)}); they are used as they are")
+        note(f"--data-dir: the images in {folder} are not the original MNIST ({', '.join(other)}); they are used as they are")
 
 
 def _examples(folder: Path, images: Tensor, labels: Tensor) -> Examples:
     if len(images) != len(labels) or len(images) == 0:
         counts = f"{len(images):,} images and {len(labels):,} labels"
-        raise DataError(f"{folder} is damaged: its images and labels do not belong together ({counts}).")
+        raise DataError(f"{folder} is damaged: it must have as many labels as images, and at least one ({counts}).")
     if int(labels.max()) >= CLASSES:
-        raise DataError(f"{folder} has the label {int(labels.max())}: labels are from 0 to {CLASSES - 1}.")
+        raise DataError(f"{folder} has the label {int(labels.max())}; labels must be from 0 to {CLASSES - 1}.")
     labels = labels.long()
     x = images.flatten(1).float().div_(255)
     return Examples(x, torch.nn.functional.one_hot(labels, CLASSES).float(), labels)
 
 
 def _raw(root: Path, dataset: str) -> Path:
-    """Where torchvision has the files below its root."""
+    """Return torchvision's folder for the files of a data set."""
     return root / DATASETS[dataset] / "raw"
 
 
 def _find(dataset: str, data_dir: Path | None) -> tuple[Path, bool]:
-    """The root below which the four unpacked files lie, and whether it is the user who has put them there."""
+    """Return the root folder of the four unpacked files, and whether the user provided them."""
     cache = user_cache_path("manualgrad")
-    places = {_CHECKOUT: _CHECKOUT} if dataset == "mnist" else {}  # to where their packed files lie
+    places = {_CHECKOUT: _CHECKOUT} if dataset == "mnist" else {}  # root -> folder of the packed files
     places[cache] = _raw(cache, dataset)
     there = [root for root, packed in places.items() if not _missing(dataset, root, packed)]
     if data_dir is None:
@@ -140,28 +140,28 @@ def _find(dataset: str, data_dir: Path | None) -> tuple[Path, bool]:
     for root in data_dir.parents:
         raw = _raw(root, dataset)
         if data_dir in (raw, raw.parent) and not _missing(dataset, root, raw):
-            raise DataError(f"--data-dir: {data_dir} is within the folder to name: say --data-dir {root}.")
+            raise DataError(f"--data-dir: {data_dir} is inside the folder to pass; use --data-dir {root}.")
     if there and dataset == "mnist":
         raise DataError(
-            f"--data-dir: {_raw(data_dir, dataset)} has no {missing[0]}, gzip-compressed or not; "
+            f"--data-dir: {_raw(data_dir, dataset)} does not contain {missing[0]} or its .gz; "
             f"without --data-dir, MNIST is read from {there[0]}."
         )
-    if len(missing) < len(_FILES):  # torchvision would write over the others
+    if len(missing) < len(_FILES):  # torchvision would overwrite the others
         raise DataError(
-            f"--data-dir: {_raw(data_dir, dataset)} has no {missing[0]}, gzip-compressed or not, and has others: put it there, "
-            "or delete the others to have all of them downloaded."
+            f"--data-dir: {_raw(data_dir, dataset)} does not contain {missing[0]} or its .gz; add it, "
+            "or delete the other files to download all of them."
         )
     return _download(dataset, data_dir), False
 
 
 def _missing(dataset: str, root: Path, packed: Path) -> list[str]:
-    """The files that are neither unpacked below the root nor packed in the other folder."""
+    """Return the files that are neither unpacked below the root nor packed in the other folder."""
     raw = _raw(root, dataset)
     return [file for file in _FILES if not os.path.isfile(raw / file) and not os.path.isfile(packed / f"{file}.gz")]
 
 
 def _unpack(dataset: str, root: Path, packed: Path) -> Path:
-    """Unpack what is not unpacked below `root`; where that is read-only, all of it below the user's cache folder."""
+    """Unpack the packed files below `root`, or, if it is read-only, all files below the user's cache folder."""
     missing = [file for file in _FILES if not (_raw(root, dataset) / file).is_file()]
     try:
         for file in missing:
@@ -178,33 +178,33 @@ def _unpack(dataset: str, root: Path, packed: Path) -> Path:
                 files.write(_raw(cache, dataset) / file, (_raw(root, dataset) / file).read_bytes())
         return cache
     except OSError as error:
-        raise DataError(f"{packed} cannot be unpacked, neither below {root} nor below {cache}: {error}.") from error
+        raise DataError(f"{packed} can be unpacked neither into {root} nor into {cache}: {error}.") from error
 
 
 def _gunzip(packed: Path, unpacked: Path) -> None:
     try:
         content = gzip.decompress(packed.read_bytes())
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{packed} is damaged ({error}); put an undamaged copy in its place.") from error
+        raise DataError(f"{packed} is damaged ({error}); replace it with an intact copy.") from error
     files.write(unpacked, content)
 
 
 def _damaged(path: Path, why: str) -> DataError:
-    return DataError(f"{path} is damaged ({why}): replace it, or delete it to have it unpacked or downloaded again.")
+    return DataError(f"{path} is damaged ({why}); replace it, or delete it to unpack or download it again.")
 
 
 def _parsed(path: Path, content: bytearray) -> Tensor:
-    """The numbers of a file: a big-endian magic number, which says that they are bytes, the dimensions, that many bytes."""
+    """Parse an IDX file: a big-endian magic number, which gives dtype (bytes) and rank, then the shape and the bytes."""
     dimensions = 3 if "images" in path.name else 1
     header = 4 * (1 + dimensions)
     if len(content) < header:
-        raise _damaged(path, f"it has {len(content)} bytes, and its header alone should have {header}")
+        raise _damaged(path, f"it has {len(content)} bytes, fewer than its header's {header}")
     magic, *shape = struct.unpack(f">{1 + dimensions}I", content[:header])
     if magic != 0x0800 + dimensions:
-        raise _damaged(path, f"it begins with {magic:#010x}, and should with {0x0800 + dimensions:#010x}")
+        raise _damaged(path, f"it starts with {magic:#010x}, expected {0x0800 + dimensions:#010x}")
     if len(content) != header + math.prod(shape):
-        wanted = f"{header + math.prod(shape):,} bytes, for {'×'.join(map(str, shape))}"
-        raise _damaged(path, f"it has {len(content):,} bytes, and should have {wanted}")
+        wanted = f"{header + math.prod(shape):,} bytes for {'×'.join(map(str, shape))}"
+        raise _damaged(path, f"it has {len(content):,} bytes, expected {wanted}")
     return torch.frombuffer(content, dtype=torch.uint8)[header:].reshape(shape)
 
 
@@ -214,7 +214,7 @@ def _download(dataset: str, root: Path) -> Path:
         from torchvision import datasets
     except ModuleNotFoundError as error:
         raise DataError(
-            f"{dataset} is not on this machine, and torchvision, which downloads it, neither: {install('train')}."
+            f"{dataset} is not on this machine, and torchvision, which downloads it, is missing: {install('train')}."
         ) from error
     try:
         with _silence():
@@ -222,13 +222,13 @@ def _download(dataset: str, root: Path) -> Path:
     except (OSError, RuntimeError) as error:
         raise DataError(
             f"{dataset} is not on this machine and could not be downloaded ({str(error).splitlines()[0].rstrip('.:')}): "
-            f"put its four files at DIR/{name}/raw/ and say --data-dir DIR."
+            f"put its four files into DIR/{name}/raw/ and pass --data-dir DIR."
         ) from error
     return root
 
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """torchvision prints the trouble with each mirror; the error says what came of it."""
+    """Hide torchvision's messages about each mirror; the error gives the result."""
     with contextlib.redirect_stdout(io.StringIO()):
         yield

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place and moved into it, and read with every byte checked."""
+"""Atomic files: each is written to a temporary file and then moved into place; reading verifies every byte."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["load", "printable", "remove_parts", "save", "write"]
 
 
 def printable(name: str) -> str:
-    """The name of a file without what neither a screen nor a picture can show: control characters, bytes that are no text."""
+    """Return a file name with control characters and undecodable bytes, which cannot be displayed, replaced."""
     return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in name)
 
 
 def write(path: Path, content: bytes, *, durable: bool = False, previous: Path | None = None) -> None:
-    """Write all of the file, or leave the one that is there. Its folder is made where it is missing.
+    """Write a file atomically: on failure the existing file stays. A missing folder is created.
 
     Args:
-        durable: return only when it would survive a power failure, too.
-        previous: what the file that is there becomes.
+        durable: return only when the file would survive a power failure.
+        previous: the path that the existing file is moved to.
 
     Raises:
-        OSError: when it cannot be written.
+        OSError: when the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
@@ -51,12 +51,12 @@ def write(path: Path, content: bytes, *, durable: bool = False, previous: Path |
 
 
 def _temporary(path: Path) -> Path:
-    """Beside it, as only within a file system a file is moved at once; another one for each process."""
+    """Return a path in the same folder, since a move is atomic only within a file system; each process has its own."""
     return path.with_name(f"{path.name}.{os.getpid()}.part")
 
 
 def _link(path: Path, other: Path) -> None:
-    """Let `other` be the same file as `path`, which stays there meanwhile."""
+    """Make `other` the same file as `path`, without removing `path`."""
     temporary = _temporary(other)
     temporary.unlink(missing_ok=True)
     try:
@@ -64,11 +64,11 @@ def _link(path: Path, other: Path) -> None:
     except OSError:  # a file system without hard links
         shutil.copyfile(path, temporary)
     os.replace(temporary, other)
-    temporary.unlink(missing_ok=True)  # os.replace leaves it where both were the same file before
+    temporary.unlink(missing_ok=True)  # os.replace leaves it if both were already the same file
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name durable, where a folder can be opened (not on Windows)."""
+    """Make the new name durable on systems that can open a folder (not Windows)."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -78,16 +78,16 @@ def _sync_folder(folder: Path) -> None:
 
 
 def remove_parts(path: Path) -> None:
-    """Remove what processes that were killed while they wrote this file left of it."""
+    """Remove the temporary files of processes that were killed while they wrote this file."""
     for part in path.parent.glob(f"{path.name}.*.part"):
         part.unlink(missing_ok=True)
 
 
 def save(path: Path, state: Any, previous: Path | None = None) -> None:
-    """`torch.save`, durably, as `write` does it.
+    """Save `state` as `torch.save` does, atomically and durably.
 
     Raises:
-        OSError: when it cannot be written (torch.save itself would raise a RuntimeError without the reason).
+        OSError: when the file cannot be written (torch.save would raise a RuntimeError without the reason).
     """
     content = io.BytesIO()
     torch.save(state, content)
@@ -95,10 +95,10 @@ def save(path: Path, state: Any, previous: Path | None = None) -> None:
 
 
 def load(path: Path) -> Any:
-    """What `torch.save` wrote, on the CPU; nothing in it is executed.
+    """Load a file of `torch.save` to the CPU; no code in it is executed.
 
     Raises:
-        OSError: when it cannot be read.
+        OSError: when the file cannot be read.
         ValueError: when it is damaged, or was not written by torch.save.
     """
     content = io.BytesIO(path.read_bytes())
@@ -107,5 +107,5 @@ def load(path: Path) -> Any:
             raise ValueError("a checksum is wrong")
         content.seek(0)
         return torch.load(content, map_location="cpu", weights_only=True)
-    except Exception as error:  # zipfile, torch.load and pickle raise whatever the bytes lead them to
+    except Exception as error:  # zipfile, torch.load and pickle raise many types on damaged bytes
         raise ValueError(f"{path} is damaged, or was not written by torch.save") from error

@@ -1,4 +1,4 @@
-"""Keeps the files of a run up to date while the training runs, which nothing that fails here stops."""
+"""Keeps the files of a run up to date during training; a failed write does not stop the training."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["Keeper"]
 
 
 class Keeper:
-    """Writes the metrics of a run after each epoch, and a checkpoint whenever one is due.
+    """Writes the metrics of a run after each epoch, and a checkpoint when one is due.
 
-    A network whose cost is no longer a number is not written: the checkpoint stays as it was before.
+    A network whose cost is no longer finite is not saved: the earlier checkpoint stays.
 
     Args:
-        every: how often that is: a number of epochs (an int) or of seconds (a float).
-        warn: is told, in a sentence, what could not be written.
-        board: what each epoch is logged to as well.
+        every: the interval of the checkpoints: a number of epochs (an int) or of seconds (a float).
+        warn: called with a sentence when a file could not be written.
+        board: the TensorBoard log of each epoch, if any.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class Keeper:
             self._save_finite()
 
     def finish(self) -> bool:
-        """Write the network, and the last checkpoint; where the folder does not take them, into one for temporary files.
+        """Write the network and the last checkpoint; if this fails, write them to a temporary folder.
 
         Returns:
-            Whether the run's folder has both, or there is no network to write.
+            whether the run's folder has both, or there is no finite network to save.
         """
         if not self.training.is_finite():
             return True
@@ -62,18 +62,18 @@ class Keeper:
             elsewhere.save_model(self.training.model)
             elsewhere.resume(self.training)
         except OSError as error:
-            self.warn(f"nor could the network be written to a folder for temporary files ({error.strerror})")
+            self.warn(f"the network could not be written to a temporary folder either ({error.strerror})")
         else:
-            self.warn(f"the network and its checkpoint are in {elsewhere.folder} instead: move them to where they can stay")
+            self.warn(f"the network and its checkpoint are in {elsewhere.folder} instead; move them to a permanent folder")
         return False
 
     def attempt(self, name: str, write: Callable[[], None]) -> bool:
-        """Whether `write` could write the file of this name."""
+        """Call `write` for the file of this name; return whether it succeeded, and warn otherwise."""
         try:
             write()
         except OSError as error:
             message = f"{self.run.folder / name} could not be written ({error.strerror or error})"
-            if message not in self.said:  # which may be so after each epoch
+            if message not in self.said:  # it may fail after each epoch
                 self.warn(message)
             self.said.add(message)
             return False
@@ -85,5 +85,5 @@ class Keeper:
 
     def _save_checkpoint(self) -> bool:
         done = self.attempt("checkpoint.pt", lambda: self.run.save_checkpoint(self.training))
-        self.saved = time.monotonic()  # also where it failed: the next attempt is due as late
+        self.saved = time.monotonic()  # also after a failure, so that the next attempt waits as long
         return done

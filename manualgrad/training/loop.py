@@ -25,19 +25,19 @@ from manualgrad.training.steps import AutogradStep, Step
 
 __all__ = ["SCHEDULES", "EpochResult", "Training", "accuracy", "make_network"]
 
-_EVALUATED = 500  # examples at once: what the six maps of so many images take stays in the cache
+_EVALUATED = 500  # examples at once: the six maps of this many images fit in the cache
 
 
 def make_network(
     sizes: Sequence[int], activation: str = "sigmoid", layers: str = "manualgrad", cost: str = "quadratic"
 ) -> torch.nn.Sequential:
-    """Linear layers of these sizes, each followed by its activation: `activation`, and after the last one the cost's.
+    """Make a network of Linear layers, each followed by `activation`; the last activation depends on the cost.
 
     Args:
         sizes: the number of neurons in each layer, from the inputs to the outputs: [784, 16, 16, 10].
         activation: "sigmoid", "relu" or "tanh".
-        layers: whose: "manualgrad", or "torch" for torch.nn's; the same seed gives both the same parameters.
-        cost: "quadratic", whose outputs are sigmoids; or "cross-entropy", which takes the softmax of the outputs z itself.
+        layers: "manualgrad", or "torch" for torch.nn's layers; the same seed gives both the same parameters.
+        cost: "quadratic", with sigmoid outputs; or "cross-entropy", which applies softmax to the outputs z itself.
     """
     last = "sigmoid" if cost == "quadratic" else "identity"
     network = nn.Sequential(*MLP(sizes, [*[activation] * (len(sizes) - 2), last]))
@@ -51,13 +51,13 @@ def make_network(
 
 @torch.no_grad()
 def _initialize(hidden: Any, gain: float, a_prev: float) -> None:
-    """Random weights that let what tells two examples apart through a layer of sigmoids or tanh: Glorot and Bengio's.
+    """Initialize a layer of sigmoid or tanh so that differences between examples pass through (Glorot and Bengio).
 
-    A sigmoid passes on a quarter of a small difference, and nn.Linear's own weights, of variance 1/(3 inputs), 1/√3 of it:
-    after three layers a three-hundredth is left, all examples look alike, and descent stays where it is. Weights from
-    U(−r, r) with r = 4 √(6 / (inputs + outputs)) pass on all of it, forward and backward (Glorot and Bengio, 2010,
-    "Understanding the difficulty of training deep feedforward neural networks", equation 16; 4 is 1/σ′(0)). The biases put z
-    at 0, where the sigmoid is steepest, for inputs of `a_prev` (the black background, or half active neurons). For tanh,
+    A sigmoid passes on a quarter of a small difference, and nn.Linear's default weights, of variance 1/(3 inputs), 1/√3 of it:
+    after three layers 1/300 is left, all examples look alike, and descent makes no progress. Weights from
+    U(−r, r) with r = 4 √(6 / (inputs + outputs)) preserve it, forward and backward (Glorot and Bengio, 2010,
+    "Understanding the difficulty of training deep feedforward neural networks", equation 16; 4 is 1/σ′(0)). The biases make z
+    equal 0, where the sigmoid is steepest, for inputs of `a_prev` (the black background, or half active neurons). For tanh,
     whose slope at 0 is 1, the gain is 1.
     """
     W, b = hidden.weight, hidden.bias
@@ -65,7 +65,7 @@ def _initialize(hidden: Any, gain: float, a_prev: float) -> None:
     b.copy_(-a_prev * W.sum(1))
 
 
-# What the learning rate of epoch e (0, 1, ...) of E is multiplied by. Those of torch.optim.lr_scheduler need an optimizer.
+# The factor of the learning rate in epoch e (0, 1, ...) of E. torch.optim.lr_scheduler would need an optimizer.
 SCHEDULES: dict[str, Callable[[int, int], float]] = {
     "constant": lambda e, E: 1.0,
     # half a cosine wave: Loshchilov and Hutter, 2017, "SGDR", equation 5, without restarts
@@ -77,17 +77,17 @@ SCHEDULES: dict[str, Callable[[int, int], float]] = {
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What one pass over the training examples came to.
+    """The result of one pass over the training examples.
 
     Attributes:
         epoch: counted from 1.
-        cost: the average cost of a training example, each as it was when its mini-batch came up.
-        accuracy: the share of the test examples that are classified right afterwards, from 0 to 1.
-        seconds: the time the epoch took, its test included.
+        cost: the average cost of a training example, measured when its mini-batch was processed.
+        accuracy: the fraction of test examples classified correctly after the epoch, from 0 to 1.
+        seconds: the duration of the epoch, including the test.
         lr: the learning rate of the epoch.
-        training_accuracy: the share of training examples, of as many as there are test examples, that are then classified
-            right; nan where an older version wrote the result. They are shown as they are, also where training distorts them.
-        test_cost: the average cost of a test example afterwards; nan likewise.
+        training_accuracy: the fraction classified correctly after the epoch, without distortion, of the first training
+            examples, as many as there are test examples; nan if an older version wrote the result.
+        test_cost: the average cost of a test example after the epoch; nan if an older version wrote the result.
     """
 
     epoch: int
@@ -100,28 +100,28 @@ class EpochResult:
 
 
 class Training:
-    """A training of `model`, in place, by stochastic gradient descent on a cost, the notes' quadratic one unless given.
+    """Trains `model` in place by stochastic gradient descent on a cost, by default the notes' quadratic cost.
 
-    In each epoch the examples are shuffled anew, and the learning rate is `lr` times the schedule's factor. Whenever
-    `after_step` is called, and between epochs, `state_dict` holds all that the rest depends on: a Training made alike that
-    loads it resumes to the same result, bit for bit. Nothing in a step waits for the device, and on a GPU one process takes
-    each as a CUDA graph, with the same result.
+    Each epoch shuffles the examples, and its learning rate is `lr` times the schedule's factor. Between epochs, and whenever
+    `after_step` is called, `state_dict` holds the complete state: another Training with the same arguments that loads it
+    resumes bit for bit. A step does not synchronize with the device; on a GPU, a single process runs each step as a CUDA graph,
+    with the same result.
 
     Args:
-        model: with its parameters on the device of the examples.
-        take_step: what a step is; `AutogradStep(model, cost=cost)` unless given.
-        cost: a name in `costs.COSTS`, that of the step.
+        model: the network, with its parameters on the device of the examples.
+        take_step: takes a step; by default `AutogradStep(model, cost=cost)`.
+        cost: a name in `costs.COSTS`, the same as that of the step.
         schedule: a key of `SCHEDULES`.
-        generator: of all that is random here, on the examples' device.
+        generator: generates all random numbers, on the examples' device.
         distort: the strength of the `Distortion` of each training image; 0 for none.
-        processes: among which each mini-batch is divided. They have the same generator, so that they draw alike.
-        graphed: whether a step on a GPU is a CUDA graph, where that is possible.
-        warn: is told, in a sentence, where it is not.
+        processes: the processes that share each mini-batch. Their generators must have the same state.
+        graphed: whether a step on a GPU is captured as a CUDA graph, if possible.
+        warn: called with a sentence if it cannot be captured.
 
     Attributes:
-        results: those of the epochs that are over.
-        step: the steps taken in the epoch under way.
-        cost: that of the last mini-batch as it came up, a 0-d tensor, which the next step may write over.
+        results: the results of the finished epochs.
+        step: the number of steps taken in the current epoch.
+        cost: the cost of the last mini-batch before its step, a 0-d tensor, which the next step may overwrite.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class Training:
 
     @property
     def epoch(self) -> int:
-        """The epoch under way, counted from 1; `epochs` + 1 when the training is over."""
+        """The current epoch, counted from 1; `epochs` + 1 when the training is finished."""
         return len(self.results) + 1
 
     @property
@@ -168,9 +168,9 @@ class Training:
         return math.ceil(len(self.training) / self.batch_size)
 
     def run(self, after_step: Callable[[], None] = lambda: None) -> Iterator[EpochResult]:
-        """Do what is left of the training, and yield the result of each epoch when it is over.
+        """Run the remaining training, and yield the result of each finished epoch.
 
-        It ends early with an epoch whose cost is not a number, which no later step would change.
+        Stop early after an epoch whose cost is not finite, since no later step could repair it.
         """
         while self.epoch <= self.epochs:
             if self.step == 0:
@@ -200,7 +200,7 @@ class Training:
                 return
 
     def is_finite(self) -> bool:
-        """Whether the epoch's cost and all parameters are numbers; this waits for the device."""
+        """Return whether the epoch's cost and all parameters are finite; this synchronizes with the device."""
         return all(bool(tensor.isfinite().all()) for tensor in (self._cost_sum, *self.model.parameters()))
 
     def _shuffle(self) -> None:
@@ -208,20 +208,20 @@ class Training:
         self._order = torch.randperm(len(self.training), generator=self.generator, device=self.training.x.device)
 
     def _as_graph(self) -> Callable[[Tensor, float], Tensor]:
-        """`_eager_step`, on a GPU as a CUDA graph that is not recorded yet."""
+        """Return `_eager_step`, on a GPU wrapped as a CUDA graph that is not captured yet."""
         if not self.graphed:
             return self._eager_step
         return GraphedStep(self._eager_step, min(self.batch_size, len(self.training)), self.generator, self.warn)
 
     def _eager_step(self, batch: Tensor, rate: float) -> Tensor:
-        """The step of the mini-batch of these rows, and its cost before."""
+        """Take the step of the mini-batch of these rows; return the mini-batch's cost before the step."""
         cost = self.processes.add_up(self.take_step(*self._examples(batch), rate, len(batch)))
-        # Added up in each step, as any may be the last before a checkpoint, which one process writes for all.
+        # Summed in each step, since a checkpoint, which one process writes for all, may follow any step.
         self._cost_sum.add_(cost, alpha=len(batch))
         return cost
 
     def _examples(self, batch: Tensor) -> tuple[Tensor, Tensor]:
-        """The inputs and the desired outputs of this process's share of the mini-batch, the inputs distorted."""
+        """Return the inputs, distorted, and the desired outputs of this process's share of the mini-batch."""
         share = self.processes.share(batch)
         x, y = self.training.x.index_select(0, share), self.training.y.index_select(0, share)
         if self.distortion:
@@ -229,7 +229,7 @@ class Training:
         return x, y
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the rest of the training depends on, alike in every process."""
+        """Return the complete state of the training, which is the same in every process."""
         return {
             "model": self.model.state_dict(),
             "take_step": self.take_step.state_dict(),
@@ -242,10 +242,10 @@ class Training:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Be where the Training was whose state this is."""
+        """Restore a state returned by `state_dict`."""
         self.model.load_state_dict(state["model"])
         self.take_step.load_state_dict(state["take_step"])
-        self._current_step = self._as_graph()  # the optimizer's state is in other tensors now
+        self._current_step = self._as_graph()  # the optimizer's state is in new tensors
         self.results = [EpochResult(**result) for result in state["results"]]
         self.step = state["step"]
         self._cost_sum.copy_(state["cost_sum"])
@@ -257,13 +257,13 @@ class Training:
 
 
 def accuracy(model: torch.nn.Module, examples: Examples) -> float:
-    """The share of the examples whose brightest output is the right one."""
+    """Return the fraction of the examples that the model classifies correctly."""
     return _evaluate(model, examples, ALONE, "quadratic")[1]
 
 
 @torch.no_grad()
 def _evaluate(model: torch.nn.Module, examples: Examples, processes: Processes, cost: str) -> tuple[float, float]:
-    """The average cost of an example, and the share of them that are classified right; the processes divide the examples."""
+    """Return the average cost of an example and the accuracy; the processes share the examples."""
     found = torch.zeros(2, device=examples.x.device)
     shares = (processes.share(tensor).split(_EVALUATED) for tensor in (examples.x, examples.y, examples.labels))
     for x, y, labels in zip(*shares, strict=True):

@@ -1,4 +1,4 @@
-"""The networks that can be trained, as --network and a run's config.json name them."""
+"""The networks that can be trained; the names are those of --network and of a run's config.json."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from manualgrad.training.loop import make_network
 __all__ = ["ACTIVATIONS", "NETWORKS", "make", "name_of", "sizes_of"]
 
 NETWORKS = ("mlp", "lenet5")
-ACTIVATIONS = ("sigmoid", "relu", "tanh")  # of an mlp's hidden layers
+ACTIVATIONS = ("sigmoid", "relu", "tanh")  # for the hidden layers of an mlp
 
 
 def make(
     network: str, sizes: Sequence[int], activation: str | None, layers: str = "manualgrad", cost: str = "quadratic"
 ) -> torch.nn.Sequential:
-    """The network, with random parameters.
+    """Make a network with random parameters.
 
     Args:
-        network: "mlp", what `make_network` makes, or "lenet5".
-        sizes: of an mlp's layers; those of lenet5 are as they are.
-        activation: of an mlp's hidden layers; likewise.
-        layers: whose: "manualgrad", or "torch" for torch.nn's; the same seed gives both the same parameters.
-        cost: what it is trained for, on which its last activation depends: see costs.py.
+        network: "mlp", made by `make_network`, or "lenet5".
+        sizes: the layer sizes of an mlp; ignored for lenet5.
+        activation: the activation of an mlp's hidden layers; ignored for lenet5.
+        layers: "manualgrad", or "torch" for torch.nn's layers; the same seed gives both the same parameters.
+        cost: the cost to train for, which determines the last activation: see costs.py.
     """
     if network == "lenet5":
         return make_lenet5(layers, cost)
@@ -34,17 +34,17 @@ def make(
 
 
 def sizes_of(network: str, inputs: int, hidden: Sequence[int] | None, outputs: int) -> list[int]:
-    """From the inputs to the outputs; of lenet5 these two alone, as its layers between are no rows of neurons.
+    """Return the layer sizes from the inputs to the outputs; for lenet5 only these two.
 
     Raises:
-        ValueError: when the network is not for so many inputs and outputs.
+        ValueError: when the network does not support these inputs and outputs.
     """
     sizes = [inputs, *(hidden or ()), outputs]
     if network == "lenet5" and sizes != SIZES:
-        raise ValueError(f"lenet5 is for images of {SIZES[0]} pixels and {SIZES[1]} classes, and not {inputs} and {outputs}")
+        raise ValueError(f"lenet5 requires images of {SIZES[0]} pixels and {SIZES[1]} classes, got {inputs} and {outputs}")
     return sizes
 
 
 def name_of(network: str, sizes: Sequence[int]) -> str:
-    """What a run is called by: "784-16-16-10", or "lenet5"."""
+    """Return the network's name for display: "784-16-16-10" or "lenet5"."""
     return "-".join(map(str, sizes)) if network == "mlp" else network

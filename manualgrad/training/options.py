@@ -1,4 +1,7 @@
-"""The options of train.py: the command line over a recipe over recipes/notes.toml; or over the run that it resumes."""
+"""The options of train.py: the command line overrides a recipe, which overrides recipes/notes.toml.
+
+With --resume, the settings of the run replace the recipe.
+"""
 
 from __future__ import annotations
 
@@ -30,20 +33,20 @@ else:
 
 __all__ = ["RECIPES", "config", "device", "options"]
 
-_THREADS = 1024  # more than a machine has cores end in an error of the operating system's
+_THREADS = 1024  # with far more threads than cores, the operating system fails
 RECIPES = Path(__file__).parent / "recipes"
 
-# What a run is made of, which --resume leaves as it was, and what may change from one part of it to the next.
+# Settings that stay fixed on --resume, and settings that may change.
 _FIXED = (
     *("recipe", "network", "hidden", "activation", "cost", "layers", "engine", "batch_size", "lr", "optimizer", "schedule"),
     *("weight_decay", "clip_grad_norm", "distort", "amp", "compile", "threads", "seed", "device", "dataset", "validation"),
 )
-_OF_MLP = ("hidden", "activation")  # which another network has not
+_OF_MLP = ("hidden", "activation")  # not for other networks
 _FREE = ("epochs", "save_every", "tensorboard", "data_dir")
 
 
 class _Parser(argparse.ArgumentParser):
-    source = ""  # where what is being parsed comes from, if not from the command line
+    source = ""  # "FILE: " while a recipe is parsed
 
     def error(self, message: str) -> NoReturn:
         if local_rank() == 0:
@@ -53,28 +56,28 @@ class _Parser(argparse.ArgumentParser):
 
 def positive_int(text: str) -> int:
     if not text.isdecimal() or not text.strip("0"):
-        raise ArgumentTypeError(f"{text!r} is not a whole number above 0")
+        raise ArgumentTypeError(f"must be a positive integer, got {text!r}")
     if len(text) > 19 or int(text) >= 2**63:
-        raise ArgumentTypeError(f"{text!r} is not a whole number below 2^63")
+        raise ArgumentTypeError(f"must be below 2^63, got {text!r}")
     return int(text)
 
 
 def threads(text: str) -> int:
     if positive_int(text) > _THREADS:
-        raise ArgumentTypeError(f"{text!r} is more than {_THREADS} threads")
+        raise ArgumentTypeError(f"{text!r} is above the maximum of {_THREADS} threads")
     return int(text)
 
 
 def hidden_size(text: str) -> int:
     if re.fullmatch(r"[\[(]?\s*\d+(\s*[\s,;x×-]\s*\d*)+[\])]?", text):  # 16,16 or [16, 16] or 16x16
         example = " ".join(re.findall(r"\d+", text))
-        raise ArgumentTypeError(f"{text!r} is not a whole number; separate the sizes with a space: use --hidden {example}")
+        raise ArgumentTypeError(f"must be positive integers, got {text!r}; separate them with spaces: --hidden {example}")
     return positive_int(text)
 
 
 def seed(text: str) -> int:
     if not text.isdecimal() or len(text) > 19 or int(text) >= 2**63:
-        raise ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^63 - 1")
+        raise ArgumentTypeError(f"must be an integer from 0 to 2^63 - 1, got {text!r}")
     return int(text)
 
 
@@ -87,54 +90,54 @@ def _number(text: str) -> float:
 
 def positive(text: str) -> float:
     if not 0 < _number(text) < math.inf:
-        raise ArgumentTypeError(f"{text!r} is not a number above 0")
+        raise ArgumentTypeError(f"must be a positive finite number, got {text!r}")
     return float(text)
 
 
 def not_negative(text: str) -> float:
     if not 0 <= _number(text) < math.inf:
-        raise ArgumentTypeError(f"{text!r} is not a number of 0 or more")
+        raise ArgumentTypeError(f"must be a non-negative finite number, got {text!r}")
     return float(text)
 
 
 def every(text: str) -> int | float:
-    """Epochs as an int, seconds as a float."""
+    """Return epochs as an int, seconds as a float."""
     seconds = text.endswith("s")
     number = _number(text[:-1]) if seconds else text
     if seconds and isinstance(number, float) and 0 < number < math.inf:
         return number
     if text.isdecimal() and int(text) > 0:
         return int(text)
-    raise ArgumentTypeError(f"{text!r} is neither a number of epochs, such as 1, nor one of seconds, such as 30s")
+    raise ArgumentTypeError(f"must be a number of epochs, such as 1, or of seconds, such as 30s, got {text!r}")
 
 
 def folder_name(text: str) -> Path:
     if not text:
-        raise ArgumentTypeError("a folder is wanted, and this is no name of one: ''")
+        raise ArgumentTypeError("must be a folder, such as runs/mine, got ''")
     return Path(text)
 
 
 def device(text: str) -> torch.device:
-    """auto, cpu, cuda, cuda:N or mps, as far as this machine has it."""
+    """Parse auto, cpu, cuda, cuda:N or mps; the device must be available on this machine."""
     if text == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.mps.is_available() else "cpu")
     kind, _, number = text.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (":" in text and (kind != "cuda" or not number.isdecimal())):
-        raise ArgumentTypeError(f"{text!r} is none of auto, cpu, cuda, cuda:N (N = 0, 1, ...) and mps")
+        raise ArgumentTypeError(f"must be auto, cpu, cuda, cuda:N (such as cuda:0) or mps, got {text!r}")
     here = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.mps.is_available())}[kind]
     if int(number or 0) >= here:
-        raise ArgumentTypeError(f"{text!r} is not on this machine, which has {here or 'no'} {kind} device")
+        raise ArgumentTypeError(f"{text!r} is not available: this machine has {here or 'no'} {kind} device(s)")
     return torch.device(text)
 
 
 def options(
     arguments: Sequence[str], documentation: str, processes: Processes, recipes: Path = RECIPES
 ) -> tuple[argparse.Namespace, Checkpoint | None]:
-    """What was asked for, and the checkpoint to resume from, where there is one; exits with 2 where it cannot be done.
+    """Return the options, and the checkpoint to resume from, if any; exit with code 2 if the options are invalid.
 
     Args:
         arguments: the command line.
-        documentation: the text around the list of options.
+        documentation: the text around the list of options in --help.
         recipes: the folder of the recipes.
     """
     parser = _parser(as_called(documentation), sorted(path.stem for path in recipes.glob("*.toml")))
@@ -162,7 +165,7 @@ def options(
 
 
 def config(chosen: argparse.Namespace) -> dict[str, Any]:
-    """What a run keeps of the options: what it is made of, as JSON has it."""
+    """Return the settings that a run saves, as JSON-compatible values."""
     simple = {name: getattr(chosen, name) for name in (*_FIXED, *_FREE)}
     return {name: str(value) if isinstance(value, torch.device | Path) else value for name, value in simple.items()}
 
@@ -171,90 +174,109 @@ def _parser(documentation: str, recipes: Sequence[str]) -> _Parser:
     description, _, rest = documentation.partition("\n\n")
     parser = _Parser(prog=program(), description=description, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
 
-    add = parser.add_argument_group("what is trained").add_argument
-    add("--recipe", choices=recipes, default="notes", help="the settings of recipes/NAME.toml (%(default)s)")
+    add = parser.add_argument_group("model and data").add_argument
+    add(
+        "--recipe", choices=recipes, default="notes", help="start from the settings in recipes/NAME.toml (default: %(default)s)"
+    )
     add(
         "--network",
         choices=NETWORKS,
         default="mlp",
-        help="mlp: layers of neurons, each joined to all before it; lenet5: LeCun's convolutional network (%(default)s)",
+        help="mlp: fully connected layers; lenet5: LeCun's convolutional network (default: %(default)s)",
     )
-    add("--hidden", type=hidden_size, nargs="*", metavar="N", help="of mlp: sizes of the hidden layers %(default)s")
-    add("--activation", choices=ACTIVATIONS, help="of mlp: that of the hidden layers (%(default)s)")
-    add("--cost", choices=COSTS, help="quadratic: of sigmoid outputs; cross-entropy: of the outputs' softmax (%(default)s)")
-    add("--layers", choices=["manualgrad", "torch"], default="manualgrad", help="whose layers (%(default)s)")
-    add("--dataset", choices=list(DATASETS), default="mnist", help="the images (%(default)s)")
-    add("--data-dir", type=folder_name, metavar="DIR", help="where torchvision's folders MNIST/raw/, ... lie or are to be put")
-    add("--validation", type=positive_int, metavar="N", help="hold out the last N training images, and test on them instead")
-    add("--seed", type=seed, default=0, metavar="N", help="of all that is random (%(default)s)")
+    add(
+        "--hidden",
+        type=hidden_size,
+        nargs="*",
+        metavar="N",
+        help="sizes of mlp's hidden layers, e.g. 100 50 (default: %(default)s)",
+    )
+    add("--activation", choices=ACTIVATIONS, help="activation of mlp's hidden layers (default: %(default)s)")
+    add("--cost", choices=COSTS, help="quadratic with sigmoid outputs, or cross-entropy with softmax (default: %(default)s)")
+    add("--layers", choices=["manualgrad", "torch"], default="manualgrad", help="library of the layers (default: %(default)s)")
+    add("--dataset", choices=list(DATASETS), default="mnist", help="data set (default: %(default)s)")
+    add(
+        "--data-dir",
+        type=folder_name,
+        metavar="DIR",
+        help="folder with MNIST/raw/, FashionMNIST/raw/, ..., or where to download them",
+    )
+    add("--validation", type=positive_int, metavar="N", help="hold out the last N training images and test on them instead")
+    add("--seed", type=seed, default=0, metavar="N", help="random seed (default: %(default)s)")
 
-    add = parser.add_argument_group("how").add_argument
-    add("--epochs", type=positive_int, metavar="N", help="passes over the training images (%(default)s)")
-    add("--batch-size", type=positive_int, metavar="N", help="examples in a mini-batch (%(default)s)")
-    add("--optimizer", choices=OPTIMIZERS, help="momentum is 0.9 (%(default)s)")
+    add = parser.add_argument_group("training").add_argument
+    add("--epochs", type=positive_int, metavar="N", help="passes over the training images (default: %(default)s)")
+    add("--batch-size", type=positive_int, metavar="N", help="examples per mini-batch (default: %(default)s)")
+    add("--optimizer", choices=OPTIMIZERS, help="momentum is SGD with momentum 0.9 (default: %(default)s)")
     add(
         "--lr",
         type=positive,
         metavar="X",
-        help="learning rate at the start (chosen for the network, the batch size and the optimizer, and printed)",
+        help="initial learning rate (default: chosen for the network, cost, batch size and optimizer, and printed)",
     )
-    add("--schedule", choices=list(SCHEDULES), help="of the learning rate, from epoch to epoch (%(default)s)")
-    add("--weight-decay", type=not_negative, default=0.0, metavar="X", help="as the optimizer understands it (%(default)s)")
-    add("--clip-grad-norm", type=positive, metavar="X", help="scale a longer gradient down to this norm")
+    add("--schedule", choices=list(SCHEDULES), help="learning rate schedule over the epochs (default: %(default)s)")
+    add(
+        "--weight-decay",
+        type=not_negative,
+        default=0.0,
+        metavar="X",
+        help="the optimizer's weight decay (default: %(default)s)",
+    )
+    add("--clip-grad-norm", type=positive, metavar="X", help="scale longer gradients down to this norm")
     add(
         "--distort",
         type=not_negative,
         default=0.0,
         metavar="X",
-        help="how much training images are turned, bent, ... (%(default)s)",
+        help="strength of the random distortion of training images, e.g. 1 (default: %(default)s)",
     )
     add(
         "--engine",
         choices=["autograd", "backprop"],
         default="autograd",
-        help="what a step is: autograd through the layers and torch.optim, or manualgrad.sgd_step (%(default)s)",
+        help="autograd: autograd and torch.optim; backprop: manualgrad.sgd_step, without autograd (default: %(default)s)",
     )
 
-    add = parser.add_argument_group("on what").add_argument
-    add("--device", type=device, default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps (%(default)s)")
-    add("--threads", type=threads, metavar="N", help="on the CPU (as many as it has cores)")
+    add = parser.add_argument_group("device").add_argument
+    add("--device", type=device, default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)")
+    add("--threads", type=threads, metavar="N", help="CPU threads (default: the number of cores)")
     add("--amp", choices=list(AMP), help="automatic mixed precision")
-    add("--compile", action="store_true", help="torch.compile the network, which takes a while at the start")
+    add("--compile", action="store_true", help="compile the network with torch.compile, which takes a while at the start")
 
-    add = parser.add_argument_group("what comes of it").add_argument
-    add("--out", type=folder_name, metavar="DIR", help="folder for the results (runs/<time>-<dataset>-<layers>)")
+    add = parser.add_argument_group("output").add_argument
+    add("--out", type=folder_name, metavar="DIR", help="folder for the results (default: runs/<time>-<dataset>-<layers>)")
     add(
         "--resume",
         type=folder_name,
         metavar="DIR",
-        help="resume the run in this folder, with its settings; more --epochs train it further",
+        help="resume the run in this folder with its settings; a larger --epochs trains it further",
     )
     add(
         "--save-every",
         type=every,
         default=30.0,
         metavar="N",
-        help="a checkpoint every N epochs, or every so many seconds: 1, 30s (30s)",
+        help="save a checkpoint every N epochs, such as 1, or seconds, such as 30s (default: 30s)",
     )
-    add("--tensorboard", action="store_true", help="write logs for TensorBoard, too")
+    add("--tensorboard", action="store_true", help="also write logs for TensorBoard")
     add(
         "--compare",
         action="store_true",
         help="train with manualgrad's layers and with torch.nn's, side by side",
     )
-    add("--quiet", action="store_true", help="print nothing but what went wrong")
+    add("--quiet", action="store_true", help="print only warnings and errors")
     return parser
 
 
 def _recipe(parser: _Parser, file: Path) -> tuple[argparse.Namespace, list[str]]:
-    """The options as a recipe has them, and the names of those that it names."""
+    """Return the options with a recipe's settings, and the names of the options that it sets."""
     parser.source = f"{file}: "
     try:
         recipe = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        parser.error(f"it cannot be read ({error.strerror})")
+        parser.error(f"cannot read the recipe ({error.strerror})")
     except ValueError as error:
-        parser.error(f"this is no TOML ({error})")
+        parser.error(f"invalid TOML ({error})")
     line: list[str] = []
     for name, value in recipe.items():
         values = value if isinstance(value, list) else [] if value is True else [value]
@@ -265,11 +287,11 @@ def _recipe(parser: _Parser, file: Path) -> tuple[argparse.Namespace, list[str]]
 
 
 def _checkpoint(parser: _Parser, asked: argparse.Namespace, processes: Processes) -> Checkpoint | None:
-    """That of --resume, or, where torchrun has started the processes anew, that of --out."""
+    """Load the checkpoint of --resume, or of --out if torchrun has restarted the processes; None for a new run."""
     if asked.resume and asked.out:
-        parser.error("--out is for a new run: one that is resumed stays in its folder")
+        parser.error("--out cannot be combined with --resume: a resumed run stays in its folder")
     if restarts_allowed() and not asked.resume and not asked.out:
-        parser.error("--out is needed with torchrun's --max-restarts: there a process started anew finds the checkpoint")
+        parser.error("--out is required with torchrun's --max-restarts, so that a restarted process finds the checkpoint")
     if restarts_allowed() and shares_stale_store():
         parser.error(
             "torchrun's --max-restarts on several machines needs TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 in its environment "
@@ -287,18 +309,18 @@ def _checkpoint(parser: _Parser, asked: argparse.Namespace, processes: Processes
 
 
 def _check_lenet5(parser: _Parser, arguments: Sequence[str], recipe: Sequence[str], file: Path) -> None:
-    """That neither the command line nor the recipe in this file, which names these options, asks for layers of other sizes."""
+    """Exit if the command line, or the recipe in this file that sets these options, sets an option of mlp's layers."""
     typed = parser.parse_args(arguments, argparse.Namespace(**dict.fromkeys(_OF_MLP)))
     for name in _OF_MLP:
         is_typed = getattr(typed, name) is not None
         if name in recipe and not is_typed:
             parser.source = f"{file}: "
         if name in recipe or is_typed:
-            parser.error(f"--{name} is for --network mlp: the layers of lenet5 are those of its paper")
+            parser.error(f"--{name} requires --network mlp: the layers of lenet5 are fixed")
 
 
 def _resumed(parser: _Parser, arguments: Sequence[str], checkpoint: Checkpoint) -> argparse.Namespace:
-    """The run's settings; the command line may repeat them, and change those that are free."""
+    """Return the run's settings; the command line may repeat the fixed ones and change the others."""
     was = checkpoint.config
     chosen = argparse.Namespace(**{name: was[name] for name in (*_FIXED, *_FREE)}, lr_is_chosen_for="")
     chosen.data_dir = Path(chosen.data_dir) if chosen.data_dir else None
@@ -313,15 +335,15 @@ def _resumed(parser: _Parser, arguments: Sequence[str], checkpoint: Checkpoint) 
     for name in _FIXED:
         if now[name] != was[name]:
             option = "--" + name.replace("_", "-")
-            parser.error(f"{option}: the run in {checkpoint.folder} has {was[name]}, and is resumed as it began")
+            parser.error(f"{option} cannot change on resume: the run in {checkpoint.folder} has {was[name]}")
     begun = len(checkpoint.training["results"]) + (checkpoint.training["step"] > 0)
     if chosen.epochs < begun:
-        parser.error(f"--epochs: the run in {checkpoint.folder} is in epoch {begun} already, and {chosen.epochs} are too few")
+        parser.error(f"--epochs is too small: the run in {checkpoint.folder} is already in epoch {begun}, got {chosen.epochs}")
     return chosen
 
 
 def _check(parser: _Parser, chosen: argparse.Namespace, processes: Processes) -> None:
-    """That the options go together."""
+    """Exit if two options exclude each other."""
     without_autograd = {
         "--compile": chosen.compile,
         "--amp": chosen.amp,
@@ -339,17 +361,17 @@ def _check(parser: _Parser, chosen: argparse.Namespace, processes: Processes) ->
         "torchrun": processes.size > 1,
     }
     if chosen.engine == "backprop" and chosen.network != "mlp":
-        parser.error("--engine backprop is for --network mlp: it goes back through Linear, sigmoid, ReLU and tanh layers alone")
+        parser.error("--engine backprop requires --network mlp: it supports only Linear, sigmoid, ReLU and tanh layers")
     for option, given in without_autograd.items():
         if chosen.engine == "backprop" and given:
-            parser.error(f"{option} is for --engine autograd: backprop takes plain steps in float32, in one process")
+            parser.error(f"{option} requires --engine autograd: backprop takes plain SGD steps in float32, in one process")
     for option, given in not_compared.items():
         if chosen.compare and given:
-            parser.error(f"{option} does not go with --compare, which trains two networks from the start, in one process")
+            parser.error(f"{option} cannot be combined with --compare, which trains two new networks in one process")
     if processes.size > 1 and chosen.device.index is not None:
-        parser.error(f"--device {chosen.device}: under torchrun each process takes a device of its own; say --device cuda")
+        parser.error(f"--device {chosen.device}: torchrun gives each process its own device; use --device cuda")
     if chosen.device.type == "cuda" and local_processes() > torch.cuda.device_count():
         parser.error(
             f"--device {chosen.device}: torchrun started {local_processes()} processes on this machine, "
-            f"which has {torch.cuda.device_count()} cuda devices; say --device cpu, or start fewer"
+            f"which has {torch.cuda.device_count()} cuda device(s); use --device cpu, or start fewer processes"
         )

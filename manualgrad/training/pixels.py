@@ -1,4 +1,4 @@
-"""The grey values of an image file: of its colours, or of its alpha channel where that is what was drawn in."""
+"""The grey values of an image file, from its colours, or from its alpha channel if that contains the drawing."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from PIL import Image, ImageOps
 
 __all__ = ["read_grey"]
 
-_SAME = 0.1  # alpha that varies by less is one value
-_OTHER = 0.2  # a grey this far from the median of what is opaque is not its paper
-_FEW = 0.002  # of what is opaque: fewer pixels than the thinnest drawing has
-_HIDES = 4  # times as many levels of a colour as of grey: its greys hide what is drawn
-_SOLID = 0.4  # of the longer side: a square this large fits into a sheet of paper, and not into strokes
+_SAME = 0.1  # an alpha channel that varies less is constant
+_OTHER = 0.2  # a grey this far from the median of the opaque pixels is not paper
+_FEW = 0.002  # of the opaque pixels: fewer than in the thinnest drawing
+_HIDES = 4  # if one colour has this many times the range of grey, grey hides the drawing
+_SOLID = 0.4  # of the longer side: a square of this size fits in a sheet of paper, but not in strokes
 
 
 def read_grey(path: Path, strokes: bool = True) -> tuple[np.ndarray, list[str]]:
-    """Read the grey values of an image file, [height, width] float32 from 0 to 1, and what was done to get them, in words.
+    """Read the grey values of an image file, [height, width] float32 from 0 to 1; also return the conversions in words.
 
     Args:
-        strokes: what is opaque on a transparent canvas is a drawing; otherwise a thing, which keeps its greys.
+        strokes: whether the opaque part of a transparent canvas is a drawing, or an object, which keeps its grey values.
 
     Raises:
-        OSError: when it cannot be read.
-        ValueError: when it is not an image, is too large, or has pixels that are not numbers.
+        OSError: when the file cannot be read.
+        ValueError: when it is not an image, is too large, or has pixels that are not finite numbers.
     """
     try:
         image, done = _open(path)
@@ -33,11 +33,11 @@ def read_grey(path: Path, strokes: bool = True) -> tuple[np.ndarray, list[str]]:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         size = f"at most {most:,} pixels, such as {int(most**0.5):,}×{int(most**0.5):,}"
         raise ValueError(f"{path} is too large: an image may have {size}; scale it down") from error
-    except Exception as error:  # Pillow's decoders raise what they will
-        if isinstance(error, OSError) and error.errno is not None:  # the system's have a number
+    except Exception as error:  # Pillow's decoders raise many types
+        if isinstance(error, OSError) and error.errno is not None:  # an error of the operating system
             raise
         if path.stat().st_size == 0:
-            raise ValueError(f"{path} is empty, and so not an image") from error
+            raise ValueError(f"{path} is empty, not an image") from error
         raise ValueError(f"{path} is not an image that can be read") from error
     if image.mode == "RGBA":
         return _of_transparent(image, strokes, done)
@@ -47,10 +47,10 @@ def read_grey(path: Path, strokes: bool = True) -> tuple[np.ndarray, list[str]]:
 
 
 def _open(path: Path) -> tuple[Image.Image, list[str]]:
-    """An image of mode RGBA where any of it is transparent; of L, RGB, or one with more than 8 bits a pixel."""
+    """Open an image in mode RGBA if it has transparency, else in L, RGB, or a mode with more than 8 bits per pixel."""
     done = []
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what Pillow warns of is refused, or it can be read all the same
+        warnings.simplefilter("ignore")  # such images are either rejected below or can be read
         with Image.open(path) as opened:
             if (n := getattr(opened, "n_frames", 1)) > 1:
                 done.append(f"the first of its {n} images")
@@ -64,21 +64,21 @@ def _open(path: Path) -> tuple[Image.Image, list[str]]:
 
 
 def _of_colours(image: Image.Image, done: list[str]) -> tuple[np.ndarray, list[str]]:
-    """As bright as the eye sees them, or, where that hides what is drawn (yellow on white), the colour that shows it."""
+    """Return perceived brightness, or, if that hides the drawing (yellow on white), the colour channel that shows it."""
     grey = np.asarray(image.convert("L"))
     if image.mode == "RGB":
         colours = np.asarray(image)
         spreads = np.ptp(colours, axis=(0, 1)).astype(int)
         if spreads.max() > _HIDES * np.ptp(grey).astype(int):
             shows = int(spreads.argmax())
-            return colours[..., shows].astype(np.float32) / 255, [*done, f"its {('red', 'green', 'blue')[shows]} taken"]
+            return colours[..., shows].astype(np.float32) / 255, [*done, f"{('red', 'green', 'blue')[shows]} channel used"]
         if (colours != colours[..., :1]).any():
-            done = [*done, "turned grey"]
+            done = [*done, "converted to grey"]
     return grey.astype(np.float32) / 255, done
 
 
 def _of_numbers(image: Image.Image, path: Path) -> np.ndarray:
-    """Scaled to be from 0 to 1, as the file does not tell the range of numbers of more than 8 bits."""
+    """Scale the values to 0 to 1, since the file does not give the range of values with more than 8 bits."""
     values = np.asarray(image, dtype=np.float64)
     rows, columns = np.nonzero(~np.isfinite(values))
     if len(rows):
@@ -88,7 +88,7 @@ def _of_numbers(image: Image.Image, path: Path) -> np.ndarray:
 
 
 def _of_transparent(image: Image.Image, strokes: bool, done: list[str]) -> tuple[np.ndarray, list[str]]:
-    """The alpha channel, unless the drawing is in the colours of what is opaque."""
+    """Return the alpha channel, or the colours if the drawing is in the colours of the opaque part."""
     alpha = np.asarray(image.getchannel("A"), dtype=np.float32) / 255
     grey, coloured = _of_colours(image.convert("RGB"), done)
     if np.ptp(alpha) < _SAME:
@@ -97,14 +97,14 @@ def _of_transparent(image: Image.Image, strokes: bool, done: list[str]) -> tuple
     paper = float(np.median(grey[opaque]))
     if not strokes:
         ground, name = (1, "white") if paper < 0.5 else (0, "black")
-        return alpha * grey + (1 - alpha) * ground, [*coloured, f"laid on {name}"]
+        return alpha * grey + (1 - alpha) * ground, [*coloured, f"placed on {name}"]
     if (abs(grey[opaque] - paper) > _OTHER).mean() > _FEW and _is_sheet(opaque):
-        return np.where(opaque, grey, np.float32(paper)), [*coloured, "laid on paper of its own grey"]
-    return alpha, [*done, "read from its transparency"]
+        return np.where(opaque, grey, np.float32(paper)), [*coloured, "placed on the grey of its paper"]
+    return alpha, [*done, "read from its alpha channel"]
 
 
 def _is_sheet(opaque: np.ndarray) -> bool:
-    """Whether what is opaque is too thick for strokes: a sheet, whose corners, margins or surroundings are transparent."""
+    """Return whether the opaque part is too thick for strokes: a sheet with transparent corners, margins or surroundings."""
     rows, columns = np.nonzero(opaque)
     side = max(1, int(_SOLID * (max(np.ptp(rows), np.ptp(columns)) + 1)))
     if side > min(opaque.shape):

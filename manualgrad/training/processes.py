@@ -1,6 +1,6 @@
-"""The processes of a training: one alone, or several that torchrun started, each of which takes its share of every mini-batch.
+"""The processes of a training: a single one, or several started by torchrun, which share every mini-batch.
 
-torchrun tells a process through its environment which it is: https://docs.pytorch.org/docs/stable/elastic/run.html.
+torchrun sets environment variables such as RANK and WORLD_SIZE: https://docs.pytorch.org/docs/stable/elastic/run.html.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those of the training.
+    """The rank of this process and the number of processes.
 
     Attributes:
-        rank: counted from 0; process 0 prints and writes.
-        size: how many there are.
+        rank: counted from 0; process 0 prints and writes files.
+        size: the number of processes.
     """
 
     rank: int = 0
@@ -48,7 +48,7 @@ class Processes:
         return self.rank == 0
 
     def share(self, batch: Tensor) -> Tensor:
-        """This process's part of a tensor's rows: contiguous, and the processes' parts differ by a row at most."""
+        """Return this process's part of a tensor's rows: contiguous, with sizes that differ by at most one row."""
         return batch if self.size == 1 else batch.tensor_split(self.size)[self.rank]
 
     def add_up(self, tensor: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ class Processes:
         return tensor
 
     def ask_first(self, question: Callable[[], T]) -> T:
-        """What `question` returns in process 0, in every process."""
+        """Return in every process the result of `question()` in process 0."""
         if self.size == 1:
             return question()
         answer = [question() if self.first else None]
@@ -70,7 +70,7 @@ ALONE = Processes()
 
 
 def join() -> Processes:
-    """This process's place, among those that torchrun started, or alone."""
+    """Join the process group of torchrun, if there is one, and return this process's place in it."""
     processes = Processes(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
     if processes.size > 1:
         from torch.distributed.distributed_c10d import PrefixStore  # not in every build of torch
@@ -78,45 +78,45 @@ def join() -> Processes:
 
         store, rank, size = next(rendezvous("env://"))
         if local_processes() == size:
-            # Otherwise processes started anew read in torchrun's store where those before them could be reached (pytorch
-            # issue 135712). On several machines the agents may not have counted the same restarts.
+            # Without a prefix, restarted processes would read the old addresses from torchrun's store (pytorch issue 135712).
+            # On several machines the agents may disagree about the number of restarts.
             store = PrefixStore(f"start {restarts()}", store)
-        # Which device a training is on is not known yet: the checkpoint may have to tell, which process 0 reads for all.
+        # The device is not known yet: it may come from the checkpoint, which process 0 reads for all.
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=size)
     return processes
 
 
 def leave() -> None:
-    """Take leave of the others, where there are any, and all together: gloo may abort one that leaves early; NCCL warns."""
+    """Leave the process group, all processes together: if one leaves early, gloo may abort and NCCL warns."""
     if torch.distributed.is_initialized():
-        with contextlib.suppress(RuntimeError):  # another one is lost: what was trained is whole all the same
+        with contextlib.suppress(RuntimeError):  # another process is gone, but this one's result is complete
             torch.distributed.barrier()
         torch.distributed.destroy_process_group()
 
 
 def is_lost_connection(error: RuntimeError) -> bool:
-    """Whether an operation failed since another process is gone: gloo has no class of error of its own."""
+    """Return whether an operation failed because another process is gone; gloo raises a plain RuntimeError."""
     return isinstance(error, torch.distributed.DistError) or "/gloo/" in str(error)
 
 
 def local_rank() -> int:
-    """Counted among the processes on this machine."""
+    """Return the rank among the processes on this machine."""
     return int(os.environ.get("LOCAL_RANK", 0))
 
 
 def local_processes() -> int:
-    """How many there are on this machine."""
+    """Return the number of processes on this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
 def restarts() -> int:
-    """How often torchrun has started the processes anew, after one of them failed."""
+    """Return how often torchrun has restarted the processes after a failure."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
 
 
 def shares_stale_store() -> bool:
-    """Whether processes started anew would look for those before them: see `join`."""
+    """Return whether restarted processes would read the addresses of their predecessors: see `join`."""
     size = int(os.environ.get("WORLD_SIZE", 1))
     return local_processes() < size and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
 

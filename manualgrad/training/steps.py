@@ -1,4 +1,4 @@
-"""A step of gradient descent on a cost: by autograd and torch.optim, or by backpropagation alone."""
+"""A step of gradient descent: with autograd and torch.optim, or with backpropagation alone."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ class Step(Protocol):
     """Takes one step of gradient descent."""
 
     def __call__(self, x: Tensor, y: Tensor, rate: float, n: int) -> Tensor:
-        """Move the parameters.
+        """Update the parameters.
 
         Args:
             x: the inputs of this process's share of the mini-batch; y: the desired outputs.
             rate: the learning rate.
-            n: the examples in the whole mini-batch.
+            n: the number of examples in the whole mini-batch.
 
         Returns:
-            What the share adds to the mini-batch's cost, as it was before the step: all of it where there is one process.
+            the share's contribution to the mini-batch's cost before the step: all of it if there is one process.
         """
 
     def state_dict(self) -> dict[str, Any]:
-        """What the next step depends on, but for the parameters."""
+        """Return the state of the next step, without the parameters."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
 class AutogradStep:
-    """Autograd, running the backward methods of the layers, and an optimizer of torch.optim.
+    """Takes a step with autograd, which runs the layers' backward methods, and an optimizer of torch.optim.
 
     Args:
-        model: the network; its parameters are on one device.
+        model: the network; its parameters must be on one device.
         cost: "quadratic" or "cross-entropy".
         optimizer: "sgd", "momentum" (SGD with momentum 0.9), "adam" or "adamw".
-        weight_decay: as the optimizer understands it.
-        clip_grad_norm: the gradient of all parameters is scaled down to this norm where it is longer; None leaves it.
-        amp: "bf16" or "fp16", the precision of torch.autocast; fp16 brings a torch.amp.GradScaler. None: none.
-        processes: with several of them, DistributedDataParallel adds up their gradients.
+        weight_decay: the optimizer's weight decay.
+        clip_grad_norm: the maximum norm of the gradient of all parameters; None does not clip.
+        amp: the precision of torch.autocast, "bf16" or "fp16", which uses a torch.amp.GradScaler; None disables autocast.
+        processes: with several processes, DistributedDataParallel sums their gradients.
     """
 
     def __init__(
@@ -67,14 +67,14 @@ class AutogradStep:
     ) -> None:
         self.parameters = list(model.parameters())
         device = self.parameters[0].device
-        # One kernel for all parameters on a GPU; on a CPU, a loop over so few of them is quicker than gathering them, but
-        # Adam's loop goes through each several times where its fused kernel does so once.
+        # Fused: one kernel for all parameters on a GPU. On a CPU a loop over a few parameters is faster, except for Adam,
+        # whose loop passes over each parameter several times.
         fused = device.type != "cpu" or optimizer in ("adam", "adamw")
         how: dict[str, Any] = {"weight_decay": weight_decay, "fused": fused, "foreach": False}
         self.optimizer: torch.optim.Optimizer
         if optimizer in ("adam", "adamw"):
             kind = torch.optim.Adam if optimizer == "adam" else torch.optim.AdamW
-            # capturable: torch lets no other be part of a CUDA graph; of the fused kernel it changes nothing.
+            # torch requires capturable=True in a CUDA graph; it does not change the fused kernel.
             self.optimizer = kind(self.parameters, capturable=device.type == "cuda", **how)
         else:
             self.optimizer = torch.optim.SGD(self.parameters, momentum=0.9 if optimizer == "momentum" else 0.0, **how)
@@ -92,7 +92,7 @@ class AutogradStep:
         try:
             return self._update(x, y, rate, n)
         except RuntimeError:
-            # What the scaler knows of the step that failed would be taken for the next one's.
+            # Otherwise the next step would use the scaler's state of the failed step.
             self.scaler._per_optimizer_states.clear()
             vars(self.optimizer).pop("grad_scale", None)
             vars(self.optimizer).pop("found_inf", None)
@@ -103,8 +103,8 @@ class AutogradStep:
         with self.autocast:
             C = costs.total(self.cost, self.model(x), y, self.F) / n
         for parameter in self.parameters:
-            parameter.grad = None  # what optimizer.zero_grad() does, without the time it takes around that
-        # DistributedDataParallel averages over the processes what is to be added up.
+            parameter.grad = None  # same as optimizer.zero_grad(), without its overhead
+        # DistributedDataParallel averages over the processes, but the gradients must be summed.
         self.scaler.scale(C * self.processes.size if self.processes.size > 1 else C).backward()
         if self.clip_grad_norm is not None:
             self.scaler.unscale_(self.optimizer)
@@ -119,15 +119,15 @@ class AutogradStep:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         capturable = self.optimizer.param_groups[0].get("capturable")
         self.optimizer.load_state_dict(state["optimizer"])
-        if capturable is not None:  # of the device, and not of the run
+        if capturable is not None:  # depends on the device, not on the run
             self.optimizer.param_groups[0]["capturable"] = capturable
         self.scaler.load_state_dict(state["scaler"])
 
 
 class BackpropStep:
-    """`manualgrad.sgd_step`: the same step by backpropagation alone, for a Sequential of Linear, Sigmoid, ReLU and Tanh.
+    """Takes the same step with `manualgrad.sgd_step`, without autograd, for a Sequential of Linear, Sigmoid, ReLU and Tanh.
 
-    It makes no optimizer: the first of torch.optim's imports torch._dynamo, which takes seconds.
+    It does not create an optimizer: the first optimizer of torch.optim imports torch._dynamo, which takes seconds.
     """
 
     def __init__(self, model: torch.nn.Module, cost: str = "quadratic") -> None:

@@ -1,4 +1,4 @@
-"""What a run is made of, in a line: the settings that every run has, and those of the others that were asked for."""
+"""The settings of a run in one line."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _OPTIMIZERS = {"sgd": "SGD", "momentum": "SGD with momentum 0.9", "adam": "Adam"
 
 
 def summary(settings: Mapping[str, Any]) -> str:
-    """ "SGD in mini-batches of 100, 20 epochs, constant schedule, quadratic cost, seed 0", and what else was asked for.
+    """Return "SGD in mini-batches of 100, 20 epochs, constant schedule, quadratic cost, seed 0", plus any optional settings.
 
     Args:
-        settings: the run's, as its config.json has them.
+        settings: the run's settings, as in its config.json.
     """
     epochs, optimizer = settings["epochs"], settings["optimizer"]
     parts = [

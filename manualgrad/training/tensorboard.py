@@ -1,4 +1,4 @@
-"""A training's logs for TensorBoard."""
+"""TensorBoard logs of a training."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["Board"]
 
 
 class Board:
-    """Writes, for each epoch, its numbers, each layer's parameters as histograms, and the lengths of their gradients.
+    """Logs the metrics of each epoch, histograms of the parameters, and the norms of their gradients.
 
     Args:
-        folder: what `tensorboard --logdir` is to be pointed at.
-        epoch: the first epoch to be logged; what the folder has of it and later ones is hidden.
+        folder: the folder for `tensorboard --logdir`.
+        epoch: the first epoch to log; existing entries of this epoch and later ones are hidden.
     """
 
     def __init__(self, folder: Path, epoch: int) -> None:
         self.writer = SummaryWriter(str(folder), purge_step=epoch)
 
     def add(self, result: EpochResult, model: torch.nn.Module) -> None:
-        """The gradients are those of the epoch's last step (`sgd_step` leaves none), as long as the optimizer saw them."""
+        """Log an epoch. Gradients are those of the last step, as the optimizer used them; `sgd_step` leaves none."""
         add = self.writer.add_scalar
         for name in ("cost", "test_cost", "accuracy", "training_accuracy", "lr", "seconds"):
             add(name, getattr(result, name), result.epoch)

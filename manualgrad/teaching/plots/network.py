@@ -207,7 +207,7 @@ def _draw_key(axes: Axes, e: Explanation) -> None:
     y = 0.25
     for x, size in ((0.2, 1), (0.42, -1)):
         axes.add_patch(_arrow(x, y, size))
-    of_outputs = " (outputs: of $z$)" if e.outputs.activation == "softmax" else ""
+    of_outputs = " (outputs: $z$)" if e.outputs.activation == "softmax" else ""
     wish = f"the nudge wanted for an activation, $-\\partial C_0/\\partial a${of_outputs}; lengths compare within a column."
     axes.text(0.6, y, f"{wish} {UP_AND_DOWN} Ring: output {e.neuron}.", va="center")
 

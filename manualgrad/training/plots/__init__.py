@@ -1,1 +1,1 @@
-"""The pictures of a run, and the style of every picture."""
+"""The figures of a run, and the style of every figure."""

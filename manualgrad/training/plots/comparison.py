@@ -1,4 +1,4 @@
-"""The picture of two trainings side by side."""
+"""The figure that compares two trainings."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["plot_comparison"]
 
 
 def plot_comparison(ours: Sequence[EpochResult], theirs: Sequence[EpochResult], title: str, path: Path | None = None) -> Figure:
-    """Cost, test accuracy and time by epoch, of manualgrad's layers and of torch.nn's, as a PNG file."""
+    """Plot cost, test accuracy and time by epoch, for manualgrad's layers and for torch.nn's, as a PNG file."""
     figure = Figure(figsize=(WIDTH, 4), layout="constrained")
     figure.suptitle(title)
     panels = {
         "cost": "average cost of a training image",
-        "accuracy": "test images classified right",
-        "seconds": "seconds an epoch",
+        "accuracy": "test accuracy",
+        "seconds": "seconds per epoch",
     }
     for axes, (name, heading) in zip(figure.subplots(1, 3), panels.items(), strict=True):
         for results, label, color, style in ((ours, "manualgrad", SERIES[0], "o-"), (theirs, "torch.nn", SERIES[1], "s--")):

@@ -1,4 +1,4 @@
-"""The picture of what one image wants of the six first kernels of LeNet-5."""
+"""The figure of the nudges that one image wants for the first six kernels of LeNet-5."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from manualgrad.training.plots.style import UP_AND_DOWN, WIDTH, image, save, sig
 
 __all__ = ["Wishes", "plot_kernels", "strongest", "wishes"]
 
-STEP = 0.01  # times the wish, added to each weight
+STEP = 0.01  # the factor of the wish that is added to each weight
 
-_HEIGHT = 7.6  # inches; the picture is laid out in inches, from its upper left
-_LEFT, _TEXT = 0.2, 1.75  # of the column of texts: its place and its width
-_FIRST, _SIDE, _APART = 2.0, 1.04, 1.12  # of the squares: the first one's place, their side, and from one to the next
+_HEIGHT = 7.6  # inches; the layout is in inches from the upper left
+_LEFT, _TEXT = 0.2, 1.75  # left edge and width of the text column
+_FIRST, _SIDE, _APART = 2.0, 1.04, 1.12  # the squares: left edge of the first, side, distance
 _ROWS = (3.1, 4.65, 6.2)  # the tops of the kernels, the maps and the wishes
-_BAR = 8.78  # the place of the bars that tell the colours' values
-_IMAGE = 1.65  # its side
+_BAR = 8.78  # left edge of the colour bars
+_IMAGE = 1.65  # side of the image
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """What one image wants of the kernels of C1.
+    """The nudges that one image wants for the kernels of C1.
 
     Attributes:
         kernels: [6, 5, 5], their weights w.
-        maps: [6, 28, 28], their activations, from -1 to 1: tanh of a kernel's sum over what lies under it, plus its bias.
+        maps: [6, 28, 28], their activations, from -1 to 1: tanh of the kernel's convolution with the image plus its bias.
         wishes: [6, 5, 5], -∂C₀/∂w.
-        cost: C₀, of this image alone.
-        then: C₀ where each weight of the six has moved by `STEP` times its wish.
+        cost: C₀, the cost of this image alone.
+        then: C₀ after each weight of the six kernels has moved by `STEP` times its wish.
     """
 
     kernels: Tensor
@@ -49,16 +49,16 @@ class Wishes:
 
 
 def strongest(examples: Examples, a: Tensor, cost: str = "quadratic") -> int:
-    """The example whose outputs have the strongest wishes, Σ_j |∂C₀/∂z_j|; a, [n, 10], are the outputs for all of them."""
+    """Return the example whose outputs have the strongest wishes, Σ_j |∂C₀/∂z_j|; a, [n, 10], are the outputs for them."""
     error = a - examples.y
     return int((2 * error * a * (1 - a) if cost == "quadratic" else error).abs().sum(1).argmax())
 
 
 def wishes(model: torch.nn.Module, x: Tensor, y: Tensor, cost: str = "quadratic") -> Wishes:
-    """By the hand-written derivatives, whosever layers the model's are, in float64 on the CPU.
+    """Compute the wishes in float64 on the CPU, with the hand-written derivatives even if the layers are torch.nn's.
 
     Args:
-        model: LeNet-5, which stays as it is.
+        model: LeNet-5, which is not changed.
         x: [784], the image; y: [10], the desired outputs.
         cost: "quadratic" or "cross-entropy".
     """
@@ -87,23 +87,23 @@ def plot_kernels(
     path: Path | None = None,
     cost: str = "quadratic",
 ) -> Figure:
-    """Of the six kernels, each with its map, what that image of `those` ("test images") wants whose wishes are strongest.
+    """Plot the six kernels, their maps and their wishes for the image of `those` ("test images") with the strongest wishes.
 
     Args:
         model: LeNet-5; a, [n, 10], are the activations of its outputs for the n images.
-        title: what it is, and on which images.
-        cost: "quadratic" or "cross-entropy", what it was trained for.
+        title: the network and the data set.
+        cost: the cost that it was trained for, "quadratic" or "cross-entropy".
     """
     k = strongest(examples, a, cost)
     label, taken_for = int(examples.labels[k]), int(a[k].argmax())
-    seen = "and taken for one" if label == taken_for else f"taken for {_a(taken_for)}"
+    seen = "and predicted correctly" if label == taken_for else f"predicted as {_a(taken_for)}"
     found = wishes(model, examples.x[k], examples.y[k], cost)
 
     figure = Figure(figsize=(WIDTH, _HEIGHT))
     whole = figure.add_axes((0, 0, 1, 1))
     whole.set(xlim=(0, WIDTH), ylim=(_HEIGHT, 0))
     whole.set_axis_off()
-    whole.text(WIDTH / 2, 0.15, f"{title}: what one image wants of the six first kernels", fontsize=13, ha="center", va="top")
+    whole.text(WIDTH / 2, 0.15, f"{title}: what one image wants of the first six kernels", fontsize=13, ha="center", va="top")
     pixels = _square(figure, _LEFT, 0.65, _IMAGE)
     image(pixels, examples.x[k].cpu(), cmap="gray", vmin=0, vmax=1)
     _tell(whole, found, cost, f"Image {k:,} of the {len(examples):,} {those}, counted from 0, is {_a(label)}, {seen}.")
@@ -118,14 +118,14 @@ def plot_kernels(
         ),
         (
             "its map",
-            "28×28 activations:\nthe kernel's answer\nto each place of\nthe image.",
+            "28×28 activations:\nthe kernel's output\nat each place of\nthe image.",
             found.maps,
             {"cmap": "gray", "vmin": -1, "vmax": 1},
             "activation a",
         ),
         (
             "the wish",
-            "for each weight:\nhow to move it for\nthis image's sake.\n" + UP_AND_DOWN.replace(". ", ".\n"),
+            "for each weight:\nthe nudge that this\nimage wants.\n" + UP_AND_DOWN.replace(". ", ".\n"),
             found.wishes,
             signed(found.wishes),
             "nudge −∂C₀/∂w",
@@ -153,15 +153,15 @@ def _square(figure: Figure, left: float, top: float, side: float) -> Axes:
 
 
 def _tell(axes: Axes, found: Wishes, cost: str, what: str) -> None:
-    """Beside the image, in sentences."""
+    """Write the explanation beside the image."""
     change = "falls" if found.then < found.cost else "goes"
     paragraphs = (
-        f"{what} No other has outputs with stronger wishes. "
+        f"{what} Its outputs have the strongest wishes. "
         f"Its cost is C₀ = {costs.formula(cost)}, over the ten outputs: {found.cost:.4f}.",
         "A kernel slides over the image. At each place its 25 weights multiply the 25 pixels under it, and the sum, plus a "
         "bias, goes through tanh: the map is bright where the image looks like the kernel.",
-        "Each weight of a kernel is used at all 784 places, and its wish, −∂C₀/∂w, is the sum of what it would do at each. "
-        f"Where all 150 weights move by {STEP} times their wish, the cost of this image {change} to {found.then:.4f}.",
+        "Each weight of a kernel is used at all 784 places, and its wish, −∂C₀/∂w, is the sum of the wishes at each place. "
+        f"If all 150 weights move by {STEP} times their wish, the cost of this image {change} to {found.then:.4f}.",
     )
     lines = [line for paragraph in paragraphs for line in [*textwrap.wrap(paragraph, 98), ""]]
     axes.text(_FIRST + 0.08, 0.62, "\n".join(lines), va="top", linespacing=1.3)

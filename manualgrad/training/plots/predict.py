@@ -1,4 +1,4 @@
-"""The picture of what a network takes images for."""
+"""The figure of a network's predictions for image files."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def plot_predictions(
     title: str,
     path: Path | None = None,
 ) -> Figure:
-    """Each image, what the network is given of it, and the activations [n, 10] of its outputs under the verdict on them."""
+    """Plot each image, the network's input, and a bar chart of the activations [n, 10] of the outputs with the verdict."""
     figure = Figure(figsize=(WIDTH, 0.9 + 2.4 * len(pictures)), layout="constrained")
-    figure.suptitle(f"{title}\nBars: the activations of its outputs, the brightest in green.", parse_math=False)
+    figure.suptitle(f"{title}\nBars: the activations of the outputs, the largest in green.", parse_math=False)
     grid = figure.subplots(len(pictures), 3, squeeze=False, width_ratios=[1, 1, 2])
     for (original, seen, bars), name, picture, activations, verdict in zip(grid, names, pictures, a, verdicts, strict=True):
         original.imshow(picture.original.numpy(), cmap="gray", vmin=0, vmax=1)
