@@ -93,7 +93,7 @@ def batch(name):
     return torch.rand(2, 1 if name == "lenet" else 3, 64, 64, dtype=DOUBLE), torch.tensor([1, 2])
 
 
-@pytest.mark.long
+@pytest.mark.few(4)
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 @pytest.mark.parametrize("name", MODELS)
 def test_every_gradient_of_a_model_is_by_hand_and_the_model_trains_as_ever(name, training):
@@ -110,7 +110,7 @@ def test_every_gradient_of_a_model_is_by_hand_and_the_model_trains_as_ever(name,
     assert [type(module) for module in unswap(model).modules()] == classes
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small"])
 def test_a_model_is_compiled_whole_inside_by_hand(name):
     """No backward kernel of torch's is left in the graph, but for those of views."""
@@ -127,7 +127,7 @@ def test_a_model_is_compiled_whole_inside_by_hand(name):
     assert kernels <= VIEWS
 
 
-@pytest.mark.long
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "squeezenet1_1", "lenet"])
 def test_in_float32_the_gradients_are_as_close_to_the_exact_ones_as_torchs(name):
     def gradients(model, dtype, block):

@@ -125,7 +125,6 @@ OTHERS = [op for op in OPS if op.name not in TORCH_DOES_NOT]
 
 
 @pytest.mark.exhaustive
-@pytest.mark.long
 @pytest.mark.parametrize("first", range(0, len(OTHERS), 16))
 def test_what_torch_compiles_whole_does_so_by_hand(first):
     ops = OTHERS[first : first + 16]

@@ -51,7 +51,7 @@ def dtypes(call, tree, lower=torch.bfloat16):
     return [output.dtype for output in outputs]
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64], ids=str)
 @pytest.mark.filterwarnings("ignore")
 def test_every_operator_has_torchs_dtypes(dtype):

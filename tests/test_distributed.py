@@ -17,7 +17,6 @@ from manualgrad.training.processes import ALONE, Processes
 from manualgrad.training.steps import AutogradStep
 
 pytestmark = [
-    pytest.mark.long,
     pytest.mark.skipif(not dist.is_available() or not dist.is_gloo_available(), reason="needs torch.distributed with gloo"),
 ]
 
@@ -265,6 +264,7 @@ WORK = [
 ]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("work", WORK)
 def test_two_processes_agree_with_one(work, tmp_path):
     in_two_processes(work, tmp_path)

@@ -28,7 +28,7 @@ def test_every_example_is_tested():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == {"gpt", "vit_mnist", "score_matching", "resnet_by_hand"}
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 def test_the_resnet_is_by_hand_and_compiles_to_the_same_gradients(capsys):
     example("resnet_by_hand").main(size=32)
     lines = capsys.readouterr().out.splitlines()

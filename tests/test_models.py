@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import manualgrad
 from manualgrad import swap, unswap
 
-LONG = {"vit_b_16": pytest.mark.long, "resnet18": pytest.mark.long}
+LONG = {"vit_b_16": pytest.mark.exhaustive, "resnet18": pytest.mark.exhaustive}
 
 
 def gradients(model):
@@ -106,7 +106,7 @@ def test_torch_compile_compiles_no_more_often_for_other_batch_sizes(name, dynami
     assert counter.frame_count == (1 if dynamic else 2)
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 def test_inductor_compiles_a_training_step():
     original, x, y = build("mlp"), *batch("mlp")
     torch._dynamo.reset()

@@ -306,7 +306,7 @@ def test_a_deliberately_wrong_rule_shows_at_every_level(word):
     assert_close(run(x), expected, rtol=1e-12, atol=0)
 
 
-@pytest.mark.long
+@pytest.mark.few(3)
 @pytest.mark.parametrize("word", words("frv", 2))
 def test_a_deliberately_wrong_rule_shows_at_every_level_inside_torch_compile(word):
     run, x, expected = wrong_and_expected(word)

@@ -22,7 +22,7 @@ def test_there_are_two():
     assert [path.stem for path in NOTEBOOKS] == ["any_order", "one_example"]
 
 
-@pytest.mark.long
+@pytest.mark.few(1)
 @notebook
 def test_its_cells_run_and_what_they_claim_holds(path):
     """The claims are asserted in the cells."""

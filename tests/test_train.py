@@ -217,7 +217,7 @@ def test_the_engines_train_the_same_network(train_py, small, tmp_path):
     torch.testing.assert_close(by_backprop, [network, metrics])
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 def test_a_compiled_network_is_trained_to_the_same(train_py, small, tmp_path):
     _, *expected = trained(train_py, small, tmp_path / "eager")
     config, *compiled = trained(train_py, small, tmp_path / "compiled", "--compile")

@@ -124,7 +124,7 @@ def of(model, x):
     return x.to(next(model.parameters()).dtype)
 
 
-@pytest.mark.long
+@pytest.mark.few(8)
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_gradient_of_a_model_is_by_hand_and_the_model_trains_as_ever(name, training):
@@ -138,7 +138,7 @@ def test_every_gradient_of_a_model_is_by_hand_and_the_model_trains_as_ever(name,
     assert [type(module) for module in unswap(model).modules()] == classes
 
 
-@pytest.mark.long
+@pytest.mark.few(4)
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 @pytest.mark.parametrize("name", AS_THEY_COME)
 def test_a_model_as_it_comes_is_by_hand_throughout(name, training):
@@ -153,7 +153,7 @@ def test_a_language_models_own_loss_is_by_hand(name):
     by_hand_throughout(lambda: swap(model)(input_ids=words, labels=words).loss)
 
 
-@pytest.mark.long
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_in_float32_the_gradients_are_as_close_to_the_exact_ones_as_torchs(name):
     model, loss_of = made(name)
@@ -171,7 +171,7 @@ def test_in_float32_the_gradients_are_as_close_to_the_exact_ones_as_torchs(name)
         assert (g - e).abs().max() <= max(2 * (t - e).abs().max(), 1e-5 * largest)
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["vit", "GPT-2"])
 def test_a_model_is_compiled_whole_inside_by_hand(name):
     """No backward kernel of torch's is left in the graph, but for those of views."""

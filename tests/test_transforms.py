@@ -85,6 +85,7 @@ def test_a_transform_of_a_swapped_model_agrees_with_the_originals(transform, nam
     assert_close(transform(swapped, parameters, x, y), transform(original, parameters, x, y))
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
 def test_a_compiled_transform_agrees_with_the_eager_one(transform):
     swapped, original, parameters, x, y = both("mlp")
@@ -93,6 +94,7 @@ def test_a_compiled_transform_agrees_with_the_eager_one(transform):
     assert_close(run(parameters, x, y), transform(original, parameters, x, y))
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("compiled", [False, True])
 def test_an_ensemble_of_stacked_parameters_trains_as_its_members(compiled, name):
     models = [build(name, dtype=torch.float64).eval() for _ in range(3)]
@@ -224,6 +226,7 @@ RULES = {
 }
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize(("transform", "factor"), RULES.values(), ids=RULES)
 @pytest.mark.parametrize("function", CALLS)

@@ -17,8 +17,6 @@ from paths import ROOT
 
 import manualgrad
 
-pytestmark = pytest.mark.long
-
 CHECKED = """
 import torch
 
@@ -93,6 +91,7 @@ def test_what_a_wheel_has_can_be_used_without_a_checkout(installed):
     assert re.search(r"^backward\s+SUCCESS$", out, re.MULTILINE)
 
 
+@pytest.mark.exhaustive
 def test_the_words_of_an_installed_train_are_those_to_type(installed):
     out, err = installed("-c", COMMANDS, "train --help", "train --epochs 0")
     assert out.startswith("usage: manualgrad train")
@@ -106,6 +105,7 @@ def test_the_words_of_an_installed_train_are_those_to_type(installed):
     )
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(sys.platform == "win32", reason="torchrun needs libuv there")
 def test_an_installed_train_runs_under_torchrun(installed):
     torchrun = ("-m", "torch.distributed.run", "--nproc-per-node=2", "-m", "manualgrad", "train")

@@ -196,8 +196,8 @@ def test_without_the_extra_it_is_named(missing, tmp_path):
     assert done.stderr == f'manualgrad: {missing} is missing: pip install -e ".[play]"\n'
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C of another process is POSIX's")
-@pytest.mark.long
 def test_ctrl_c_ends_it_while_an_answer_streams_and_a_body_is_awaited(free, tmp_path):
     line = [sys.executable, "-m", "manualgrad", "play", "--no-browser", "--port", str(free)]
     server = subprocess.Popen(

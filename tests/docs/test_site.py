@@ -15,7 +15,7 @@ from making.speeds import of_functions, speeds
 
 from manualgrad import testing
 
-pytestmark = [pytest.mark.long, pytest.mark.exhaustive]
+pytestmark = pytest.mark.exhaustive
 
 EXPECTED = [
     *("index.html", "start.html", "backpropagation.html", "learn/chain.html", "learn/algorithm.html", "in-a-model.html"),

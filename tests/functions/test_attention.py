@@ -50,6 +50,7 @@ MASKS = {
 }
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("f", [3, 2], ids=["square", "values of another width"])
 def test_first_and_second_derivatives_in_both_modes(mask, f):
@@ -180,7 +181,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-@pytest.mark.long
+@pytest.mark.few(1)
 @pytest.mark.parametrize("kind", ["", "causal", "of keys"])
 def test_no_array_of_all_pairs_of_8192_tokens_is_made(kind):
     pytest.importorskip("resource")

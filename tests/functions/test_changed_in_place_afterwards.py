@@ -141,7 +141,6 @@ def test_an_operator_lets_change_what_torchs_does(name):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.long
 @pytest.mark.parametrize("name", OPS)
 def test_an_operator_lets_change_what_torchs_does_on_many_samples(name):
     check_operator(OPS[name], SAMPLES)
@@ -153,7 +152,6 @@ def test_a_layer_lets_change_what_torchs_does(name):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.long
 @pytest.mark.parametrize("name", MODULES)
 def test_a_layer_lets_change_what_torchs_does_on_every_sample(name):
     check_module(*MODULES[name])

@@ -29,7 +29,6 @@ def test_derivatives_that_vanish_are_not_accused(function, make):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.long
 @pytest.mark.parametrize(("function", "make"), (SYMMETRIC | NAIVE).values(), ids=SYMMETRIC | NAIVE)
 def test_derivatives_that_vanish_are_not_accused_whatever_the_numbers(function, make):
     for seed in range(2, 20):
@@ -37,7 +36,6 @@ def test_derivatives_that_vanish_are_not_accused_whatever_the_numbers(function, 
 
 
 @pytest.mark.exhaustive
-@pytest.mark.long
 @pytest.mark.parametrize(("function", "make"), SYMMETRIC.values(), ids=SYMMETRIC)
 def test_no_check_accuses_a_function_whose_gradient_vanishes(function, make):
     for seed in range(2):
@@ -136,7 +134,6 @@ def test_a_millionth_in_an_entry_is_found_at_any_scale(function, shapes, scale):
     assert not missed(function, tuple(scale * torch.randn(s, dtype=torch.float64) for s in shapes), few=True)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
 @pytest.mark.parametrize(("function", "shapes"), SCALED.values(), ids=SCALED)

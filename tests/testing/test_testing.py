@@ -36,7 +36,6 @@ from manualgrad.testing import CHECKS, CheckError, Report, check_function
 ALL_BUT_COMPILE = [name for name in CHECKS if name != "compile"]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("function", "inputs", "check", "advice", "also"), BROKEN, ids=lambda v: getattr(v, "__name__", ""))
 def test_a_broken_function_is_found_by_its_check_with_advice_and_by_no_other(function, inputs, check, advice, also):
     report = check_function(function, inputs, checks=CHECKS if check == "compile" else ALL_BUT_COMPILE, raise_exception=False)
@@ -55,7 +54,7 @@ def test_every_check_finds_a_broken_function_and_there_are_many():
     assert len({function for function, *_ in BROKEN}) >= 70
 
 
-@pytest.mark.long
+@pytest.mark.few(3)
 @pytest.mark.parametrize(("function", "inputs"), CORRECT, ids=lambda v: getattr(v, "__name__", ""))
 def test_a_correct_function_is_not_accused(function, inputs):
     if function is SinInNumpy and torch.__version__.startswith("2.11"):
@@ -66,7 +65,7 @@ def test_a_correct_function_is_not_accused(function, inputs):
     assert report["backward"] == report["shapes"] == report["gradient_scale"] == "SUCCESS"
 
 
-@pytest.mark.long
+@pytest.mark.few(5)
 @pytest.mark.parametrize(("function", "inputs"), HARD.values(), ids=HARD)
 def test_a_correct_function_that_is_hard_to_judge_is_not_accused(function, inputs):
     report = check_function(function, inputs, checks=ALL_BUT_COMPILE)
@@ -95,6 +94,7 @@ def test_what_is_let_pass_is_said(function, inputs, check, words):
     assert words in report[check]
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize("factor", [1e-6, -1e-6, 1e-5, 1e-3])
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
 @pytest.mark.parametrize("entry", range(5))
@@ -186,7 +186,7 @@ OURS = [
 ]
 
 
-@pytest.mark.long
+@pytest.mark.few(2)
 @pytest.mark.parametrize(("function", "inputs"), OURS, ids=lambda v: getattr(v, "__name__", ""))
 def test_ours_pass_every_check_and_skip_none(function, inputs):
     report = check_function(function, inputs)

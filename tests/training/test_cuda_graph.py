@@ -143,7 +143,7 @@ def test_on_the_cpu_no_step_is_a_graph(monkeypatch):
 
 
 @needs_gpu
-@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("distort", [0.0, 1.0])
 @pytest.mark.parametrize("how", [*HOW.values(), {"amp": "bf16"}, None], ids=[*HOW, "bf16", "backprop"])
 def test_a_training_whose_steps_are_graphs_ends_bit_for_bit_as_without(how, distort, compiled):

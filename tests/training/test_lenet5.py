@@ -265,14 +265,14 @@ def test_torchs_layers_and_mixed_precision_train_it_too(train_py, small, run, tm
     assert metrics != expected
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 def test_it_is_compiled_and_trained_to_the_same(train_py, small, run, tmp_path):
     code, _, err = train_py(*small, *LENET5, "--compile", "--out", tmp_path / "compiled")
     assert code == 0, err
     assert_close(outcome(tmp_path / "compiled"), outcome(run), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 @pytest.mark.skipif(os.name != "posix", reason="torchrun on Windows has no gloo by default")
 def test_two_processes_train_it_to_the_same(train_py, small, run, tmp_path):
     line = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", TRAIN, *small, *LENET5, "--device", "cpu"]

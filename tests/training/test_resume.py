@@ -24,7 +24,7 @@ def assert_same(folder, expected_folder):
     assert all(torch.equal(network[name], expected[name]) for name in expected)
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 @pytest.mark.skipif(os.name != "posix", reason="forks, and sends SIGKILL")
 def test_a_run_killed_at_random_moments_ends_bit_for_bit_as_if_it_had_not_been(tmp_path):
     write_dataset(tmp_path / "data", train=200)

@@ -17,7 +17,6 @@ from torch.testing import assert_close
 from manualgrad.training.runs import has_checkpoint, load_checkpoint
 
 pytestmark = [
-    pytest.mark.long,
     pytest.mark.skipif(sys.platform != "linux", reason="finds a process in /proc"),
 ]
 

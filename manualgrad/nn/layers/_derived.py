@@ -94,7 +94,7 @@ def _with_our_functional(torchs: type, method: str) -> FunctionType:
 def _wrapped(function: FunctionType, theirs: FunctionType) -> FunctionType:
     """Return the function as a wrapper of torch's, with torch's globals and our functional.
 
-    Older versions of Dynamo look globals up in the module that their `__name__` says: for torch's code, this one, which has both
+    Older versions of Dynamo look globals up in the module that their `__name__` says: for torch's code this one, which has both
     names, and for a decorator's, the decorator's.
     """
     module = function.__globals__.get("__name__", __name__)

@@ -215,7 +215,6 @@ def s(*shape):
     return torch.randn(shape, dtype=DOUBLE)
 
 
-@pytest.mark.long
 def test_windows_pass_every_check_but_one():
     """Compiled by itself, its output would be a view that overlaps: the call makes a copy there."""
     report = check_function(WindowsFunction.apply, (s(2, 5, 2).requires_grad_(), 1, 3, 2), raise_exception=False)

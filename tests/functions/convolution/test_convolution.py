@@ -91,6 +91,7 @@ def inputs_of(name, dtype=DOUBLE):
     return x, K, random(function(x, K, None).shape[1 - (x.dim() < K.dim()) :][0], dtype=dtype)
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("name", [name for name in CALLS if name != "no examples"])
 def test_every_derivative_against_differences(name):
     check(inside(CALLS[name][0]), *inputs_of(name))
@@ -267,6 +268,7 @@ def test_windows_in_half_precision_are_rounded_for_each_block_alone(dtype, monke
     assert (D - exact).abs().max() <= 1.01 * torch.finfo(dtype).eps * exact.abs().max()
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("layout", ["contiguous", "channels last"])
 @pytest.mark.parametrize("name", WAYS)
 def test_each_way_compiles_to_the_formula(name, layout):

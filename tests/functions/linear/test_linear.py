@@ -10,6 +10,7 @@ from torch.testing import assert_close
 from manualgrad.functions import LinearFunction
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(3,), (1, 3), (5, 3), (0, 3), (2, 5, 3), (2, 0, 3), (2, 1, 2, 3)])

@@ -59,6 +59,7 @@ def least_spread(name, x):
     return sets[name].std(-1).min().item()
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("name", NORMS)

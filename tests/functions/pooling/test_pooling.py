@@ -208,7 +208,7 @@ def test_compiled_it_is_one_graph(name, layout):
     assert_close(torch.autograd.grad(y, x, g), torch.autograd.grad(expected, x, g))
 
 
-@pytest.mark.long
+@pytest.mark.few(1)
 @pytest.mark.usefixtures("compiler")
 @pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
 def test_compiled_an_average_beyond_the_end_has_the_gradient_of_what_it_covers(backend):

@@ -94,7 +94,7 @@ def load(seconds, clients=CLIENTS):
         server.wait(10)
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_twenty_clients_at_once_meet_no_error_and_memory_is_bounded():
     clients, (before, _, after) = load(SECONDS)
@@ -103,7 +103,7 @@ def test_twenty_clients_at_once_meet_no_error_and_memory_is_bounded():
     assert after - before < 500
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 def test_clients_that_stop_in_the_middle_of_a_request_hold_nobody_up():
     server, address = listening()
     host = address.removeprefix("http://")

@@ -7,8 +7,6 @@ import pytest
 from pages import PHONE, WIDE, draw, rest
 from playwright.sync_api import expect
 
-pytestmark = pytest.mark.long
-
 AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
 
 

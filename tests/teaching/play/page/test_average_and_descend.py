@@ -2,14 +2,11 @@
 
 import re
 
-import pytest
 import torch
 from pages import example, is_shown, last_number, network_of, numbers, rest
 from playwright.sync_api import expect
 
 from manualgrad import per_example_grads, trace
-
-pytestmark = pytest.mark.long
 
 
 def average(page):

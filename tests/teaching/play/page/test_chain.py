@@ -2,14 +2,11 @@
 
 import math
 
-import pytest
 import torch
 from pages import is_shown, numbers, rest
 from playwright.sync_api import expect
 
 from manualgrad import MLP, trace
-
-pytestmark = pytest.mark.long
 
 
 def chain_of(page):

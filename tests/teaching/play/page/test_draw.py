@@ -1,13 +1,10 @@
 """The first part: a digit is drawn, and named while it is drawn."""
 
-import pytest
 import torch
 from pages import TWO, draw, example, is_shown, numbers, rest
 from playwright.sync_api import expect
 
 from manualgrad import trace
-
-pytestmark = pytest.mark.long
 
 
 def verdict(page):

@@ -8,8 +8,6 @@ from playwright.sync_api import expect
 
 import manualgrad
 
-pytestmark = pytest.mark.long
-
 HOME = Path(manualgrad.__file__).parents[1]
 
 PLACES = {

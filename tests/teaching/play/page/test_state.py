@@ -1,10 +1,7 @@
 """The URL holds what the page is about; and the page outlives its tab and its server."""
 
-import pytest
 from pages import draw, numbers, rest
 from playwright.sync_api import expect
-
-pytestmark = pytest.mark.long
 
 
 def texts(page):

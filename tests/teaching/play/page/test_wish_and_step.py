@@ -2,14 +2,11 @@
 
 import re
 
-import pytest
 from pages import draw, example, is_shown, last_number, network_of, numbers, rest, shown
 from playwright.sync_api import expect
 
 from manualgrad import sgd_step, trace
 from manualgrad.network.algorithm import per_example_grad_norms
-
-pytestmark = pytest.mark.long
 
 
 def say_it_was_a(page, digit):
