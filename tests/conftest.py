@@ -44,7 +44,8 @@ def pytest_collection_modifyitems(items):
     """Mark all but `few(n)` of a test's ids as exhaustive: n of them, evenly spread, stay in the default run."""
     tests = {}
     for item in items:
-        if marker := item.get_closest_marker("few"):
+        marker = item.get_closest_marker("few")
+        if marker and not item.get_closest_marker("exhaustive"):
             tests.setdefault((item.path, item.originalname), (marker.args[0], []))[1].append(item)
     for count, ids in tests.values():
         kept = {round(i * (len(ids) - 1) / max(count - 1, 1)) for i in range(count)}

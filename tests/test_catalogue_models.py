@@ -93,7 +93,7 @@ def batch(name):
     return torch.rand(2, 1 if name == "lenet" else 3, 64, 64, dtype=DOUBLE), torch.tensor([1, 2])
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 @pytest.mark.parametrize("name", MODELS)
 def test_every_gradient_of_a_model_is_by_hand_and_the_model_trains_as_ever(name, training):

@@ -33,4 +33,4 @@ def test_its_steps_by_autograd_are_alike(device):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_without_a_gpu_it_says_so(capsys):
     assert cuda_graphs.main() == 2
-    assert capsys.readouterr().err == "benchmarks/cuda_graphs.py: there is no CUDA device here\n"
+    assert capsys.readouterr().err == "benchmarks/cuda_graphs.py: no CUDA device found\n"

@@ -264,7 +264,7 @@ WORK = [
 ]
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("work", WORK)
 def test_two_processes_agree_with_one(work, tmp_path):
     in_two_processes(work, tmp_path)

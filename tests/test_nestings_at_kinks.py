@@ -291,6 +291,7 @@ def of_p(function, at):
     return value
 
 
+@pytest.mark.few(60)
 @pytest.mark.parametrize("n", [2, pytest.param(3, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("case", CASES)
 def test_every_nesting_of_n_at_a_kink_is_right(case, n):

@@ -32,6 +32,7 @@ def assert_same_outcome(found, expected):
         assert_close(ours, theirs, equal_nan=True)
 
 
+@pytest.mark.few(90)
 @pytest.mark.parametrize("function", FUNCTIONS, ids=name_of)
 def test_each_way_in_which_torch_takes_a_call_has_the_same_value_and_gradient_and_is_by_hand(function):
     for args, kwargs in samples_of_each_kind(FUNCTIONS[function]):
@@ -47,6 +48,7 @@ def test_each_way_in_which_torch_takes_a_call_has_the_same_value_and_gradient_an
             assert not found[2] - plain[2], (kind, call)
 
 
+@pytest.mark.few(60)
 @pytest.mark.parametrize("function", FUNCTIONS, ids=name_of)
 def test_each_kind_of_call_is_by_hand(function):
     for args, kwargs in samples_of_each_kind(FUNCTIONS[function]):
@@ -57,6 +59,7 @@ def test_each_kind_of_call_is_by_hand(function):
 LAYERS = {f"nn.functional.{name}": getattr(nn.functional, name) for name in nn.functional.__all__}
 
 
+@pytest.mark.few(25)
 @pytest.mark.parametrize("op", [op for op in op_db if op.name in LAYERS], ids=lambda op: op.name + op.variant_test_name)
 def test_nn_functional_takes_what_torchs_function_takes(op):
     ours, theirs = LAYERS[op.name], getattr(F, op.name.rpartition(".")[2])

@@ -87,6 +87,7 @@ def test_the_document_has_a_row_for_each_of_at_least_60_subjects():
     assert len(rows) >= 60
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["torch.sigmoid", "F.layer_norm", "F.pixel_shuffle"])
 def test_a_row_is_what_the_checks_say(name):
     if torch.__version__.partition("+")[0] != WRITTEN_WITH.partition("+")[0]:

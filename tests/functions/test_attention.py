@@ -50,7 +50,7 @@ MASKS = {
 }
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("f", [3, 2], ids=["square", "values of another width"])
 def test_first_and_second_derivatives_in_both_modes(mask, f):

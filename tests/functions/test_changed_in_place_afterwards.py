@@ -134,7 +134,7 @@ def check_module(module, training, samples=None):
         assert not found, (sample, found)
 
 
-@pytest.mark.few(60)
+@pytest.mark.few(40)
 @pytest.mark.parametrize("name", OPS)
 def test_an_operator_lets_change_what_torchs_does(name):
     check_operator(OPS[name], samples=1)

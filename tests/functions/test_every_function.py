@@ -37,7 +37,7 @@ def test_each_function_has_a_sample():
 
 # The checks that take three quarters of the time: of these orders and modes, test_transformed_operators.py and
 # test_compiled_calls.py have every operator.
-SLOW = ("compile", "saved_tensors", "third_derivative", "forward_over_forward")
+SLOW = ("compile", "saved_tensors", "third_derivative", "forward_over_forward", "func_transforms", "extreme_values")
 FIRST = {sample.function: name for name, sample in reversed(SAMPLES.items())}
 
 

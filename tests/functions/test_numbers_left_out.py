@@ -120,6 +120,7 @@ def value_and_gradients(function, tensors):
 
 
 @pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
+@pytest.mark.few(40)
 @pytest.mark.parametrize("case", CASES)
 def test_a_number_that_is_nan_or_infinite_spoils_no_more_than_in_torchs(case):
     """Where torch's value or gradient is a number, ours is that number; where it is infinite or nan, ours may be a number."""

@@ -53,6 +53,7 @@ def is_zero(t):
 each = pytest.mark.parametrize("op", OPS, ids=lambda op: op.name + op.variant_test_name)
 
 
+@pytest.mark.few(120)
 @each
 def test_a_second_derivative_that_torchs_graph_has_is_not_missing(op):
     assert_none_is_missing(op, samples=1)

@@ -29,6 +29,7 @@ op_and_dtype = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.few(9)
 @op_and_dtype
 def test_an_operator_agrees_on_every_sample(op, dtype, device):
     if dtype not in op.supported_dtypes(device.type):
