@@ -1,3 +1,4 @@
+import gc
 import importlib.util
 import os
 import sys
@@ -14,6 +15,11 @@ from torch.testing._internal.opinfo.core import OpInfo
 if "PYTEST_XDIST_WORKER" in os.environ:  # there is one of them for each core
     os.environ["OMP_NUM_THREADS"] = "1"  # for what the tests start
     torch.set_num_threads(1)
+
+if (
+    not torch.cuda.is_available()
+):  # torch.manual_seed queues a seed for each device, with a traceback: half of a short test's time
+    torch.cuda.manual_seed_all = torch.xpu.manual_seed_all = lambda seed: None
 
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
@@ -52,6 +58,12 @@ def pytest_collection_modifyitems(items):
         for i, item in enumerate(ids):
             if i not in kept:
                 item.add_marker("exhaustive")
+
+
+def pytest_collection_finish(session):
+    """Thousands of collected tests stay in memory to the end: the garbage collector need not look at them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def is_the_default_run(config):

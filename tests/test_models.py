@@ -72,6 +72,7 @@ def compiled(model, **options):
     return torch.compile(model, fullgraph=True, backend="aot_eager", **options)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=LONG.get(name, ())) for name in MODELS if name != "lstm"],  # fullgraph refuses torch's own LSTM
@@ -131,6 +132,7 @@ def test_torch_export_gives_the_same_program(name):
     assert ours == theirs
 
 
+@pytest.mark.few(1)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 @pytest.mark.parametrize("name", ["mlp", "tied", "twice"])
 def test_onnx_export_computes_the_same(name, tmp_path):

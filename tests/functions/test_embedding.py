@@ -155,6 +155,7 @@ NESTED = {
 }
 
 
+@pytest.mark.few(20)
 @pytest.mark.filterwarnings("ignore:There is a performance drop")
 @pytest.mark.parametrize("argument", [0, 1])
 @pytest.mark.parametrize("word", [*WORDS, "fff", "rfr"])

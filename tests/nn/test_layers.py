@@ -161,7 +161,7 @@ def compiled_together(built):
     return outputs, torch.autograd.grad(C, inputs, allow_unused=True)
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("first", range(0, len(HERE), 20))
 def test_layers_compile_whole_as_torchs_do(first):
     """Twenty in one graph: to compile each by itself takes most of its time for what all have in common."""

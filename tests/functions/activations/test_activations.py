@@ -90,6 +90,7 @@ LAYOUTS = {
 }
 
 
+@pytest.mark.few(60)
 @pytest.mark.parametrize("dtype", [DOUBLE, torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 @each_call

@@ -20,6 +20,7 @@ REDUCTIONS = ("none", "mean", "sum")
 SHAPES = [(4,), (3, 4), (3, 4, 2), (2, 4, 3, 2), (0, 4), (1, 1)]
 
 
+@pytest.mark.few(60)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("smoothing", [0.0, 0.2, 1.0])
 @pytest.mark.parametrize("weighted", [False, True])

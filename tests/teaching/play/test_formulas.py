@@ -27,6 +27,7 @@ def ask(client, of, **fields):
     return client.post("/api/formula", json=body | fields)
 
 
+@pytest.mark.few(20)
 @pytest.mark.parametrize("l", [1, 2, 3])
 @pytest.mark.parametrize("key", KEYS)
 def test_each_formulas_line_stands_where_it_says(key, l, tab, drawing):
