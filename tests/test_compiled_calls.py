@@ -60,6 +60,7 @@ def assert_compile_whole_in_both_places(ops):
 # Sixteen operators to a graph: to compile is slow, and slower for each graph than for each operator in it.
 BREAK_TORCHS_OWN = ("nn.functional.scaled_dot_product_attention", "nn.functional.gaussian_nll_loss")
 TOGETHER = [op for name, op in BY_HAND.items() if name not in BREAK_TORCHS_OWN and op.supports_dtype(torch.float32, "cpu")]
+TOGETHER = list({op.name: op for op in TOGETHER}.values())  # of an operator's variants, one
 GROUPS = [TOGETHER[i : i + 16] for i in range(0, len(TOGETHER), 16)]
 
 
