@@ -16,10 +16,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # there is one of them for each core
     os.environ["OMP_NUM_THREADS"] = "1"  # for what the tests start
     torch.set_num_threads(1)
 
-if (
-    not torch.cuda.is_available()
-):  # torch.manual_seed queues a seed for each device, with a traceback: half of a short test's time
-    torch.cuda.manual_seed_all = torch.xpu.manual_seed_all = lambda seed: None
+# torch.manual_seed queues a seed for each kind of device that is not there yet, with a traceback: this takes longer than a short
+# test, and thousands of them slow down the garbage collector.
+for backend in (torch.cuda, torch.xpu, torch.mtia):
+    if not backend.is_available():
+        backend.manual_seed_all = lambda seed: None
 
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
