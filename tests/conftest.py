@@ -16,7 +16,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # there is one of them for each core
     os.environ["OMP_NUM_THREADS"] = "1"  # for what the tests start
     torch.set_num_threads(1)
 
-# torch.manual_seed queues a seed for each kind of device that is not there yet, with a traceback: this takes longer than a short
+# torch.manual_seed queues a seed for each kind of device that is not there, with a traceback: this takes longer than a short
 # test, and thousands of them slow down the garbage collector.
 for backend in (torch.cuda, torch.xpu, torch.mtia):
     if not backend.is_available():
