@@ -109,9 +109,9 @@ def run_tests(tests, extra):
     return done.returncode, failed[0][:150] if failed else (done.stdout.splitlines() or [""])[-1]
 
 
-def record():
+def record(tests):
     names = [f"--cov={PACKAGE / room}" for room in ROOMS]
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "--cov-context=test", "--cov-report=", *names]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "--cov-context=test", "--cov-report=", *names, *tests]
     return subprocess.run(command, cwd=ROOT).returncode
 
 
@@ -151,13 +151,14 @@ def try_one(number, name, path, node, kind, tests):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("record", help="run the default tests under coverage")
+    recording = commands.add_parser("record", help="run the default tests under coverage")
+    recording.add_argument("tests", nargs="*", help="only these files and folders (default: all)")
     planting = commands.add_parser("plant", help="plant faults")
     planting.add_argument("--seed", type=int, default=0)
     planting.add_argument("--count", type=int, default=30)
     planting.add_argument("--only", type=int, help="the number of one fault")
     options = parser.parse_args()
-    return record() if options.command == "record" else plant(options.seed, options.count, options.only)
+    return record(options.tests) if options.command == "record" else plant(options.seed, options.count, options.only)
 
 
 if __name__ == "__main__":
