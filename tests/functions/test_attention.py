@@ -279,3 +279,14 @@ def test_an_embedding_has_torchs_gradient(options, sparse):
         assert gradient.is_sparse == sparse
         results.append((y, W.detach(), gradient.to_dense()))
     assert_close(*results)
+
+
+def test_a_mask_beside_is_causal_is_torchs_error():
+    q, k, v = (torch.rand(4, 3, dtype=DOUBLE, requires_grad=True) for _ in range(3))
+    mask = torch.ones(4, 4, dtype=torch.bool)
+    errors = []
+    for call in (inside(F.scaled_dot_product_attention), F.scaled_dot_product_attention):
+        with pytest.raises(RuntimeError) as caught:
+            call(q, k, v, mask, is_causal=True)
+        errors.append(str(caught.value))
+    assert errors[0] == errors[1]

@@ -14,6 +14,7 @@ ASSIGNMENTS = {
     "a mask": lambda x, y: x.__setitem__(y > 0.5, 0.25),
     "an index": lambda x, y: x.__setitem__(torch.tensor([2, 0]), y[:2]),
     "a row, repeated": lambda x, y: x.__setitem__(slice(None, 2), y[0]),
+    "a column, repeated": lambda x, y: x.__setitem__(slice(None, 2), y[:2, :1]),
     "with an ellipsis": lambda x, y: x.__setitem__((..., torch.tensor([1, 3])), y[:, :2]),
     "scatter_": lambda x, y: x.scatter_(1, torch.tensor([[0, 2]]), y[:1, :2]),
     "index_add_": lambda x, y: x.index_add_(0, torch.tensor([0, 2]), y[:2]),

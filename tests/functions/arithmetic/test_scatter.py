@@ -226,3 +226,18 @@ def test_windows_pass_every_check_but_one():
     y = torch.compile(inside(lambda x: x.unfold(1, 3, 2)), backend="aot_eager")(x)
     assert_close(torch.autograd.grad(y, x, g), torch.autograd.grad(x.unfold(1, 3, 2), x, g))
     assert inside(lambda x: (x * 1).unfold(1, 3, 2))(x)._is_view()  # in eager mode, as torch's
+
+
+@pytest.mark.parametrize("reduce", ["add", "multiply"])
+@pytest.mark.filterwarnings("ignore:The reduce argument of torch.scatter")
+def test_a_scatter_that_reduces_is_torchs(reduce):
+    x, index = s(2, 3).requires_grad_(), i([0, 2], [1, 1])
+    found, expected = (f(lambda: x.scatter(1, index, 2.5, reduce=reduce))() for f in (inside, lambda f: f))
+    assert_close(found, expected)
+
+
+def test_an_image_without_a_batch_is_unshuffled_by_hand():
+    x = s(2, 4, 6).requires_grad_()
+    y = inside(F.pixel_unshuffle)(x, 2)
+    assert not audit(y).native
+    assert torch.equal(y, F.pixel_unshuffle(x, 2))
