@@ -34,7 +34,7 @@ def main():
     failed = 0
     for setting, threads, seed in itertools.product(SETTINGS, options.threads, range(options.seeds)):
         name, value = setting.split("=")
-        command = [sys.executable, "-m", "pytest", "-q", "-r", "f", "-k", options.only, "--seed", str(seed)]
+        command = [sys.executable, "-m", "pytest", "-q", "-r", "f", "-m", "", "-k", options.only, "--seed", str(seed)]
         done = subprocess.run(
             [*command, *(rest or FILES)],
             cwd=Path(__file__).parents[1],

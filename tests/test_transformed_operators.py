@@ -111,10 +111,23 @@ def assert_nested(op, sample, word):
         with pytest.raises(type(error)):
             nested(theirs, word, LETTERS)(P)
         return
-    is_right = op.supports_gradgrad and op.name != "nn.functional.layer_norm"  # whose third derivative by torch cancels
-    expected = right(ours, theirs if is_right else ours, word).detach()
+    if op.name in COMPOSITIONS:
+        theirs = on_a_plane(COMPOSITIONS[op.name], sample)
+    expected = right(ours, theirs if op.supports_gradgrad else ours, word).detach()
     largest = max(1, expected.abs().max().item())
     assert_close(found, expected, rtol=1e-9, atol=1e-9 * largest, equal_nan=True)
+
+
+def layer_norm(x, shape, weight=None, bias=None, eps=1e-5):
+    """In elementary operations: the third derivative of torch's own cancels (0.43 where 6e-6 is right)."""
+    dims = tuple(range(-len(shape), 0))
+    d = x - x.mean(dims, keepdim=True)
+    y = d / (d.square().mean(dims, keepdim=True) + eps).sqrt()
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
+COMPOSITIONS = {"nn.functional.layer_norm": layer_norm}
 
 
 def right(ours, theirs, word):
