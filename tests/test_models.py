@@ -92,6 +92,7 @@ def test_torch_compile_computes_the_same_around_a_graph_break(device):
     assert_close((*result, gradients(model)), step(original, x, y))
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("dynamic", [True, None])
 @pytest.mark.parametrize("name", ["mlp", "tied", "twice"])
 def test_torch_compile_compiles_no_more_often_for_other_batch_sizes(name, dynamic):

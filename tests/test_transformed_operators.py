@@ -181,13 +181,23 @@ def dtypes_under_autocast(op, sample, device):
 
 @pytest.mark.parametrize("name", OPS)
 def test_under_autocast_the_dtypes_are_torchs(name, device):
+    assert_dtypes_are_torchs(name, device, count=2)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", OPS)
+def test_under_autocast_the_dtypes_are_torchs_on_more_samples(name, device):
+    assert_dtypes_are_torchs(name, device, count=40)
+
+
+def assert_dtypes_are_torchs(name, device, count):
     op = OPS[name]
     for dtype in (torch.float32, torch.bfloat16):
         if dtype not in op.supported_backward_dtypes(device.type):
             continue
         samples = (s for s in op.sample_inputs(device, dtype, requires_grad=True) if not is_torchs(op, s))
         samples = (s for s in samples if not has_torch_no_gradient(op, s) and has_a_gradient(op, s))
-        for sample in itertools.islice(samples, 5):
+        for sample in itertools.islice(samples, count):
             found, expected = (outcome(dtypes_under_autocast, f, sample, device) for f in (inside(op), op))
             assert found == expected
 

@@ -46,7 +46,7 @@ NETWORKS = {
 }
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("trained", [False, True], ids=["untrained", "trained"])
 @pytest.mark.parametrize(("sizes", "activation"), NETWORKS.values(), ids=NETWORKS)
 def test_both_walkers_end_lower_than_they_began(sizes, activation, trained, capsys, tmp_path):

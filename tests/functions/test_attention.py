@@ -172,8 +172,8 @@ def test_in_blocks_a_mask_that_is_the_same_for_many_is_right(mask, pairs, monkey
 GROWTH = """
 import resource, sys, torch, manualgrad.nn.functional as F
 n, kind = 8192, sys.argv[1]
-q, k, v = (torch.randn(2, 4, n, 8, requires_grad=True) for _ in range(3))
-mask = torch.ones(2, 1, 1, n, dtype=torch.bool) if kind == "of keys" else None
+q, k, v = (torch.randn(1, 2, n, 8, requires_grad=True) for _ in range(3))
+mask = torch.ones(1, 1, 1, n, dtype=torch.bool) if kind == "of keys" else None
 F.scaled_dot_product_attention(*(t[..., :99, :] for t in (q, k, v))).sum().backward()  # what is loaded at the first call
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 F.scaled_dot_product_attention(q, k, v, mask, is_causal=kind == "causal").sum().backward()

@@ -14,7 +14,7 @@ SMALL = [(1, 1), (1, 1, 1, 1), (3, 1), (1, 3), (2, 2, 2), (2, 3, 2), (1, 2, 2, 1
 ACTIVATIONS = ["sigma", "sigmoid", "relu", "tanh"]
 
 
-@pytest.mark.few(10)
+@pytest.mark.few(4)
 @pytest.mark.parametrize("examples", [1, 2])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("sizes", SMALL)

@@ -179,6 +179,7 @@ def near_within_a_pixel(picture, image):
     return max(likeness(x.roll((down, right), (0, 1)), image) for down in (-1, 0, 1) for right in (-1, 0, 1)) > 0.8
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_drawing_of_any_kind_comes_nearer_to_the_image_it_was_made_of_than_a_pixels_shift(kind, sevens, tmp_path):
     change, ending, done = KINDS[kind]

@@ -55,6 +55,7 @@ def is_process(path, rank, folder):
     return f"RANK={rank}".encode() in environment and str(folder).encode() in line
 
 
+@pytest.mark.exhaustive
 def test_processes_that_torchrun_starts_anew_resume_to_the_result_of_one(train_py, options, tmp_path):
     assert train_py(*options, "--out", tmp_path / "one")[0] == 0
     folder = tmp_path / "two"

@@ -18,6 +18,7 @@ def drawn(layers, cost="quadratic"):
     return c, plot_chain(c, "The chain rule")
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("layers", range(1, 9))
 def test_a_chain_of_any_length_fits_a_page_and_can_be_read(layers):
     _, figure = drawn(layers)

@@ -33,7 +33,7 @@ def headings(figure):
     return [panel.get_suptitle() for panel in figure.subfigs if panel.get_suptitle()]
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("sizes", "activation"), NETWORKS.values(), ids=NETWORKS)
 def test_a_network_of_any_size_fits_a_page_and_can_be_read(sizes, activation):
     _, figure = drawn(sizes, activation)
@@ -55,7 +55,7 @@ def test_the_panels_are_numbered_one_after_the_other(hidden):
     assert UP_AND_DOWN in "\n".join(texts(figure))
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("sizes", "activation"), NETWORKS.values(), ids=NETWORKS)
 def test_each_panel_is_a_figure_of_its_own_that_can_be_read(sizes, activation):
     e, whole = drawn(sizes, activation)

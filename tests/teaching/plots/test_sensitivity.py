@@ -28,6 +28,7 @@ def bars(figure):
 SIZES = [[784, 10], [784, 30, 10], [784, 200, 50, 10], [784, 16, 16, 16, 16, 10], [9, 1, 3], [10, 3]]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("sizes", SIZES, ids=lambda sizes: "-".join(map(str, sizes)))
 def test_networks_of_any_shape_fit_a_page_and_can_be_read(sizes):
     _, _, figure = drawn(sizes)

@@ -39,6 +39,7 @@ RUNS = {
 }
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
 @pytest.mark.parametrize("those", ["test images", "held-out images"])
 def test_a_run_of_any_length_fits_a_page_and_can_be_read(run, those):

@@ -71,6 +71,7 @@ def test_the_image_is_the_one_whose_outputs_have_the_strongest_wishes():
     assert strongest(data, a, "cross-entropy") == 2  # softmax has no flat places to be wrong in
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("those", ["test images", "held-out images"])
 @pytest.mark.parametrize("n", [1, 10_000])
 def test_it_fits_a_page_and_can_be_read(n, those, tmp_path):
