@@ -169,11 +169,13 @@ def test_the_command_exits_with_2_too(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused_before_training(train_py, small, tmp_path):
-    (tmp_path / "file").write_text("")
-    code, out, err = train_py(*small, "--out", tmp_path / "file" / "out")
-    assert code == 2
-    assert out == ""
-    assert "--out: cannot write to " in err
+    file = tmp_path / "file"
+    file.write_text("")
+    for folder in (file, file / "out"):
+        code, out, err = train_py(*small, "--out", folder)
+        assert code == 2
+        assert out == ""
+        assert f"--out: cannot write to {folder} (" in err
 
 
 def test_an_earlier_run_is_not_overwritten(train_py, small, tmp_path):

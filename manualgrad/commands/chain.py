@@ -78,6 +78,6 @@ def run(options: argparse.Namespace) -> int:
         screen.print("Three factors each; every layer further back adds two (try --layers 2).")
     else:
         screen.print("Each layer further back adds two factors.")
-    save(options.out, lambda path: plot_chain(c, f"The chain rule, one neuron a layer: x = {_X}, y = {_Y:g}", path))
+    save(options.out, lambda path: plot_chain(c, f"The chain rule, one neuron per layer: x = {_X}, y = {_Y:g}", path))
     screen.print(f"The picture: {options.out}", soft_wrap=True, markup=False)
     return 0

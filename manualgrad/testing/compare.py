@@ -119,6 +119,8 @@ def compare(
     scale = max(size(expected), 1e-300)
     let_pass = [atol] * len(expected) if isinstance(atol, float) else atol
     for i, (a, b, absolute) in enumerate(zip(found, expected, let_pass, strict=True)):
+        if a is not None and b is not None and a.shape != b.shape:
+            raise Fault(f"{what(i)} has shape {list(a.shape)}, expected {list(b.shape)}", fix, see)
         error = difference(a, b)
         if error > rtol * scale + absolute:
             raise Fault(f"{what(i)} is off by {error:.3g} (expected values are up to {scale:.3g})", fix, see)

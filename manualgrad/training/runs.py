@@ -18,6 +18,7 @@ Every file except the logs is replaced atomically: a reader finds the old or the
 from __future__ import annotations
 
 import dataclasses
+import errno
 import datetime
 import json
 import math
@@ -89,7 +90,10 @@ class Run:
 
         Raises:
             FileExistsError: when the folder already holds a run.
+            NotADirectoryError: when it is a file.
         """
+        if self.folder.is_file():
+            raise NotADirectoryError(errno.ENOTDIR, "it is a file", str(self.folder))
         if has_checkpoint(self.folder) or (self.folder / "config.json").exists():
             raise FileExistsError(f"{self.folder} already holds a run")
         self.resume(training)

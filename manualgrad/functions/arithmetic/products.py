@@ -146,7 +146,7 @@ def _others(x: Tensor, dim: int) -> Tensor:
 def _running_product(x: Tensor, dim: int) -> Tensor:
     """Return x_0 ··· x_i for all i; by multiplications, in log₂ n steps, if it may be differentiated.
 
-    The second forward-mode derivative of torch.cumprod is wrong where a factor is 0 (pytorch 196701).
+    The second forward-mode derivative of torch.cumprod is wrong where a factor is 0 (pytorch issue 196701).
     """
     if unrecorded(x) or torch.compiler.is_dynamo_compiling():
         return x.cumprod(dim)
