@@ -26,6 +26,7 @@ import contextlib
 import math
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -33,8 +34,9 @@ try:
     import torch
     from rich.console import Console
     from rich.markup import escape
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, track
 
+    from manualgrad import fused, nn
     from manualgrad.training import costs
     from manualgrad.training.comparison import compare
     from manualgrad.training.data import CLASSES, DataError, Examples, load
@@ -48,7 +50,7 @@ try:
     from manualgrad.training.processes import Processes, is_lost_connection, join, leave, local_rank
     from manualgrad.training.program import call, install, print_any_name, program, typed
     from manualgrad.training.runs import Checkpoint, Run, default_folder
-    from manualgrad.training.steps import AutogradStep, BackpropStep, Step
+    from manualgrad.training.steps import AMP, AutogradStep, BackpropStep, Step
     from manualgrad.training.summary import summary
     from manualgrad.training.trouble import Watch
 except ModuleNotFoundError as error:
@@ -144,6 +146,21 @@ def compile_network(model: torch.nn.Module, x: torch.Tensor) -> None:
         model(x).sum().backward()
     except torch._dynamo.exc.TorchDynamoException as error:
         fail(f"--compile: torch.compile failed on this machine ({str(error).splitlines()[0]}).")
+
+
+def prepare_formulas(training: Training, chosen: argparse.Namespace, console: Console) -> None:
+    """Compile the network's formulas, or load them, and say how long it took."""
+    x, y = (t[: chosen.batch_size] for t in (training.training.x, training.training.y))
+    autocast = torch.autocast(chosen.device.type, AMP[chosen.amp]) if chosen.amp else contextlib.nullcontext()
+    start = time.perf_counter()
+    with autocast:
+        count = fused.prepare(
+            training.model,
+            x,
+            loss=lambda output: costs.total(chosen.cost, output, y, nn.functional),
+            progress=lambda names: track(names, "compiling formulas", console=console, transient=True),
+        )
+    console.print(f"{count} fused formulas are ready after {time.perf_counter() - start:.1f} s\n")
 
 
 # Results
@@ -324,8 +341,11 @@ def main() -> int:
                 "the last bits of the results may differ"
             )
 
+    if chosen.fused:
+        prepare_formulas(training, chosen, console)
     try:
-        interrupted = follow(training, keeper, watch, console, alone=processes.size == 1)
+        with fused() if chosen.fused else contextlib.nullcontext():
+            interrupted = follow(training, keeper, watch, console, alone=processes.size == 1)
     except RuntimeError as error:
         if not is_lost_connection(error):
             raise

@@ -15,13 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import manualgrad
 from manualgrad import by_hand
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
 
 from function_samples import BENCHMARKS
 
-__all__ = ["made", "ours", "torchs"]
+__all__ = ["fused", "made", "ours", "torchs"]
 
 Step = Callable[[], Tensor]
 
@@ -41,6 +42,10 @@ def torchs(name: str, n: int) -> Step:
 
 def ours(name: str, n: int) -> Step:
     return _step(name, n, by_hand)
+
+
+def fused(name: str, n: int) -> Step:
+    return manualgrad.fused()(ours(name, n))
 
 
 def _step(name: str, n: int, block: Any) -> Step:

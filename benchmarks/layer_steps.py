@@ -89,6 +89,10 @@ def ours(title: str, channels_last: bool) -> Step:
     return _step(manualgrad.nn, title, channels_last)
 
 
+def fused(title: str, channels_last: bool) -> Step:
+    return manualgrad.fused()(ours(title, channels_last))
+
+
 def _step(nn: ModuleType, title: str, channels_last: bool) -> Step:
     torch.manual_seed(0)
     make, shape = LAYERS[title]

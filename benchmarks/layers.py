@@ -12,7 +12,11 @@ from layer_steps import LAYERS
 from measure import Case, Seconds, median_ratio, race, show, table
 
 ROUNDS = 15
-CONTESTANTS = {"torch.nn": ("layer_steps", "torchs"), "manualgrad.nn": ("layer_steps", "ours")}
+CONTESTANTS = {
+    "torch.nn": ("layer_steps", "torchs"),
+    "manualgrad.nn": ("layer_steps", "ours"),
+    "fused": ("layer_steps", "fused"),
+}
 IN_CHANNELS_LAST = ("conv", "batch norm", "group norm", "max pool", "average pool", "ReLU,")
 BOUNDS = {  # on the ratio, contiguous and in channels_last
     "conv depthwise": (1.6, 1.6),
@@ -33,6 +37,8 @@ BOUNDS = {  # on the ratio, contiguous and in channels_last
     "embedding": (1.0, 1.0),
     "": (3, 3),
 }
+NOT_FUSED = ("conv", "attention")
+FUSED_BOUND = 1.2
 
 
 def main(words: list[str]) -> None:
@@ -40,9 +46,14 @@ def main(words: list[str]) -> None:
     cases = [Case(title, (title, False)) for title in titles]
     cases += [Case(f"{title}, channels_last", (title, True)) for title in titles if title.startswith(IN_CHANNELS_LAST)]
     seconds = race("Layers", cases, CONTESTANTS, ROUNDS)
-    made = table("Forward and backward: median µs", "layer", *CONTESTANTS, "ratio", "bound")
+    columns = ("manualgrad / torch", "bound", "fused / torch", "bound")
+    made = table("Forward and backward: median µs", "layer", *CONTESTANTS, *columns)
     for i, case in enumerate(cases):
-        made.add_row(case.title, *_row(seconds, i, _bound(case)))
+        of_fused = _bound(case) if case.title.startswith(NOT_FUSED) else FUSED_BOUND
+        made.add_row(case.title, *_row(seconds, i, _bound(case), of_fused))
+    fusible = [i for i, case in enumerate(cases) if not case.title.startswith(NOT_FUSED)]
+    of_fused = [median_ratio(seconds["fused"][i], seconds["torch.nn"][i]) for i in fusible]
+    made.add_row("median of what is fused", *[""] * 5, *_against(statistics.median(of_fused), 1.05))
     show(made)
 
 
@@ -52,11 +63,16 @@ def _bound(case: Case) -> float:
     return next(bounds for start, bounds in BOUNDS.items() if str(title).startswith(start))[bool(in_channels_last)]
 
 
-def _row(seconds: Seconds, i: int, bound: float) -> list[str]:
+def _row(seconds: Seconds, i: int, bound: float, fused_bound: float) -> list[str]:
     of_rounds = [seconds[name][i] for name in CONTESTANTS]
     ratio = median_ratio(of_rounds[1], of_rounds[0])
     times = [f"{statistics.median(rounds) * 1e6:,.0f}" for rounds in of_rounds]
-    return [*times, f"{ratio:.2f}", f"{bound:.2f}{'' if ratio <= bound else ' not met'}"]
+    fused = median_ratio(of_rounds[2], of_rounds[0])
+    return [*times, *_against(ratio, bound), *_against(fused, fused_bound)]
+
+
+def _against(ratio: float, bound: float) -> list[str]:
+    return [f"{ratio:.2f}", f"{bound:.2f}{'' if ratio <= bound else ' not met'}"]
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from manualgrad import nn, testing
 from manualgrad._audit import audit
+from manualgrad._fused import fused
 from manualgrad._swap import swap, swap_report, unswap
 from manualgrad.function import Function
 from manualgrad.network.algorithm import backprop, per_example_grad_norms, per_example_grads, sgd_step, trace
@@ -14,6 +15,7 @@ __all__ = [
     "audit",
     "backprop",
     "by_hand",
+    "fused",
     "nn",
     "per_example_grad_norms",
     "per_example_grads",

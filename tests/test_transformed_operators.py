@@ -32,11 +32,16 @@ P = torch.tensor([0.3, -0.2], dtype=DOUBLE)
 
 
 def samples_of(op, dtype=DOUBLE, device="cpu"):
-    """Up to a dozen of those with gradients, evenly spread."""
+    """Up to a dozen of those with gradients, evenly spread; small ones, if there are any."""
     torch.manual_seed(0)
     found = [s for s in op.sample_inputs(device, dtype, requires_grad=True) if not is_torchs(op, s)]
     found = [s for s in found if not has_torch_no_gradient(op, s)]
+    found = [s for s in found if size(s) <= 64] or found
     return [s for s in spread(found, 12) if has_a_gradient(op, s)] or [s for s in found if has_a_gradient(op, s)]
+
+
+def size(sample):
+    return sum(t.numel() for t in tree_leaves(tree_of(sample)) if isinstance(t, torch.Tensor))
 
 
 # Nestings.

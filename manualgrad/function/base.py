@@ -37,6 +37,7 @@ import torch
 from torch.autograd import forward_ad
 from torch.autograd.function import FunctionMeta
 
+from manualgrad import _fused
 from manualgrad.function.contexts import SavedContext, TracedContext
 from manualgrad.function.functorch import at_the_level_below, batched_if_random, transforms_are_active
 from manualgrad.function.in_place import copy_into
@@ -49,6 +50,7 @@ _PlainFunction = torch.autograd.Function
 _autocast_is_on: Callable[[], bool] = torch._C._is_any_autocast_enabled
 _transforms_are_active = transforms_are_active
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
+_formulas_are_fused = _fused.is_on
 
 
 class _FunctionMeta(FunctionMeta):
@@ -146,7 +148,7 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
         """Apply the Function to `args`, in the order of `forward`'s parameters."""
         if _autocast_is_on() or _transforms_are_active() or forward_ad._current_level >= 0 or _dynamo_is_tracing() or kwargs:
             return cls._apply_in_a_mode(*args, **kwargs)
-        return cls._eager.apply(*args)
+        return (_fused_variant(cls) if _formulas_are_fused() else cls._eager).apply(*args)
 
     @classmethod
     def apply_in_place(cls, x: torch.Tensor, *others: Any) -> torch.Tensor:
@@ -171,7 +173,7 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
             # and CopySlices, which autograd records for a view, would hide the Function. x is cloned for a Function that
             # saves it.
             return copy_into(cls.apply(x.clone(), *others), x)
-        return _in_place_variant(cls).apply(x, *others)
+        return _in_place_variant(cls, _formulas_are_fused()).apply(x, *others)
 
     @classmethod
     def _apply_in_a_mode(cls, *args: Any, **kwargs: Any) -> Any:
@@ -196,7 +198,7 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
             args = _each_once(args)
             with torch._C.DisableTorchFunction():  # Dynamo traces the backward here: by_hand must not see it
                 return cls._compiled.apply(*args)
-        return cls._eager.apply(*args)
+        return (_fused_variant(cls) if _formulas_are_fused() else cls._eager).apply(*args)
 
 
 def _refuse_old_style(cls: type[Function]) -> None:
@@ -236,8 +238,11 @@ def _variant(cls: type[Function], **methods: Callable[..., Any]) -> type[_PlainF
     return type(cls.__name__, (_PlainFunction,), attributes)
 
 
-def _eager_variant(cls: type[Function]) -> type[_PlainFunction]:
-    compute, setup_context, defaults = cls.forward, cls.setup_context, _defaults_of(cls.forward)
+def _eager_variant(
+    cls: type[Function], wrap: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda method: method
+) -> type[_PlainFunction]:
+    """Return the eager variant, with `wrap` around the forward and the backward."""
+    compute, setup_context, defaults = wrap(cls.forward), cls.setup_context, _defaults_of(cls.forward)
 
     def forward(ctx: Any, *args: Any) -> Any:
         if defaults:
@@ -248,7 +253,7 @@ def _eager_variant(cls: type[Function]) -> type[_PlainFunction]:
         setup_context(ctx, args, output)
         return output
 
-    variant = _variant(cls, forward=forward)
+    variant = _variant(cls, forward=forward, backward=wrap(_backward_of(cls)))
     # Two shortcuts past PyTorch's Python code, which dominates the cost of a small layer (pytorch issue 189573): a backward
     # node looks up its Function at each call, and save_for_forward checks tensors, though this variant has no forward mode.
     node: Any = variant._backward_cls
@@ -258,7 +263,13 @@ def _eager_variant(cls: type[Function]) -> type[_PlainFunction]:
 
 
 @functools.cache
-def _in_place_variant(cls: type[Function]) -> Any:
+def _fused_variant(cls: type[Function]) -> Any:
+    """Return the eager variant for calls inside `fused`, whose forward and backward are fused; built on demand."""
+    return _eager_variant(cls, _fused.fusing)
+
+
+@functools.cache
+def _in_place_variant(cls: type[Function], is_fused: bool) -> Any:
     """Return the variant for `apply_in_place`; built on demand, since few Functions need it."""
 
     def forward(ctx: Any, x: torch.Tensor, *others: Any) -> torch.Tensor:
@@ -271,7 +282,8 @@ def _in_place_variant(cls: type[Function]) -> Any:
         cls.setup_context(ctx, (x, *others), x)
         return x
 
-    variant = _variant(cls, forward=forward)
+    backward = _backward_of(cls)
+    variant = _variant(cls, forward=forward, backward=_fused.fusing(backward) if is_fused else backward)
     node: Any = variant._backward_cls
     node.save_for_forward = _save_nothing
     return variant

@@ -1,12 +1,14 @@
-"""Formulas on large arrays, computed in chunks that stay in the cache.
+"""Formulas on large arrays: compiled, or computed in chunks that stay in the cache.
 
-A formula of k operators passes over memory k times and allocates each intermediate array anew; with chunks that stay in the
-cache, memory is read and written once. If the operations are recorded or transformed, or run on another device than the CPU,
-the formula gets the whole arrays.
+A formula of k operators passes over memory k times and allocates each intermediate array anew. Inside `manualgrad.fused`, the
+formula is compiled to a kernel with a single pass. Otherwise, with chunks that stay in the cache, memory is read and written
+once. If the operations are recorded or transformed, or run on another device than the CPU, the formula gets the whole arrays.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +16,9 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-__all__ = ["along", "elementwise", "in_parts", "plain", "rows", "to_rows"]
+from manualgrad import _fused
+
+__all__ = ["along", "by_rows", "elementwise", "fused", "in_one_pass", "in_parts", "plain", "rows", "to_rows"]
 
 _PART = 1 << 16  # elements for each thread: 256 KiB of float32
 
@@ -29,6 +33,8 @@ def elementwise(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], *oth
 
     The formula writes its result into `out`, which is like the first array, or returns a new tensor if `out` is None.
     """
+    if _fused.is_fusing() and (found := _elementwise_fused(formula, arrays, others)) is not None:
+        return found
     if not in_parts(arrays):
         return formula(*arrays, *others, out=None)
     out = torch.empty_like(arrays[0])
@@ -41,6 +47,8 @@ def elementwise(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], *oth
 
 def along(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], dim: int) -> Tensor:
     """Compute formula(*arrays, dim, out) of arrays of the same shape; no chunk is split along `dim`."""
+    if _fused.is_fusing() and (found := _along_fused(formula, arrays, dim)) is not None:
+        return found
     if not in_parts(arrays) or not all(t.is_contiguous() for t in arrays):
         return formula(*arrays, dim, out=None)
     out = torch.empty_like(arrays[0])
@@ -51,6 +59,8 @@ def along(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], dim: int) 
 
 def rows(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], *others: Any) -> Tensor:
     """Compute formula(*arrays, *others, out) in chunks along the first dimension, which all arrays share."""
+    if _fused.is_fusing() and (found := fused(formula, arrays, others)) is not None:
+        return found[0]
     if not all(plain(t) for t in arrays):
         return formula(*arrays, *others, out=None)
     out = torch.empty_like(arrays[0])
@@ -60,13 +70,93 @@ def rows(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], *others: An
     return out
 
 
+def by_rows(formula: Callable[..., tuple[Tensor, ...]], arrays: tuple[Tensor, ...], *others: Any) -> tuple[Tensor, ...]:
+    """Return formula(*arrays, *others, out): a tensor like the first one, written into `out`, and rows, concatenated.
+
+    The arrays, all with the same number of rows, are split into chunks of rows where that is faster.
+    """
+    if _fused.is_fusing() and (found := fused(formula, arrays, others)) is not None:
+        return found
+    if not in_parts(arrays):
+        return formula(*arrays, *others, out=None)
+    out = torch.empty_like(arrays[0])
+    step = _step(out)
+    chunks = [formula(*part, *others, out=o) for *part, o in zip(*(t.split(step) for t in (*arrays, out)), strict=True)]
+    return out, *(torch.cat(tensors) for tensors in list(zip(*chunks, strict=True))[1:])
+
+
 def to_rows(formula: Callable[..., tuple[Tensor, ...]], arrays: tuple[Tensor, ...], *others: Any) -> tuple[Tensor, ...]:
     """Compute formula(*arrays, *others), with a few numbers per row, in chunks of rows, and concatenate the results."""
     if not in_parts(arrays):
         return formula(*arrays, *others)
     step = _step(arrays[0])
-    found = [formula(*part, *others) for part in zip(*(t.split(step) for t in arrays), strict=True)]
-    return tuple(torch.cat(tensors) for tensors in zip(*found, strict=True))
+    chunks = [formula(*part, *others) for part in zip(*(t.split(step) for t in arrays), strict=True)]
+    return tuple(torch.cat(tensors) for tensors in zip(*chunks, strict=True))
+
+
+def fused(
+    formula: Callable[..., Any], arrays: tuple[Tensor, ...], others: tuple[Any, ...] = (), letters: str = "ABCD"
+) -> tuple[Tensor, ...] | None:
+    """Compute the formula by a compiled kernel, where tensors broadcast to the first array; None where there is none.
+
+    `letters` names the first array's dimensions; a digit is a size that is always the same.
+    """
+    tensors = (*arrays, *itertools.takewhile(lambda other: isinstance(other, Tensor), others))
+    if not all(unrecorded(t) for t in tensors):
+        return None
+    letters = letters[: arrays[0].dim()]
+    shapes = tuple(
+        "".join("1" if size == 1 else letter for size, letter in zip(t.shape, letters[len(letters) - t.dim() :], strict=True))
+        for t in tensors
+    )
+    return _fused.run(formula, shapes, tensors, others[len(tensors) - len(arrays) :])
+
+
+def in_one_pass(formula: Callable[..., Any], tensors: tuple[Tensor, ...], *numbers: Any) -> Any:
+    """Compute the elementwise formula(*tensors, *numbers), inside `manualgrad.fused` by a compiled kernel.
+
+    There is one where the tensors have one shape or are single numbers.
+    """
+    if _fused.is_fusing() and (found := _elementwise_fused(formula, tensors, numbers)) is not None:
+        return found
+    return formula(*tensors, *numbers)
+
+
+def _elementwise_fused(formula: Callable[..., Any], arrays: tuple[Tensor, ...], numbers: tuple[Any, ...]) -> Any:
+    """Compute the formula by a compiled kernel, on the arrays as lines; None if there is none."""
+    x = max(reversed(arrays), key=Tensor.numel)  # in a backward, the saved tensor: the incoming gradient may be expanded
+    order = None if x.is_contiguous() else _memory_order(x)
+    lines, shapes = [], []
+    for t in arrays:
+        is_one_number = t.numel() == 1 or (t.shape == x.shape and not any(t.stride()))  # such as the gradient of a sum
+        if not unrecorded(t) or not (is_one_number or t.shape == x.shape):
+            return None
+        if is_one_number:
+            lines.append(t.as_strided((1,), (1,)))
+        else:
+            lines.append((t if order is None else t.permute(order)).reshape(-1))
+        shapes.append("1" if is_one_number else "A")
+    found = _fused.run(formula, tuple(shapes), tuple(lines), numbers)
+    if found is None:
+        return None
+    if order is None:
+        found = tuple(line.view(x.shape) for line in found)
+    else:
+        shape, back = [x.shape[d] for d in order], sorted(range(x.dim()), key=order.__getitem__)
+        found = tuple(line.view(shape).permute(back) for line in found)
+    return found if len(found) > 1 else found[0]
+
+
+def _along_fused(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], dim: int) -> Tensor | None:
+    """Compute the formula by a compiled kernel, on the arrays as [before, along, behind], without those of size 1."""
+    x = arrays[0]
+    if not x.dim():
+        return None
+    dim = dim % x.dim()
+    before, behind = math.prod(x.shape[:dim]), math.prod(x.shape[dim + 1 :])
+    sizes = [before, x.shape[dim], behind][before == 1 : 2 if behind == 1 else 3]
+    found = fused(formula, tuple(t.reshape(sizes) for t in arrays), (int(before > 1),))
+    return None if found is None else found[0].view(x.shape)
 
 
 def _write(formula: Callable[..., Tensor], tensors: list[Tensor], *others: Any) -> None:
@@ -114,8 +204,12 @@ def _as_lines(arrays: tuple[Tensor, ...]) -> list[Tensor] | None:
     a = arrays[0]
     if all(t.is_contiguous() and t.shape == a.shape for t in arrays):
         return [t.view(-1) for t in arrays]
-    alike = all(t.shape == a.shape and t.stride() == a.stride() for t in arrays)
-    if not alike or not torch.ops.aten.is_non_overlapping_and_dense(a):
+    order = _memory_order(a) if all(t.shape == a.shape and t.stride() == a.stride() for t in arrays) else None
+    return None if order is None else [t.permute(order).view(-1) for t in arrays]
+
+
+def _memory_order(a: Tensor) -> list[int] | None:
+    """Return the dimensions in the order in which they lie in memory, or None if the elements have gaps or overlap."""
+    if not torch.ops.aten.is_non_overlapping_and_dense(a):
         return None
-    order = sorted(range(a.dim()), key=a.stride, reverse=True)
-    return [t.permute(order).view(-1) for t in arrays]
+    return sorted(range(a.dim()), key=a.stride, reverse=True)

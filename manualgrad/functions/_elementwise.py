@@ -62,6 +62,8 @@ class Elementwise(Function):
                 dC_dx = _with_0(dC_dx, cls.is_flat, x_or_y, out=out)
             return dC_dx if dC_dx.dtype == x_or_y.dtype else dC_dx.to(x_or_y.dtype)
 
+        product.__module__, product.__qualname__ = cls.__module__, f"{cls.__qualname__}.product"  # its kernel's name
+
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
             x, *ctx.numbers = inputs
             x_or_y = output if of_output else x

@@ -39,7 +39,19 @@ RECIPES = Path(__file__).parent / "recipes"
 # Settings that stay fixed on --resume, and settings that may change.
 _FIXED = (
     *("recipe", "network", "hidden", "activation", "cost", "layers", "engine", "batch_size", "lr", "optimizer", "schedule"),
-    *("weight_decay", "clip_grad_norm", "distort", "amp", "compile", "threads", "seed", "device", "dataset", "validation"),
+    *(
+        "weight_decay",
+        "clip_grad_norm",
+        "distort",
+        "amp",
+        "compile",
+        "fused",
+        "threads",
+        "seed",
+        "device",
+        "dataset",
+        "validation",
+    ),
 )
 _OF_MLP = ("hidden", "activation")  # not for other networks
 _FREE = ("epochs", "save_every", "tensorboard", "data_dir")
@@ -242,6 +254,7 @@ def _parser(documentation: str, recipes: Sequence[str]) -> _Parser:
     add("--threads", type=threads, metavar="N", help="CPU threads (default: the number of cores)")
     add("--amp", choices=list(AMP), help="automatic mixed precision")
     add("--compile", action="store_true", help="compile the network with torch.compile, which takes a while at the start")
+    add("--fused", action="store_true", help="compile each hand-written formula into a kernel, once on a machine")
 
     add = parser.add_argument_group("output").add_argument
     add("--out", type=folder_name, metavar="DIR", help="folder for the results (default: runs/<time>-<dataset>-<layers>)")
@@ -321,7 +334,7 @@ def _check_lenet5(parser: _Parser, arguments: Sequence[str], recipe: Sequence[st
 
 def _resumed(parser: _Parser, arguments: Sequence[str], checkpoint: Checkpoint) -> argparse.Namespace:
     """Return the run's settings; the command line may repeat the fixed ones and change the others."""
-    was = checkpoint.config
+    was = {"fused": False, **checkpoint.config}  # version 0.2.0 had no --fused
     chosen = argparse.Namespace(**{name: was[name] for name in (*_FIXED, *_FREE)}, lr_is_chosen_for="")
     chosen.data_dir = Path(chosen.data_dir) if chosen.data_dir else None
     try:
@@ -346,6 +359,7 @@ def _check(parser: _Parser, chosen: argparse.Namespace, processes: Processes) ->
     """Exit if two options exclude each other."""
     without_autograd = {
         "--compile": chosen.compile,
+        "--fused": chosen.fused,
         "--amp": chosen.amp,
         f"--optimizer {chosen.optimizer}": chosen.optimizer != "sgd",
         "--weight-decay": chosen.weight_decay,
@@ -360,6 +374,10 @@ def _check(parser: _Parser, chosen: argparse.Namespace, processes: Processes) ->
         "--tensorboard": chosen.tensorboard,
         "torchrun": processes.size > 1,
     }
+    without_fused = {"--compile": chosen.compile, "--layers torch": chosen.layers == "torch"}
+    for option, given in without_fused.items():
+        if chosen.fused and given:
+            parser.error(f"--fused cannot be combined with {option}: it compiles manualgrad's layers, one formula at a time")
     if chosen.engine == "backprop" and chosen.network != "mlp":
         parser.error("--engine backprop requires --network mlp: it supports only Linear, sigmoid, ReLU and tanh layers")
     for option, given in without_autograd.items():

@@ -18,8 +18,8 @@ Every file except the logs is replaced atomically: a reader finds the old or the
 from __future__ import annotations
 
 import dataclasses
-import errno
 import datetime
+import errno
 import json
 import math
 import os

@@ -32,6 +32,8 @@ def summary(settings: Mapping[str, Any]) -> str:
     parts += [text.format(settings[name]) for name, text in asked_for.items() if settings[name]]
     if settings["compile"]:
         parts.append("compiled")
+    if settings["fused"]:
+        parts.append("fused formulas")
     if settings["engine"] == "backprop":
         parts.append("backprop without autograd")
     if settings["layers"] == "torch":

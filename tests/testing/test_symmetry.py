@@ -32,15 +32,14 @@ def test_derivatives_that_vanish_are_not_accused(function, make):
 @pytest.mark.exhaustive
 @pytest.mark.parametrize(("function", "make"), (SYMMETRIC | NAIVE).values(), ids=SYMMETRIC | NAIVE)
 def test_derivatives_that_vanish_are_not_accused_whatever_the_numbers(function, make):
-    for seed in range(2, 20):
+    for seed in range(2, 8):
         assert not accusations(function, make, seed, DERIVATIVES)
 
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize(("function", "make"), SYMMETRIC.values(), ids=SYMMETRIC)
 def test_no_check_accuses_a_function_whose_gradient_vanishes(function, make):
-    for seed in range(2):
-        assert not accusations(function, make, seed, CHECKS)
+    assert not accusations(function, make, 0, CHECKS)
 
 
 def off_by_a_millionth(function, k, entry, factor):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from manualgrad.functions._chunked import plain
+from manualgrad.functions._chunked import in_one_pass, plain
 
 __all__ = ["between", "where_not_0"]
 
@@ -27,6 +27,10 @@ def between(low: float, high: float, z: Tensor, t: Tensor) -> Tensor:
 
 def where_not_0(a: Tensor, t: Tensor) -> Tensor:
     """Return t where a is not 0, and 0 elsewhere, whatever t is there; nan is not 0."""
+    return in_one_pass(_where_not_0, (a, t))
+
+
+def _where_not_0(a: Tensor, t: Tensor) -> Tensor:
     bits = _BITS.get(a.dtype)
     if bits is None or a.dtype != t.dtype or a.shape != t.shape or not plain(a) or not plain(t):
         return torch.where(a == 0, 0, t)

@@ -15,13 +15,15 @@ copies. (He et al., 2015.)
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from manualgrad import _fused
 from manualgrad.function import Function
-from manualgrad.functions._chunked import plain, rows, to_rows
+from manualgrad.functions._chunked import fused, plain, rows, to_rows
 from manualgrad.functions._tensor_meta import tensor_meta, unbroadcast_to
 from manualgrad.functions._upcast import upcast_half
 
@@ -47,9 +49,11 @@ class PReLUFunction(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        z, w = (upcast_half(t) for t in ctx.saved_tensors)
+        z, w = ctx.saved_tensors
         z_needs_grad, w_needs_grad = ctx.needs_input_grad
-        g = upcast_half(g)
+        if _fused.is_fusing() and z_needs_grad and w_needs_grad and (found := _gradients_fused(g, z, w)) is not None:
+            return found
+        g, z, w = upcast_half(g), upcast_half(z), upcast_half(w)
         dC_dz = unbroadcast_to(_g_times_da_dz(g, z, w), ctx.z) if z_needs_grad else None
         dC_dw = unbroadcast_to(_g_times_da_dw(g, z, w), ctx.w) if w_needs_grad else None
         return dC_dz, dC_dw
@@ -60,6 +64,22 @@ class PReLUFunction(Function):
         terms = [] if dz is None else [torch.where(z > 0, dz, w * dz)]
         terms += [] if dw is None else [torch.where(z > 0, 0, z * dw)]
         return sum(terms[1:], terms[0]).to(ctx.z.dtype)
+
+
+def _gradients_fused(g: Tensor, z: Tensor, w: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Return ∂C/∂z and ∂C/∂w by a compiled kernel, if w is a single number or has one number per channel."""
+    C = w.numel()
+    if not z.is_contiguous() or (C > 1 and w.shape[1] != C):
+        return None
+    as_channels = (1, 1, z.numel()) if C == 1 else (z.shape[0], C, math.prod(z.shape[2:]))
+    found = fused(_gradients, (z.reshape(as_channels), g.reshape(as_channels), w.reshape(1, C, 1)))
+    return None if found is None else (found[0].view(z.shape), found[1].view(w.shape))
+
+
+def _gradients(z: Tensor, g: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    Z, G, W = upcast_half(z), upcast_half(g), upcast_half(w)
+    dC_dz, dC_dw = torch.where(Z > 0, G, W * G), torch.where(Z > 0, 0, Z * G).sum((0, 2))
+    return dC_dz.to(z.dtype), dC_dw.to(w.dtype)
 
 
 def _g_times_da_dz(g: Tensor, z: Tensor, w: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
+from manualgrad.functions._chunked import in_one_pass
 
 __all__ = ["SigmoidFunction"]
 
@@ -42,7 +43,7 @@ class SigmoidFunction(Function):
     @staticmethod
     def backward(ctx: Any, dC_da: Tensor) -> Tensor:
         (a,) = ctx.saved_tensors
-        return _times_da_dz(dC_da, a.conj())
+        return in_one_pass(_times_da_dz, (dC_da, a.conj()))
 
     @staticmethod
     def jvp(ctx: Any, dz: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
+from manualgrad.functions._chunked import in_one_pass
 from manualgrad.functions._tensor_meta import TensorMeta, unbroadcast_to
 from manualgrad.functions._upcast import upcast_half
 
@@ -38,6 +39,15 @@ class LossOfPairs(Function):
         dl_da, dl_dy = cls.dl_da, cls.dl_dy
         dl_da_is_of_a = next(iter(inspect.signature(dl_da).parameters)) != "_"
 
+        def g_dl_da(g: Tensor, a: Tensor, y: Tensor, *numbers: Any) -> Tensor:
+            return upcast_half(g) * dl_da(upcast_half(a), upcast_half(y), *numbers).conj()
+
+        def g_dl_dy(g: Tensor, a: Tensor, y: Tensor, *numbers: Any) -> Tensor:
+            return upcast_half(g) * dl_dy(upcast_half(a), upcast_half(y), *numbers).conj()
+
+        for formula in (g_dl_da, g_dl_dy):  # their kernels' names
+            formula.__module__, formula.__qualname__ = cls.__module__, f"{cls.__qualname__}.{formula.__name__}"
+
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
             a, y, *ctx.numbers = inputs
             ctx.set_materialize_grads(False)  # a tangent of 0 would give 0 · ∞ where a derivative is infinite
@@ -48,10 +58,11 @@ class LossOfPairs(Function):
         def backward(ctx: Any, g: Tensor | None) -> tuple[Tensor | None, ...]:
             if g is None:
                 return None, None, *[None] * len(ctx.numbers)
-            a, y = (t if t is None else upcast_half(t) for t in ctx.saved_tensors)
+            a, y = ctx.saved_tensors
             a_needs_grad, y_needs_grad, *_ = ctx.needs_input_grad
-            dC_da = unbroadcast_to(upcast_half(g) * dl_da(a, y, *ctx.numbers).conj(), ctx.a) if a_needs_grad else None
-            dC_dy = unbroadcast_to(upcast_half(g) * dl_dy(a, y, *ctx.numbers).conj(), ctx.y) if y_needs_grad else None
+            a = y if a is None else a  # which dl_da does not depend on
+            dC_da = unbroadcast_to(in_one_pass(g_dl_da, (g, a, y), *ctx.numbers), ctx.a) if a_needs_grad else None
+            dC_dy = unbroadcast_to(in_one_pass(g_dl_dy, (g, a, y), *ctx.numbers), ctx.y) if y_needs_grad else None
             return dC_da, dC_dy, *[None] * len(ctx.numbers)
 
         def jvp(ctx: Any, da: Tensor | None, dy: Tensor | None, *_: None) -> Tensor:

@@ -38,6 +38,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from manualgrad.function import Function
+from manualgrad.functions._chunked import in_one_pass
 from manualgrad.functions._tensor_meta import tensor_meta, unbroadcast_to
 from manualgrad.functions._upcast import upcast_half
 from manualgrad.functions.losses._of_pairs import LossOfPairs
@@ -100,10 +101,11 @@ class BCEWithLogitsLossFunction(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        x, y, p = _wide(ctx.saved_tensors)
         x_needs_grad, y_needs_grad, p_needs_grad = ctx.needs_input_grad
+        tensors = (t for t in (g, *ctx.saved_tensors) if t is not None)
+        dC_dx = unbroadcast_to(in_one_pass(_g_dl_dx, tuple(tensors)), ctx.forms[0]) if x_needs_grad else None
+        x, y, p = _wide(ctx.saved_tensors)
         g = upcast_half(g)
-        dC_dx = unbroadcast_to(_dl_dx(x, y, p) * g, ctx.forms[0]) if x_needs_grad else None
         dC_dy = unbroadcast_to(_dl_dy(x, p) * g, ctx.forms[1]) if y_needs_grad else None
         dC_dp = unbroadcast_to(-y * F.logsigmoid(x) * g, ctx.forms[2]) if p_needs_grad else None
         return dC_dx, dC_dy, dC_dp
@@ -119,6 +121,10 @@ class BCEWithLogitsLossFunction(Function):
 
 def _wide(tensors: Any) -> Any:
     return (None if t is None else upcast_half(t) for t in tensors)
+
+
+def _g_dl_dx(g: Tensor, x: Tensor, y: Tensor, p: Tensor | None = None) -> Tensor:
+    return _dl_dx(*_wide((x, y, p))) * upcast_half(g)
 
 
 def _dl_dx(x: Any, y: Any, p: Tensor | None) -> Tensor:

@@ -35,6 +35,7 @@ from torch import Tensor
 
 from manualgrad.function import Function
 from manualgrad.function.functorch import transforms_are_active
+from manualgrad.functions._chunked import in_one_pass
 from manualgrad.functions._tensor_meta import unbroadcast_to
 from manualgrad.functions.losses._of_pairs import batched_alike
 
@@ -60,7 +61,7 @@ class MSELossFunction(Function):
             C = w * C
         if reduction == "none":
             return C
-        return C.sum() if reduction == "sum" else C.sum() / _N(a, C, reduction, w)
+        return C.sum() if reduction == "sum" else C.sum() / _N(a, C.shape, reduction, w)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, str, Tensor | None], output: Tensor) -> None:
@@ -72,14 +73,15 @@ class MSELossFunction(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None, None, Tensor | None]:
         a, y, w, C = ctx.saved_tensors
         a_needs_grad, y_needs_grad, _, w_needs_grad = ctx.needs_input_grad
-        error = a - y
-        N = _N(a, error, ctx.reduction, w)
+        N = _N(a, torch.broadcast_shapes(a.shape, y.shape), ctx.reduction, w)
         dC_da = dC_dy = dC_dw = None
         if a_needs_grad or y_needs_grad:
-            delta = (error if w is None else w * error) * (_wide(g) / (N / 2))  # N/2, since 2/N raises for N = 0
+            of_error = _wide(g) / (N / 2)  # N/2, since 2/N raises for N = 0
+            delta = in_one_pass(_weighted_error, (a, y, of_error) if w is None else (a, y, of_error, w))
             dC_da = unbroadcast_to(delta, a) if a_needs_grad else None
             dC_dy = unbroadcast_to(-delta, y) if y_needs_grad else None
         if w_needs_grad:
+            error = a - y
             dC_dw = unbroadcast_to(error * error / N * g, w)
             if ctx.reduction == "mean":
                 dC_dw = dC_dw - C / N * g
@@ -100,16 +102,22 @@ class MSELossFunction(Function):
         dC = dC.sum()
         if dw is not None and ctx.reduction == "mean":
             dC = dC - C * dw.sum()
-        return dC / _N(a, error, ctx.reduction, w)
+        return dC / _N(a, error.shape, ctx.reduction, w)
 
 
-def _N(a: Tensor, error: Tensor, reduction: str, w: Tensor | None) -> Any:
+def _N(a: Tensor, shape: torch.Size, reduction: str, w: Tensor | None) -> Any:
     """Return N, the divisor of the sum of squares."""
     if reduction == "mean":
-        return error.numel() if w is None else w.sum()
+        return shape.numel() if w is None else w.sum()
     if reduction == "batchmean":
         return a.shape[0] if a.dim() else 1
     return 1
+
+
+def _weighted_error(a: Tensor, y: Tensor, factor: Tensor, w: Tensor | None = None) -> Tensor:
+    """Compute w (a − y) · factor."""
+    error = a - y
+    return (error if w is None else w * error) * factor
 
 
 def _wide(g: Tensor) -> Tensor:

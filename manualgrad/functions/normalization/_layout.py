@@ -13,10 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from manualgrad import _fused
 from manualgrad.functions import _chunked
 from manualgrad.functions._upcast import upcast_half
 
-__all__ = ["by_rows", "column_sums", "gradient", "reuse_buffer", "round_into", "row_sums", "sums", "times"]
+__all__ = ["column_sums", "gradient", "reuse_buffer", "round_into", "row_sums", "sums", "times"]
 
 # MKL may add the terms of a product one by one, so the error grows with their number. Tensor.sum adds in blocks.
 _ROW_BLOCK = 4096
@@ -28,7 +29,8 @@ _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 def sums(x: Tensor, g: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
     """Return Σ g and Σ (x − m) g per channel if m is [C], per channel and example if m is [N, C]."""
     arrays, others, dim = _as_matrices((x, g), (m,))
-    found = _chunked.to_rows(_sums, arrays, *others, dim)
+    found = _chunked.fused(_sums, arrays, (*others, dim)) if _fused.is_fusing() else None
+    found = found or _chunked.to_rows(_sums, arrays, *others, dim)
     if m.dim() == 2:
         return found[0].reshape(m.shape), found[1].reshape(m.shape)
     # Per channel and example, or per chunk.
@@ -48,7 +50,7 @@ def gradient(
 ) -> Tensor:
     """Return r (w g + slope (x − m) + constant) + more in the dtype of x; w is [C], the other factors [C] or [N, C]."""
     w = torch.ones_like(r) if w is None else upcast_half(w).expand_as(r)
-    if _is_for_batch_norm(x, g, r) and _is_moderate(m, r):
+    if not _fused.is_fusing() and _is_for_batch_norm(x, g, r) and _is_moderate(m, r):
         found = _line_of_channels(x, r * slope, r * (constant - slope * m)).addcmul_(g, _of_places(r * w, x))
     else:
         found = _mapped(_gradient, (x, g), (w, m, r, slope, constant))
@@ -60,22 +62,9 @@ def times(g: Tensor, factor: Tensor) -> Tensor:
     return _mapped(_times, (g,), (factor,))
 
 
-def by_rows(formula: Callable[..., tuple[Tensor, ...]], arrays: tuple[Tensor, ...], *others: Any) -> tuple[Tensor, ...]:
-    """Return formula(*arrays, *others, out): a tensor like the first one, written into `out`, and rows, concatenated.
-
-    The arrays, all with the same number of rows, are split into chunks of rows where that is faster.
-    """
-    if not _chunked.in_parts(arrays):
-        return formula(*arrays, *others, out=None)
-    out = torch.empty_like(arrays[0])
-    step = _chunked._step(out)
-    found = [formula(*part, *others, out=o) for *part, o in zip(*(t.split(step) for t in (*arrays, out)), strict=True)]
-    return out, *(torch.cat(tensors) for tensors in list(zip(*found, strict=True))[1:])
-
-
 def row_sums(A: Tensor, w: Tensor) -> Tensor:
     """Return Σ_j A_ij w_j per row, [n, 1]: by matrix products, or as elementwise code that a compiler fuses."""
-    if _dynamo_is_tracing():
+    if _is_compiled():
         return (A * w).sum(1, keepdim=True)
     if len(w) <= _ROW_BLOCK:
         return A.mm(w.unsqueeze(1))
@@ -85,9 +74,13 @@ def row_sums(A: Tensor, w: Tensor) -> Tensor:
 
 def column_sums(r: Tensor, A: Tensor) -> Tensor:
     """Return Σ_i r_i A_ij per column, [1, m], with r [n, 1]: by a matrix product or elementwise."""
-    if _dynamo_is_tracing() or (A.is_cpu and len(A) > _COLUMN_BLOCK):
+    if _is_compiled() or (A.is_cpu and len(A) > _COLUMN_BLOCK):
         return (r * A).sum(0, keepdim=True)
     return r.t().mm(A)
+
+
+def _is_compiled() -> bool:
+    return _dynamo_is_tracing() or _fused.is_tracing()
 
 
 def reuse_buffer(out: Tensor | None, t: Tensor) -> Tensor | None:

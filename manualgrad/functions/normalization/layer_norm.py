@@ -32,8 +32,9 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
+from manualgrad.functions._chunked import by_rows
 from manualgrad.functions._upcast import upcast_half
-from manualgrad.functions.normalization._layout import by_rows, column_sums, reuse_buffer, round_into, row_sums
+from manualgrad.functions.normalization._layout import column_sums, reuse_buffer, round_into, row_sums
 from manualgrad.functions.normalization._normalized import scaled, shaped, tangents
 
 __all__ = ["LayerNormFunction"]
@@ -71,7 +72,7 @@ class LayerNormFunction(Function):
         X = x.reshape(R, M)
         G = torch.zeros_like(X) if g is None else g.reshape(R, M)
         W = r.new_ones(M) if w is None else upcast_half(w).reshape(M)
-        dC_dx, of_w, of_b = by_rows(_gradients, (X, G, m, r), W, W / -M)
+        dC_dx, of_w, of_b = by_rows(_gradients, (X, G, m, r), W)
         if g_m is not None:
             dC_dx = dC_dx + (g_m / M).to(x.dtype)
         if g_r is not None:
@@ -89,15 +90,14 @@ class LayerNormFunction(Function):
         return dy.reshape(x.shape).to(x.dtype), dm, dr
 
 
-def _gradients(
-    x: Tensor, g: Tensor, m: Tensor, r: Tensor, w: Tensor, minus_w_over_M: Tensor, out: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor]:
+def _gradients(x: Tensor, g: Tensor, m: Tensor, r: Tensor, w: Tensor, out: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """Return ∂C/∂x, and what these examples contribute to ∂C/∂w and ∂C/∂b, as rows."""
     x_, g = upcast_half(x), upcast_half(g)
     into = reuse_buffer(out, x_)
     from_m = torch.sub(x_, m, out=into)
     from_m_g = from_m * g
     dC_dw, dC_db = column_sums(r, from_m_g), g.sum(0, keepdim=True)
+    minus_w_over_M = w / -x.shape[1]
     minus_hbar, minus_c = row_sums(g, minus_w_over_M), row_sums(from_m_g, minus_w_over_M)
     from_hbar = torch.addcmul(minus_hbar, g, w, out=None if out is None else from_m_g)
     dC_dx = torch.mul(torch.addcmul(from_hbar, from_m, r * (r * minus_c), out=into), r, out=into)

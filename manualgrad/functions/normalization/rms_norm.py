@@ -37,9 +37,10 @@ import torch
 from torch import Tensor
 
 from manualgrad.function import Function
+from manualgrad.functions._chunked import by_rows
 from manualgrad.functions._tensor_meta import tensor_meta
 from manualgrad.functions._upcast import upcast_half
-from manualgrad.functions.normalization._layout import by_rows, column_sums, reuse_buffer, round_into, row_sums
+from manualgrad.functions.normalization._layout import column_sums, reuse_buffer, round_into, row_sums
 from manualgrad.functions.normalization._normalized import scaled, shaped
 
 __all__ = ["RMSNormFunction"]
