@@ -36,6 +36,10 @@ CALLABLE = [name for name, value in DOCUMENTED.items() if callable(value) and na
 _ALGORITHM = "network/test_algorithm.py::test_a_wrong_argument_raises_torchs_error_in_a_sentence"
 SHOWN_ELSEWHERE = {
     (
+        "manualgrad.fused",
+        "ValueError",
+    ): "fused/test_switch.py::test_an_unknown_value_of_the_environment_variable_is_a_value_error",
+    (
         "manualgrad.Function",
         "TypeError",
     ): "test_function.py::test_the_old_style_is_refused_in_a_sentence_that_says_what_to_write",

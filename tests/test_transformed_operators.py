@@ -186,7 +186,7 @@ def dtypes_under_autocast(op, sample, device):
 
 @pytest.mark.parametrize("name", OPS)
 def test_under_autocast_the_dtypes_are_torchs(name, device):
-    assert_dtypes_are_torchs(name, device, count=2)
+    assert_dtypes_are_torchs(name, device, count=5)
 
 
 @pytest.mark.exhaustive

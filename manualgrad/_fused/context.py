@@ -32,9 +32,14 @@ class fused(ContextDecorator):
     transformed operations (`create_graph=True`, torch.func, forward mode, torch.compile) use the operators. Where no compiler
     is available, a warning says so, and the operators run.
 
-    Set the environment variable MANUALGRAD_FUSED=1 to fuse throughout a process.
+    Set the environment variable MANUALGRAD_FUSED=1 to fuse throughout a process. `fused.prepare(model, x)` compiles the kernels
+    of a model beforehand.
+
+    Raises:
+        ValueError: when MANUALGRAD_FUSED is neither 0 nor 1, at the import of manualgrad.
 
     Example:
+        >>> model, x = nn.Sequential(nn.Linear(8, 8), nn.GELU()), torch.rand(4, 8)
         >>> with fused():
         ...     loss = model(x).square().mean()
         >>> loss.backward()

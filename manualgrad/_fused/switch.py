@@ -14,8 +14,13 @@ __all__ = ["fusing", "is_fusing", "is_on", "is_tracing", "listed", "listing", "s
 _VARIABLE = "MANUALGRAD_FUSED"
 
 
+_asked_for = os.environ.get(_VARIABLE) or "0"
+if _asked_for not in ("0", "1"):
+    raise ValueError(f"{_VARIABLE} must be 0 or 1, got {_asked_for!r}")
+
+
 class _Thread(threading.local):
-    is_on = os.environ.get(_VARIABLE, "0") not in ("", "0")  # for the Functions that are called
+    is_on = _asked_for == "1"  # for the Functions that are called
     is_fusing = False  # in the forward or the backward of such a Function
     is_tracing = False
 

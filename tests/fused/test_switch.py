@@ -182,6 +182,12 @@ def test_the_environment_variable_decides_for_a_process(value, expected):
     assert done.stdout.strip() == expected
 
 
+def test_an_unknown_value_of_the_environment_variable_is_a_value_error():
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MANUALGRAD_FUSED": "yes"}
+    done = subprocess.run([sys.executable, "-c", PROCESS], env=environment, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == "ValueError: MANUALGRAD_FUSED must be 0 or 1, got 'yes'"
+
+
 def test_where_nothing_can_be_compiled_one_warning_says_so_and_operators_run(monkeypatch):
     def broken(formula):
         raise RuntimeError("no g++\nand more")

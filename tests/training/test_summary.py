@@ -5,7 +5,7 @@ import pytest
 from manualgrad.training.summary import summary
 
 PLAIN = {"optimizer": "sgd", "batch_size": 100, "epochs": 20, "schedule": "cosine", "cost": "quadratic", "seed": 0}
-PLAIN |= {"weight_decay": 0.0, "clip_grad_norm": None, "distort": 0.0, "amp": None, "compile": False}
+PLAIN |= {"weight_decay": 0.0, "clip_grad_norm": None, "distort": 0.0, "amp": None, "compile": False, "fused": False}
 PLAIN |= {"engine": "autograd", "layers": "manualgrad"}
 
 
@@ -23,6 +23,7 @@ def test_it_has_the_optimizer_the_length_the_schedule_the_cost_and_the_seed():
         ({"clip_grad_norm": 1.0}, "gradients clipped to a norm of 1"),
         ({"distort": 0.5}, "images distorted by 0.5"),
         ({"amp": "bf16", "compile": True}, "mixed precision bf16, compiled"),
+        ({"fused": True}, "fused formulas"),
         ({"engine": "backprop"}, "backprop without autograd"),
         ({"layers": "torch"}, "torch.nn's layers"),
         ({"cost": "cross-entropy", "epochs": 1}, "1 epoch, cosine schedule, cross-entropy cost"),
