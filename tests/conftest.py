@@ -11,7 +11,7 @@ from datasets import write_dataset
 from paths import TRAIN
 from slowest import Slowest
 from torch.testing._internal import common_utils
-from torch.testing._internal.opinfo.core import OpInfo
+from torch.testing._internal.opinfo import core
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # there is one of them for each core
     os.environ["OMP_NUM_THREADS"] = "1"  # for what the tests start
@@ -25,7 +25,7 @@ for backend in (torch.cuda, torch.xpu, torch.mtia):
 
 # PyTorch looks for its own unittest in the call stack, to seed its samples with that test's name: for each sample, through all
 # modules, which takes longer than most tests here.
-common_utils.extract_test_fn = lambda: None
+common_utils.extract_test_fn = core.extract_test_fn = lambda: None
 
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
@@ -46,7 +46,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     """PyTorch draws its samples from a seed of its own; from another seed of ours they are others."""
     if config.getoption("seed"):
-        OpInfo.sample_inputs = partialmethod(OpInfo.sample_inputs, set_seed=False)
+        core.OpInfo.sample_inputs = partialmethod(core.OpInfo.sample_inputs, set_seed=False)
     if is_the_default_run(config) and "PYTEST_XDIST_WORKER" not in os.environ:
         config.pluginmanager.register(Budget(config))
 
