@@ -57,11 +57,11 @@ def assert_compile_whole_in_both_places(ops):
             assert_close(ours, theirs, equal_nan=True, rtol=1e-4, atol=1e-4, msg=lambda text, place=place: f"{place}: {text}")
 
 
-# Sixteen operators to a graph: to compile is slow, and slower for each graph than for each operator in it.
+# 32 operators to a graph: to compile is slow, and slower for each graph than for each operator in it.
 BREAK_TORCHS_OWN = ("nn.functional.scaled_dot_product_attention", "nn.functional.gaussian_nll_loss")
 TOGETHER = [op for name, op in BY_HAND.items() if name not in BREAK_TORCHS_OWN and op.supports_dtype(torch.float32, "cpu")]
 TOGETHER = list({op.name: op for op in TOGETHER}.values())  # of an operator's variants, one
-GROUPS = [TOGETHER[i : i + 16] for i in range(0, len(TOGETHER), 16)]
+GROUPS = [TOGETHER[i : i + 32] for i in range(0, len(TOGETHER), 32)]
 
 
 def first_sample(op):

@@ -121,6 +121,7 @@ def test_inductor_compiles_a_training_step():
     assert_close((*result, gradients(model)), step(original, x, y))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", ["mlp", "resnet18", "transformer", "lstm", "tied", "twice"])
 def test_torch_export_gives_the_same_program(name):
     original, model, (x, y) = build(name), swap(build(name)), batch(name)

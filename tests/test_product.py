@@ -303,6 +303,7 @@ def in_a_new_process(code, **environment):
     )
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("library", "least"), [("onednn", "0"), ("torch", "None")])
 def test_the_environment_variable_decides(library, least):
     ran = in_a_new_process("from manualgrad import product; print(product._min_flop.get())", MANUALGRAD_PRODUCT=library)

@@ -53,6 +53,7 @@ def test_the_command_trains_the_network_of_the_notes_on_mnist(tmp_path):
         assert (folder / picture).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.exhaustive
 def test_the_command_trains_on_files_of_another_data_set(tmp_path):
     write_dataset(tmp_path, "FashionMNIST", train=200, packed=True)
     options = ("--dataset", "fashion-mnist", "--data-dir", tmp_path, "--hidden", 12, "--batch-size", 7, "--out", "here")

@@ -55,6 +55,7 @@ def test_an_untrained_network_learns_all_digits_where_it_hears_them(run, capsys)
     assert called > 80
 
 
+@pytest.mark.exhaustive
 def test_a_learning_rate_of_ones_own_that_ruins_the_network_is_said_to_do_so(trained, capsys):
     printed = average(capsys, trained, "--only-digit", 2, "--lr", 50)
     (before, _), (all_digits, _), _ = shares(printed)

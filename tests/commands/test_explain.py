@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 import torch
 from screens import SIZES, manualgrad, with_run
 
@@ -9,6 +10,7 @@ from manualgrad.training import data
 from manualgrad.training.loop import make_network
 
 
+@pytest.mark.exhaustive
 def test_of_a_digit_it_takes_the_image_with_the_strongest_wishes_and_says_why(run, capsys):
     _, out, _ = manualgrad(capsys, "explain", "--digit", 4, *with_run(run))
     printed = " ".join(out.split())
@@ -38,6 +40,7 @@ def test_a_network_whose_outputs_are_no_numbers_exits_with_2(run, capsys, tmp_pa
     assert not (tmp_path / "runs" / "explain.png").exists()
 
 
+@pytest.mark.exhaustive
 def test_the_wishes_of_weights_and_those_of_activations_are_ranked_apart(run, capsys):
     _, out, _ = manualgrad(capsys, "explain", "--index", 14, *with_run(run))
     weights, activations = re.split(r"\nOutput \d alone: ", out)[1:3]

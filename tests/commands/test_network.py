@@ -12,6 +12,7 @@ from manualgrad.training.loop import make_network
 from manualgrad.training.runs import load_network
 
 
+@pytest.mark.exhaustive
 def test_a_checkpoint_is_a_runs_folder_or_its_model(run, capsys, tmp_path):
     other = write_run(tmp_path / "other [bold]", [784, 40, 10], "relu")  # brackets are rich's markup elsewhere
     screens = []
@@ -90,6 +91,7 @@ def test_without_a_checkpoint_a_short_training_comes_first(capsys, tmp_path):
     assert is_picture(tmp_path / "runs" / "explain.png")
 
 
+@pytest.mark.exhaustive
 def test_epochs_0_is_the_untrained_network_of_the_notes(capsys):
     code, out, _ = manualgrad(capsys, "explain", "--epochs", 0)
     assert code == 0
@@ -184,6 +186,7 @@ def test_what_must_be_above_0_is_said_to_be_so(option, number, capsys):
     assert f"invalid value {number!r}: expected a positive integer" in err
 
 
+@pytest.mark.exhaustive
 def test_digits_of_ones_own_are_explained_with_a_sentence_that_they_are(capsys, tmp_path):
     write_dataset(tmp_path, "MNIST")
     run = write_run(tmp_path / "run", dataset="mnist")

@@ -101,7 +101,7 @@ def by_differences(model, cost, x, y, name, index, h=1e-5):
     return (costs[0] - costs[1]) / (2 * h)
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 def test_sympy_and_differences_agree_with_backprop(network, cost):
     model, activation, x, y = network
     if len(x[0]) > 9:  # one example of a digit's size is a cost of some thousand terms

@@ -198,6 +198,7 @@ def test_files_without_an_image_are_refused(tmp_path):
         data.load("fashion-mnist", tmp_path)
 
 
+@pytest.mark.exhaustive
 def test_torchvision_is_imported_to_download_alone():
     code = "import sys; from manualgrad.training import data, loop, runs; data.load(); print('torchvision' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -177,6 +177,7 @@ def test_it_trains_and_its_run_is_named_after_it(train_py, small, tmp_path, monk
     assert_close(network.state_dict(), outcome(folder)[0])
 
 
+@pytest.mark.exhaustive
 def test_its_pictures_have_the_kernels_among_them(small, tmp_path):
     done = subprocess.run(
         [sys.executable, str(TRAIN), *map(str, small), *LENET5, "--out", "out"], cwd=tmp_path, capture_output=True, text=True

@@ -70,6 +70,7 @@ def test_processes_that_torchrun_starts_anew_resume_to_the_result_of_one(train_p
     assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".jsonl", *[".png"] * 3, *[".pt"] * 3]
 
 
+@pytest.mark.exhaustive
 def test_a_killed_process_ends_all_and_leaves_a_checkpoint_to_resume_from(train_py, options, tmp_path):
     assert train_py(*options, "--out", tmp_path / "one")[0] == 0
     folder = tmp_path / "two"

@@ -1,5 +1,6 @@
 """The URL holds what the page is about; and the page outlives its tab and its server."""
 
+import pytest
 from pages import draw, numbers, rest
 from playwright.sync_api import expect
 
@@ -25,6 +26,7 @@ def prepared(page):
     return texts(page)
 
 
+@pytest.mark.exhaustive
 def test_the_url_restores_the_state_in_a_new_page(visit):
     first = visit()
     was = prepared(first)

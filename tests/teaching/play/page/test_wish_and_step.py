@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from pages import draw, example, is_shown, last_number, network_of, numbers, rest, shown
 from playwright.sync_api import expect
 
@@ -15,6 +16,7 @@ def say_it_was_a(page, digit):
     rest(page, 400)
 
 
+@pytest.mark.exhaustive
 def test_wishes_shown_are_traces(page):
     draw(page)
     say_it_was_a(page, 7)
