@@ -78,24 +78,27 @@ def compiles(op):
     return True
 
 
+@pytest.mark.parametrize(
+    "backend", ["eager", pytest.param("aot_eager", marks=pytest.mark.exhaustive)]
+)  # which takes twice as long
 @pytest.mark.parametrize("ops", GROUPS, ids=lambda ops: f"from {ops[0].name}")
-def test_every_operator_by_hand_compiles_whole_with_its_gradients(ops):
+def test_every_operator_by_hand_compiles_whole_with_its_gradients(ops, backend):
     try:
-        assert_compile_whole(ops)
+        assert_compile_whole(ops, backend)
     except torch._dynamo.exc.Unsupported:
         less = [op for op in ops if compiles(op)]
         assert len(less) < len(ops), "torch's own compile whole, each by itself"
-        assert_compile_whole(less)
+        assert_compile_whole(less, backend)
 
 
-def assert_compile_whole(ops):
+def assert_compile_whole(ops, backend):
     trees = [copy_of(tree_of(first_sample(op))) for op in ops]
 
     def values(trees):
         return [differentiable(run(op, tree)) for op, tree in zip(ops, trees, strict=True)]
 
     torch._dynamo.reset()
-    found = torch.compile(inside(values), fullgraph=True, backend="aot_eager")(trees)
+    found = torch.compile(inside(values), fullgraph=True, backend=backend)(trees)
     expected = values(trees)
     inputs = [t for t in tree_leaves(trees) if isinstance(t, torch.Tensor) and t.requires_grad]
     gradients = [

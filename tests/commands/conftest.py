@@ -2,11 +2,14 @@ import pytest
 from datasets import write_dataset
 from screens import write_run
 
+from manualgrad.training.plots import style
+
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(style, "_DPI", 60)  # most of a command's time is its picture
 
 
 @pytest.fixture

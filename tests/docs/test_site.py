@@ -19,7 +19,14 @@ pytestmark = pytest.mark.exhaustive
 
 EXPECTED = [
     *("index.html", "start.html", "backpropagation.html", "learn/chain.html", "learn/algorithm.html", "in-a-model.html"),
-    *("what-works.html", "half-precision.html", "write-your-own.html", "generated/checks.html", "torch-under-check.html"),
+    *(
+        "what-works.html",
+        "half-precision.html",
+        "fused.html",
+        "write-your-own.html",
+        "generated/checks.html",
+        "torch-under-check.html",
+    ),
     *("training.html", "speed.html", "how-it-works.html", "generated/reference/index.html", "changelog.html"),
     "contributing.html",
     *("generated/catalogue/index.html", "generated/catalogue/by-torch-name.html", "catalogue.html"),
