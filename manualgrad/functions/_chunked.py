@@ -18,7 +18,7 @@ from torch.autograd import forward_ad
 
 from manualgrad import _fused
 
-__all__ = ["along", "by_rows", "elementwise", "fused", "in_one_pass", "in_parts", "plain", "rows", "to_rows"]
+__all__ = ["along", "by_rows", "elementwise", "fused", "in_one_pass", "in_parts", "plain", "rows", "to_rows", "unrecorded"]
 
 _PART = 1 << 16  # elements for each thread: 256 KiB of float32
 

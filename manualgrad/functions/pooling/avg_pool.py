@@ -32,7 +32,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from manualgrad import _fused
 from manualgrad.function import Function
+from manualgrad.functions._chunked import unrecorded
 from manualgrad.functions.pooling._channels_last import channels_are_last, repeated, with_channels_last
 
 __all__ = ["AvgPoolFunction"]
@@ -73,7 +75,12 @@ class AvgPoolFunction(Function):
     def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, ...]:
         side_by_side = _side_by_side(ctx)
         delta = delta / (_N_of_whole(ctx) if side_by_side else _N(ctx, delta))
-        dC_dx = repeated(delta, ctx.kernel) if side_by_side else _sums(_spread(delta, ctx), ctx.kernel)
+        if side_by_side:
+            dC_dx = repeated(delta, ctx.kernel)
+        elif _fused.is_fusing() and (found := _over_windows_fused(delta, ctx)) is not None:
+            dC_dx = found
+        else:
+            dC_dx = _sums(_spread(delta, ctx), ctx.kernel)
         return dC_dx, None, None, None, None, None, None
 
     @staticmethod
@@ -106,6 +113,32 @@ def _N(ctx: Any, like: Tensor) -> Any:
             begin, end = begin.clamp(min=0), end.clamp(max=places)
         N = N.unsqueeze(-1) * (end - begin)
     return N
+
+
+def _over_windows_fused(delta: Tensor, ctx: Any) -> Tensor | None:
+    """Sum delta over the windows of each place of x by a compiled kernel, for two sides."""
+    (x,) = ctx.saved_tensors
+    sides = *ctx.T, *ctx.U
+    if len(sides) != 4 or min(sides) < 2 or not x.is_contiguous() or not unrecorded(delta) or not unrecorded(x):
+        return None
+    images = delta.reshape(-1, *ctx.T), x.view(-1, *ctx.U)
+    shapes = ("ABC", "ADE") if len(images[0]) > 1 else ("1BC", "1DE")
+    found = _fused.run(_over_windows, shapes, images, (tuple(ctx.kernel), tuple(ctx.stride), tuple(ctx.padding)))
+    return None if found is None else found[0].view(x.shape)
+
+
+def _over_windows(delta: Tensor, x: Tensor, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int]) -> Tensor:
+    """Sum over the windows t of each place u, of which the last is (u + p) // s."""
+    for i, (k, s, p) in enumerate(zip(kernel, stride, padding, strict=True), 1):
+        T, u = delta.shape[i], torch.arange(x.shape[i], device=x.device) + p
+        along_i = (-1, *[1] * (x.dim() - 1 - i))
+        terms = []
+        for j in range(-(-k // s)):
+            t = torch.div(u, s, rounding_mode="floor") - j
+            holds_u = (t >= 0) & (t < T) & (u - t * s < k)
+            terms.append(torch.where(holds_u.view(along_i), delta.index_select(i, t.clamp(0, T - 1)), 0))
+        delta = sum(terms[1:], terms[0])
+    return delta
 
 
 def _spread(delta: Tensor, ctx: Any) -> Tensor:
