@@ -292,6 +292,21 @@ def test_each_example_draws_as_randomness_says(shared):
         drawn("error")
 
 
+def test_what_draws_keeps_its_other_inputs():
+    class Scaled(Function):
+        @staticmethod
+        def forward(x, scale, shift):
+            return torch.rand_like(x) * 0 + x * scale + shift
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+    x, scale = torch.rand(3), torch.rand(3)
+    found = vmap(lambda _: Scaled.apply(x, scale, 2.0), randomness="different")(torch.rand(4))
+    assert_close(found, (x * scale + 2).expand(4, 3))
+
+
 @pytest.mark.parametrize("randomness", ["same", "different"])
 @pytest.mark.parametrize("in_dim", [0, None])
 def test_the_numbers_drawn_are_those_that_torchs_operations_draw(in_dim, randomness):
