@@ -20,6 +20,7 @@ from manualgrad import _fused
 
 __all__ = ["along", "by_rows", "elementwise", "fused", "in_one_pass", "in_parts", "plain", "rows", "to_rows", "unrecorded"]
 
+_VECTOR = 16  # a compiled kernel computes shorter rows one number at a time
 _PART = 1 << 16  # elements for each thread: 256 KiB of float32
 
 _transforms_are_active: Callable[[], bool] = torch._C._are_functorch_transforms_active
@@ -103,6 +104,8 @@ def fused(
     """
     tensors = (*arrays, *itertools.takewhile(lambda other: isinstance(other, Tensor), others))
     if not all(unrecorded(t) for t in tensors):
+        return None
+    if arrays[0].dim() > 1 and arrays[0].shape[-1] < _VECTOR:
         return None
     letters = letters[: arrays[0].dim()]
     shapes = tuple(
