@@ -104,6 +104,14 @@ def _seed(request):
     torch.manual_seed(request.config.getoption("seed"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _kernels(tmp_path_factory):
+    """A folder for the kernels that this run compiles."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MANUALGRAD_CACHE", str(tmp_path_factory.mktemp("kernels")))
+        yield
+
+
 @pytest.fixture(params=DEVICES)
 def device(request):
     # Two runs of one convolution are compared; cuDNN by itself adds in any order, and in TF32.
