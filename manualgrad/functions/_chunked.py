@@ -23,6 +23,7 @@ __all__ = ["along", "by_rows", "elementwise", "fused", "in_one_pass", "in_parts"
 _VECTOR = 16  # a compiled kernel computes shorter rows one number at a time
 _PART = 1 << 16  # elements for each thread: 256 KiB of float32
 
+_TENSORS = (Tensor, torch.nn.Parameter)
 _transforms_are_active: Callable[[], bool] = torch._C._are_functorch_transforms_active
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 _jit_trace = torch._C._get_tracing_state
@@ -103,7 +104,7 @@ def fused(
     `letters` names the first array's dimensions; a digit is a size that is always the same.
     """
     tensors = (*arrays, *itertools.takewhile(lambda other: isinstance(other, Tensor), others))
-    if not all(unrecorded(t) for t in tensors):
+    if not unrecorded(*tensors):
         return None
     if arrays[0].dim() > 1 and arrays[0].shape[-1] < _VECTOR:
         return None
@@ -127,12 +128,14 @@ def in_one_pass(formula: Callable[..., Any], tensors: tuple[Tensor, ...], *numbe
 
 def _elementwise_fused(formula: Callable[..., Any], arrays: tuple[Tensor, ...], numbers: tuple[Any, ...]) -> Any:
     """Compute the formula by a compiled kernel, on the arrays as lines; None if there is none."""
+    if not unrecorded(*arrays):
+        return None
     x = max(reversed(arrays), key=Tensor.numel)  # in a backward, the saved tensor: the incoming gradient may be expanded
     order = None if x.is_contiguous() else _memory_order(x)
     lines, shapes = [], []
     for t in arrays:
         is_one_number = t.numel() == 1 or (t.shape == x.shape and not any(t.stride()))  # such as the gradient of a sum
-        if not unrecorded(t) or not (is_one_number or t.shape == x.shape):
+        if not is_one_number and t.shape != x.shape:
             return None
         if is_one_number:
             lines.append(t.as_strided((1,), (1,)))
@@ -174,17 +177,16 @@ def plain(t: Tensor) -> bool:
     return t.device.type == "cpu" and unrecorded(t)
 
 
-def unrecorded(t: Tensor) -> bool:
-    """Return whether t is a plain tensor, on any device, whose operations are not recorded or transformed."""
+def unrecorded(*tensors: Tensor) -> bool:
+    """Return whether all are plain tensors, on any device, whose operations are not recorded or transformed."""
     return (
         not _dynamo_is_tracing()
-        and (type(t) is Tensor or type(t) is torch.nn.Parameter)
         and not torch.is_grad_enabled()
         and not _transforms_are_active()
         and forward_ad._current_level < 0
         and torch._C._len_torch_dispatch_stack() == 0
-        and not _is_batched(t)
         and _jit_trace() is None
+        and all(type(t) in _TENSORS and not _is_batched(t) for t in tensors)
     )
 
 

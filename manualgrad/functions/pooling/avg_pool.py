@@ -119,7 +119,7 @@ def _over_windows_fused(delta: Tensor, ctx: Any) -> Tensor | None:
     """Sum delta over the windows of each place of x by a compiled kernel, for two sides."""
     (x,) = ctx.saved_tensors
     sides = *ctx.T, *ctx.U
-    if len(sides) != 4 or min(sides) < 2 or not x.is_contiguous() or not unrecorded(delta) or not unrecorded(x):
+    if len(sides) != 4 or min(sides) < 2 or not x.is_contiguous() or not unrecorded(delta, x):
         return None
     images = delta.reshape(-1, *ctx.T), x.view(-1, *ctx.U)
     shapes = ("ABC", "ADE") if len(images[0]) > 1 else ("1BC", "1DE")
