@@ -77,10 +77,15 @@ class fused(ContextDecorator):
         Returns:
             the number of kernels.
 
+        Raises:
+            TypeError: when `model` is not a torch.nn.Module.
+
         Example:
             >>> swap(model)
             >>> fused.prepare(model, x)
         """
+        if not isinstance(model, torch.nn.Module):
+            raise TypeError(f"fused.prepare: model must be a torch.nn.Module, got {type(model).__name__}")
         model = copy.deepcopy(model)
         with torch.random.fork_rng(), listing() as missing, torch.enable_grad():
             with fused():

@@ -234,3 +234,8 @@ def test_prepare_compiles_what_the_model_needs_and_changes_nothing(capsys):
     y.sum().backward()
     assert len(kernels._kernels) == listed
     assert fused.prepare(model, x, progress=list) == 0
+
+
+def test_prepare_takes_a_module():
+    with pytest.raises(TypeError, match=r"^fused.prepare: model must be a torch.nn.Module, got function$"):
+        fused.prepare(F.gelu, X)
