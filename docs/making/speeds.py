@@ -35,6 +35,7 @@ PAGES = {  # by the beginning of a layer's row; the first match counts
     "attention": "attention.py",
     "embedding": "embedding.py",
     "dropout": "",  # does not have a page
+    "median": "",
 }
 
 
@@ -44,7 +45,7 @@ def speeds() -> dict[str, list[list[str]]]:
     found: dict[str, list[list[str]]] = {}
     for cells in _rows("layers.py"):
         page = next(page for start, page in PAGES.items() if cells[0].startswith(start))
-        found.setdefault(page, []).append(cells[:4])
+        found.setdefault(page, []).append([*cells[:3], cells[4]])
     return found
 
 
