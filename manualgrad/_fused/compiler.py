@@ -22,7 +22,14 @@ __all__ = ["compiled"]
 
 # The example's sizes: distinct, no multiples of each other, and so large that Inductor divides the work among threads, which
 # takes 512 elements for each; the same in every process, so that a resumed training gets the same kernel.
-_SIZES = {1: (1 << 20,), 2: (4096, 250), 3: (64, 150, 110), 4: (16, 22, 60, 50), 5: (512, 28, 26, 57, 53)}
+_SIZES = {
+    1: (1 << 20,),
+    2: (4096, 250),
+    3: (64, 150, 110),
+    4: (16, 22, 60, 50),
+    5: (512, 28, 26, 57, 53),
+    6: (8, 28, 26, 64, 57, 53),
+}
 
 
 def compiled(formula: Formula) -> tuple[str, dict[str, Path]]:

@@ -119,12 +119,19 @@ def _over_windows_fused(delta: Tensor, ctx: Any) -> Tensor | None:
     """Sum delta over the windows of each place of x by a compiled kernel, for two sides."""
     (x,) = ctx.saved_tensors
     sides = *ctx.T, *ctx.U
-    if len(sides) != 4 or min(sides) < 2 or not x.is_contiguous() or not unrecorded(delta, x):
+    if len(sides) != 4 or min(sides) < 2 or not unrecorded(delta, x):
         return None
-    images = delta.reshape(-1, *ctx.T), x.view(-1, *ctx.U)
-    shapes = ("ABC", "ADE") if len(images[0]) > 1 else ("1BC", "1DE")
-    found = _fused.run(_over_windows, shapes, images, (tuple(ctx.kernel), tuple(ctx.stride), tuple(ctx.padding)))
-    return None if found is None else found[0].view(x.shape)
+    numbers = tuple(ctx.kernel), tuple(ctx.stride), tuple(ctx.padding)
+    if x.is_contiguous():
+        images = delta.reshape(-1, *ctx.T), x.view(-1, *ctx.U)
+        shapes = ("ABC", "ADE") if len(images[0]) > 1 else ("1BC", "1DE")
+        found = _fused.run(_over_windows, shapes, images, numbers)
+        return None if found is None else found[0].view(x.shape)
+    if channels_are_last(x, 2) and x.dim() == 4 and min(x.shape[:2]) > 1:
+        images = delta.permute(0, 2, 3, 1), x.permute(0, 2, 3, 1)
+        found = _fused.run(_over_windows, ("ABCD", "AEFD"), images, numbers)
+        return None if found is None else found[0].permute(0, 3, 1, 2)
+    return None
 
 
 def _over_windows(delta: Tensor, x: Tensor, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int]) -> Tensor:
