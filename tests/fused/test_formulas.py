@@ -125,6 +125,21 @@ def test_a_gradient_lies_in_memory_as_its_input_does():
     assert x.grad.is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_average_pooling_of_windows_that_overlap(memory_format):
+    x = torch.randn(2, 3, 9, 8, dtype=torch.float64).to(memory_format=memory_format).requires_grad_()
+    before = len(kernels._kernels)
+    for windows in ((3, 2, 1), (5, 3, 2, True), (3, 1, 0, False, True, 7)):
+        with fused():
+            ours = F.avg_pool2d(x, *windows)
+        theirs = torch.nn.functional.avg_pool2d(x, *windows)
+        g = torch.randn_like(theirs)
+        (found,), expected = (torch.autograd.grad(y, x, g) for y in (ours, theirs))
+        assert_close((found,), expected)
+        assert found.is_contiguous(memory_format=memory_format)
+    assert len(kernels._kernels) == before + 3
+
+
 @pytest.mark.parametrize("threads", [1, 2, 8])
 def test_the_bits_are_the_same_each_time(threads):
     before = torch.get_num_threads()
