@@ -41,10 +41,12 @@ def compiled(formula: Formula) -> tuple[str, dict[str, Path]]:
     result: list[Any] = []
 
     def work() -> None:
-        try:
-            result.append(_compiled(formula))
-        except BaseException as error:
-            result.append(error)
+        for _ in range(2):  # Inductor's cache is shared by all processes, and one may disturb another
+            try:
+                result[:] = [_compiled(formula)]
+                return
+            except BaseException as error:
+                result[:] = [error]
 
     # In a thread of its own no mode, transform, autocast or no_grad of the caller is active.
     thread = threading.Thread(target=work)

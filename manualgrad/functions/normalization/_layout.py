@@ -50,7 +50,7 @@ def gradient(
 ) -> Tensor:
     """Return r (w g + slope (x − m) + constant) + more in the dtype of x; w is [C], the other factors [C] or [N, C]."""
     w = torch.ones_like(r) if w is None else upcast_half(w).expand_as(r)
-    if not _fused.is_fusing() and _is_for_batch_norm(x, g, r) and _is_moderate(m, r):
+    if not _fused.is_fusing() and _is_for_batch_norm(x, g, r) and _is_moderate(m, r, slope):
         found = _line_of_channels(x, r * slope, r * (constant - slope * m)).addcmul_(g, _of_places(r * w, x))
     else:
         found = _mapped(_gradient, (x, g), (w, m, r, slope, constant))
@@ -131,9 +131,10 @@ def _is_for_batch_norm(x: Tensor, g: Tensor, r: Tensor) -> bool:
     )
 
 
-def _is_moderate(m: Tensor, r: Tensor) -> bool:
-    """Return whether slope x − slope m loses no digits because m is near 0, and r slope does not underflow in float32."""
-    return (m * r).abs().amax().item() <= 4 and r.amin().item() >= 1e-6
+def _is_moderate(m: Tensor, r: Tensor, slope: Tensor) -> bool:
+    """Return whether slope x − slope m loses no digits because m is near 0, nor infinity, and r slope does not underflow."""
+    is_near_0 = (m * r).abs().amax().item() <= 4
+    return is_near_0 and r.amin().item() >= 1e-6 and slope.abs().amax().item() < math.inf
 
 
 def _line_of_channels(x: Tensor, of_x: Tensor, constant: Tensor) -> Tensor:
