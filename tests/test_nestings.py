@@ -191,7 +191,7 @@ ONCE_COMPILED = [
 ]
 
 
-@pytest.mark.few(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("case", ONCE_COMPILED)
 def test_a_nesting_of_two_inside_torch_compile_is_right(case):
     (ours, theirs), shape, call = CASES[case]

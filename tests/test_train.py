@@ -63,6 +63,7 @@ def test_the_command_trains_on_files_of_another_data_set(tmp_path):
     assert len((tmp_path / "here" / "metrics.jsonl").read_text().splitlines()) == 30
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_ctrl_c_saves_what_was_trained_so_far(tmp_path):
     write_dataset(tmp_path, train=2000)

@@ -206,6 +206,7 @@ def test_where_nothing_can_be_compiled_one_warning_says_so_and_operators_run(mon
         F.silu(leaf()).sum().backward()
 
 
+@pytest.mark.exhaustive
 def test_a_missing_compiler_is_such_a_case(tmp_path):
     program = (
         "import torch\nfrom manualgrad import fused\nfrom manualgrad.nn import functional as F\n"

@@ -22,7 +22,7 @@ def accusations(function, make, seed, checks):
     return {name: report[name] for name in [*report.failures, *report.not_checked]}
 
 
-@pytest.mark.few(8)
+@pytest.mark.few(5)
 @pytest.mark.parametrize(("function", "make"), (SYMMETRIC | NAIVE).values(), ids=SYMMETRIC | NAIVE)
 def test_derivatives_that_vanish_are_not_accused(function, make):
     for seed in range(2):

@@ -47,7 +47,7 @@ def test_a_broken_function_is_found_by_its_check_with_advice(function, inputs, c
     assert re.search(r"\d|ctx\.|raises|with x|gradient of|ignores", found)  # which input, how large, or what was raised
 
 
-@pytest.mark.few(8)
+@pytest.mark.few(5)
 @pytest.mark.parametrize(("function", "inputs", "check", "advice", "also"), BROKEN, ids=lambda v: getattr(v, "__name__", ""))
 def test_a_broken_function_is_found_by_no_other_check(function, inputs, check, advice, also):
     report = check_function(function, inputs, checks=CHECKS if check == "compile" else ALL_BUT_COMPILE, raise_exception=False)
@@ -200,6 +200,7 @@ def test_ours_pass_every_check_and_skip_none(function, inputs):
     assert set(report.values()) == {"SUCCESS"}
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("fn", [Square, Square.apply, lambda x: Square.apply(x) + 1, torch.sigmoid])
 def test_it_takes_a_function_its_apply_or_any_callable(fn):
     assert not check_function(fn, X, checks=ALL_BUT_COMPILE).failures

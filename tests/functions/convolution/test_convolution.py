@@ -351,6 +351,7 @@ def derivatives_of(function, inputs, g):
     return torch.autograd.grad(function(*inputs), inputs, g)
 
 
+@pytest.mark.exhaustive
 def test_compiled_with_changing_sizes_it_is_one_graph():
     compiled = torch.compile(inside(lambda x, K: F.conv2d(x, K, None, 2, 1)), backend="aot_eager", fullgraph=True, dynamic=True)
     for shape in ((2, 3, 8, 7), (3, 3, 9, 10)):
