@@ -86,6 +86,10 @@ def ours(name: str, *where: str) -> Step:
     return _step(name, *where, by_hand=True)
 
 
+def fused(name: str, *where: str) -> Step:
+    return manualgrad.fused()(ours(name, *where))
+
+
 def torchs_compiled(name: str, *where: str) -> Step:
     return _step(name, *where, compiled=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.machinery
@@ -177,9 +178,12 @@ def _namespace() -> dict[str, Any]:
 
 def _bound(place: Path) -> None:
     """Remove the entries used longest ago, where all together are too large."""
-    entries = sorted((entry for entry in place.iterdir()), key=lambda entry: entry.stat().st_mtime, reverse=True)
+    entries = []
+    for entry in place.iterdir():
+        with contextlib.suppress(OSError):  # another process removed or renamed it
+            entries.append((entry.stat().st_mtime, sum(file.stat().st_size for file in entry.iterdir()), entry))
     total = 0
-    for entry in entries:
-        total += sum(file.stat().st_size for file in entry.iterdir())
+    for _, size, entry in sorted(entries, reverse=True):
+        total += size
         if total > _LARGEST:
             shutil.rmtree(entry, ignore_errors=True)

@@ -39,19 +39,8 @@ RECIPES = Path(__file__).parent / "recipes"
 # Settings that stay fixed on --resume, and settings that may change.
 _FIXED = (
     *("recipe", "network", "hidden", "activation", "cost", "layers", "engine", "batch_size", "lr", "optimizer", "schedule"),
-    *(
-        "weight_decay",
-        "clip_grad_norm",
-        "distort",
-        "amp",
-        "compile",
-        "fused",
-        "threads",
-        "seed",
-        "device",
-        "dataset",
-        "validation",
-    ),
+    *("weight_decay", "clip_grad_norm", "distort", "amp", "compile", "fused"),
+    *("threads", "seed", "device", "dataset", "validation"),
 )
 _OF_MLP = ("hidden", "activation")  # not for other networks
 _FREE = ("epochs", "save_every", "tensorboard", "data_dir")
