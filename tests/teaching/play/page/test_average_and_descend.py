@@ -55,6 +55,22 @@ def test_each_examples_wish_and_their_mean_are_manualgrads(page):
     expect(part.locator(".agree")).to_contain_text(f"{agree} of 12 ")
 
 
+def test_a_choice_made_while_an_answer_is_on_its_way_is_kept(page):
+    part = average(page)
+    expect(part.locator("g.example")).to_have_count(1)
+    held = []
+    page.route("**/api/average", lambda route: held.append(route), times=2)
+    part.get_by_label("layer", exact=True).select_option("3")
+    part.get_by_label("to neuron j").select_option("2")
+    page.wait_for_timeout(100)
+    with page.expect_request("**/api/average"):  # the second, once the answer to the first is shown
+        held[0].continue_()
+    part.get_by_label("from neuron k").select_option("5")
+    page.wait_for_timeout(100)
+    held[1].continue_()
+    expect(part.locator("h3").first).to_contain_text("W(3)2,5")
+
+
 def test_a_weight_is_chosen_by_its_line(page):
     part = average(page)
     line = part.locator(".network line[data-f^='W 3 ']").last

@@ -29,7 +29,7 @@ export function mount(section) {
     const answer = await ask("average", { ...wanted(), examples: state.examples, weight: fitting(state.weight) }, "average");
     if (!answer) return;
     found = answer;
-    weights.show(answer.weight);
+    weights.show(fitting(state.weight) ?? answer.weight); // another one may have been chosen meanwhile
     chooser.show();
     showBars(answer);
     showNudge(answer);
