@@ -135,6 +135,18 @@ def test_the_folder_is_bounded(place, monkeypatch):
     assert {path.name for path in folder.iterdir()} == {newest.name, "old2"}
 
 
+def outer_product(x, y):
+    return torch.mm(x, y)
+
+
+def test_a_kernel_that_fits_few_sizes_is_refused_the_second_time_too():
+    """Inductor multiplies few numbers in another way. Its cache, which has the kernel then, adds no guard."""
+    formula = Formula(outer_product, ("N1", "1M"), (torch.float32,) * 2, (), 1)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="would hold only where"):
+            compiler.compiled(formula)
+
+
 LATER = """
 import sys, torch
 from manualgrad import fused, nn
