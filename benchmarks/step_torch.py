@@ -51,6 +51,14 @@ def sgd_step(sizes: list[int], batch: int) -> Step:
     return lambda: manualgrad.sgd_step(model, x, y, LR, cost)
 
 
+def layers_fused(sizes: list[int], batch: int) -> Step:
+    return manualgrad.fused()(layers(sizes, batch))
+
+
+def sgd_step_fused(sizes: list[int], batch: int) -> Step:
+    return manualgrad.fused()(sgd_step(sizes, batch))
+
+
 def _usual_loop(
     model: torch.nn.Module,
     cost: torch.nn.Module,

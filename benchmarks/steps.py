@@ -3,7 +3,7 @@
     python benchmarks/steps.py
 
 manualgrad.nn, MLP and torch's contestants run the usual loop with torch.optim.SGD(fused=True). `bare` is a lower bound for
-hand-written layers: see bare.py.
+hand-written layers: see bare.py. `fused` is the same inside `manualgrad.fused()`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ OURS = {
     "bare": ("step_torch", "bare_layers"),
     "MLP": ("step_torch", "mlp"),
     "sgd_step": ("step_torch", "sgd_step"),
+    "manualgrad.nn, fused": ("step_torch", "layers_fused"),
+    "sgd_step, fused": ("step_torch", "sgd_step_fused"),
 }
 
 
@@ -45,6 +47,9 @@ def main() -> None:
             Bound("manualgrad.nn", ["torch.nn"], [1.10, 1.10, 0.70, 0.70]),
             Bound("MLP", ["torch.nn"], [0.90, 0.90, 0.65, 0.65]),
             Bound("sgd_step", [name for name in contestants if name not in OURS], [0.90] * 4),
+            Bound("manualgrad.nn, fused", ["bare"], [1.05, 1.05, None, None]),
+            *([Bound("sgd_step, fused", ["JAX jit"], [0.70, 0.70, None, None])] if jax else []),
+            Bound("sgd_step, fused", ["NumPy by hand", "NumPy, one thread"], [1.00, 1.00, None, None]),
         ],
     )
 

@@ -36,7 +36,11 @@ class Formula(NamedTuple):
 
 
 def run(
-    function: Callable[..., Any], shapes: tuple[str, ...], arrays: tuple[Tensor, ...], numbers: tuple[Any, ...] = ()
+    function: Callable[..., Any],
+    shapes: tuple[str, ...],
+    arrays: tuple[Tensor, ...],
+    numbers: tuple[Any, ...] = (),
+    threads: int | None = None,
 ) -> tuple[Tensor, ...] | None:
     """Return the outputs of function(*arrays, *numbers), or None if there is no kernel for these arguments.
 
@@ -45,11 +49,12 @@ def run(
             of at least 2, and the digits 1 and 2 are those sizes.
         arrays: of these shapes.
         numbers: constants of the formula.
+        threads: None for one thread for small arrays, and otherwise PyTorch's.
     """
     count = max([t.numel() for t in arrays])
     if not 1 < count < _LARGEST:
         return None
-    threads = 1 if count <= _SERIAL else torch.get_num_threads()
+    threads = threads or (1 if count <= _SERIAL else torch.get_num_threads())
     key = (function, shapes, *[t.dtype for t in arrays], threads, arrays[0].device.type, *map(repr, numbers))
     try:
         kernel = _kernels[key]

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -94,8 +95,9 @@ def _of_process() -> tuple[Any, ...]:
     """Return what kernels depend on besides the formula: the formulas' source, PyTorch, Python and the CPU."""
     package = Path(__file__).parent.parent
     sources = hashlib.sha256()
-    for file in sorted(package.glob("_fused/*.py")) + sorted(package.glob("functions/**/*.py")):
-        sources.update(file.read_bytes())
+    for folder in ("_fused", "functions", "network"):
+        for file in sorted(package.glob(f"{folder}/**/*.py")):
+            sources.update(file.read_bytes())
     return _FORMAT, sources.hexdigest(), torch.__version__, torch.version.git_version, sys.implementation.cache_tag, _cpu()
 
 
@@ -173,6 +175,7 @@ def _namespace() -> dict[str, Any]:
         "nan": math.nan,
         "empty_strided_cpu": _guards._empty_strided_cpu,
         "reinterpret_tensor": _guards._reinterpret_tensor,
+        "extern_kernels": SimpleNamespace(mm=torch.mm, addmm=torch.addmm),
     }
 
 

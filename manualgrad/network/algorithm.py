@@ -37,10 +37,10 @@ import torch
 from torch import Tensor
 from torch.nn import Module, Parameter
 
-from manualgrad import product
-from manualgrad.network import stack
+from manualgrad import _fused, product
+from manualgrad.network import fused_step, stack
 from manualgrad.network.costs import CrossEntropy
-from manualgrad.network.forward_pass import ForwardPass
+from manualgrad.network.forward_pass import ForwardPass, Layers
 
 __all__ = ["LayerTrace", "Trace", "backprop", "per_example_grad_norms", "per_example_grads", "sgd_step", "trace"]
 
@@ -219,9 +219,12 @@ def backprop(model: Module, x: Tensor, y: Tensor, cost: Module | None = None) ->
         >>> model[0].weight.grad.shape
         torch.Size([16, 784])
     """
-    forward = ForwardPass("backprop", model, x, y, cost, keep=True)
-    C = forward.cost.of_batch()
-    for parameter, gradient in _gradients(forward).items():
+    if _fused.is_on() and (found := fused_step.gradients(Layers("backprop", model, x), y, cost)) is not None:
+        C, gradients = found
+    else:
+        forward = ForwardPass("backprop", model, x, y, cost, keep=True)
+        C, gradients = forward.cost.of_batch(), _gradients(forward)
+    for parameter, gradient in gradients.items():
         parameter.grad = gradient
     return C
 
@@ -250,9 +253,11 @@ def sgd_step(model: Module, x: Tensor, y: Tensor, lr: float, cost: Module | None
     """
     if not lr >= 0:
         raise ValueError(f"sgd_step: lr must be at least 0, got {lr}")
+    if _fused.is_on() and (found := fused_step.sgd_step(Layers("sgd_step", model, x), y, lr, cost)) is not None:
+        return found
     forward = ForwardPass("sgd_step", model, x, y, cost, keep=True)
     C = forward.cost.of_batch()
-    if _is_tied(forward):
+    if forward.is_tied():
         for parameter, gradient in _gradients(forward).items():
             parameter.sub_(gradient, alpha=lr)
         return C
@@ -320,7 +325,7 @@ def per_example_grad_norms(model: Module, x: Tensor, y: Tensor, cost: Module | N
         torch.Size([5])
     """
     forward = ForwardPass("per_example_grad_norms", model, x, y, cost, keep=True)
-    if _is_tied(forward):
+    if forward.is_tied():
         raise ValueError("per_example_grad_norms: a parameter of the model occurs in two layers; use per_example_grads")
     squares = forward.cost.error.new_zeros(len(x))
     for l, _, delta in forward.backward(forward.cost.divisor_of_one):
@@ -331,12 +336,6 @@ def per_example_grad_norms(model: Module, x: Tensor, y: Tensor, cost: Module | N
         if b is not None and b.requires_grad:
             squares += delta_squared
     return squares.sqrt()
-
-
-def _is_tied(forward: ForwardPass) -> bool:
-    """Return whether a trainable parameter occurs in two layers."""
-    trainable = [id(p) for p in (*forward.W, *forward.b) if p is not None and p.requires_grad]
-    return len(set(trainable)) < len(trainable)
 
 
 def _gradients(forward: ForwardPass) -> dict[Parameter, Tensor]:

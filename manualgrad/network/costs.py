@@ -24,6 +24,8 @@ Shapes: output, a and y [n, outputs]; y may also be [n] classes.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import Module
@@ -31,7 +33,7 @@ from torch.nn import Module
 from manualgrad import nn
 from manualgrad.network import stack
 
-__all__ = ["CrossEntropy", "Quadratic", "check_alike", "cost_of"]
+__all__ = ["CrossEntropy", "Kind", "Quadratic", "check_alike", "cost_of", "kind_of", "of"]
 
 _HALF = (torch.float16, torch.bfloat16)
 
@@ -81,7 +83,7 @@ class CrossEntropy:
         self.y = (1 - smoothing) * y + smoothing / y.shape[1] if smoothing else y
         error = self.a * self.y.sum(1, keepdim=True) - self.y
         self.error = error.to(self.dtype) if into is None else into.copy_(error)
-        self.divisor = len(z) if reduction == "mean" else 1
+        self.divisor = z.shape[0] if reduction == "mean" else 1
 
     def of_batch(self) -> Tensor:
         return (self._of_each().sum() / self.divisor).to(self.dtype)
@@ -102,6 +104,14 @@ class CrossEntropy:
         return (torch.diag_embed(self.a) - self.a[:, :, None] * self.a[:, None, :]).to(self.dtype)
 
 
+class Kind(NamedTuple):
+    """Which cost it is."""
+
+    is_quadratic: bool
+    reduction: str
+    smoothing: float = 0.0
+
+
 def cost_of(caller: str, cost: Module | None, output: Tensor, y: Tensor, into: Tensor | None) -> Quadratic | CrossEntropy:
     """Compute the cost of this output; network/algorithm.py describes the errors.
 
@@ -109,13 +119,25 @@ def cost_of(caller: str, cost: Module | None, output: Tensor, y: Tensor, into: T
         caller: the name of the function in error messages.
         into: a buffer for `error`, or None.
     """
+    n, outputs = output.shape
+    return of(kind_of(caller, cost, y, n, outputs, output), output, y, into)
+
+
+def of(kind: Kind, output: Tensor, y: Tensor, into: Tensor | None = None) -> Quadratic | CrossEntropy:
+    if kind.is_quadratic:
+        return Quadratic(output, y, kind.reduction, into)
+    return CrossEntropy(output, y, kind.reduction, kind.smoothing, into)
+
+
+def kind_of(caller: str, cost: Module | None, y: Tensor, n: int, outputs: int, like: Tensor) -> Kind:
+    """Check the cost, and y for an output of shape [n, outputs] with the dtype and device of `like`."""
     if cost is None:
-        check_alike(caller, "y", y, "the model's output", output, same_shape=True)
-        return Quadratic(output, y, "batchmean", into)
+        check_alike(caller, "y", y, "the model's output", like, (n, outputs))
+        return Kind(True, "batchmean")
     if type(cost) in (torch.nn.MSELoss, nn.MSELoss):
         reduction = _reduction(caller, cost, "batchmean", "mean", "sum")
-        check_alike(caller, "y", y, "the model's output", output, same_shape=True)
-        return Quadratic(output, y, reduction, into)
+        check_alike(caller, "y", y, "the model's output", like, (n, outputs))
+        return Kind(True, reduction)
     if type(cost) in (torch.nn.CrossEntropyLoss, nn.CrossEntropyLoss):
         reduction = _reduction(caller, cost, "mean", "sum")
         for name, default in (("weight", None), ("ignore_index", -100)):
@@ -124,8 +146,8 @@ def cost_of(caller: str, cost: Module | None, output: Tensor, y: Tensor, into: T
                     f"{caller}: the cost's {name} must be {default}, the default; "
                     "only reduction and label_smoothing of CrossEntropyLoss are supported"
                 )
-        _check_targets(caller, y, output)
-        return CrossEntropy(output, y, reduction, vars(cost)["label_smoothing"], into)
+        _check_targets(caller, y, n, outputs, like)
+        return Kind(False, reduction, vars(cost)["label_smoothing"])
     raise TypeError(f"{caller}: cost must be an MSELoss, a CrossEntropyLoss or None, got {cost!r}")
 
 
@@ -137,27 +159,26 @@ def _reduction(caller: str, cost: Module, *allowed: str) -> str:
     return reduction
 
 
-def _check_targets(caller: str, y: Tensor, output: Tensor) -> None:
+def _check_targets(caller: str, y: Tensor, n: int, outputs: int, like: Tensor) -> None:
     """Check that y is [n] integer classes, or has the shape and dtype of the output."""
-    n, outputs = output.shape
     if y.dim() != 1 or y.is_floating_point():
         wanted = f"{[n, outputs]}, like the model's output, or {[n]} classes"
-        check_alike(caller, "y", y, "the model's output", output, same_shape=True, wanted=wanted)
+        check_alike(caller, "y", y, "the model's output", like, (n, outputs), wanted)
         return
     if y.shape != (n,):
         raise RuntimeError(f"{caller}: y must have a class for each of the {n} examples, got shape {list(y.shape)}")
-    if y.dtype not in (torch.int64, torch.uint8) or y.device != output.device:
-        raise RuntimeError(f"{caller}: y of classes must be torch.int64 on {output.device}, got {y.dtype} on {y.device}")
+    if y.dtype not in (torch.int64, torch.uint8) or y.device != like.device:
+        raise RuntimeError(f"{caller}: y of classes must be torch.int64 on {like.device}, got {y.dtype} on {y.device}")
     if y.device.type == "cpu" and n and not (int(y.min()) >= 0 and int(y.max()) < outputs):  # on a GPU, this would sync
         raise IndexError(f"{caller}: y must have classes from 0 to {outputs - 1}, got {int(y.min())} to {int(y.max())}")
 
 
 def check_alike(
-    caller: str, name: str, t: Tensor, other: str, like: Tensor, same_shape: bool = False, wanted: str | None = None
+    caller: str, name: str, t: Tensor, other: str, like: Tensor, shape: tuple[int, ...] | None = None, wanted: str | None = None
 ) -> None:
-    """Check that a tensor has the dtype and device of another tensor, and, if asked for, its shape."""
-    if same_shape and t.shape != like.shape:
-        wanted = wanted or f"{list(like.shape)}, like {other}"
+    """Check that a tensor has the dtype and device of another tensor, and, if it is given, the shape."""
+    if shape is not None and t.shape != shape:
+        wanted = wanted or f"{list(shape)}, like {other}"
         raise RuntimeError(f"{caller}: {name} must be {wanted}, got {list(t.shape)}")
     if (t.dtype, t.device) != (like.dtype, like.device):
         raise RuntimeError(f"{caller}: {name} must be {like.dtype} on {like.device}, like {other}, got {t.dtype} on {t.device}")

@@ -16,7 +16,7 @@ from manualgrad import nn, product
 from manualgrad.network import costs, stack
 from manualgrad.network.mlp import MLP
 
-__all__ = ["ForwardPass"]
+__all__ = ["ForwardPass", "Layers"]
 
 _LINEAR = (torch.nn.Linear, nn.Linear)
 _ACTIVATIONS: dict[type, str] = {
@@ -29,39 +29,27 @@ _ACTIVATIONS: dict[type, str] = {
 }
 
 
-class ForwardPass:
-    """The layers of a model and their activations for x. network/algorithm.py describes the errors, which name `caller`.
-
-    Args:
-        keep: whether a and delta reuse the buffers of the last such call. They must then not be returned to the user.
+class Layers:
+    """The layers of a model, and x. network/algorithm.py describes the errors, which name `caller`.
 
     Attributes:
         names, W, b, activations: one entry per layer, a Linear with the activation after it; W and b are None for an activation
             that does not follow a Linear.
-        a: the activations from the input, flattened, to the output.
-        cost: the cost of the output; see costs.py.
+        x: the input, flattened if the model starts with Flatten.
     """
 
-    def __init__(self, caller: str, model: Module, x: Tensor, y: Tensor, cost: Module | None, keep: bool = False) -> None:
+    def __init__(self, caller: str, model: Module, x: Tensor) -> None:
         self.names: list[str] = []
         self.W: list[Any] = []
         self.b: list[Any] = []
         self.activations: list[str] = []
-        x = self._read(caller, "", model, x)
-        _check_x(caller, x, self.W)
-        self.kept = _kept(model, x, self.W) if keep else None
-        self.a = stack.forward(x, self.W, self.b, self.activations, self.kept.a if self.kept else None)
-        self.cost = costs.cost_of(caller, cost, self.a[-1], y, self.kept.delta[-1] if self.kept else None)
+        self.x = self._read(caller, "", model, x)
+        _check_x(caller, self.x, self.W)
 
-    def backward(self, divisor: float) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """Yield l, ∂C/∂a and delta of each layer, from the last to the first, with the cost's divisor; see stack.backward.
-
-        With divisor 1, ∂C/∂a is the error itself, and the division is skipped.
-        """
-        if self.kept:
-            dC_da = self.cost.error if divisor == 1 else self.cost.error.div_(divisor)
-            return stack.backward(self.a, self.W, self.activations, dC_da, self.kept.delta)
-        return stack.backward(self.a, self.W, self.activations, self.cost.error / divisor)
+    def is_tied(self) -> bool:
+        """Return whether a trainable parameter occurs in two layers."""
+        trainable = [id(p) for p in (*self.W, *self.b) if p is not None and p.requires_grad]
+        return len(set(trainable)) < len(trainable)
 
     def _read(self, caller: str, name: str, module: Module, x: Tensor) -> Tensor:
         """Append the layers of this module in order; return x, flattened if the model starts with Flatten."""
@@ -99,6 +87,34 @@ class ForwardPass:
         self.W.append(W)
         self.b.append(b)
         self.activations.append(activation)
+
+
+class ForwardPass(Layers):
+    """The layers of a model and their activations for x.
+
+    Args:
+        keep: whether a and delta reuse the buffers of the last such call. They must then not be returned to the user.
+
+    Attributes:
+        a: the activations from the input, flattened, to the output.
+        cost: the cost of the output; see costs.py.
+    """
+
+    def __init__(self, caller: str, model: Module, x: Tensor, y: Tensor, cost: Module | None, keep: bool = False) -> None:
+        super().__init__(caller, model, x)
+        self.kept = _kept(model, self.x, self.W) if keep else None
+        self.a = stack.forward(self.x, self.W, self.b, self.activations, self.kept.a if self.kept else None)
+        self.cost = costs.cost_of(caller, cost, self.a[-1], y, self.kept.delta[-1] if self.kept else None)
+
+    def backward(self, divisor: float) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Yield l, ∂C/∂a and delta of each layer, from the last to the first, with the cost's divisor; see stack.backward.
+
+        With divisor 1, ∂C/∂a is the error itself, and the division is skipped.
+        """
+        if self.kept:
+            dC_da = self.cost.error if divisor == 1 else self.cost.error.div_(divisor)
+            return stack.backward(self.a, self.W, self.activations, dC_da, self.kept.delta)
+        return stack.backward(self.a, self.W, self.activations, self.cost.error / divisor)
 
 
 def _place(name: str) -> str:
