@@ -4,8 +4,9 @@ PyTorch's default on x86 is Intel's MKL, which looks at the vendor of the CPU an
 issue 504). oneDNN looks at the CPU's instruction set and is faster there; on an Intel CPU the two are equally fast. oneDNN
 ships with PyTorch and computes in float32 throughout.
 
-So the vendor decides, once per process: on AMD, oneDNN computes the products from `MIN_FLOP` on. A measurement would usually
-decide the same, but a slow moment of the machine would change the library, and with it the last bits of every result.
+So the vendor decides, once per process: on AMD, oneDNN computes the products from `MIN_FLOP` on, except those of a transposed
+matrix and a narrow one, such as the gradient of an output layer's weight. A measurement would usually decide the same, but a
+slow moment of the machine would change the library, and with it the last bits of every result.
 
 oneDNN's operator, `torch.ops.mkldnn._linear_pointwise`, is not public, is not differentiable, and is wrong for a bias with
 gaps. So it is called only on plain CPU float32 matrices of matching shapes, in eager mode, without a recorded gradient. All
@@ -33,6 +34,7 @@ __all__ = ["MIN_FLOP", "addmm_", "linear", "matmul", "mm", "onednn_has", "sum_of
 
 _SMALL = 50_000  # elements of a product; MKL computes larger ones faster one by one on all threads than one per thread
 MIN_FLOP = 4e6  # multiplications and additions of a product; at 2e6, on a Zen 5, oneDNN's setup costs as much as it saves
+_MIN_COLUMNS = 1024  # of a product whose first matrix is transposed: oneDNN copies that, which takes longer than it saves here
 
 Library = Literal["torch", "onednn"]
 
@@ -143,6 +145,7 @@ def _suits(x: Tensor, W: Tensor, b: Tensor | None = None, transposed: bool = Fal
         and (b is None or (type(b) in _ARRAYS and _is_plain(b) and b.is_contiguous() and b.shape == W.shape[:1]))
         and x.dim() >= 2
         and x.shape[-1] == W.shape[0 if transposed else 1]
+        and (x.is_contiguous() or W.shape[1 if transposed else 0] >= _MIN_COLUMNS or _min_flop.get() == 0)
         and (_is_dense(x) and _is_dense(W))
         and not torch.is_grad_enabled()
         and not _transforms_are_active()
