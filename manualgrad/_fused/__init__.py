@@ -11,7 +11,7 @@ In eager mode a formula of k operators passes over memory k times and dispatches
 """
 
 from manualgrad._fused.context import fused
-from manualgrad._fused.kernels import run
+from manualgrad._fused.kernels import Kernel, find, run
 from manualgrad._fused.switch import fusing, is_fusing, is_on, is_tracing
 
-__all__ = ["fused", "fusing", "is_fusing", "is_on", "is_tracing", "run"]
+__all__ = ["Kernel", "find", "fused", "fusing", "is_fusing", "is_on", "is_tracing", "run"]

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from manualgrad._fused import store, switch
 
-__all__ = ["Formula", "obtain", "run"]
+__all__ = ["Formula", "Kernel", "find", "obtain", "run"]
 
 _SERIAL = 1 << 14  # elements up to which starting threads takes longer than the formula
 _LARGEST = 1 << 31  # elements from which 32-bit indices overflow
 _MOST = 16  # kernels of a formula for different numbers: a number that changes with every step must not compile with every step
 
-_Kernel = Callable[..., tuple[Tensor, ...]]
-_kernels: dict[Hashable, _Kernel | None] = {}  # None: the operators
+Kernel = Callable[..., tuple[Tensor, ...]]
+_kernels: dict[Hashable, Kernel | None] = {}  # None: the operators
 _compiled_for: Counter[Callable[..., Any]] = Counter()
 _lock = threading.Lock()
 
@@ -36,11 +36,7 @@ class Formula(NamedTuple):
 
 
 def run(
-    function: Callable[..., Any],
-    shapes: tuple[str, ...],
-    arrays: tuple[Tensor, ...],
-    numbers: tuple[Any, ...] = (),
-    threads: int | None = None,
+    function: Callable[..., Any], shapes: tuple[str, ...], arrays: tuple[Tensor, ...], numbers: tuple[Any, ...] = ()
 ) -> tuple[Tensor, ...] | None:
     """Return the outputs of function(*arrays, *numbers), or None if there is no kernel for these arguments.
 
@@ -49,22 +45,33 @@ def run(
             of at least 2, and the digits 1 and 2 are those sizes.
         arrays: of these shapes.
         numbers: constants of the formula.
-        threads: None for one thread for small arrays, and otherwise PyTorch's.
     """
     count = max([t.numel() for t in arrays])
     if not 1 < count < _LARGEST:
         return None
-    threads = threads or (1 if count <= _SERIAL else torch.get_num_threads())
-    key = (function, shapes, *[t.dtype for t in arrays], threads, arrays[0].device.type, *map(repr, numbers))
-    try:
-        kernel = _kernels[key]
-    except KeyError:
-        kernel = _missing(key, Formula(function, shapes, tuple(t.dtype for t in arrays), numbers, threads), arrays)
+    threads = 1 if count <= _SERIAL else torch.get_num_threads()
+    kernel = find(function, shapes, tuple([t.dtype for t in arrays]), numbers, threads, arrays[0].device.type)
     return None if kernel is None else kernel(*[t.contiguous() for t in arrays])  # it knows no other strides
 
 
-def _missing(key: Hashable, formula: Formula, arrays: tuple[Tensor, ...]) -> _Kernel | None:
-    if arrays[0].device.type != "cpu" or any(dtype.is_complex for dtype in formula.dtypes):
+def find(
+    function: Callable[..., Any],
+    shapes: tuple[str, ...],
+    dtypes: tuple[torch.dtype, ...],
+    numbers: tuple[Any, ...],
+    threads: int,
+    device: str = "cpu",
+) -> Kernel | None:
+    """Return the kernel for arrays of these shapes, see `run`; it takes them in contiguous memory."""
+    key = (function, shapes, dtypes, threads, device, *map(repr, numbers))
+    try:
+        return _kernels[key]
+    except KeyError:
+        return _missing(key, Formula(function, shapes, dtypes, numbers, threads), device)
+
+
+def _missing(key: Hashable, formula: Formula, device: str) -> Kernel | None:
+    if device != "cpu" or any(dtype.is_complex for dtype in formula.dtypes):
         return None
     if (listed := switch.listed()) is not None:
         listed[key] = formula
@@ -72,7 +79,7 @@ def _missing(key: Hashable, formula: Formula, arrays: tuple[Tensor, ...]) -> _Ke
     return obtain(key, formula)
 
 
-def obtain(key: Hashable, formula: Formula) -> _Kernel | None:
+def obtain(key: Hashable, formula: Formula) -> Kernel | None:
     """Load or compile a kernel; None if that fails, after a warning, and for the seventeenth kernel of a function."""
     with _lock:
         if key in _kernels:

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from manualgrad import product
 
-__all__ = ["backward", "da_dz", "forward", "quadratic_cost", "weighted_input"]
+__all__ = ["activate", "backward", "da_dz", "delta_of", "forward", "quadratic_cost", "weighted_input"]
 
 
 def forward(
@@ -45,7 +45,7 @@ def forward(
     a = [x]
     for l, activation in enumerate(activations):
         z = weighted_input(a[l], W[l], b[l], None if into is None else into[l])
-        a.append(_activate(z.clone() if z is a[l] else z, activation))
+        a.append(activate(z.clone() if z is a[l] else z, activation))
     return a
 
 
@@ -80,9 +80,9 @@ def backward(
     """
     for l in reversed(range(first, len(W))):
         if into is not None:
-            delta = _delta(dC_da, a[l + 1], activations[l], over_dC_da=True, over_a=True)
+            delta = delta_of(dC_da, a[l + 1], activations[l], over_dC_da=True, over_a=True)
         else:
-            delta = _delta(dC_da, a[l + 1], activations[l], over_dC_da=frugal and l < len(W) - 1)
+            delta = delta_of(dC_da, a[l + 1], activations[l], over_dC_da=frugal and l < len(W) - 1)
         dC_da_prev = None if l == first else dC_da_previous(delta, W[l], None if into is None else into[l - 1])
         yield l, dC_da, delta
         if dC_da_prev is not None:
@@ -97,10 +97,10 @@ def dC_da_previous(delta: Tensor, W: Tensor | None, into: Tensor | None = None) 
 
 def da_dz(a: Tensor, activation: str) -> Tensor:
     """Compute σ′(z) from a = σ(z)."""
-    return _delta(torch.ones_like(a), a, activation)
+    return delta_of(torch.ones_like(a), a, activation)
 
 
-def _activate(z: Tensor, activation: str) -> Tensor:
+def activate(z: Tensor, activation: str) -> Tensor:
     """Compute σ(z) in place."""
     if activation == "sigmoid":
         return z.sigmoid_()
@@ -109,7 +109,7 @@ def _activate(z: Tensor, activation: str) -> Tensor:
     return z.relu_() if activation == "relu" else z
 
 
-def _delta(dC_da: Tensor, a: Tensor, activation: str, over_dC_da: bool = False, over_a: bool = False) -> Tensor:
+def delta_of(dC_da: Tensor, a: Tensor, activation: str, over_dC_da: bool = False, over_a: bool = False) -> Tensor:
     """Compute ∂C/∂a · σ′(z), in place of ∂C/∂a if `over_dC_da`; σ′(z) may overwrite a if `over_a`."""
     if activation == "sigmoid":
         da_dz = a.addcmul_(a, a, value=-1) if over_a else torch.addcmul(a, a, a, value=-1)  # a − a²

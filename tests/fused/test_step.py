@@ -11,6 +11,7 @@ from torch.testing import assert_close
 import manualgrad
 from manualgrad import MLP, backprop, fused, nn, sgd_step
 from manualgrad._fused import kernels
+from manualgrad.network import fused_step
 
 HAVE_A_KERNEL = ("sigmoid", "relu", "tanh", "each its own", "logits", "no biases", "torch's layers", "one Linear")
 
@@ -18,15 +19,16 @@ HAVE_A_KERNEL = ("sigmoid", "relu", "tanh", "each its own", "logits", "no biases
 @pytest.fixture
 def ran(monkeypatch):
     """The formulas that ran as kernels."""
-    formulas, run = [], kernels.run
+    formulas, find = [], kernels.find
 
-    def listed(function, *arguments, **options):
-        found = run(function, *arguments, **options)
-        if found is not None:
-            formulas.append(function.__name__)
-        return found
+    def listed(formula, *arguments, **options):
+        kernel = find(formula, *arguments, **options)
+        if kernel is not None:
+            formulas.append(formula.__name__)
+        return kernel
 
-    monkeypatch.setattr(manualgrad._fused, "run", listed)
+    fused_step._kernel.cache_clear()
+    monkeypatch.setattr(manualgrad._fused, "find", listed)
     return formulas
 
 
@@ -61,9 +63,16 @@ def test_it_computes_what_the_operators_do(name, cost, ran, monkeypatch):
 def test_a_kernel_serves_every_width_and_number_of_examples():
     assert_fused_alike(MLP([6, 5, 4]), torch.rand(7, 6), torch.rand(7, 4))
     before = len(kernels._kernels)
-    for n, sizes in ((2, [6, 5, 4]), (300, [17, 16, 15]), (5, [33, 2, 65]), (16, [8, 8, 8])):
+    for n, sizes in ((2, [6, 5, 4]), (300, [17, 16, 15]), (5, [33, 2, 65]), (16, [8, 8, 8])):  # all products inside
         assert_fused_alike(MLP(sizes), torch.rand(n, sizes[0]), torch.rand(n, sizes[-1]))
     assert len(kernels._kernels) == before
+
+
+def test_larger_products_are_called(ran):
+    """One of two: 2,000,000 multiplications, and 4,000."""
+    assert_fused_alike(MLP([500, 20, 10]), torch.rand(20, 500), torch.rand(20, 10))
+    assert_fused_alike(MLP([500, 20, 10]), torch.rand(90, 500), torch.rand(90, 10))
+    assert ran == ["_gradients", "_sgd_step"] * 2
 
 
 def frozen():
