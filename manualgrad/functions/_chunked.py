@@ -21,6 +21,7 @@ from manualgrad import _fused
 __all__ = ["along", "by_rows", "elementwise", "fused", "in_one_pass", "in_parts", "plain", "rows", "to_rows", "unrecorded"]
 
 _VECTOR = 16  # a compiled kernel computes shorter rows one number at a time
+_CALL = 1 << 13  # elements up to which two or three operators take less time than calling a compiled kernel
 _PART = 1 << 16  # elements for each thread: 256 KiB of float32
 
 _TENSORS = (Tensor, torch.nn.Parameter)
@@ -49,7 +50,7 @@ def elementwise(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], *oth
 
 def along(formula: Callable[..., Tensor], arrays: tuple[Tensor, ...], dim: int) -> Tensor:
     """Compute formula(*arrays, dim, out) of arrays of the same shape; no chunk is split along `dim`."""
-    if _fused.is_fusing() and (found := _along_fused(formula, arrays, dim)) is not None:
+    if _fused.is_fusing() and arrays[0].numel() >= _CALL and (found := _along_fused(formula, arrays, dim)) is not None:
         return found
     if not in_parts(arrays) or not all(t.is_contiguous() for t in arrays):
         return formula(*arrays, dim, out=None)
@@ -119,9 +120,13 @@ def fused(
 def in_one_pass(formula: Callable[..., Any], tensors: tuple[Tensor, ...], *numbers: Any) -> Any:
     """Compute the elementwise formula(*tensors, *numbers), inside `manualgrad.fused` by a compiled kernel.
 
-    There is one where the tensors have one shape or are single numbers.
+    There is one where the tensors have one shape or are single numbers. Small formulas of small tensors take the operators.
     """
-    if _fused.is_fusing() and (found := _elementwise_fused(formula, tensors, numbers)) is not None:
+    if (
+        _fused.is_fusing()
+        and max([t.numel() for t in tensors]) >= _CALL
+        and (found := _elementwise_fused(formula, tensors, numbers)) is not None
+    ):
         return found
     return formula(*tensors, *numbers)
 
@@ -130,6 +135,13 @@ def _elementwise_fused(formula: Callable[..., Any], arrays: tuple[Tensor, ...], 
     """Compute the formula by a compiled kernel, on the arrays as lines; None if there is none."""
     if not unrecorded(*arrays):
         return None
+    shape = arrays[0].shape
+    if all(t.is_contiguous() and t.shape == shape for t in arrays):  # what is below, for most calls, in less time
+        found = _fused.run(formula, ("A",) * len(arrays), tuple([t.view(-1) for t in arrays]), numbers)
+        if found is None:
+            return None
+        return found[0].view(shape) if len(found) == 1 else tuple([line.view(shape) for line in found])
+
     x = max(reversed(arrays), key=Tensor.numel)  # in a backward, the saved tensor: the incoming gradient may be expanded
     order = None if x.is_contiguous() else _memory_order(x)
     lines, shapes = [], []
@@ -148,8 +160,8 @@ def _elementwise_fused(formula: Callable[..., Any], arrays: tuple[Tensor, ...], 
     if order is None:
         found = tuple(line.view(x.shape) for line in found)
     else:
-        shape, back = [x.shape[d] for d in order], sorted(range(x.dim()), key=order.__getitem__)
-        found = tuple(line.view(shape).permute(back) for line in found)
+        ordered, back = [x.shape[d] for d in order], sorted(range(x.dim()), key=order.__getitem__)
+        found = tuple(line.view(ordered).permute(back) for line in found)
     return found if len(found) > 1 else found[0]
 
 

@@ -15,6 +15,7 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True)
-def _short_rows(monkeypatch):
-    """Kernels for rows of any length: those of the samples are short."""
+def _kernels_of_all_sizes(monkeypatch):
+    """The samples are small."""
     monkeypatch.setattr(_chunked, "_VECTOR", 1)
+    monkeypatch.setattr(_chunked, "_CALL", 0)
