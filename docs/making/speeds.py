@@ -52,7 +52,7 @@ def speeds() -> dict[str, list[list[str]]]:
 @functools.cache
 def of_functions() -> dict[str, list[str]]:
     """Map the name of each Function, without "Function", to the ratios at a small, a usual and a large size."""
-    return {name: ratios[1::2] for name, *ratios in _rows("functions.py")}
+    return {name: ratios[1::3] for name, *ratios in _rows("functions.py")}
 
 
 def _rows(script: str) -> list[list[str]]:
