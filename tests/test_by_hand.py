@@ -269,7 +269,7 @@ NESTED = {  # but batch norm, of which torch's own reverse mode is wrong
 }
 
 
-@pytest.mark.few(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("transform", [jacrev, jacfwd])
 @pytest.mark.parametrize("first", range(0, len(NESTED), 10))
 def test_derivatives_inside_torch_compile_are_those_of_torchs_reverse_mode(first, transform):

@@ -17,7 +17,7 @@ def test_every_command_has_help(capsys):
         assert out.startswith(f"usage: manualgrad {command}")
 
 
-@pytest.mark.few(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("command", "hidden"),
     {"chain": "torchvision platformdirs tensorboard", "derive": "torchvision platformdirs tensorboard matplotlib PIL"}.items(),

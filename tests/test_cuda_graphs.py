@@ -13,6 +13,7 @@ import cuda_graphs
 from manualgrad.training.data import Examples
 
 
+@pytest.mark.exhaustive
 def test_its_steps_by_autograd_are_alike(device):
     labels = torch.randint(10, (300,), device=device)
     seen = Examples(torch.rand(300, 784, device=device), torch.nn.functional.one_hot(labels, 10).float(), labels)

@@ -295,6 +295,7 @@ def test_a_product_library_that_is_none_is_named(tmp_path):
     assert done.stderr == "train.py: MANUALGRAD_PRODUCT must be 'torch' or 'onednn', got 'numpy'\n"
 
 
+@pytest.mark.exhaustive
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path):
     (tmp_path / "rich.py").write_text("raise ModuleNotFoundError(\"No module named 'rich'\", name='rich')")
     done = subprocess.run(

@@ -75,6 +75,7 @@ for line in sys.argv[1:]:
 """
 
 
+@pytest.mark.exhaustive
 def test_what_a_wheel_has_can_be_used_without_a_checkout(installed):
     torchvision.utils.save_image(torch.eye(28), installed.here / "image.png")
     out, err = installed(

@@ -124,6 +124,7 @@ def test_bad_input_exits_with_2_and_one_sentence(arguments, message, capsys):
     assert error.count("\n") == 1
 
 
+@pytest.mark.exhaustive
 def test_it_runs_as_a_module(tmp_path):
     command = [sys.executable, "-m", "manualgrad", "check", "layers_of_mine:Wrong", "--inputs", "layers_of_mine:make_inputs"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

@@ -22,7 +22,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.few(6)
+@pytest.mark.few(5)
 @pytest.mark.parametrize(("arguments", "printed"), COMMANDS.values(), ids=COMMANDS)
 def test_a_command_prints_tables_and_writes_a_picture(arguments, printed, run, capsys, tmp_path):
     code, out, err = manualgrad(capsys, *arguments, *with_run(run), "--out", "pictures/here.png")

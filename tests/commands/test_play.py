@@ -188,7 +188,7 @@ def test_a_folder_of_ones_own_gives_all_its_images(served, free, tmp_path, capsy
     assert (len(lesson.training), len(lesson.test)) == (70, 30)
 
 
-@pytest.mark.few(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("missing", ["fastapi", "uvicorn"])
 def test_without_the_extra_it_is_named(missing, tmp_path):
     hide = f"import sys; sys.modules[{missing!r}] = None; from manualgrad.cli import main; sys.exit(main(['play']))"

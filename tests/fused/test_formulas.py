@@ -135,7 +135,7 @@ def test_a_gradient_lies_in_memory_as_its_input_does():
     assert x.grad.is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.few(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_average_pooling_of_windows_that_overlap(memory_format):
     x = torch.randn(2, 3, 9, 8, dtype=torch.float64).to(memory_format=memory_format).requires_grad_()

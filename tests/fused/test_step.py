@@ -48,7 +48,7 @@ def assert_fused_alike(network, x, y, cost=None):
     assert_close(network.state_dict(), before, rtol=0, atol=0)
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(2)
 @pytest.mark.parametrize(("name", "cost"), list(zip(MODELS, itertools.cycle(COSTS), strict=False)))
 def test_it_computes_what_the_operators_do(name, cost, ran, monkeypatch):
     monkeypatch.setattr(kernels, "_MOST", 1000)
@@ -68,6 +68,7 @@ def test_a_kernel_serves_every_width_and_number_of_examples():
     assert len(kernels._kernels) == before
 
 
+@pytest.mark.exhaustive
 def test_larger_products_are_called(ran):
     """One of two: 2,000,000 multiplications, and 4,000."""
     assert_fused_alike(MLP([500, 20, 10]), torch.rand(20, 500), torch.rand(20, 10))

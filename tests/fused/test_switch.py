@@ -174,7 +174,7 @@ print(f.is_on())
 """
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("value", "expected"), [("1", "True"), ("0", "False"), ("", "False"), (None, "False")])
 def test_the_environment_variable_decides_for_a_process(value, expected):
     environment = {k: v for k, v in os.environ.items() if k != "MANUALGRAD_FUSED"} | {"PYTHONPATH": str(ROOT)}
