@@ -15,6 +15,7 @@ from manualgrad.nn import functional as F
 
 # A formula of each family; those of all others are exhaustive.
 FAMILIES = ("GELU", "Hardswish", "PReLU", "GLU", "Softmax", "LayerNorm", "BatchNorm", "ClassCrossEntropy", "BCEWithLogitsLoss")
+FLOAT16 = pytest.param(torch.float16, marks=pytest.mark.exhaustive)
 
 
 def some(names):
@@ -47,13 +48,9 @@ def assert_fused_alike(function, inputs, dtype, spoil=lambda g: g):
     assert_close(gradients(function, inputs, dtype, fused, spoil), expected, equal_nan=True)
 
 
-def dtypes(*default):
-    marks = {False: pytest.mark.exhaustive, True: ()}
-    every = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
-    return pytest.mark.parametrize("dtype", [pytest.param(t, marks=marks[t in default], id=str(t)) for t in every])
-
-
-@dtypes(torch.float32, torch.bfloat16)
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, torch.bfloat16, pytest.param(torch.float16, marks=pytest.mark.exhaustive)], ids=str
+)
 @some(SAMPLES)
 def test_a_fused_function_computes_what_its_operators_do(name, dtype, monkeypatch):
     outputs = []
