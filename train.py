@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import math
 import signal
 import sys
@@ -150,9 +151,14 @@ def compile_network(model: torch.nn.Module, x: torch.Tensor) -> None:
 
 def prepare_formulas(training: Training, chosen: argparse.Namespace, console: Console) -> None:
     """Compile the network's formulas, or load them, and say how long it took."""
-    x, y = (t[: chosen.batch_size] for t in (training.training.x, training.training.y))
-    autocast = torch.autocast(chosen.device.type, AMP[chosen.amp]) if chosen.amp else contextlib.nullcontext()
     start = time.perf_counter()
+    x, y = (t[: chosen.batch_size] for t in (training.training.x, training.training.y))
+    if chosen.engine == "backprop":
+        with console.status("compiling the step"):
+            fused()(BackpropStep(copy.deepcopy(training.model), chosen.cost))(x, y, 0.0, len(x))
+        console.print(f"the fused step is ready after {time.perf_counter() - start:.1f} s\n")
+        return
+    autocast = torch.autocast(chosen.device.type, AMP[chosen.amp]) if chosen.amp else contextlib.nullcontext()
     with autocast:
         count = fused.prepare(
             training.model,

@@ -85,7 +85,7 @@ def _run(
     kernel = _kernel(formula, x.dtype, y.dtype, y.dim(), len(numbers), tuple(layers.activations), has_b, inside, kind)
     if kernel is None:
         return None
-    return kernel(x.contiguous(), y.contiguous(), *[torch.full((1,), number, dtype=x.dtype) for number in numbers], *parameters)
+    return kernel(x.contiguous(), y.contiguous(), *[x.new_full((1,), number) for number in numbers], *parameters)
 
 
 def _are_plain(x: Tensor, y: Tensor, parameters: list[Parameter]) -> bool:

@@ -348,7 +348,6 @@ def _check(parser: _Parser, chosen: argparse.Namespace, processes: Processes) ->
     """Exit if two options exclude each other."""
     without_autograd = {
         "--compile": chosen.compile,
-        "--fused": chosen.fused,
         "--amp": chosen.amp,
         f"--optimizer {chosen.optimizer}": chosen.optimizer != "sgd",
         "--weight-decay": chosen.weight_decay,

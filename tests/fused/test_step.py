@@ -143,3 +143,12 @@ def test_a_graph_from_before_a_step_cannot_be_used_after_it():
         sgd_step(network, x, y, 0.5)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         C.backward()
+
+
+@pytest.mark.parametrize(
+    "block", [manualgrad.by_hand, lambda: torch.device("meta"), torch.inference_mode], ids=["by_hand", "meta", "inference"]
+)
+def test_inside_another_block_it_computes_the_same(block):
+    network, x, y = MLP([500, 20, 10]), torch.rand(90, 500), torch.rand(90, 10)
+    with block():
+        assert_fused_alike(network, x, y)
