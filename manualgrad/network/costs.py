@@ -176,7 +176,9 @@ def _check_targets(caller: str, y: Tensor, n: int, outputs: int, like: Tensor) -
 def check_alike(
     caller: str, name: str, t: Tensor, other: str, like: Tensor, shape: tuple[int, ...] | None = None, wanted: str | None = None
 ) -> None:
-    """Check that a tensor has the dtype and device of another tensor, and, if it is given, the shape."""
+    """Check that a dense tensor has the dtype and device of another tensor, and, if it is given, the shape."""
+    if t.layout is not torch.strided:
+        raise RuntimeError(f"{caller}: {name} must be a dense tensor, got {t.layout}")
     if shape is not None and t.shape != shape:
         wanted = wanted or f"{list(shape)}, like {other}"
         raise RuntimeError(f"{caller}: {name} must be {wanted}, got {list(t.shape)}")

@@ -520,6 +520,8 @@ BAD = {
         "backprop: x must be torch.float32 on cpu, like the model's parameters, got torch.uint8 on cpu",
     ),
     "x elsewhere": ({"x": torch.rand(3, 4, device="meta")}, RuntimeError, "got torch.float32 on meta"),
+    "x sparse": ({"x": torch.eye(3, 4).to_sparse()}, RuntimeError, "backprop: x must be a dense tensor, got torch.sparse_coo"),
+    "y sparse": ({"y": torch.eye(3, 2).to_sparse()}, RuntimeError, "backprop: y must be a dense tensor, got torch.sparse_coo"),
     "y of labels": ({"y": torch.tensor([0, 1, 1])}, RuntimeError, "y must be [3, 2], like the model's output, got [3]"),
     "y to broadcast": ({"y": torch.rand(1, 2)}, RuntimeError, "y must be [3, 2], like the model's output, got [1, 2]"),
     "y of integers": (
