@@ -139,6 +139,7 @@ def outer_product(x, y):
     return torch.mm(x, y)
 
 
+@pytest.mark.skipif(torch.__version__ < "2.14", reason="Inductor multiplied these numbers without a guard")
 def test_a_kernel_that_fits_few_sizes_is_refused_the_second_time_too():
     """Inductor multiplies few numbers in another way. Its cache, which has the kernel then, adds no guard."""
     formula = Formula(outer_product, ("N1", "1M"), (torch.float32,) * 2, (), 1)
