@@ -10,8 +10,11 @@ from __future__ import annotations
 import statistics
 import sys
 
+import function_steps
 from function_steps import BENCHMARKS
 from measure import Case, median_ratio, race, show, table
+
+from manualgrad._fused.switch import listing
 
 SIZES = {"8": 8, "256": 256, "8,192": 8192}  # rows of 512 numbers: 16 KB, 512 KB and 16 MB
 ROUNDS = 5
@@ -36,9 +39,25 @@ def main(names: list[str]) -> None:
         for k in range(len(SIZES) * i, len(SIZES) * (i + 1)):
             cells += [f"{statistics.median(seconds['torch'][k]) * 1e6:,.0f}", *(f"{of[k]:.2f}" for of in ratios.values())]
         made.add_row(name, *cells)
-    middle = [[f"{statistics.median(of[k :: len(SIZES)]):.2f}" for of in ratios.values()] for k in range(len(SIZES))]
-    made.add_row("median", *(cell for cells in middle for cell in ("", *cells)))
+    is_fused = [is_compiled(name) for name in names]
+    for title, wanted in (("of the {} that are fused", (True,)), ("of the {} others", (False,)), ("of all {}", (True, False))):
+        chosen = [i for i in range(len(names)) if is_fused[i] in wanted]
+        if not chosen:
+            continue
+        middle = [
+            [f"{statistics.median(of[len(SIZES) * i + k] for i in chosen):.2f}" for of in ratios.values()]
+            for k in range(len(SIZES))
+        ]
+        made.add_row("median " + title.format(len(chosen)), *(cell for cells in middle for cell in ("", *cells)))
     show(made)
+
+
+def is_compiled(name: str) -> bool:
+    """Return whether the Function has a kernel, in its forward or its backward, at the largest size."""
+    step = function_steps.fused(name, max(SIZES.values()))
+    with listing() as missing:
+        step()
+    return bool(missing)
 
 
 if __name__ == "__main__":

@@ -360,3 +360,17 @@ def test_a_small_product_is_asked_no_more_than_its_size(monkeypatch):
             assert not product.onednn_has(torch.rand(100, 784), 784, 16)
     finally:
         product._min_flop.reset(token)
+
+
+@pytest.mark.parametrize(("columns", "where"), [(64, []), (1024, [((512, 200), (1024, 200))])], ids=["narrow", "wide"])
+def test_a_transposed_matrix_goes_to_onednn_only_with_many_columns(columns, where, calls, monkeypatch):
+    monkeypatch.setattr(product, "_onednn_may_multiply", True)
+    token = product._min_flop.set(product.MIN_FLOP)
+    try:
+        A, B = torch.rand(200, 512), torch.rand(200, columns)
+        with torch.no_grad():
+            found = product.mm(A.t(), B)
+    finally:
+        product._min_flop.reset(token)
+    assert calls == where
+    torch.testing.assert_close(found, A.t() @ B)

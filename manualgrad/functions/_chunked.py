@@ -198,7 +198,7 @@ def unrecorded(*tensors: Tensor) -> bool:
         and forward_ad._current_level < 0
         and torch._C._len_torch_dispatch_stack() == 0
         and _jit_trace() is None
-        and all(type(t) in _TENSORS and not _is_batched(t) for t in tensors)
+        and all(type(t) in _TENSORS and not t.is_neg() and not _is_batched(t) for t in tensors)
     )
 
 

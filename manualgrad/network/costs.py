@@ -124,6 +124,7 @@ def cost_of(caller: str, cost: Module | None, output: Tensor, y: Tensor, into: T
 
 
 def of(kind: Kind, output: Tensor, y: Tensor, into: Tensor | None = None) -> Quadratic | CrossEntropy:
+    """Compute the cost of this output, without checks."""
     if kind.is_quadratic:
         return Quadratic(output, y, kind.reduction, into)
     return CrossEntropy(output, y, kind.reduction, kind.smoothing, into)

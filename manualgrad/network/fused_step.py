@@ -41,6 +41,7 @@ def sgd_step(layers: Layers, y: Tensor, lr: float, cost: Module | None) -> Tenso
 
 
 def _gradients(x: Tensor, y: Tensor, *others: Any) -> tuple[Tensor, ...]:
+    """Compute C and ∂C/∂W, ∂C/∂b of each layer by the equations of stack.py; `others` are W and b of each, and settings."""
     *parameters, activations, has_b, inside, kind = others
     rest = iter(parameters)
     W, b = zip(*((next(rest), next(rest) if has else 0) for has in has_b), strict=True)
@@ -60,6 +61,7 @@ def _gradients(x: Tensor, y: Tensor, *others: Any) -> tuple[Tensor, ...]:
 
 
 def _sgd_step(x: Tensor, y: Tensor, lr: Tensor, *others: Any) -> Tensor:
+    """Compute C and p ← p − lr ∂C/∂p in place."""
     C, *found = _gradients(x, y, *others)
     for parameter, gradient in zip(others, found, strict=False):
         parameter.sub_(lr * gradient)

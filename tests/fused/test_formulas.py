@@ -132,6 +132,13 @@ def test_a_gradient_lies_in_memory_as_its_input_does():
     assert x.grad.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_a_gradient_whose_negation_is_due_is_negated():
+    x, g = torch.randn(50, requires_grad=True), torch._neg_view(torch.randn(50))
+    with fused():
+        y = F.gelu(x)
+    assert_close(torch.autograd.grad(y, x, g), torch.autograd.grad(F.gelu(x), x, g))
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_average_pooling_of_windows_that_overlap(memory_format):

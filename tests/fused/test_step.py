@@ -70,7 +70,10 @@ def test_a_kernel_serves_every_width_and_number_of_examples():
 
 @pytest.mark.exhaustive
 def test_larger_products_are_called(ran):
-    """One of two: 2,000,000 multiplications, and 4,000."""
+    """The first layer's, with 900,000 multiplications; 200,000 are computed inside the kernel."""
+    sizes = (True, True), torch.Size([20, 500]), torch.Size([20]), torch.Size([10, 20]), torch.Size([10])
+    assert fused_step._which_products_are_inside(torch.Size([20, 500]), *sizes) == (True, True)
+    assert fused_step._which_products_are_inside(torch.Size([90, 500]), *sizes) == (False, True)
     assert_fused_alike(MLP([500, 20, 10]), torch.rand(20, 500), torch.rand(20, 10))
     assert_fused_alike(MLP([500, 20, 10]), torch.rand(90, 500), torch.rand(90, 10))
     assert ran == ["_gradients", "_sgd_step"] * 2
