@@ -61,7 +61,7 @@ class MSELossFunction(Function):
             C = w * C
         if reduction == "none":
             return C
-        return C.sum() if reduction == "sum" else C.sum() / _N(a, C.shape, reduction, w)
+        return C.sum() if reduction == "sum" else C.sum() / _N(a, y, reduction, w)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, str, Tensor | None], output: Tensor) -> None:
@@ -73,7 +73,7 @@ class MSELossFunction(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None, None, Tensor | None]:
         a, y, w, C = ctx.saved_tensors
         a_needs_grad, y_needs_grad, _, w_needs_grad = ctx.needs_input_grad
-        N = _N(a, torch.broadcast_shapes(a.shape, y.shape), ctx.reduction, w)
+        N = _N(a, y, ctx.reduction, w)
         dC_da = dC_dy = dC_dw = None
         if a_needs_grad or y_needs_grad:
             of_error = _wide(g) / (N / 2)  # N/2, since 2/N raises for N = 0
@@ -102,13 +102,15 @@ class MSELossFunction(Function):
         dC = dC.sum()
         if dw is not None and ctx.reduction == "mean":
             dC = dC - C * dw.sum()
-        return dC / _N(a, error.shape, ctx.reduction, w)
+        return dC / _N(a, y, ctx.reduction, w)
 
 
-def _N(a: Tensor, shape: torch.Size, reduction: str, w: Tensor | None) -> Any:
+def _N(a: Tensor, y: Tensor, reduction: str, w: Tensor | None) -> Any:
     """Return N, the divisor of the sum of squares."""
     if reduction == "mean":
-        return shape.numel() if w is None else w.sum()
+        if w is not None:
+            return w.sum()
+        return a.numel() if a.shape == y.shape else torch.broadcast_shapes(a.shape, y.shape).numel()
     if reduction == "batchmean":
         return a.shape[0] if a.dim() else 1
     return 1
