@@ -12,7 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from manualgrad.torch_api.engine import was_recorded_by_the_engine
+
 __all__ = ["Audit", "audit"]
+
+# What the engine computes itself, in C++: the sums of gradients, and the gradients of views in pieces and of writes to views.
+_BY_THE_ENGINE = {
+    "AddBackward0": "accumulation of gradients",
+    **{name: name for name in ("CatBackward0", "StackBackward0", "CopySlices", "AsStridedBackward0")},
+}
 
 
 def audit(tensor: Tensor) -> Audit:
@@ -42,6 +50,8 @@ def audit(tensor: Tensor) -> Audit:
             result.manual[re.sub(r"^(Vmapped)*|Backward$", "", name)] += 1
         elif _is_no_arithmetic(name) or _is_made_by_hand(node, name):
             result.other[name] += 1
+        elif name in _BY_THE_ENGINE and was_recorded_by_the_engine(node):
+            result.other[_BY_THE_ENGINE[name]] += 1
         else:
             result.native[name] += 1
             if "where" in node.metadata:
@@ -56,7 +66,8 @@ class Audit:
     Attributes:
         manual: arithmetic with a hand-written derivative, from manualgrad or any other `torch.autograd.Function`.
         native: arithmetic with PyTorch's own derivative.
-        other: no arithmetic: views whose backward does not sum, copies and casts, and the accumulation into `.grad`.
+        other: no arithmetic: views whose backward does not sum, copies and casts, the accumulation into `.grad`, and, where a
+            gradient was recorded inside `by_hand`, the sums of gradients that PyTorch's engine accumulates.
         where: name in `native` -> its call sites, for calls made inside `by_hand(trace=True)`.
     """
 

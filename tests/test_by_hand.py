@@ -3,6 +3,7 @@
 import itertools
 import threading
 from contextlib import nullcontext
+from functools import partial
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from samples import inside
 from torch.autograd import forward_ad
 from torch.func import grad, jacfwd, jacrev, jvp, vjp, vmap
 from torch.testing import assert_close
-from torch.utils.checkpoint import CheckpointError, checkpoint
+from torch.utils.checkpoint import checkpoint
 
 import manualgrad
 from manualgrad import Function, audit, by_hand, swap
@@ -477,43 +478,68 @@ def network():
     return torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU(), torch.nn.Linear(4, 4)).double()
 
 
-def checkpointed(how, f, x):
-    if how == "inside":
-        return checkpoint(by_hand()(f), x, use_reentrant=False)
-    if how == "inside the reentrant":
-        return checkpoint(by_hand()(f), x, use_reentrant=True)
+def by_context_fn(f, x):
     with by_hand():
         return checkpoint(f, x, use_reentrant=False, context_fn=lambda: (nullcontext(), by_hand()))
 
 
-@pytest.mark.parametrize("how", ["inside", "inside the reentrant", "by context_fn"])
-def test_what_checkpoint_computes_again_is_by_hand_too(how, wrong_sin):
+CHECKPOINTS = {
+    "in the block": by_hand()(partial(checkpoint, use_reentrant=False)),
+    "in the block, reentrant": by_hand()(partial(checkpoint, use_reentrant=True)),
+    "in the block, twice": by_hand()(
+        lambda f, x: checkpoint(partial(checkpoint, f, use_reentrant=False), x, use_reentrant=False)
+    ),
+    "around the block": lambda f, x: checkpoint(by_hand()(f), x, use_reentrant=False),
+    "around the block, reentrant": lambda f, x: checkpoint(by_hand()(f), x, use_reentrant=True),
+    "between two blocks": by_hand()(lambda f, x: checkpoint(by_hand()(f), x, use_reentrant=False)),
+    "by context_fn": by_context_fn,
+}
+checkpointed = pytest.mark.parametrize("how", CHECKPOINTS)
+
+
+@checkpointed
+@pytest.mark.parametrize("around_backward", [nullcontext, by_hand])
+def test_what_checkpoint_computed_by_hand_is_recomputed_by_hand(how, around_backward, wrong_sin):
     model, x = network(), torch.rand(3, 4, dtype=DOUBLE, requires_grad=True)
-    y = checkpointed(how, lambda t: torch.sin(model(t)), x)
-    (gradient,) = torch.autograd.grad(y.sum(), x) if how != "inside the reentrant" else (y.sum().backward(), x.grad)[1:]
+    y = CHECKPOINTS[how](lambda t: torch.sin(model(t)), x)
+    with around_backward():
+        y.sum().backward()
     (expected,) = torch.autograd.grad((7 * model(x)).sum(), x)
-    assert_close(gradient, expected)
+    assert_close(x.grad, expected)
+
+
+@checkpointed
+def test_a_gradient_of_a_checkpoint_recorded_in_the_block_is_by_hand(how):
+    x = torch.rand(3, dtype=DOUBLE, requires_grad=True)
+    y = CHECKPOINTS[how](torch.exp, x)
+    with by_hand():
+        y.sum().backward(create_graph=True)
+    assert_close(x.grad, x.exp())
+    if "reentrant" not in how:  # PyTorch's own CheckpointFunction has no second derivative
+        assert audit(x.grad).manual
+        assert not audit(x.grad).native
+        x.grad, gradient = None, x.grad
+        assert_close(torch.autograd.grad(gradient.sum(), x)[0], x.detach().exp())
 
 
 @pytest.mark.parametrize("f", [torch.sin, torch.relu, torch.sigmoid, lambda t: t * t, lambda t: t + 1 + t.exp()])
-def test_what_checkpoint_would_compute_again_by_torchs_own_raises(f):
-    """Also where as many tensors of the same shapes would be saved."""
+@pytest.mark.parametrize("use_reentrant", [False, True])
+def test_what_began_outside_is_recomputed_outside(f, use_reentrant, wrong_sin):
+    x = torch.rand(3, dtype=DOUBLE, requires_grad=True)
+    y = checkpoint(f, x, use_reentrant=use_reentrant)
+    with by_hand():
+        y.sum().backward(create_graph=not use_reentrant)
+    assert_close(x.grad.detach(), torch.autograd.grad(f(x).sum(), x)[0])
+
+
+def test_a_reentrant_checkpoint_recomputes_by_hand_also_after_one_of_torchs_compositions(wrong_sin):
+    def f(t):
+        return torch.sin(t) * F.softmin(t.detach(), 0)
+
     x = torch.rand(3, requires_grad=True)
     with by_hand():
-        y = checkpoint(f, x, use_reentrant=False)
-    with pytest.raises(CheckpointError):
-        y.sum().backward()
-    with by_hand(), pytest.raises(RuntimeError, match="enter by_hand inside the checkpointed function"):
-        checkpoint(f, x, use_reentrant=True)
-
-
-def test_a_reentrant_checkpoint_raises_also_after_one_of_torchs_compositions():
-    def f(t):
-        return t.exp() * F.softmin(t.detach(), 0)
-
-    x = torch.rand(3, requires_grad=True)
-    with by_hand(), pytest.raises(RuntimeError, match="enter by_hand inside the checkpointed function"):
-        checkpoint(lambda t: f(F.softmin(t.detach(), 0)) + f(t), x, use_reentrant=True)
+        checkpoint(lambda t: f(F.softmin(t.detach(), 0)) + f(t), x, use_reentrant=True).sum().backward()
+    assert_close(x.grad, 7 * F.softmin(x.detach(), 0))
 
 
 def test_without_the_block_checkpoint_is_as_ever():

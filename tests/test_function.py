@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.autograd import forward_ad
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
+from torch.testing import assert_close
 
 from manualgrad import Function
 
@@ -494,3 +495,51 @@ def test_in_place_a_later_change_of_what_is_kept_is_torchs_error():
     y = in_place(torch.rand(3, requires_grad=True)).mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.sum().backward()
+
+
+# What the engine asks for.
+
+
+class ScaledProduct(Function):
+    """x W, which says which of its gradients it computes."""
+
+    computed = []
+
+    @staticmethod
+    def forward(x, factor, W):
+        return factor * x @ W
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, ctx.factor, W = inputs
+        ctx.save_for_backward(x, W)
+
+    @staticmethod
+    def backward(ctx, g):
+        x, W = ctx.saved_tensors
+        ScaledProduct.computed.append(ctx.needs_input_grad)
+        x_needs_grad, _, W_needs_grad = ctx.needs_input_grad
+        return ctx.factor * g @ W.mT if x_needs_grad else None, None, ctx.factor * x.mT @ g if W_needs_grad else None
+
+
+@pytest.mark.parametrize("is_leaf", [True, False])
+@pytest.mark.parametrize("asked", [(0,), (1,), (0, 1)])
+def test_only_the_gradients_that_are_asked_for_are_computed(asked, is_leaf):
+    """PyTorch's own Functions compute all (pytorch issue 174017)."""
+    leaves = [torch.rand(2, 3, requires_grad=True), torch.rand(3, 4, requires_grad=True)]
+    inputs = leaves if is_leaf else [t * 1 for t in leaves]
+    y = ScaledProduct.apply(inputs[0], 2.0, inputs[1]).sum()
+    ScaledProduct.computed.clear()
+    found = torch.autograd.grad(y, [inputs[i] for i in asked], retain_graph=True)
+    assert ScaledProduct.computed == [(0 in asked, False, 1 in asked)]
+    expected = torch.autograd.grad((2 * inputs[0] @ inputs[1]).sum(), [inputs[i] for i in asked])
+    assert_close(found, expected)
+    y.backward()
+    assert ScaledProduct.computed[1:] == [(True, False, True)]
+
+
+def test_what_needs_no_gradient_is_not_computed():
+    x, W = torch.rand(2, 3), torch.rand(3, 4, requires_grad=True)
+    ScaledProduct.computed.clear()
+    ScaledProduct.apply(x, 2.0, W).sum().backward()
+    assert ScaledProduct.computed == [(False, False, True)]

@@ -38,9 +38,11 @@ from torch.autograd import forward_ad
 from torch.autograd.function import FunctionMeta
 
 from manualgrad import _fused
+from manualgrad.function.block import inside_the_block
 from manualgrad.function.contexts import SavedContext, TracedContext
 from manualgrad.function.functorch import at_the_level_below, batched_if_random, transforms_are_active
 from manualgrad.function.in_place import copy_into
+from manualgrad.function.needed import told_what_is_needed
 from manualgrad.function.vmap import vmap_rule
 
 __all__ = ["Function"]
@@ -253,7 +255,7 @@ def _eager_variant(
         setup_context(ctx, args, output)
         return output
 
-    variant = _variant(cls, forward=forward, backward=wrap(_backward_of(cls)))
+    variant = _variant(cls, forward=forward, backward=wrap(_backward_of(cls, told_what_is_needed)))
     # Two shortcuts past PyTorch's Python code, which dominates the cost of a small layer (pytorch issue 189573): a backward
     # node looks up its Function at each call, and save_for_forward checks tensors, though this variant has no forward mode.
     node: Any = variant._backward_cls
@@ -282,7 +284,7 @@ def _in_place_variant(cls: type[Function], is_fused: bool) -> Any:
         cls.setup_context(ctx, (x, *others), x)
         return x
 
-    backward = _backward_of(cls)
+    backward = _backward_of(cls, told_what_is_needed)
     variant = _variant(cls, forward=forward, backward=_fused.fusing(backward) if is_fused else backward)
     node: Any = variant._backward_cls
     node.save_for_forward = _save_nothing
@@ -330,7 +332,7 @@ def _jvp_of(cls: type[Function]) -> Callable[..., Any]:
             saved, tangents = tensors
             return cls.jvp(SavedContext(ctx, saved), *tangents)
 
-        return at_the_level_below(rule, (ctx.saved_tensors, tangents))
+        return at_the_level_below(inside_the_block(rule), (ctx.saved_tensors, tangents))
 
     return jvp
 
@@ -351,8 +353,10 @@ def _compiled_variant(cls: type[Function]) -> type[_PlainFunction]:
     return _variant(cls, forward=forward)
 
 
-def _backward_of(cls: type[Function]) -> Callable[..., Any]:
-    back = cls.backward if cls.vjp is _PlainFunction.vjp else cls.vjp
+def _backward_of(
+    cls: type[Function], wrap: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda method: method
+) -> Callable[..., Any]:
+    back = wrap(cls.backward if cls.vjp is _PlainFunction.vjp else cls.vjp)
     if cls.constant_slope:
         back = _with_zero_derivatives(back)
 

@@ -115,21 +115,24 @@ def answered(call: Callable[..., Any], torchs: Any, args: Any, kwargs: Any) -> A
     Raises:
         Exception: the call's own error, if the call is in `HAS_OWN_ERRORS`.
     """
-    error = None
     try:
         answer = call(*args, **kwargs)
+        if answer is not NotImplemented:
+            return answer
+        error = None
     except CALL_ERRORS as found:
         if is_not_about_the_call(found):
             raise
-        answer, error = NotImplemented, found
-    if answer is not NotImplemented:
-        return answer
-    bound = rebound(SIGNATURES.get(torchs, ()), args, kwargs)
-    if bound is not None:
-        return answered(call, torchs, *bound)
-    if error is not None and call in HAS_OWN_ERRORS:
-        raise explained(error, call, args, kwargs)
-    return NotImplemented
+        error = found
+    try:
+        bound = rebound(SIGNATURES.get(torchs, ()), args, kwargs)
+        if bound is not None:
+            return answered(call, torchs, *bound)
+        if error is not None and call in HAS_OWN_ERRORS:
+            raise explained(error, call, args, kwargs)
+        return NotImplemented
+    finally:
+        error = None  # whose traceback holds this frame, and so the tensors
 
 
 def is_not_about_the_call(error: Exception) -> bool:

@@ -43,8 +43,6 @@ _jit_trace = torch._C._get_tracing_state
 _disabled = torch._C._disabled_torch_function_impl
 _modes = torch._C._len_torch_function_stack
 _mode_at = torch._C._get_function_stack_at
-_pop_mode = torch._C._pop_torch_function_stack
-_push_mode = torch._C._push_on_torch_function_stack
 
 
 def functional(
@@ -139,15 +137,18 @@ def _guarded(call: Callable[..., Any], torchs: Callable[..., Any], otherwise: Ca
             answer, error = NotImplemented, found
         if answer is not NotImplemented:
             return answer
-        bound = rebound(known, args, kwargs)
-        if bound is not None:
-            return function(*bound[0], **bound[1])
-        if call not in HAS_OWN_ERRORS or error is None:
-            try:
-                return in_steps(*args, **kwargs)
-            except CALL_ERRORS as found:
-                error = found
-        raise explained(error, call, args, kwargs)
+        try:
+            bound = rebound(known, args, kwargs)
+            if bound is not None:
+                return function(*bound[0], **bound[1])
+            if call not in HAS_OWN_ERRORS or error is None:
+                try:
+                    return in_steps(*args, **kwargs)
+                except CALL_ERRORS as found:
+                    error = found
+            raise explained(error, call, args, kwargs)
+        finally:
+            error = None  # whose traceback holds this frame, and so the tensors
 
     return function
 
@@ -166,11 +167,7 @@ def _overridden(function: Callable[..., Any], torchs: Callable[..., Any], args: 
         if type(value) is not Tensor and getattr(type(value), "__torch_function__", _disabled) is not _disabled:
             return torchs(*args, **kwargs)
     if not _dynamo_is_tracing() and _modes() == 1 and type(mode := _mode_at(0)) is by_hand and not mode._trace:
-        _pop_mode()
-        try:
-            return function(*args, **kwargs)
-        finally:
-            _push_mode(mode)
+        return mode.answer_by(function, args, kwargs)
     return handle_torch_function(function, values, *args, **kwargs)
 
 

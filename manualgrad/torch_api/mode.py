@@ -6,7 +6,8 @@ import functools
 import os
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -14,10 +15,17 @@ from torch import Tensor
 from torch._C._dynamo.eval_frame import _FrameAction, _FrameExecStrategy, set_code_exec_strategy
 from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
-from torch.utils.checkpoint import CheckpointFunction
 
+from manualgrad.function.block import answering
 from manualgrad.torch_api.catalogue import CATALOGUE, METHODS_IN_PYTHON, answered
+from manualgrad.torch_api.engine import ENGINE_CALLS, recording
 from manualgrad.torch_api.python_functions import COPIES
+from manualgrad.torch_api.recomputation import (
+    checkpoint_around,
+    recompute_inside,
+    recompute_reentrant_inside,
+    reentrant_checkpoint,
+)
 
 __all__ = ["by_hand"]
 
@@ -28,7 +36,9 @@ _transforms_are_active = torch._C._are_functorch_transforms_active
 _dynamo_is_tracing = torch.compiler.is_dynamo_compiling
 _jit_trace = torch._C._get_tracing_state
 _is_exporting = torch.compiler.is_exporting
-_saved_tensor_hooks = torch._C._autograd._top_saved_tensors_default_hooks
+_unwrapped = torch._C._functorch.unwrap_if_dead  # in the pullback of torch.func.vjp, whose level has ended
+_push_mode = torch._C._push_on_torch_function_stack
+_pop_mode = torch._C._pop_torch_function_stack
 _disabled = torch._C._disabled_torch_function_impl
 
 
@@ -41,14 +51,15 @@ class by_hand(TorchFunctionMode):
     `audit` lists them. Values, errors, views and version counters are PyTorch's, and every signature that PyTorch accepts
     works: `x.sum(axis=1)`, `torch.mm(x, mat2=y)`, `x[np.array([0, 1])]`.
 
+    A gradient that is recorded inside the block, by `create_graph=True` or torch.func, is differentiated by hand as well, in
+    every order; hooks and other people's Functions then run inside the block, too. What torch.utils.checkpoint computed inside
+    the block is recomputed by hand, wherever the backward runs.
+
     Limitations:
 
     - The mode is thread-local: a thread that starts inside the block, such as those of DataParallel, must enter its own.
-    - torch.utils.checkpoint recomputes outside the block. Enter one inside the checkpointed function, or pass
-      `context_fn=lambda: (nullcontext(), by_hand())`; otherwise the backward raises a CheckpointError, and with
-      `use_reentrant=True` the forward raises a RuntimeError.
-    - With create_graph=True, inside or outside the block, PyTorch's operators record the gradient: its values are those of the
-      hand-written derivative, and its own derivative is PyTorch's.
+    - Outside the block, with create_graph=True, PyTorch's operators record the gradient: its values are those of the
+      hand-written derivative, and its own derivative is PyTorch's. The same holds inside with is_grads_batched=True.
     - torch.nn.functional.l1_loss passes its arguments to a mode without `weight` (seen in 2.14.1), which is lost in the block;
       manualgrad.nn.functional.l1_loss keeps it.
     - Under torch.export, torch.jit.trace and torch.fx, the graph contains PyTorch's own operators.
@@ -56,9 +67,6 @@ class by_hand(TorchFunctionMode):
     Args:
         trace: record the call site of each operator without a hand-written derivative, for `audit` to report. This costs a few
             microseconds per operator.
-
-    Raises:
-        RuntimeError: when a reentrant checkpoint runs inside the block, as described above.
 
     Example:
         >>> model, x, y = nn.Linear(784, 10), torch.rand(100, 784), torch.rand(100, 10)
@@ -72,32 +80,66 @@ class by_hand(TorchFunctionMode):
         self._trace = trace
 
     def __enter__(self) -> by_hand:
-        self._reentrant = None if _grad_is_enabled() or _dynamo_is_tracing() else _reentrant_checkpoint()
+        is_tracing = _dynamo_is_tracing()
+        self._entered_in = None if is_tracing else checkpoint_around()
+        self._entered_in_reentrant = None if is_tracing or _grad_is_enabled() else reentrant_checkpoint()
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if _rules_run_meanwhile():
+            with answering(self._again):
+                return self._answer(func, types, args, kwargs)
+        return self._answer(func, types, args, kwargs)
+
+    def answer_by(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call a hand-written function outside the mode, which is the only one that is on, and would call it anyway."""
+        _pop_mode()
+        try:
+            if _rules_run_meanwhile():
+                with answering(self._again):
+                    return function(*args, **kwargs)
+            return function(*args, **kwargs)
+        finally:
+            _push_mode(self)
+
+    def _answer(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         is_tracing = _dynamo_is_tracing()
+        if "out" in kwargs and kwargs["out"] is None:
+            kwargs = {name: value for name, value in kwargs.items() if name != "out"}
         call = (METHODS_IN_PYTHON.get(func.__name__) if is_tracing else None) or CATALOGUE.get(func)
         if call is not None:
-            if _is_for_a_function(types, args, kwargs):
+            if _is_for_a_function(types, args, kwargs) and (is_tracing or self._is_to_be_saved_by_hand()):
                 answer = answered(call, func, args, kwargs)
                 if answer is not NotImplemented:
-                    if not is_tracing and (hooks := _saved_tensor_hooks(True)) and _is_checkpoints(hooks):
-                        _mark(answer)
                     return answer
             elif not is_tracing and not _grad_is_enabled():
-                self._refuse_reentrant_checkpoint(args, kwargs)
+                recompute_reentrant_inside(self, self._entered_in_reentrant, _tensors(args, kwargs))
+        elif func in ENGINE_CALLS and kwargs.get("create_graph") and not kwargs.get("is_grads_batched") and not is_tracing:
+            with self._again(), recording():
+                return ENGINE_CALLS[func](*args, **kwargs)
         if func in COPIES:
-            reentrant = self._reentrant
-            with self:
-                self._reentrant = reentrant  # this is the same block
+            with self if is_tracing else self._again():
                 return COPIES[func](*args, **kwargs)
         result = func(*args, **kwargs)
         if self._trace and not is_tracing:
             _remember_where(result, _tensors(args, kwargs))
         return result
+
+    def _is_to_be_saved_by_hand(self) -> bool:
+        """Return whether the tensors that a Function saves here are those that a checkpoint around it expects, if any."""
+        pack = checkpoint_around()
+        return pack is None or pack is self._entered_in or recompute_inside(self, pack)
+
+    @contextmanager
+    def _again(self) -> Iterator[None]:
+        """Switch the mode on again, while it answers a call."""
+        _push_mode(self)
+        try:
+            yield
+        finally:
+            _pop_mode()
 
     def __call__(self, function: _C) -> _C:
         """Decorate a function, so that each call runs in a new block."""
@@ -109,14 +151,6 @@ class by_hand(TorchFunctionMode):
 
         return inside  # type: ignore[return-value]
 
-    def _refuse_reentrant_checkpoint(self, args: Any, kwargs: Any) -> None:
-        if any(tensor.requires_grad for tensor in _tensors(args, kwargs)) and _reentrant_checkpoint() is not self._reentrant:
-            raise RuntimeError(
-                "by_hand: torch.utils.checkpoint with use_reentrant=True recomputes this outside the block, with PyTorch's "
-                "derivatives; enter by_hand inside the checkpointed function, or pass use_reentrant=False and "
-                "context_fn=lambda: (nullcontext(), by_hand())"
-            )
-
 
 # After a graph break, Dynamo would compile each frame of the mode separately, with a guard on the address of `func` (seen in
 # 2.14.1). The `func` of an attribute such as x.device lives for one call, and the next one may get its address: the compiled
@@ -125,9 +159,14 @@ for _method in (by_hand.__torch_function__, by_hand.__enter__):
     set_code_exec_strategy(_method.__code__, _FrameExecStrategy(_FrameAction.SKIP, _FrameAction.SKIP))
 
 
+def _rules_run_meanwhile() -> bool:
+    """Return whether a call may run the `jvp` of a Function, or by torch.func its backward."""
+    return not _dynamo_is_tracing() and (_transforms_are_active() or forward_ad._current_level >= 0)
+
+
 def _is_for_a_function(types: Any, args: Any, kwargs: Any) -> bool:
     """Return whether a call must be differentiated and all its tensors are dense."""
-    if _jit_trace() is not None or _is_exporting() or kwargs.get("out") is not None:
+    if _jit_trace() is not None or _is_exporting() or "out" in kwargs:
         return False
     for t in types:
         if t is not Tensor and t.__torch_function__ is not _disabled:
@@ -142,7 +181,7 @@ def _is_for_a_function(types: Any, args: Any, kwargs: Any) -> bool:
             if isinstance(tensor, Tensor):
                 if tensor.layout is not torch.strided or tensor.is_nested:
                     return False
-                differentiated = differentiated or all_count or tensor.requires_grad
+                differentiated = differentiated or all_count or tensor.requires_grad or _unwrapped(tensor).requires_grad
     return differentiated
 
 
@@ -179,38 +218,3 @@ def _place() -> str:
     if frame is None:
         return "?"
     return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}, {frame.f_code.co_name}"
-
-
-# Checkpointing. The recomputation in the backward runs outside the block. Its saved tensors would replace those of the
-# hand-written Functions, and if the shapes match, the gradients would be silently wrong. So each Function saves one more
-# tensor, with a unique shape: torch.utils.checkpoint compares the shapes and raises its CheckpointError.
-
-_NO_OTHERS_SHAPE = (0, 0, 7, 18, 28)
-
-
-class _Mark(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, nothing: Tensor) -> Tensor:
-        ctx.save_for_backward(nothing)
-        return nothing.clone()
-
-
-def _is_checkpoints(hooks: Any) -> bool:
-    """Return whether the saved-tensor hooks are torch.utils.checkpoint's, which have this attribute."""
-    return getattr(hooks[0], "_checkpoint_internal", False)
-
-
-def _mark(answer: Any) -> None:
-    """Save the mark in the metadata of the answer's node, so that it lives as long as the backward can reach the node."""
-    for output in answer if isinstance(answer, tuple) else (answer,):
-        if isinstance(output, Tensor) and output.grad_fn is not None:
-            metadata: Any = output.grad_fn.metadata
-            metadata["by_hand"] = _Mark.apply(torch.empty(_NO_OTHERS_SHAPE, requires_grad=True)).grad_fn
-
-
-def _reentrant_checkpoint() -> types.FrameType | None:
-    """Return the innermost frame of a reentrant checkpoint that encloses this call."""
-    frame: types.FrameType | None = sys._getframe()
-    while frame is not None and frame.f_code is not CheckpointFunction.forward.__code__:
-        frame = frame.f_back
-    return frame

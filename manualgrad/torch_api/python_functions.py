@@ -13,24 +13,30 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-__all__ = ["COPIES"]
+__all__ = ["COPIES", "copied"]
 
 _NOBODY = {name: lambda *_: False for name in ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")}
+_globals: dict[int, dict[str, Any]] = {}  # one dict for the copies from a module
 
 
 def _copies(module: Any) -> dict[Any, Callable[..., Any]]:
     """Copy the module's functions that dispatch themselves to a mode."""
-    names = {**vars(module), **_NOBODY}
     found: dict[Any, Callable[..., Any]] = {}
     for function in vars(module).values():
         is_here = isinstance(function, types.FunctionType) and function.__globals__ is vars(module)
         if is_here and "handle_torch_function" in function.__code__.co_names and not _calls_its_namesake(function):
-            # Dynamo skips code whose file name is torch/functional.py.
-            code = function.__code__.replace(co_filename=f"{__file__}: {function.__code__.co_filename}")
-            copy = types.FunctionType(code, names, function.__name__, function.__defaults__, function.__closure__)
-            copy.__kwdefaults__ = function.__kwdefaults__
-            found[function] = copy
+            found[function] = copied(function)
     return found
+
+
+def copied(function: Any) -> Callable[..., Any]:
+    """Return a copy of a Python function of PyTorch's that does not dispatch itself to a mode."""
+    # Dynamo skips code whose file name is torch/functional.py.
+    code = function.__code__.replace(co_filename=f"{__file__}: {function.__code__.co_filename}")
+    names = _globals.setdefault(id(function.__globals__), {**function.__globals__, **_NOBODY})
+    copy = types.FunctionType(code, names, function.__name__, function.__defaults__, function.__closure__)
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy
 
 
 def _calls_its_namesake(function: types.FunctionType) -> bool:

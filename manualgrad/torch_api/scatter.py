@@ -68,11 +68,16 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Any:
     return MaskedScatterFunction.apply(input, mask, source)
 
 
-@answers(torch.index_put, T.index_put, in_place=(T.index_put_, torch.index_put_), keeps_input=False)
+@answers(torch.index_put, T.index_put, torch.ops.aten.index_put, in_place=(T.index_put_, torch.index_put_), keeps_input=False)
 def index_put(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Any:
     if not indices or not all(i is None or (isinstance(i, Tensor) and i.dtype in INDEX_DTYPES) for i in indices):
         return NotImplemented
     return IndexPutFunction.apply(input, values, accumulate, *indices)
+
+
+@answers(torch.ops.aten.index)
+def index(input: Tensor, indices: Sequence[Tensor | None]) -> Any:
+    return IndexFunction.apply(input, *indices)
 
 
 @answers(torch.masked_select, T.masked_select)
