@@ -483,15 +483,14 @@ def by_context_fn(f, x):
         return checkpoint(f, x, use_reentrant=False, context_fn=lambda: (nullcontext(), by_hand()))
 
 
+again = partial(checkpoint, use_reentrant=False)
 CHECKPOINTS = {
-    "in the block": by_hand()(partial(checkpoint, use_reentrant=False)),
+    "in the block": by_hand()(again),
     "in the block, reentrant": by_hand()(partial(checkpoint, use_reentrant=True)),
-    "in the block, twice": by_hand()(
-        lambda f, x: checkpoint(partial(checkpoint, f, use_reentrant=False), x, use_reentrant=False)
-    ),
-    "around the block": lambda f, x: checkpoint(by_hand()(f), x, use_reentrant=False),
+    "in the block, twice": by_hand()(lambda f, x: again(partial(again, f), x)),
+    "around the block": lambda f, x: again(by_hand()(f), x),
     "around the block, reentrant": lambda f, x: checkpoint(by_hand()(f), x, use_reentrant=True),
-    "between two blocks": by_hand()(lambda f, x: checkpoint(by_hand()(f), x, use_reentrant=False)),
+    "between two blocks": by_hand()(lambda f, x: again(by_hand()(f), x)),
     "by context_fn": by_context_fn,
 }
 checkpointed = pytest.mark.parametrize("how", CHECKPOINTS)

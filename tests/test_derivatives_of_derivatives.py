@@ -1,4 +1,4 @@
-"""Inside by_hand, what differentiates a derivative runs by hand too: by create_graph, torch.func and forward mode, in any order."""
+"""Inside by_hand, derivatives of derivatives are by hand too: of create_graph, torch.func and forward mode, in any order."""
 
 import threading
 

@@ -47,9 +47,8 @@ def inside_the_block(rule: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return rule
 
     def inside(tensors: Any) -> Any:
-        if not transforms_are_active() and not any(
-            isinstance(t, Tensor) and t.requires_grad for group in tensors for t in group
-        ):
+        is_recorded = any(isinstance(t, Tensor) and t.requires_grad for group in tensors for t in group)
+        if not is_recorded and not transforms_are_active():
             return rule(tensors)
         with block():
             return rule(tensors)
