@@ -20,6 +20,7 @@ from torch import Tensor
 
 from manualgrad.function import Function
 from manualgrad.functions._chunked import elementwise
+from manualgrad.functions._slope import is_recorded, slope_function
 from manualgrad.functions._upcast import upcast_half
 
 __all__ = ["Elementwise"]
@@ -33,6 +34,9 @@ class Elementwise(Function):
     - `times_dy_dx(t, x)`, t f′(x) for real numbers, if it selects t or 0. x has its own dtype, in which PyTorch compares it
       with a bound; t is in float32 if x has half precision. If f′ is not constant between the kinks, set
       `constant_slope = False`.
+
+    A subclass with a short f″ also defines `d_dy_dx`, the derivative of `dy_dx` with respect to its argument: a recorded
+    backward is then one Function, see _slope.py.
 
     Only the argument of this derivative is saved. Numbers that f depends on follow x, in `forward` and in the derivative.
 
@@ -70,9 +74,16 @@ class Elementwise(Function):
             ctx.save_for_backward(x_or_y)
             ctx.save_for_forward(x_or_y)
 
+        slope = None
+        if hasattr(cls, "d_dy_dx"):
+            slope = slope_function(cls.__name__.replace("Function", "SlopeFunction"), product, cls.d_dy_dx)
+
         def backward(ctx: Any, g: Tensor) -> Any:
             (x_or_y,) = ctx.saved_tensors
-            dC_dx = elementwise(product, (g, x_or_y), *ctx.numbers)
+            if slope is not None and is_recorded():
+                dC_dx = slope.apply(g, x_or_y, *ctx.numbers)
+            else:
+                dC_dx = elementwise(product, (g, x_or_y), *ctx.numbers)
             return (dC_dx, *[None] * len(ctx.numbers)) if ctx.numbers else dC_dx
 
         def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:

@@ -14,6 +14,11 @@ approximate="tanh" replaces erf with a tanh, which gives the sigmoid, since (1 +
 
     delta = ∂C/∂z = ∂C/∂a da/dz
 
+Second derivatives. The density φ = dΦ/dz = e^(−z²/2)/√(2π) has dφ/dz = −z φ, and σ′ = σ (1 − σ), σ″ = σ′ (1 − 2σ):
+
+    2φ + z dφ/dz = (2 − z²) φ
+    tanh:  2σ′ du/dz + z (σ″ (du/dz)² + σ′ d²u/dz²),   d²u/dz² = 2 √(2/π) · 6 · 0.044715 z
+
 Forward mode: da = da/dz dz.
 
 Shapes: z, a, delta and ∂C/∂a have the same shape, which is arbitrary. (Hendrycks and Gimpel, 2016.)
@@ -50,3 +55,12 @@ class GELUFunction(Elementwise):
         u = z * math.sqrt(0.5)
         bell = torch.exp(-(u * u))
         return torch.addcmul(torch.erf(u), u, bell, value=2 / math.sqrt(math.pi)) * 0.5 + 0.5
+
+    @staticmethod
+    def d_dy_dx(z: Tensor, approximate: str) -> Tensor:
+        z_squared = z * z
+        if approximate == "tanh":
+            s = torch.sigmoid(z * (_SCALE + _SCALE * _CUBIC * z_squared))
+            du_dz = _SCALE + 3 * _SCALE * _CUBIC * z_squared
+            return s * (1 - s) * (2 * du_dz + z * (1 - 2 * s) * du_dz * du_dz + 6 * _SCALE * _CUBIC * z_squared)
+        return torch.exp(z_squared * -0.5) * (2 - z_squared) / math.sqrt(2 * math.pi)

@@ -10,6 +10,12 @@ Mish, backward. With the gate h = tanh u, u = softplus(z) = log(1 + eᶻ), and d
 
     delta = ∂C/∂z = ∂C/∂a da/dz
 
+Second derivatives, by the product rule again, with σ″ = σ′ (1 − 2σ) and, for the gate, h′ = (1 − h²) σ, so that
+h″ = −2 h h′ σ + (1 − h²) σ (1 − σ) = h′ (1 − σ − 2 h σ):
+
+    SiLU:  2σ′ + z σ″ = σ′ (2 + z (1 − 2σ))
+    Mish:  2h′ + z h″ = h′ (2 + z (1 − σ − 2 h σ))
+
 Forward mode: da = da/dz dz.
 
 Shapes: z, a, delta and ∂C/∂a have the same shape, which is arbitrary. (Ramachandran, Zoph and Le, 2017; Misra, 2019.)
@@ -38,6 +44,11 @@ class SiLUFunction(Elementwise):
         s = torch.sigmoid(z)
         return torch.lerp(z * s, s.new_ones(()), s)
 
+    @staticmethod
+    def d_dy_dx(z: Tensor) -> Tensor:
+        s = torch.sigmoid(z)
+        return s * (1 - s) * (2 + z * (1 - 2 * s))
+
 
 class MishFunction(Elementwise):
     """a = z tanh(softplus(z)); `MishFunction.apply(z)`."""
@@ -50,3 +61,8 @@ class MishFunction(Elementwise):
     def dy_dx(z: Tensor) -> Tensor:
         h = torch.tanh(F.softplus(z))
         return torch.addcmul(h, z * torch.sigmoid(z), 1 - h * h)
+
+    @staticmethod
+    def d_dy_dx(z: Tensor) -> Tensor:
+        h, s = torch.tanh(F.softplus(z)), torch.sigmoid(z)
+        return (1 - h * h) * s * (2 + z * (1 - s - 2 * h * s))

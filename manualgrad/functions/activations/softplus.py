@@ -9,6 +9,8 @@ Where β z is above a threshold, softplus returns a = z, as in PyTorch, and da/d
 
     delta = ∂C/∂z = ∂C/∂a da/dz
 
+Second derivative of log-sigmoid: d/dz σ(−z) = −σ(−z) (1 − σ(−z)) = −σ(−z) σ(z).
+
 Forward mode: da = da/dz dz.
 
 Shapes: z, a, delta and ∂C/∂a have the same shape, which is arbitrary.
@@ -52,3 +54,7 @@ class LogSigmoidFunction(Elementwise):
     @staticmethod
     def dy_dx(z: Tensor) -> Tensor:
         return torch.sigmoid(-z)
+
+    @staticmethod
+    def d_dy_dx(z: Tensor) -> Tensor:
+        return -torch.sigmoid(z) * torch.sigmoid(-z)

@@ -1,4 +1,7 @@
-"""The elementary functions: each class gives f and f′ as formulas and as code."""
+"""The elementary functions: each class gives f and f′ as formulas and as code.
+
+Some give the derivative of f′ with respect to its argument, x or y, as well: `d_dy_dx`, see _slope.py.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,10 @@ class ExpFunction(Elementwise):
     def dy_dx(y: Tensor) -> Tensor:
         return y
 
+    @staticmethod
+    def d_dy_dx(y: Tensor) -> Tensor:
+        return y.new_ones(())
+
 
 class Expm1Function(Elementwise):
     """y = eˣ − 1, y′ = eˣ = y + 1."""
@@ -50,6 +57,10 @@ class Expm1Function(Elementwise):
     @staticmethod
     def dy_dx(y: Tensor) -> Tensor:
         return y + 1
+
+    @staticmethod
+    def d_dy_dx(y: Tensor) -> Tensor:
+        return y.new_ones(())
 
 
 class LogFunction(Elementwise):
@@ -105,6 +116,10 @@ class RsqrtFunction(Elementwise):
     def dy_dx(y: Tensor) -> Tensor:
         return -0.5 * y.pow(3)
 
+    @staticmethod
+    def d_dy_dx(y: Tensor) -> Tensor:
+        return -1.5 * y * y
+
 
 class ReciprocalFunction(Elementwise):
     """y = 1/x, y′ = −1/x² = −y²."""
@@ -118,6 +133,10 @@ class ReciprocalFunction(Elementwise):
     @staticmethod
     def dy_dx(y: Tensor) -> Tensor:
         return -y * y
+
+    @staticmethod
+    def d_dy_dx(y: Tensor) -> Tensor:
+        return -2 * y
 
 
 class SquareFunction(Elementwise):
@@ -133,6 +152,10 @@ class SquareFunction(Elementwise):
     def dy_dx(x: Tensor) -> Tensor:
         return 2 * x
 
+    @staticmethod
+    def d_dy_dx(x: Tensor) -> Tensor:
+        return x.new_full((), 2)
+
 
 class SinFunction(Elementwise):
     """y = sin x, y′ = cos x."""
@@ -144,6 +167,10 @@ class SinFunction(Elementwise):
     @staticmethod
     def dy_dx(x: Tensor) -> Tensor:
         return torch.cos(x)
+
+    @staticmethod
+    def d_dy_dx(x: Tensor) -> Tensor:
+        return -torch.sin(x)
 
 
 class CosFunction(Elementwise):
@@ -157,6 +184,10 @@ class CosFunction(Elementwise):
     def dy_dx(x: Tensor) -> Tensor:
         return -torch.sin(x)
 
+    @staticmethod
+    def d_dy_dx(x: Tensor) -> Tensor:
+        return -torch.cos(x)
+
 
 class ErfFunction(Elementwise):
     """y = 2/√π ∫₀ˣ e^(−t²) dt. By the fundamental theorem of calculus, y′ = 2/√π e^(−x²)."""
@@ -168,3 +199,7 @@ class ErfFunction(Elementwise):
     @staticmethod
     def dy_dx(x: Tensor) -> Tensor:
         return 2 / math.sqrt(math.pi) * torch.exp(-x * x)
+
+    @staticmethod
+    def d_dy_dx(x: Tensor) -> Tensor:
+        return -4 / math.sqrt(math.pi) * x * torch.exp(-x * x)
