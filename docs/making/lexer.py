@@ -23,7 +23,7 @@ class Token:
 
 
 _MARKS = "".join(signs.MARKS)
-_LETTER = r"[A-Za-zαβγδεηλπσΦℓ∞]"
+_LETTER = r"[A-Za-zαβγδεηλπσφΦℓ∞]"
 _RAISED, _LOWERED = "".join(signs.RAISED), "".join(signs.LOWERED)
 
 _PATTERNS = {
@@ -33,7 +33,7 @@ _PATTERNS = {
     "letter": _LETTER + f"[{_MARKS}]*",
     "raised": f"[{_RAISED}]+",
     "lowered": f"[{_LOWERED}]+",
-    "sign": r"···|\.\.\.|[=<>≤≥≠→⟺∈+−·∗±,;:!.()\[\]{}⌊⌋⌈⌉|‖ΣΠ∫∂√_^/′'-]",
+    "sign": r"···|\.\.\.|[=<>≤≥≠→⟺∈+−·∗±,;:!.()\[\]{}⌊⌋⌈⌉|‖ΣΠ∫∂√_^/′″'-]",
 }
 _TOKEN = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _PATTERNS.items()))
 _DIFFERENTIAL = re.compile(r"(?!do\b)d" + _LETTER + f"(?![A-Za-z])[{_MARKS}]*")

@@ -210,6 +210,9 @@ class _Parser:
             elif token.text in ("′", "'"):
                 self.at += 1
                 upper.append(r"\prime")
+            elif token.text == "″":
+                self.at += 1
+                upper.append(r"\prime\prime")
             elif token.kind in ("raised", "lowered"):
                 self.at += 1
                 raised = token.kind == "raised"

@@ -14,7 +14,7 @@ BIG = {"Σ": r"\sum", "Π": r"\prod", "∫": r"\int"}
 
 LETTERS = {
     "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "ε": r"\varepsilon", "η": r"\eta", "λ": r"\lambda",
-    "π": r"\pi", "σ": r"\sigma", "Φ": r"\Phi", "ℓ": r"\ell", "∞": r"\infty",
+    "π": r"\pi", "σ": r"\sigma", "φ": r"\varphi", "Φ": r"\Phi", "ℓ": r"\ell", "∞": r"\infty",
 }  # fmt: skip
 
 # Words that belong to formulas; any other word of two letters or more is prose.

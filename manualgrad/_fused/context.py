@@ -28,9 +28,9 @@ class fused(ContextDecorator):
     the first time on a machine, and loading a millisecond afterwards. Results agree with those of the operators up to
     rounding, and are the same from run to run.
 
-    A Function that is called inside has its backward fused too, wherever and in whatever thread that runs. Recorded and
-    transformed operations (`create_graph=True`, torch.func, forward mode, torch.compile) use the operators. Where no compiler
-    is available, a warning says so, and the operators run.
+    A Function that is called inside has its backward fused too, wherever and in whatever thread that runs. Transformed
+    operations (torch.func, forward mode, torch.compile) use the operators, and so do recorded ones (`create_graph=True`) that
+    are not a Function themselves. Where no compiler is available, a warning says so, and the operators run.
 
     Set the environment variable MANUALGRAD_FUSED=1 to fuse throughout a process. `fused.prepare(model, x)` compiles the kernels
     of a model beforehand.

@@ -41,6 +41,7 @@ MEANT = {
     "W_(i_k)e": "W_{i_{k} e}",
     "x_index(t)": r"x_{\mathrm{index} (t)}",
     "q'_nk": r"q_{nk}^{\prime}",
+    "z σ″": r"z\,\sigma^{\prime\prime}",
     "delta_j a_prev_k": r"\delta_{j}\,a_{\mathrm{prev}, k}",
     "y[n,o,p]": r"y[n ,\; o ,\; p]",
     "Σ_{j≠i} x_j": r"\sum_{j \ne i} x_{j}",
@@ -88,6 +89,7 @@ def unset(formula):
     formula = (
         re.sub(r"\\(frac|sqrt|text|mathrm|rlap|operatorname)\b", " ", formula)
         .replace(r"\mathsf{T}", "T")
+        .replace(r"\prime\prime", "″")
         .replace(r"\prime", "′")
     )
     formula = formula.replace(r"\dots", "…").replace(r"\cdots", "⋯").replace(r"\partial", "∂").replace(r"\_", "")
