@@ -37,6 +37,7 @@ FAMILIES = {
     "attention": "Attention",
     "interpolate": "Interpolation",
     "_elementwise": "Elementwise",
+    "_slope": "Slopes of elementwise functions",
 }
 
 
