@@ -11,7 +11,7 @@ from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vjp,
 from torch.testing import assert_close
 from torch.utils._pytree import tree_leaves
 
-from manualgrad import audit, by_hand, nn
+from manualgrad import Function, audit, by_hand, nn
 
 pytestmark = their_warnings
 
@@ -187,6 +187,50 @@ def test_nothing_runs_in_the_block_where_no_derivative_is_recorded():
     assert Watched.seen == [0]
 
 
+class SeenByTorchFunc(Function):
+    seen = []
+
+    @staticmethod
+    def forward(x):
+        return x * x
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, g):
+        SeenByTorchFunc.seen.append(modes())
+        (x,) = ctx.saved_tensors
+        return 2 * x * g
+
+    @staticmethod
+    def jvp(ctx, dx):
+        (x,) = ctx.saved_tensors
+        return 2 * x * dx
+
+
+@pytest.mark.parametrize(
+    ("program", "around"),
+    [
+        (lambda f, x: vmap(grad(f))(x.detach()), 0),
+        (lambda f, x: jacrev(f)(x.detach()), 0),
+        (lambda f, x: vjp(f, x.detach())[1](torch.ones((), dtype=DOUBLE)), 0),
+        (lambda f, x: vmap(grad(f))(x), 1),
+        (lambda f, x: jacrev(f)(x), 1),
+        (lambda f, x: vjp(f, x.detach())[1](leaf().sum()), 1),
+        (lambda f, x: jacfwd(grad(f))(x.detach()), 1),
+        (lambda f, x: grad(lambda x: torch.autograd.grad(f(x), x, create_graph=True)[0].sum())(x.detach()), 1),
+    ],
+)
+def test_a_backward_of_torch_func_runs_in_the_block_if_something_around_differentiates_it(program, around):
+    SeenByTorchFunc.seen.clear()
+    with by_hand():
+        program(lambda x: SeenByTorchFunc.apply(x).sum(), leaf())
+    assert SeenByTorchFunc.seen[0] == around
+
+
 def test_an_error_in_a_backward_leaves_the_block_as_it_was():
     class Raises(torch.autograd.Function):
         @staticmethod
@@ -245,22 +289,38 @@ def test_gradients_in_a_batch_are_recorded_by_torch():
 
 @pytest.mark.few(90)
 @pytest.mark.parametrize("name", [name for name, op in OPS.items() if DOUBLE in op.supported_backward_dtypes("cpu")])
-def test_second_and_third_derivatives_of_an_operator_are_by_hand(name):
+def test_second_and_third_derivatives_of_an_operator_are_by_hand_and_right(name):
     op = OPS[name]
     samples = [s for s in op.sample_inputs("cpu", DOUBLE, requires_grad=True) if not is_torchs(op, s)]
     for sample in spread(samples, 3):
-        tree = copy_of(tree_of(sample))
-        inputs = [t for t in tree_leaves(tree) if isinstance(t, torch.Tensor) and t.requires_grad]
         with by_hand():
-            outputs = differentiable(tree_leaves(run(op, tree)))
-            for _ in range(2):
-                if not outputs:
-                    break
-                cotangents = [random_like(t).requires_grad_() for t in outputs]
-                found = torch.autograd.grad(outputs, inputs, cotangents, create_graph=True, allow_unused=True)
-                inputs, outputs = [*inputs, *cotangents], differentiable(found)
-                for t in outputs:
-                    assert t.grad_fn is None or not audit(t).native, (sample, audit(t))
+            found = two_more_derivatives(op, tree_of(sample))
+        for order in found:
+            for t in differentiable(order):
+                assert t.grad_fn is None or not audit(t).native, (sample, audit(t))
+        try:
+            expected = two_more_derivatives(op, tree_of(sample))
+        except (RuntimeError, NotImplementedError):
+            continue  # PyTorch's own has no second derivative
+        for ours, torchs in zip(found, expected, strict=False):
+            for a, b in zip(ours, torchs, strict=False):
+                if a is not None and b is not None:
+                    assert_close(a, b, equal_nan=True)
+
+
+def two_more_derivatives(op, tree):
+    """The gradients, and their derivatives by all that they depend on, including the incoming gradients."""
+    torch.manual_seed(0)
+    tree = copy_of(tree)
+    inputs = [t for t in tree_leaves(tree) if isinstance(t, torch.Tensor) and t.requires_grad]
+    outputs, orders = differentiable(tree_leaves(run(op, tree))), []
+    for _ in range(2):
+        if not outputs:
+            break
+        cotangents = [random_like(t).requires_grad_() for t in outputs]
+        orders.append(torch.autograd.grad(outputs, inputs, cotangents, create_graph=True, allow_unused=True))
+        inputs, outputs = [*inputs, *cotangents], differentiable(orders[-1])
+    return orders
 
 
 def differentiable(values):

@@ -522,20 +522,43 @@ class ScaledProduct(Function):
         return ctx.factor * g @ W.mT if x_needs_grad else None, None, ctx.factor * x.mT @ g if W_needs_grad else None
 
 
-@pytest.mark.parametrize("is_leaf", [True, False])
+@pytest.mark.parametrize(
+    ("rows", "create_graph", "is_leaf"), [(1 << 13, False, False), (2, True, False), (2, True, True), (1 << 13, True, True)]
+)
 @pytest.mark.parametrize("asked", [(0,), (1,), (0, 1)])
-def test_only_the_gradients_that_are_asked_for_are_computed(asked, is_leaf):
+def test_only_the_gradients_that_are_asked_for_are_computed(asked, is_leaf, rows, create_graph):
     """PyTorch's own Functions compute all (pytorch issue 174017)."""
-    leaves = [torch.rand(2, 3, requires_grad=True), torch.rand(3, 4, requires_grad=True)]
+    leaves = [torch.rand(rows, 3, requires_grad=True), torch.rand(3, 4, requires_grad=True)]
     inputs = leaves if is_leaf else [t * 1 for t in leaves]
     y = ScaledProduct.apply(inputs[0], 2.0, inputs[1]).sum()
     ScaledProduct.computed.clear()
-    found = torch.autograd.grad(y, [inputs[i] for i in asked], retain_graph=True)
+    found = torch.autograd.grad(y, [inputs[i] for i in asked], retain_graph=True, create_graph=create_graph)
     assert ScaledProduct.computed == [(0 in asked, False, 1 in asked)]
     expected = torch.autograd.grad((2 * inputs[0] @ inputs[1]).sum(), [inputs[i] for i in asked])
     assert_close(found, expected)
     y.backward()
     assert ScaledProduct.computed[1:] == [(True, False, True)]
+
+
+def test_a_backward_may_be_an_object_that_is_called():
+    class Backward:
+        def __call__(self, ctx, g):
+            return 3 * g
+
+    class Tripled(Function):
+        @staticmethod
+        def forward(x):
+            return 3 * x
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        backward = staticmethod(Backward())
+
+    x = torch.rand(3, requires_grad=True)
+    Tripled.apply(x).sum().backward()
+    assert_close(x.grad, torch.full((3,), 3.0))
 
 
 def test_what_needs_no_gradient_is_not_computed():

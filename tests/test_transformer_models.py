@@ -16,6 +16,7 @@ from torchvision.models import convnext, swin_transformer, vision_transformer
 from whole_models import VIEWS, by_hand_throughout, collecting, steps
 
 from manualgrad import by_hand, swap, unswap
+from manualgrad.functions.linear.addmm import AddmmFunction
 
 timm = pytest.importorskip("timm")
 transformers = pytest.importorskip("transformers")
@@ -151,6 +152,40 @@ def test_a_language_models_own_loss_is_by_hand(name):
     model, _ = made(name)
     words = torch.randint(50, (2, 12))
     by_hand_throughout(lambda: swap(model)(input_ids=words, labels=words).loss)
+
+
+def gradients(model):
+    return [p.grad for p in model.parameters()]
+
+
+CHECKPOINTING = {  # gradient_checkpointing_kwargs, and the block around the forward
+    "as it comes": (None, by_hand),
+    "reentrant": ({"use_reentrant": True}, by_hand),
+    "by context_fn": ({"use_reentrant": False, "context_fn": lambda: (by_hand(), by_hand())}, nullcontext),
+}
+
+
+@pytest.mark.parametrize("how", CHECKPOINTING)
+def test_a_checkpointed_language_model_is_recomputed_by_hand(how, monkeypatch):
+    model, loss_of = made("GPT-2")
+    model.double().eval()
+    loss_of(model).backward()
+    expected = gradients(model)
+    arguments, around_forward = CHECKPOINTING[how]
+    model.zero_grad()
+    model.train()
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    model.config.use_cache = False
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=arguments)
+    with around_forward():
+        loss = loss_of(model)
+    calls, eager = [], AddmmFunction._eager.forward
+    monkeypatch.setattr(AddmmFunction._eager, "forward", staticmethod(lambda ctx, *args: calls.append(0) or eager(ctx, *args)))
+    loss.backward()
+    assert len(calls) == 8  # the products of both blocks, once more
+    assert_close(gradients(model), expected)
 
 
 @pytest.mark.few(3)

@@ -71,7 +71,8 @@ class Function(_PlainFunction, metaclass=_FunctionMeta):
     - `setup_context(ctx, inputs, output)`: save what `backward` needs by `ctx.save_for_backward(...)`, and what `jvp` needs by
       `ctx.save_for_forward(...)`. **Save only inputs and outputs**: any other tensor makes second derivatives silently wrong
       (pytorch issues 76185, 104040).
-    - `backward(ctx, *grad_outputs)`: return one gradient for each input, or None for an input without a gradient.
+    - `backward(ctx, *grad_outputs)`: return one gradient for each input, or None for an input without a gradient. Where
+      `torch.autograd.grad` asks for some gradients alone, `ctx.needs_input_grad` may be False for the others.
     - `jvp(ctx, *tangents)`, for forward mode: return one tangent for each output.
 
     Write them with PyTorch operations, so that they can be vmapped, compiled and differentiated again. Otherwise set

@@ -15,13 +15,13 @@ from torch import Tensor
 
 from manualgrad.function.functorch import transforms_are_active
 
-__all__ = ["Block", "answering", "inside_the_block"]
+__all__ = ["answering", "inside_the_block"]
 
-Block = Callable[[], AbstractContextManager[None]]
+_Block = Callable[[], AbstractContextManager[None]]
 
 
 class _Answering(threading.local):
-    block: Block | None = None
+    block: _Block | None = None
 
 
 _answering = _Answering()
@@ -30,7 +30,7 @@ _answering = _Answering()
 class answering:
     """Context manager: inside it, a call of the block is being answered in this thread."""
 
-    def __init__(self, block: Block) -> None:
+    def __init__(self, block: _Block) -> None:
         self._block = block
 
     def __enter__(self) -> None:

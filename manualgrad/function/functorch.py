@@ -13,7 +13,13 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-__all__ = ["at_the_level_below", "batched_if_random", "restore_vmap", "transforms_are_active"]
+__all__ = [
+    "at_the_level_below",
+    "batched_if_random",
+    "is_differentiated_around",
+    "restore_vmap",
+    "transforms_are_active",
+]
 
 transforms_are_active: Callable[[], bool] = torch._C._are_functorch_transforms_active
 
@@ -23,8 +29,11 @@ try:
         _add_batch_dim,
         _unwrap_for_grad,
         _wrap_for_grad,
+        get_unwrapped,
         is_batchedtensor,
+        is_gradtrackingtensor,
         maybe_get_level,
+        unwrap_if_dead,
     )
     from torch._functorch.pyfunctorch import retrieve_current_functorch_interpreter
     from torch._functorch.vmap import restore_vmap
@@ -61,6 +70,19 @@ def at_the_level_below(rule: Callable[..., Any], tensors: Any) -> Any:
     with torch.enable_grad(), _set_fwd_grad_enabled(True), interpreter.lower():
         result = rule(unwrapped)
     return tree_map_only(Tensor, lambda t: _wrap_for_grad(t, level), result)
+
+
+def is_differentiated_around(output: Tensor) -> bool:
+    """Return whether anything differentiates around the transform that differentiates this output of its function.
+
+    That transform is the innermost one, or its level has ended (in the pullback of torch.func.vjp).
+    """
+    t = unwrap_if_dead(output)
+    if t is output and is_gradtrackingtensor(t) and maybe_get_level(t) == retrieve_current_functorch_interpreter().level():
+        t = get_unwrapped(t)
+    while is_batchedtensor(t):
+        t = get_unwrapped(t)
+    return is_gradtrackingtensor(t) or t.requires_grad
 
 
 def batched_if_random(forward: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[Any, ...]:

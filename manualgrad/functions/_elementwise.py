@@ -43,9 +43,11 @@ class Elementwise(Function):
     Class attributes:
         is_flat: a function of x, True where f is constant: the gradient is 0 there, even if the incoming gradient is ∞, for
             which a product would be nan. (A dy_dx of 0 is not enough: it may not be 0 nearby, and then has a derivative.)
+        slope: the Function of a recorded backward, made from `dy_dx` and `d_dy_dx`.
     """
 
     is_flat: ClassVar[Any] = None
+    slope: ClassVar[type[Function] | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         way = next(name for name in ("dy_dx", "dx_dy", "times_dy_dx") if hasattr(cls, name))
@@ -74,14 +76,13 @@ class Elementwise(Function):
             ctx.save_for_backward(x_or_y)
             ctx.save_for_forward(x_or_y)
 
-        slope = None
         if hasattr(cls, "d_dy_dx"):
-            slope = slope_function(cls.__name__.replace("Function", "SlopeFunction"), product, cls.d_dy_dx)
+            cls.slope = slope_function(cls.__name__.replace("Function", "SlopeFunction"), product, cls.d_dy_dx)
 
         def backward(ctx: Any, g: Tensor) -> Any:
             (x_or_y,) = ctx.saved_tensors
-            if slope is not None and is_recorded():
-                dC_dx = slope.apply(g, x_or_y, *ctx.numbers)
+            if cls.slope is not None and is_recorded():
+                dC_dx = cls.slope.apply(g, x_or_y, *ctx.numbers)
             else:
                 dC_dx = elementwise(product, (g, x_or_y), *ctx.numbers)
             return (dC_dx, *[None] * len(ctx.numbers)) if ctx.numbers else dC_dx

@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from manualgrad.function.block import answering
 from manualgrad.torch_api.catalogue import CATALOGUE, METHODS_IN_PYTHON, answered
-from manualgrad.torch_api.engine import ENGINE_CALLS, recording
+from manualgrad.torch_api.engine import ENGINE_CALLS, recording, records_derivatives
 from manualgrad.torch_api.python_functions import COPIES
 from manualgrad.torch_api.recomputation import (
     checkpoint_around,
@@ -116,7 +116,7 @@ class by_hand(TorchFunctionMode):
                     return answer
             elif not is_tracing and not _grad_is_enabled():
                 recompute_reentrant_inside(self, self._entered_in_reentrant, _tensors(args, kwargs))
-        elif func in ENGINE_CALLS and kwargs.get("create_graph") and not kwargs.get("is_grads_batched") and not is_tracing:
+        elif func in ENGINE_CALLS and not is_tracing and records_derivatives(args[0], kwargs):
             with self._again(), recording():
                 return ENGINE_CALLS[func](*args, **kwargs)
         if func in COPIES:
@@ -160,7 +160,7 @@ for _method in (by_hand.__torch_function__, by_hand.__enter__):
 
 
 def _rules_run_meanwhile() -> bool:
-    """Return whether a call may run the `jvp` of a Function, or by torch.func its backward."""
+    """Return whether a call may run the `jvp` of a Function."""
     return not _dynamo_is_tracing() and (_transforms_are_active() or forward_ad._current_level >= 0)
 
 

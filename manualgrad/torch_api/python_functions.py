@@ -16,7 +16,7 @@ import torch.nn.functional as F
 __all__ = ["COPIES", "copied"]
 
 _NOBODY = {name: lambda *_: False for name in ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")}
-_globals: dict[int, dict[str, Any]] = {}  # one dict for the copies from a module
+_globals: dict[str, dict[str, Any]] = {}  # those of the copies, by module
 
 
 def _copies(module: Any) -> dict[Any, Callable[..., Any]]:
@@ -33,7 +33,7 @@ def copied(function: Any) -> Callable[..., Any]:
     """Return a copy of a Python function of PyTorch's that does not dispatch itself to a mode."""
     # Dynamo skips code whose file name is torch/functional.py.
     code = function.__code__.replace(co_filename=f"{__file__}: {function.__code__.co_filename}")
-    names = _globals.setdefault(id(function.__globals__), {**function.__globals__, **_NOBODY})
+    names = _globals.get(function.__module__) or _globals.setdefault(function.__module__, {**function.__globals__, **_NOBODY})
     copy = types.FunctionType(code, names, function.__name__, function.__defaults__, function.__closure__)
     copy.__kwdefaults__ = function.__kwdefaults__
     return copy

@@ -2,7 +2,8 @@
 
 The recomputation runs during the backward, where the block may have ended or a new one begun. So the function that a checkpoint
 keeps for it is replaced with one that enters the block. A checkpoint that began outside is left alone, because it compares the
-tensors that the recomputation saves with those of the forward.
+tensors that the recomputation saves with those of the forward. (The reentrant kind compares nothing. If a backward with
+create_graph runs one inside the block, it recomputes there.)
 
 PyTorch offers no way to change that function later. It is an attribute of a frame (a ctx, for the reentrant kind), which is
 found by the checkpoint's saved-tensor hooks (by the Python frame of its forward).
@@ -29,7 +30,7 @@ _saved_tensor_hooks = torch._C._autograd._top_saved_tensors_default_hooks
 def checkpoint_around() -> Any:
     """Return the pack hook of the innermost checkpoint that saves tensors here, or None."""
     hooks = _saved_tensor_hooks(True)
-    return hooks[0] if hooks and getattr(hooks[0], "_checkpoint_internal", False) else None
+    return hooks[0] if hooks and getattr(hooks[0], "__module__", None) == torch.utils.checkpoint.__name__ else None
 
 
 def recompute_inside(block: _Decorator, pack: Any) -> bool:
