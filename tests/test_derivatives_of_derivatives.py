@@ -287,7 +287,7 @@ def test_gradients_in_a_batch_are_recorded_by_torch():
 # Every operator: the derivatives of its derivative.
 
 
-@pytest.mark.few(90)
+@pytest.mark.few(40)
 @pytest.mark.parametrize("name", [name for name, op in OPS.items() if DOUBLE in op.supported_backward_dtypes("cpu")])
 def test_second_and_third_derivatives_of_an_operator_are_by_hand_and_right(name):
     op = OPS[name]

@@ -4,8 +4,8 @@
 operators then skip those of the weights, but a torch.autograd.Function is not told (pytorch issue 174017).
 
 The engine answers at once, except for a leaf whose gradient torch.autograd.grad returns: that is an exception, which takes as
-long as a small gradient. So the engine is asked only where a gradient costs more: in a recorded backward, where it is a Function,
-and for large arrays, unless all inputs are leaves.
+long as a small gradient. So the engine is asked only where a gradient costs more: in a recorded backward, where it is a
+Function, and for large arrays, unless all inputs are leaves.
 """
 
 from __future__ import annotations

@@ -46,6 +46,7 @@ def test_the_derivatives_of_a_slope_are_right_in_every_mode(name, dtype):
     assert gradgradcheck(slope, inputs_of(dtype), check_fwd_over_rev=True)
 
 
+@pytest.mark.few(3)
 @each
 def test_a_slope_passes_the_quick_checks(name):
     cls, numbers = SLOPES[name]
@@ -76,6 +77,7 @@ def test_forward_mode_over_a_recorded_backward_is_right(name):
     assert_close(found, expected)
 
 
+@pytest.mark.few(6)
 @each
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 def test_half_precision_is_rounded_once(name, dtype):
